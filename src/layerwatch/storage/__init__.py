@@ -1,0 +1,22 @@
+"""Storage: one engine, one set of tables, SQLite in a file or PostgreSQL by URL.
+
+A domain declares its tables in `<domain>/models.py` on `Base` and adds one file to
+`storage/migrations/versions`. Rules run in a transaction:
+
+    with database.begin() as session:           # one transaction, committed at the end of the block
+        session.add(row)
+
+    database.transact(work)                     # the same, run again on a conflict: work(session) -> T
+    await database.run(work)                    # the same, from async code, in the database's threads
+
+    with database.read() as session:            # a snapshot, nothing is written; never waits for a writer
+
+Times are aware UTC `datetime`s in Python and integer microseconds in the tables (`UtcTime`).
+Money is integer micro-dollars (`BigInteger`).
+"""
+
+from layerwatch.storage.base import Base, RowId, UtcTime
+from layerwatch.storage.database import Database
+from layerwatch.storage.errors import StorageError, StorageUnavailable
+
+__all__ = ["Base", "Database", "RowId", "StorageError", "StorageUnavailable", "UtcTime"]

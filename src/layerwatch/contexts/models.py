@@ -1,0 +1,44 @@
+"""Tables of a print's session: its state, and the answers that an idempotent repeat is given."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from layerwatch.storage import Base
+
+
+class ContextRow(Base):
+    """One print. Written first by its first inspection: the id itself proves that it was opened."""
+
+    __tablename__ = "contexts"
+    __table_args__ = (Index(None, "account_id"), Index(None, "expires_at"))
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account_id: Mapped[int]
+    opened_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revision: Mapped[int]
+    """Grows by one with every inspection; a writer that read an older one has lost the race."""
+    state: Mapped[bytes]
+    """`temporal.PrintState`, packed."""
+    inspected_at: Mapped[datetime]
+    interval_ms: Mapped[int]
+    """The binding interval that the last answer told, milliseconds of print time."""
+    camera: Mapped[str | None] = mapped_column(String(64))
+    answer: Mapped[str] = mapped_column(Text)
+    """The last answer, as JSON, for the console's live prints."""
+
+
+class AnswerRow(Base):
+    """The answer that a repeat of the same Idempotency-Key on the same context gets."""
+
+    __tablename__ = "answers"
+    __table_args__ = (Index(None, "expires_at"),)
+
+    context_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[datetime]
+    body: Mapped[str] = mapped_column(Text)

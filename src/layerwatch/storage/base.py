@@ -1,0 +1,54 @@
+"""The declarative base and the column types that every domain's tables use."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, Integer, MetaData
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Names of indexes and constraints, the same on both engines, so that migrations can speak of them."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+RowId = BigInteger().with_variant(Integer, "sqlite")
+"""A generated 64-bit primary key: SQLite only generates keys for columns that are exactly INTEGER."""
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC datetime, stored as integer microseconds since 1970.
+
+    Integers order, compare and index the same on both engines, and lose nothing. A naive datetime is
+    refused with ValueError: its zone would be a guess.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time needs its zone: use datetime.now(UTC), not datetime.now()")
+        return (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + int(value) * _MICROSECOND
+
+
+class Base(DeclarativeBase):
+    """Base of every table. A table's class lives in its domain's `models.py`."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {datetime: UtcTime, int: BigInteger}

@@ -1,0 +1,135 @@
+"""The database as the domains see it: transactions, retries, threads, migrations."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from layerwatch.storage import engines
+from layerwatch.storage.errors import StorageUnavailable
+from layerwatch.storage.migrate import upgrade
+
+T = TypeVar("T")
+
+ATTEMPTS = 5
+"""How often one piece of work is tried before its conflict is given up as StorageUnavailable."""
+
+_WRITER_PATIENCE = 15.0
+"""Seconds a SQLite writer waits for the writers before it in this process."""
+
+
+class Database:
+    """One database and the threads that talk to it.
+
+    url: `sqlite:///path/to/file`, or `postgresql://user@host/name` (psycopg 3).
+    threads: how many transactions of `run` are under way at once.
+    Raises ValueError for an address of any other kind.
+    """
+
+    def __init__(self, url: str, *, threads: int = 4) -> None:
+        self.engine = engines.connect(url, connections=threads + 4)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._reading = self.engine.execution_options(layerwatch_reads=True)
+        # SQLite has one writer at a time and makes others poll; queueing here is fair and wakes at once.
+        self._writer = threading.Lock() if self.is_sqlite else None
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="layerwatch-storage")
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """One transaction: committed at the end of the block, undone if the block raises.
+
+        Not to be nested: the inner one would wait for the outer one. Raises StorageUnavailable when the
+        database cannot be reached or written, or another writer does not finish.
+        """
+        with self._turn(), _translated(), Session(self.engine, expire_on_commit=False) as session:
+            with session.begin():
+                yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A look at one consistent state. Waits for no writer; what is written in it is not kept."""
+        with _translated(), Session(self._reading) as session:
+            try:
+                yield session
+            finally:
+                with suppress(DBAPIError):
+                    session.rollback()
+
+    def transact(self, work: Callable[[Session], T]) -> T:
+        """Run `work(session)` in a transaction, again from the start when it met a conflict.
+
+        Retried: serialisation failures, deadlocks, a locked SQLite file, and a connection lost before the
+        commit was sent. Never retried: a failure of the commit itself, whose outcome is not known.
+        So `work` must have no effect but through its session. Raises StorageUnavailable as `begin` does.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            committing = False
+            with self._turn(), _translated(), Session(self.engine, expire_on_commit=False) as session:
+                try:
+                    result = work(session)
+                    session.flush()
+                    committing = True
+                    session.commit()
+                    return result
+                except DBAPIError as error:
+                    if attempt == ATTEMPTS or not engines.may_retry(error, committing):
+                        raise
+            time.sleep(random.uniform(0.5, 1.5) * 0.01 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    async def run(self, work: Callable[[Session], T]) -> T:
+        """`transact` in one of the database's threads, so that the event loop goes on.
+
+        A cancelled caller does not undo it: once begun, the transaction ends by itself.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, work)
+
+    async def look(self, work: Callable[[Session], T]) -> T:
+        """`work(session)` on a `read` session, in one of the database's threads."""
+
+        def reading() -> T:
+            with self.read() as session:
+                return work(session)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, reading)
+
+    def migrate(self) -> None:
+        """Bring the tables to this version. Safe when several processes start at once."""
+        with _translated():
+            upgrade(self.engine)
+
+    def close(self) -> None:
+        """Finish what was begun, then let go of the threads and connections."""
+        self._threads.shutdown(wait=True)
+        self.engine.dispose()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._writer is None:
+            yield
+            return
+        if not self._writer.acquire(timeout=_WRITER_PATIENCE):
+            raise StorageUnavailable("the database is busy: another writer has not finished")
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn 'cannot be reached, is locked, full or read-only' into StorageUnavailable."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise StorageUnavailable(f"the database is not available: {type(error).__name__}") from error

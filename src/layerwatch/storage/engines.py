@@ -1,0 +1,94 @@
+"""How each kind of database is opened, and which of its failures may be tried again."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+SQLITE_BUSY_MS = 5000
+"""How long SQLite waits for another process's writer (the CLI beside the server)."""
+
+POSTGRES_STATEMENT_MS = 10_000
+"""PostgreSQL ends a statement after this; every statement of ours takes milliseconds."""
+
+POSTGRES_CONNECT_S = 5
+
+_CONFLICTS = {"40001", "40P01"}  # serialization_failure, deadlock_detected
+_GOING_AWAY = {"57P01", "57P02", "57P03"}  # the server shuts down, crashed, is starting: a failover
+
+
+def connect(url: str, *, connections: int) -> Engine:
+    """An engine for the address; ValueError when it is none of the two kinds, or has no file."""
+    parsed = make_url(url)
+    kind = parsed.get_backend_name()
+    if kind == "sqlite":
+        return _sqlite(parsed, connections)
+    if kind in ("postgresql", "postgres"):
+        return _postgres(parsed, connections)
+    raise ValueError(f"database {kind!r} is not supported: use sqlite:///FILE or postgresql://HOST/NAME")
+
+
+def _sqlite(url: URL, connections: int) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise ValueError("the SQLite database needs a file: sqlite:///path/to/layerwatch.sqlite3")
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = create_engine(url, pool_size=connections, max_overflow=0)
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, below
+        for pragma in (
+            f"busy_timeout={SQLITE_BUSY_MS}",
+            "journal_mode=WAL",
+            # In WAL mode NORMAL survives a crash of the process whole; a power cut may undo the very
+            # last commits but never tears one. It spares an SD card one flush a call.
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("layerwatch_reads", False)
+        # Taking the write lock at once: a reader that turns writer half-way cannot be retried in place.
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgres(url: URL, connections: int) -> Engine:
+    try:
+        import psycopg  # noqa: F401
+    except ImportError as missing:
+        raise ValueError("PostgreSQL needs its driver: pip install 'layerwatch[postgres]'") from missing
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=connections,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        pool_timeout=POSTGRES_CONNECT_S,
+        connect_args={
+            "connect_timeout": POSTGRES_CONNECT_S,
+            "application_name": "layerwatch",
+            "options": f"-c statement_timeout={POSTGRES_STATEMENT_MS} -c timezone=UTC",
+        },
+    )
+
+
+def may_retry(error: DBAPIError, committing: bool) -> bool:
+    """Whether the work may run again from the start without the risk of happening twice."""
+    original = error.orig
+    if isinstance(original, sqlite3.OperationalError):
+        code = getattr(original, "sqlite_errorcode", 0) & 0xFF
+        return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    state = getattr(original, "sqlstate", None)
+    if state in _CONFLICTS:
+        return True
+    return not committing and (state in _GOING_AWAY or error.connection_invalidated)

@@ -1,0 +1,15 @@
+"""What storage raises of its own; everything else is SQLAlchemy's (IntegrityError and the like).
+
+StorageError
+└── StorageUnavailable   the database cannot be reached, is full, read-only or too busy: try again later
+"""
+
+from __future__ import annotations
+
+
+class StorageError(Exception):
+    """Base of storage's own errors."""
+
+
+class StorageUnavailable(StorageError):
+    """The database did not take or give the data just now. Nothing was committed, or it is not known."""

@@ -1,0 +1,21 @@
+"""Fixtures that every test may use; what they do stands in `tests/support`."""
+
+from tests.support.databases import (
+    database,
+    database_url,
+    postgres_template,
+    postgres_url,
+    sqlite_database,
+    sqlite_template,
+    sqlite_url,
+)
+
+__all__ = [
+    "database",
+    "database_url",
+    "postgres_template",
+    "postgres_url",
+    "sqlite_database",
+    "sqlite_template",
+    "sqlite_url",
+]
