@@ -57,6 +57,7 @@ app = typer.Typer(
     cls=LazyGroup,
     name="layerwatch",
     no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help=(
         "Watch 3D prints through their webcams and say when one is failing.\n\n"
