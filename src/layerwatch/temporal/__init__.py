@@ -1,0 +1,13 @@
+"""Evidence over time → Verdict: the temporal combination model.
+
+A pure function: no clock, no input or output, no randomness. The same frames give the same verdicts, so a
+print can be replayed, simulated and fuzzed. `docs/temporal.md` derives it.
+"""
+
+from layerwatch.temporal.feedback import false_alarm, resumed
+from layerwatch.temporal.levels import Levels
+from layerwatch.temporal.model import step
+from layerwatch.temporal.state import PrintState, StateFormatError
+from layerwatch.temporal.verdict import Verdict
+
+__all__ = ["Levels", "PrintState", "StateFormatError", "Verdict", "false_alarm", "resumed", "step"]

@@ -1,0 +1,65 @@
+"""Every tuned value of the temporal model, in one place.
+
+Tuned on modelled detector scores (`layerwatch-train evaluate-temporal`), checked on held-out scores of real
+sequences; `docs/temporal.md` holds the table that came out. Logits are natural; evidence is in nats.
+"""
+
+from __future__ import annotations
+
+# --- the failing process -------------------------------------------------------------------------------
+PRIOR_LOG_ODDS = -4.6  # a print rarely starts failed: 1 in 100
+HAZARD_PER_SECOND = 1 / (30 * 3600)  # a print goes wrong about once in 30 hours
+RECOVERY_PER_SECOND = 1 / (6 * 3600)  # a failure is rarely mended without us being told
+LOG_ODDS_FLOOR = -4.6
+LOG_ODDS_CEILING = 6.0
+
+# --- what a detector says of a healthy and of a failing print --------------------------------------------
+LOGIT_LIMIT = 5.0
+GLOBAL_FAILING = (2.4, 1.7)  # mean and scale of the picture's logit while failing
+GLOBAL_HEALTHY = (-2.8, 1.2)  # prior mean and scale of the same while healthy
+LOCAL_FAILING = (3.0, 1.6)  # the largest excess over its place's baseline, while failing
+LOCAL_HEALTHY = (0.0, 1.1)
+PRIOR_FRAMES = 0.6  # how many frames the healthy prior is worth
+PRIOR_SCALE_FRAMES = 6.0
+MISS_RATE = 0.25  # share of frames of a failing print that look healthy
+OUTLIER_RATE = 0.02  # share of frames of a healthy print that look like a failure
+FRAME_EVIDENCE = 0.8  # successive frames are not independent: evidence per frame is shrunk by this
+SATURATED = (1.0, 0.8)  # baseline logit at which the picture's own score stops telling, and how softly
+
+# --- the scene's baseline ---------------------------------------------------------------------------------
+FIRST_FRAME_WEIGHT = 3.0  # what is there from the start is scenery
+LEARN_DOWN = 1.0
+LEARN_UP = 0.15
+MOST_FRAMES = 60.0  # what the baseline remembers, in frames
+DRIFT_PER_SECOND = 1 / (60 * 60 * 30)  # growth of the baseline's relative variance
+PLACE_FLOOR = -2.0  # a place's logit below this is no sight of a failure
+PLACE_LEARN_DOWN = 0.08
+PLACE_LEARN_UP = 0.03
+PLACE_SPREAD_START = 0.7
+
+# --- what changed in the picture --------------------------------------------------------------------------
+FROZEN_PIXELS = 2  # of 16 x 12, that may differ by one grey level in a frozen picture
+FROZEN_LOGIT = 0.05  # and by how much the detector's logit may differ
+CHANGE_FLOOR = 0.30  # normalised change below which nothing global happened
+CHANGE_DEVIATIONS = 4.0
+CHANGE_LEARN = 0.15
+SETTLE_FRAMES = 2  # frames without evidence after a global change
+LAMP_STEP = 0.12  # of full scale
+
+# --- time ---------------------------------------------------------------------------------------------------
+USUAL_INTERVAL = 20.0  # seconds; closer frames carry proportionally less evidence
+LONGEST_CREDIT = 45.0  # seconds of low quality that one interval may add
+LONGEST_GAP = 900.0  # seconds; a longer silence counts as this long
+CLOCK_SET_BACK = 600.0  # a frame earlier than this is a clock set back, not a late frame
+
+# --- quality, warning and pause -------------------------------------------------------------------------------
+QUALITY_SCORES: tuple[int, ...] = (1, 3, 8, 15, 25, 37, 49, 74, 92)  # highest score of quality 10, 9, … 2
+BAD_QUALITY = 3
+WATCHED_QUALITY = 5
+SURE_LOG_ODDS = 4.0
+UNSURE_LOG_ODDS = 0.5
+# Seconds of quality 1-3, for levels 1-5: when sure, and at the latest.
+WARNING_SECONDS: tuple[tuple[float, float], ...] = ((8, 20), (18, 35), (30, 58), (55, 100), (90, 160))
+PAUSE_SECONDS: tuple[tuple[float, float], ...] = ((35, 55), (50, 75), (68, 98), (110, 160), (170, 240))
+CLEAR_SECONDS = 60.0  # seconds of better quality until a flag goes down
+CLEAR_QUALITY = 5
