@@ -51,9 +51,13 @@ class Database:
         Not to be nested: the inner one would wait for the outer one. Raises StorageUnavailable when the
         database cannot be reached or written, or another writer does not finish.
         """
-        with self._turn(), _translated(), Session(self.engine, expire_on_commit=False) as session:
-            with session.begin():
-                yield session
+        with (
+            self._turn(),
+            _translated(),
+            Session(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:

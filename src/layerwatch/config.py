@@ -1,0 +1,203 @@
+"""Settings: from LAYERWATCH_* variables, a TOML file, and the command line, the last one strongest.
+
+Every setting's meaning stands in its `description`; `docs` and `--help` are made from it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from layerwatch.secret import Secrets, read_or_create
+
+
+class ConfigError(ValueError):
+    """A setting is wrong; the message names it and says what would be right."""
+
+
+def default_data_dir() -> Path:
+    """Where a user's program keeps its data on this platform (XDG on Linux)."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "layerwatch"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "layerwatch"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "layerwatch"
+
+
+class Settings(BaseSettings):
+    """Everything that an operator may set."""
+
+    model_config = SettingsConfigDict(env_prefix="LAYERWATCH_", extra="forbid", validate_default=True)
+
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        description="Folder of the embedded database and the secret file. Made if missing, mode 0700.",
+    )
+    database: str = Field(
+        "",
+        description="Address of the database: postgresql://USER@HOST/NAME, or sqlite:///FILE. "
+        "Empty: layerwatch.sqlite3 in data_dir.",
+    )
+    database_threads: PositiveInt = Field(
+        4, description="Transactions under way at once; with PostgreSQL the pool has 4 connections more."
+    )
+    secret: SecretStr | None = Field(
+        None,
+        description="The installation's secret, at least 32 characters; all nodes of a fleet share one. "
+        "Empty: kept in the file `secret` in data_dir, made at the first start.",
+    )
+
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on. 0.0.0.0 lets other machines in your network reach it."
+    )
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on. 0 takes any free one.")
+    public_url: str = Field(
+        "",
+        description="The URL under which clients reach this region, without path: https://eu.example.org. "
+        "Given out by createcontext. Empty: http://HOST:PORT.",
+    )
+    fallback_url: str = Field(
+        "", description="The second URL given out by createcontext (global routing). Empty: public_url."
+    )
+    trust_host_header: bool = Field(
+        False,
+        description="Build the given-out URLs from the request's Host header. Only for a home network, where "
+        "one machine has several names; whoever sends the request then chooses the URL.",
+    )
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,8}$")] = Field(
+        "local", description="This region's name: 1 to 8 of a-z, 0-9 and '-'. Part of each context id."
+    )
+
+    detector: Path | None = Field(
+        None, description="ONNX file of the detector. Empty: the one inside the package."
+    )
+    detector_provider: str = Field(
+        "cpu", description="ONNX Runtime's execution provider: cpu, cuda, tensorrt, openvino, coreml …"
+    )
+    detector_threads: PositiveInt | None = Field(
+        None, description="CPU threads of the detector. Empty: one a core."
+    )
+
+    queue_length: PositiveInt = Field(
+        64,
+        description="Pictures waiting or being judged at once; more are refused with OE_BACKEND_THROTTLED.",
+    )
+    queue_deadline: PositiveFloat = Field(
+        5.0, description="Seconds within which an accepted picture must be judged; else it is refused."
+    )
+    upload_memory: PositiveInt = Field(
+        96 * 1024 * 1024, description="Bytes of pictures held in memory at once, over all calls."
+    )
+    upload_silence: PositiveFloat = Field(
+        15.0, description="Seconds without a byte after which an upload is dropped."
+    )
+    upload_seconds: PositiveFloat = Field(60.0, description="Seconds that a whole upload may take.")
+
+    interval_min: PositiveInt = Field(20, ge=20, description="NextProcessIntervalSec is never below this.")
+    interval_rest: PositiveInt = Field(40, ge=20, description="Interval of a healthy print at rest, seconds.")
+    interval_suspicious: PositiveInt = Field(
+        20, ge=20, description="Interval of a print that looks suspicious, at rest, seconds."
+    )
+    interval_ceiling: PositiveInt = Field(
+        300, ge=20, description="No load makes an interval longer than this, seconds."
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="console for people, json for machines, auto: console on a terminal."
+    )
+    clock_speed: PositiveFloat = Field(
+        1.0,
+        le=10_000,
+        description="How many times faster than real the server's clock runs. For demonstrations and tests "
+        "only: intervals stay in print seconds, so a client has to run as fast.",
+    )
+
+    @field_validator("public_url", "fallback_url")
+    @classmethod
+    def _whole_url(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("needs its scheme, as in https://eu.example.org")
+        return value.rstrip("/")
+
+    @field_validator("secret")
+    @classmethod
+    def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and 0 < len(value.get_secret_value()) < 32:
+            raise ValueError("needs at least 32 characters; `openssl rand -hex 32` makes one")
+        return value
+
+    @property
+    def database_url(self) -> str:
+        """The database's address, the default filled in."""
+        return self.database or f"sqlite:///{self.data_dir.expanduser().absolute() / 'layerwatch.sqlite3'}"
+
+    @property
+    def own_url(self) -> str:
+        """The URL given out to clients, the default filled in."""
+        if self.public_url:
+            return self.public_url
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def secrets(self) -> Secrets:
+        """The installation's keys: from `secret`, or from the file in data_dir, made if missing.
+
+        Raises ConfigError when the file cannot be read or made.
+        """
+        if self.secret is not None and self.secret.get_secret_value():
+            return Secrets.derive(self.secret.get_secret_value().encode())
+        path = self.data_dir.expanduser() / "secret"
+        try:
+            return Secrets.derive(read_or_create(path))
+        except OSError as error:
+            raise ConfigError(f"cannot read or make the secret file {path}: {error.strerror}") from error
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load(config: Path | None = None, **given: Any) -> Settings:
+    """The settings, from what was `given` (None counts as not given), the environment, and a TOML file.
+
+    config: the TOML file; by default the one that LAYERWATCH_CONFIG names, if any.
+    Raises ConfigError, with one line for each wrong setting.
+    """
+    named = config or (Path(os.environ["LAYERWATCH_CONFIG"]) if os.environ.get("LAYERWATCH_CONFIG") else None)
+    if named is not None and not named.is_file():
+        raise ConfigError(f"there is no settings file {named}")
+
+    class WithFile(Settings):
+        model_config = SettingsConfigDict(toml_file=named)
+
+    try:
+        return WithFile(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(problem) for problem in error.errors())) from error
+    except ValueError as error:  # tomllib's
+        raise ConfigError(f"{named}: {error}") from error
+
+
+def _explain(problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting"
+    return f"{name} (or LAYERWATCH_{name.upper()}): {problem['msg']}"

@@ -1,0 +1,63 @@
+"""The installation's one secret, and the keys that are derived from it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_SMALLEST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """One key for each purpose, 32 bytes each, so that none can stand in for another."""
+
+    context_ids: bytes = field(repr=False)
+    """Signs context ids."""
+    api_keys: bytes = field(repr=False)
+    """Pepper of the stored hashes of API keys."""
+    sessions: bytes = field(repr=False)
+    """Signs the console's cookies."""
+
+    @classmethod
+    def derive(cls, root: bytes) -> Secrets:
+        """The keys of a root secret, each its HMAC-SHA256 of the purpose's name (as HKDF-Expand does)."""
+
+        def purpose(name: str) -> bytes:
+            return hmac.digest(root, b"layerwatch " + name.encode() + b"\x01", hashlib.sha256)
+
+        return cls(purpose("context ids"), purpose("api keys"), purpose("sessions"))
+
+
+def read_or_create(path: Path) -> bytes:
+    """The secret in the file; made with mode 0600 if there is none, also when several processes start at once.
+
+    Raises OSError when the file cannot be read or made, or is too short to be one.
+    """
+    with suppress(FileNotFoundError):
+        return _read(path)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_hex(32) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        with suppress(FileExistsError):  # the first of several wins: linking never overwrites
+            os.link(fresh, path)
+    finally:
+        fresh.unlink()
+    return _read(path)
+
+
+def _read(path: Path) -> bytes:
+    content = path.read_bytes().strip()
+    if len(content) < _SMALLEST:
+        raise OSError(0, "the secret is too short; restore it from a backup (a new one voids every API key)")
+    return content
