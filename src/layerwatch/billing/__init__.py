@@ -1,0 +1,36 @@
+"""Billing: metering, the price book, invoices and payments.
+
+The API asks two things of this room: `check_allowance` before a Process call, and `count_inspection`
+in the transaction that stores its outcome.
+"""
+
+from layerwatch.billing.errors import (
+    BillingError,
+    FreeLimitReached,
+    NotFound,
+    NotPossible,
+    PaymentBlocked,
+    UsageRefused,
+)
+from layerwatch.billing.metering import TEST_CALLS_A_DAY, billable_calls, check_allowance, count_inspection
+from layerwatch.billing.periods import Month
+from layerwatch.billing.pricebook import PriceBook, PriceBookError, PriceBooks, Quote, price_books
+
+__all__ = [
+    "TEST_CALLS_A_DAY",
+    "BillingError",
+    "FreeLimitReached",
+    "Month",
+    "NotFound",
+    "NotPossible",
+    "PaymentBlocked",
+    "PriceBook",
+    "PriceBookError",
+    "PriceBooks",
+    "Quote",
+    "UsageRefused",
+    "billable_calls",
+    "check_allowance",
+    "count_inspection",
+    "price_books",
+]

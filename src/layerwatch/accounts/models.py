@@ -1,0 +1,48 @@
+"""Tables of accounts and their API keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, LargeBinary, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from layerwatch.storage import Base, RowId
+
+
+class Account(Base):
+    """Who is metered and billed: one developer, company or household."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    price_book: Mapped[str] = mapped_column(String(60))
+    """A book of the price-book file; a contract of the account's own goes before it."""
+    free_only: Mapped[bool]
+    """Stop at the end of the free allowance instead of billing."""
+    payment_blocked: Mapped[bool]
+    """An invoice is overdue past its grace: Process calls are refused until it is paid."""
+    billing_email: Mapped[str | None] = mapped_column(String(254))
+    created_at: Mapped[datetime]
+
+
+class ApiKey(Base):
+    """An API key. Its text is not here: only its keyed hash, and what lets its owner recognise it."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    prefix: Mapped[str] = mapped_column(String(12))
+    """The first characters, `prod_Ab3`."""
+    last_four: Mapped[str] = mapped_column(String(4))
+    name: Mapped[str] = mapped_column(String(120))
+    test: Mapped[bool]
+    dialect: Mapped[int]
+    """Form of NextProcessIntervalSec: 1 an int, 2 an object."""
+    addresses: Mapped[str] = mapped_column(Text)
+    """Networks it may be used from, separated by spaces; empty: any."""
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]

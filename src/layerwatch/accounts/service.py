@@ -1,0 +1,69 @@
+"""Making, finding and changing accounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from layerwatch.accounts.errors import BadInput, NotFound
+from layerwatch.accounts.models import Account
+
+LOCAL = "local"
+"""Name of the account that an installation makes for itself, and of the free price book it is on."""
+
+STANDARD = "standard"
+
+
+def create_account(
+    session: Session,
+    name: str,
+    now: datetime,
+    *,
+    price_book: str = STANDARD,
+    free_only: bool = False,
+    billing_email: str | None = None,
+) -> Account:
+    """Make an account. Names need not be unique. Raises BadInput for a name that cannot be taken."""
+    name = name.strip()
+    if not 1 <= len(name) <= 120:
+        raise BadInput("An account needs a name of 1 to 120 characters.")
+    account = Account(
+        name=name,
+        price_book=price_book,
+        free_only=free_only,
+        payment_blocked=False,
+        billing_email=billing_email,
+        created_at=now,
+    )
+    session.add(account)
+    session.flush()
+    return account
+
+
+def local_account(session: Session, now: datetime) -> Account:
+    """The installation's own account, made if there is none: free without limit, never blocked."""
+    mine = session.scalars(
+        select(Account).where(Account.price_book == LOCAL, Account.name == LOCAL).order_by(Account.id)
+    ).first()
+    return mine or create_account(session, LOCAL, now, price_book=LOCAL)
+
+
+def find_account(session: Session, which: str) -> Account:
+    """An account by its number or whole name. Raises NotFound, or BadInput when several fit."""
+    if which.isdecimal():
+        account = session.get(Account, int(which))
+        if account is not None:
+            return account
+    fitting = session.scalars(select(Account).where(Account.name == which)).all()
+    if not fitting:
+        raise NotFound(f"There is no account {which!r}.")
+    if len(fitting) > 1:
+        raise BadInput(f"{len(fitting)} accounts are named {which!r}. Use the number of the one meant.")
+    return fitting[0]
+
+
+def list_accounts(session: Session) -> list[Account]:
+    """Every account, oldest first."""
+    return list(session.scalars(select(Account).order_by(Account.id)))

@@ -1,0 +1,44 @@
+"""Which price book holds for an account in a month: its own contract, else the one it is on."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from layerwatch.billing.models import Contract
+from layerwatch.billing.periods import Month
+from layerwatch.billing.pricebook import PriceBook, PriceBooks
+
+
+def book_for(
+    session: Session, account_id: int, price_book: str, month: Month, books: PriceBooks
+) -> PriceBook:
+    """The tiers for one account and month. Raises PriceBookError when its book has no version for it."""
+    contract = session.scalars(
+        select(Contract)
+        .where(Contract.account_id == account_id, Contract.effective <= str(month))
+        .order_by(Contract.effective.desc(), Contract.id.desc())
+        .limit(1)
+    ).first()
+    if contract is not None:
+        return PriceBook.parse(json.loads(contract.tiers))
+    return books.book(price_book, month)
+
+
+def agree(
+    session: Session, account_id: int, effective: Month, book: PriceBook, note: str, now: datetime
+) -> Contract:
+    """Give an account a price book of its own from a month on; the latest agreed for a month counts."""
+    contract = Contract(
+        account_id=account_id,
+        effective=str(effective),
+        tiers=json.dumps(book.as_json()),
+        note=note.strip()[:500],
+        created_at=now,
+    )
+    session.add(contract)
+    session.flush()
+    return contract

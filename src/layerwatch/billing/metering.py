@@ -1,0 +1,137 @@
+"""Counting inspections, and stopping at an allowance.
+
+`count_inspection` runs inside the transaction that stores the print's new state: the answer, the state
+and the charge are kept together or not at all.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from math import ceil
+
+from sqlalchemy import bindparam, func, select, text
+from sqlalchemy.orm import Session
+
+from layerwatch.accounts import Caller
+from layerwatch.accounts.models import Account
+from layerwatch.billing.contracts import book_for
+from layerwatch.billing.errors import FreeLimitReached, PaymentBlocked
+from layerwatch.billing.models import UsageHour
+from layerwatch.billing.periods import Month, hour_of
+from layerwatch.billing.pricebook import PriceBooks, price_books
+from layerwatch.storage import UtcTime
+
+TEST_CALLS_A_DAY = 500
+"""Successful calls of one test key in one day (UTC)."""
+
+SLOTS = 8
+"""Rows that concurrent calls of one key and hour spread over where writers run side by side."""
+
+_COUNT = text(
+    "INSERT INTO usage_hours (key_id, hour, slot, account_id, test, calls, last_at)"
+    " VALUES (:key_id, :hour, :slot, :account_id, :test, 1, :at)"
+    " ON CONFLICT (key_id, hour, slot) DO UPDATE SET calls = usage_hours.calls + 1,"
+    " last_at = CASE WHEN usage_hours.last_at < excluded.last_at"
+    " THEN excluded.last_at ELSE usage_hours.last_at END"
+).bindparams(bindparam("at", type_=UtcTime))
+
+
+def check_allowance(session: Session, caller: Caller, at: datetime, books: PriceBooks | None = None) -> None:
+    """Refuse a Process call that may not be made, before any work is spent on it.
+
+    Raises PaymentBlocked, or FreeLimitReached with the seconds until the next allowance. Asks the
+    database only for test keys and accounts on free usage only.
+    """
+    if caller.blocked_payment:
+        raise PaymentBlocked("An invoice is overdue. Pay it in the console to go on.")
+    _check_limit(session, caller, at, books, counted=0)
+
+
+def count_inspection(
+    session: Session,
+    caller: Caller,
+    at: datetime,
+    books: PriceBooks | None = None,
+    *,
+    enforce: bool = True,
+) -> None:
+    """Count one successful Process call made at `at`, in the caller's transaction.
+
+    Raises FreeLimitReached when concurrent calls have used up the allowance meanwhile: the transaction
+    must then be undone. `enforce=False` counts whatever the allowance: for calls that were answered
+    during an outage of the database and are booked now.
+    """
+    limited = enforce and _is_limited(caller)
+    parallel = session.get_bind().dialect.name != "sqlite"
+    if limited and parallel:
+        # One at a time per account, so that the limit is exact. These accounts make few calls.
+        session.execute(select(Account.id).where(Account.id == caller.account_id).with_for_update())
+    session.execute(
+        _COUNT,
+        {
+            "key_id": caller.key_id,
+            "hour": hour_of(at),
+            "slot": random.randrange(SLOTS) if parallel and not limited else 0,
+            "account_id": caller.account_id,
+            "test": caller.test,
+            "at": at,
+        },
+    )
+    if limited:
+        _check_limit(session, caller, at, books, counted=1)
+
+
+def _is_limited(caller: Caller) -> bool:
+    return caller.test or caller.free_only
+
+
+def _check_limit(
+    session: Session, caller: Caller, at: datetime, books: PriceBooks | None, *, counted: int
+) -> None:
+    """`counted`: how many of the calls found are the one being made."""
+    if caller.test:
+        day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        used = session.scalar(
+            select(func.sum(UsageHour.calls)).where(
+                UsageHour.key_id == caller.key_id,
+                UsageHour.hour >= hour_of(day),
+                UsageHour.hour < hour_of(day) + 24,
+            )
+        )
+        if int(used or 0) - counted >= TEST_CALLS_A_DAY:
+            raise FreeLimitReached(
+                f"A test key makes {TEST_CALLS_A_DAY} calls a day (UTC)."
+                " Use a production key, or go on tomorrow.",
+                _seconds_until(day + timedelta(days=1), at),
+            )
+    elif caller.free_only:
+        month = Month.of(at)
+        book = book_for(session, caller.account_id, caller.price_book, month, books or price_books())
+        allowance = book.free_calls
+        if allowance is None:
+            return
+        if billable_calls(session, caller.account_id, month) - counted >= allowance:
+            raise FreeLimitReached(
+                f"The {allowance:,} free calls of {month} are used up and this account is on free usage"
+                " only. Set up payment in the console to go on now.",
+                _seconds_until(month.end, at),
+            )
+
+
+def billable_calls(session: Session, account_id: int, month: Month) -> int:
+    """Successful calls of an account's production keys in a month."""
+    first, after = month.hours
+    total = session.scalar(
+        select(func.sum(UsageHour.calls)).where(
+            UsageHour.account_id == account_id,
+            UsageHour.hour >= first,
+            UsageHour.hour < after,
+            UsageHour.test.is_(False),
+        )
+    )
+    return int(total or 0)
+
+
+def _seconds_until(moment: datetime, at: datetime) -> int:
+    return max(1, ceil((moment - at).total_seconds()))
