@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
+from layerwatch.errors import UserError
+
 # name → module under layerwatch.cli. A module holds either `app` (a group of commands) or
 # `command` (a single one). Listed in the order in which a newcomer needs them.
 COMMANDS: Final[dict[str, str]] = {
@@ -24,6 +26,8 @@ COMMANDS: Final[dict[str, str]] = {
     "usage": "usage",
     "invoices": "invoices",
     "pricebook": "pricebook",
+    "feedback": "feedback",
+    "models": "models",
     "migrate": "migrate",
 }
 
@@ -85,9 +89,12 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C and a closed pipe end it without a traceback."""
+    """Run the command line; Ctrl-C, a closed pipe and a user's error end it without a traceback."""
     try:
         app()
+    except UserError as error:
+        typer.secho(f"layerwatch: {error}", err=True, fg="red")
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

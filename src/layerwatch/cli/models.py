@@ -1,0 +1,161 @@
+"""`layerwatch models`: candidates, comparison, promotion and rollback."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from layerwatch.improve import ExampleStore, ImproveError, ModelRegistry
+
+if TYPE_CHECKING:
+    from layerwatch.improve.compare import Comparison
+    from layerwatch.vision import Vision
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help=(
+        "Manage the detector in force. A candidate is added, compared with the active model on the pictures "
+        "that people reviewed here, promoted when it is better, and rolled back when it disappoints."
+    ),
+)
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the server keeps its data.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@app.command("list")
+def list_models(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show every model known here and which one is in force."""
+    from layerwatch.improve.registry import PACKAGED
+
+    registry = _registry(data_dir)
+    active = registry.active()
+    rows = [{"model": PACKAGED, "version": "", "added_at": "", "note": "ships with Layerwatch"}]
+    rows += [
+        {"model": e.sha256, "version": e.version, "added_at": e.added_at, "note": e.note}
+        for e in registry.entries()
+    ]
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps({**row, "active": row["model"] == active}))
+        return
+    table = Table("", "model", "version", "added", "note")
+    for row in rows:
+        mark = "●" if row["model"] == active else ""
+        table.add_row(mark, row["model"][:12], row["version"], row["added_at"], row["note"])
+    Console().print(table)
+
+
+@app.command()
+def add(
+    file: Annotated[Path, typer.Argument(help="An ONNX file from `layerwatch-train`.")],
+    note: Annotated[str, typer.Option(help="Why this model exists.")] = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a candidate. It is loaded and tried once, so that a broken file is refused here."""
+    vision = _load(file)
+    version = vision.model_version
+    vision.close()
+    entry = _registry(data_dir).add(file, version=version, note=note, at=datetime.now(UTC))
+    if as_json:
+        typer.echo(json.dumps({"model": entry.sha256, "version": entry.version}))
+    else:
+        typer.echo(
+            f"Added {entry.sha256[:12]} ({entry.version}). "
+            f"Next: layerwatch models compare {entry.sha256[:12]}"
+        )
+
+
+@app.command()
+def compare(
+    model: Annotated[str, typer.Argument(help="A model from `layerwatch models list`, 6 digits or more.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a candidate against the active model on every reviewed picture of this installation."""
+    from dataclasses import asdict
+
+    result = _compare(model, data_dir)
+    if as_json:
+        typer.echo(json.dumps({**asdict(result), "better": result.better}))
+        return
+    table = Table("", "active", "candidate")
+    shown = [f"{a:.3f}" if a is not None else "-" for a in (result.auroc_active, result.auroc_candidate)]
+    table.add_row(f"AUROC on {result.pictures} pictures", *shown)
+    table.add_row("verdicts mended / broken", "", f"{result.mended} / {result.broken}")
+    Console().print(table)
+    typer.echo("better: promote it" if result.better else "not better: keep the active model")
+
+
+@app.command()
+def promote(
+    model: Annotated[str, typer.Argument(help="A model from `layerwatch models list`, or `packaged`.")],
+    force: Annotated[bool, typer.Option("--force", help="Promote it although it is not better.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Put a model in force from the server's next start on, if it is better on the reviewed pictures."""
+    if not force and not _compare(model, data_dir).better:
+        raise ImproveError(
+            "not better on the reviewed pictures: see `layerwatch models compare`, or use --force"
+        )
+    typer.echo(f"{_registry(data_dir).promote(model)[:12]} is in force from the next start of the server on.")
+
+
+@app.command()
+def rollback(data_dir: DataDir = None) -> None:
+    """Go back to the model that was in force before."""
+    typer.echo(f"{_registry(data_dir).rollback()[:12]} is in force from the next start of the server on.")
+
+
+def _registry(data_dir: Path | None) -> ModelRegistry:
+    from layerwatch.config import load
+
+    return ModelRegistry(load(data_dir=data_dir).data_dir / "models")
+
+
+def _load(path: Path | None) -> Vision:
+    from layerwatch.vision import Vision
+
+    return Vision.load(path)
+
+
+def _compare(model: str, data_dir: Path | None) -> Comparison:
+    from rich.progress import track
+
+    from layerwatch.config import load
+    from layerwatch.improve.compare import compare as judge
+    from layerwatch.improve.service import reviewed
+    from layerwatch.storage import Database
+
+    settings = load(data_dir=data_dir)
+    registry, examples = _registry(data_dir), ExampleStore(settings.data_dir / "examples")
+    database = Database(settings.database_url)
+    try:
+        database.migrate()
+        with database.read() as session:
+            rows = [row for row in reviewed(session) if row.label in ("good", "failed")]
+    finally:
+        database.close()
+    if not rows:
+        raise ImproveError("no picture was reviewed here yet: see `layerwatch feedback queue`")
+    names = [(row.picture, row.label == "failed") for row in rows if row.picture]
+    pictures = [
+        (examples.path(name).read_bytes(), failed)
+        for name, failed in track(names, "Reading", console=Console(stderr=True), transient=True)
+    ]
+    active, candidate = _load(registry.path(registry.active())), _load(registry.path(model))
+    try:
+        return judge(
+            pictures,
+            lambda jpeg: active.inspect(jpeg).failure_probability,
+            lambda jpeg: candidate.inspect(jpeg).failure_probability,
+        )
+    finally:
+        active.close()
+        candidate.close()
