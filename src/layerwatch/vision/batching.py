@@ -1,0 +1,146 @@
+"""Dynamic batching: what waits while one batch runs becomes the next batch.
+
+Nothing is ever held back to fill a batch, so a lone picture is looked at the moment it comes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from layerwatch.vision.errors import Busy
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """One batch, for metrics. waited: seconds that its oldest item waited; ran: seconds that it took."""
+
+    size: int
+    waited: float
+    ran: float
+    left_waiting: int
+
+
+@dataclass(slots=True)
+class _Job(Generic[Item, Result]):
+    item: Item
+    future: Future[Result]
+    deadline: float
+    queued_at: float
+
+
+class Batcher(Generic[Item, Result]):
+    """Runs `run(items) → results` in worker threads, on as many items as are waiting.
+
+    run: takes up to `max_batch` items and gives one result for each, in order.  workers: threads that call
+    it.  capacity: items that may wait.  clock: monotonic seconds.  on_batch: told of every batch, from the
+    worker's thread.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Item]], Sequence[Result]],
+        *,
+        workers: int = 1,
+        max_batch: int = 8,
+        capacity: int = 64,
+        clock: Callable[[], float] = time.monotonic,
+        on_batch: Callable[[BatchReport], None] | None = None,
+    ) -> None:
+        self._run = run
+        self._max_batch = max_batch
+        self._capacity = capacity
+        self._clock = clock
+        self._on_batch = on_batch
+        self._waiting: deque[_Job[Item, Result]] = deque()
+        self._changed = threading.Condition()
+        self._idle = 0
+        self._closed = False
+        self._workers = [
+            threading.Thread(target=self._work, name=f"layerwatch-detect-{number}", daemon=True)
+            for number in range(workers)
+        ]
+        for worker in self._workers:
+            worker.start()
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait for a worker now."""
+        return len(self._waiting)
+
+    def submit(self, item: Item, deadline: float = float("inf")) -> Future[Result]:
+        """Queue an item. Its future fails with Busy if no worker took it by `deadline` (on `clock`).
+
+        Raises Busy at once when `capacity` items wait already, or after `close`.
+        """
+        future: Future[Result] = Future()
+        with self._changed:
+            if self._closed:
+                raise Busy("The detector is shutting down.")
+            if len(self._waiting) >= self._capacity:
+                raise Busy(f"{len(self._waiting)} pictures are waiting for the detector.")
+            self._waiting.append(_Job(item, future, deadline, self._clock()))
+            self._changed.notify()
+        return future
+
+    def close(self) -> None:
+        """Finish what runs, fail what waits with Busy, end the workers. May be called twice."""
+        with self._changed:
+            self._closed = True
+            left, self._waiting = list(self._waiting), deque()
+            self._changed.notify_all()
+        for job in left:
+            if job.future.set_running_or_notify_cancel():
+                job.future.set_exception(Busy("The detector is shutting down."))
+        for worker in self._workers:
+            worker.join()
+
+    def _work(self) -> None:
+        while (batch := self._take()) is not None:
+            if batch:
+                self._run_batch(batch)
+
+    def _take(self) -> list[_Job[Item, Result]] | None:
+        """The next batch, without what was cancelled or came too late; None after `close`."""
+        late: list[_Job[Item, Result]] = []
+        with self._changed:
+            self._idle += 1
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            idle, self._idle = self._idle, self._idle - 1
+            if not self._waiting:
+                return None
+            # An even share, so that one worker does not take the work from under another's hands.
+            share = min(self._max_batch, -(-len(self._waiting) // idle))
+            now = self._clock()
+            batch: list[_Job[Item, Result]] = []
+            while self._waiting and len(batch) < share:
+                job = self._waiting.popleft()
+                if not job.future.set_running_or_notify_cancel():
+                    continue
+                (late if job.deadline < now else batch).append(job)
+        for job in late:
+            job.future.set_exception(Busy("The detector did not get to the picture in time."))
+        return batch
+
+    def _run_batch(self, batch: list[_Job[Item, Result]]) -> None:
+        began = self._clock()
+        try:
+            results = list(zip(batch, self._run([job.item for job in batch]), strict=True))
+        except BaseException as error:  # a worker must outlive any batch; the callers get the error
+            for job in batch:
+                job.future.set_exception(error)
+        else:
+            for job, result in results:
+                job.future.set_result(result)
+        if self._on_batch is not None:
+            waited = began - min(job.queued_at for job in batch)
+            self._on_batch(BatchReport(len(batch), waited, self._clock() - began, len(self._waiting)))

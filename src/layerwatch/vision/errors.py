@@ -1,0 +1,22 @@
+"""What can go wrong between a picture's bytes and its evidence."""
+
+from __future__ import annotations
+
+
+class VisionError(Exception):
+    """Base of everything that `layerwatch.vision` raises on purpose."""
+
+
+class ImageDecodeError(VisionError, ValueError):
+    """The bytes are not one whole JPEG that can be decoded within bounds.
+
+    The message says what is wrong and how to mend it, in words fit for the client that sent the picture.
+    """
+
+
+class Busy(VisionError, RuntimeError):
+    """The picture was not looked at: too much is waiting, or it would be answered too late."""
+
+
+class ModelError(VisionError, RuntimeError):
+    """The detector's file or its execution provider cannot be used. The message says why."""

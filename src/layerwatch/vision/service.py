@@ -1,0 +1,196 @@
+"""`Vision`: bytes of a JPEG to `Evidence`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from layerwatch.vision.batching import Batcher, BatchReport
+from layerwatch.vision.boxes import find_boxes, heat_map
+from layerwatch.vision.condition import Measures, judge, measure
+from layerwatch.vision.detector import Detector, OnnxDetector, Picture, RawDetection
+from layerwatch.vision.errors import Busy
+from layerwatch.vision.evidence import Evidence
+from layerwatch.vision.jpeg import decode_jpeg, turn_upright
+from layerwatch.vision.models import choose_model
+from layerwatch.vision.overlay import draw_overlay
+
+MAX_BATCH = {"cpu": 4, "openvino": 4, "coreml": 8, "cuda": 32, "tensorrt": 32}
+"""Pictures in one call of the detector, by provider. On a CPU larger batches only add delay."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A decoded picture on its way to the detector. began: seconds on the monotonic clock."""
+
+    picture: Picture
+    measures: Measures
+    began: float
+
+
+class Vision:
+    """Looks at pictures. Safe to use from many threads and from one event loop at the same time.
+
+    `inspect` does everything in the caller's thread. `ainspect` decodes in a small thread pool and batches
+    the detector's work across the calls under way; both release the GIL, so one process uses all cores.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        *,
+        decoders: int | None = None,
+        workers: int | None = None,
+        max_batch: int = MAX_BATCH["cpu"],
+        capacity: int = 64,
+        on_batch: Callable[[BatchReport], None] | None = None,
+    ) -> None:
+        """detector: what looks at the pictures.  decoders, workers: threads that decode and threads that
+        call the detector, by default one for each core.  max_batch: pictures in one call of
+        the detector.  capacity: calls of `ainspect` under way at the same time; more raise Busy.
+        on_batch: see `Batcher`.
+        """
+        self._detector = detector
+        self._capacity = capacity
+        self._under_way = 0
+        self._lock = threading.Lock()
+        self._decoders = ThreadPoolExecutor(
+            decoders or usable_cores(), thread_name_prefix="layerwatch-decode"
+        )
+        self._batcher: Batcher[_Prepared, Evidence] = Batcher(
+            self._look,
+            workers=workers or usable_cores(),
+            max_batch=max_batch,
+            capacity=capacity,
+            on_batch=on_batch,
+        )
+
+    @classmethod
+    def load(
+        cls,
+        path: Path | None = None,
+        *,
+        provider: str = "cpu",
+        threads: int | None = None,
+        capacity: int = 64,
+        on_batch: Callable[[BatchReport], None] | None = None,
+    ) -> Vision:
+        """Open a detector file, by default the one in this package.
+
+        provider: cpu, cuda, tensorrt, openvino or coreml.  threads: CPU threads in all, by default one for
+        each core. Raises ModelError when the file or the provider cannot be used.
+        """
+        detector = OnnxDetector(path, provider) if path else choose_model(provider)
+        threads = threads or usable_cores()
+        return cls(
+            detector,
+            decoders=threads,
+            workers=threads if provider == "cpu" else 1,
+            max_batch=MAX_BATCH[provider],
+            capacity=capacity,
+            on_batch=on_batch,
+        )
+
+    @property
+    def model_version(self) -> str:
+        """The detector's version, as in `Evidence.model_version`."""
+        return self._detector.version
+
+    @property
+    def waiting(self) -> int:
+        """Decoded pictures that wait for the detector now."""
+        return self._batcher.waiting
+
+    @property
+    def under_way(self) -> int:
+        """Calls of `ainspect` under way now."""
+        return self._under_way
+
+    def inspect(self, jpeg: bytes) -> Evidence:
+        """Look at one JPEG in the caller's thread.
+
+        Raises ImageDecodeError when the bytes are not one whole, decodable JPEG.
+        """
+        return self._look([self._prepare(jpeg)])[0]
+
+    async def ainspect(self, jpeg: bytes, deadline: float | None = None) -> Evidence:
+        """Look at one JPEG without holding up the event loop.
+
+        deadline: time on the monotonic clock by which the detector must have begun. Raises ImageDecodeError
+        as `inspect` does, and Busy when too many calls are under way or the deadline passes.
+        """
+        if self._under_way >= self._capacity:
+            raise Busy(f"{self._under_way} pictures are being looked at; that is all this server can hold.")
+        latest = float("inf") if deadline is None else deadline
+        with self._lock:
+            self._under_way += 1
+        try:
+            loop = asyncio.get_running_loop()
+            prepared = await loop.run_in_executor(self._decoders, self._prepare, jpeg, latest)
+            return await asyncio.wrap_future(self._batcher.submit(prepared, latest))
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def overlay(self, jpeg: bytes, evidence: Evidence) -> bytes:
+        """The picture as a JPEG, with its evidence's heat map and boxes drawn over it.
+
+        Raises ImageDecodeError as `inspect` does.
+        """
+        return draw_overlay(jpeg, evidence)
+
+    def close(self) -> None:
+        """Finish what is under way and end the threads. May be called twice."""
+        self._decoders.shutdown(wait=True, cancel_futures=True)
+        self._batcher.close()
+
+    def __enter__(self) -> Vision:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _prepare(self, jpeg: bytes, deadline: float = float("inf")) -> _Prepared:
+        began = time.monotonic()
+        if began > deadline:
+            raise Busy("The server did not get to the picture in time.")
+        size = self._detector.size
+        decoded = decode_jpeg(jpeg, at_least=size)
+        image = Image.fromarray(decoded.pixels).resize((size, size), Image.Resampling.BILINEAR)
+        image = turn_upright(image, decoded.orientation)  # stretching to a square and turning commute
+        return _Prepared(np.asarray(image), measure(image), began)
+
+    def _look(self, prepared: Sequence[_Prepared]) -> list[Evidence]:
+        raws = self._detector.detect([one.picture for one in prepared])
+        return [self._evidence(one, raw) for one, raw in zip(prepared, raws, strict=True)]
+
+    def _evidence(self, prepared: _Prepared, raw: RawDetection) -> Evidence:
+        return Evidence(
+            failure_probability=raw.failure,
+            kinds=raw.kinds,
+            heat=heat_map(raw.map),
+            boxes=find_boxes(raw.map, raw.kinds, raw.failure),
+            print_in_view=raw.in_view,
+            condition=judge(prepared.measures, raw.in_view),
+            brightness=prepared.measures.brightness,
+            sharpness=prepared.measures.sharpness,
+            thumbnail=prepared.measures.thumbnail,
+            model_version=self._detector.version,
+            milliseconds=(time.monotonic() - prepared.began) * 1000.0,
+        )
+
+
+def usable_cores() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
