@@ -1,0 +1,106 @@
+"""`layerwatch accounts`: make, list and change accounts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from layerwatch.accounts import create_account, find_account, list_accounts
+from layerwatch.accounts.models import Account
+from layerwatch.billing import Month, price_books
+from layerwatch.cli.office import AsJson, ConfigFile, DataDir, moment, office, show, table
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help=(
+        "Make, list and change accounts: who is metered and billed. On your own machine you need none: "
+        "an account named `local` is made by itself, free and without limit."
+    ),
+)
+Which = Annotated[str, typer.Argument(help="Number or name of the account.")]
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Name of the developer or company.")],
+    price_book: Annotated[str, typer.Option(help="Price book it is on.")] = "standard",
+    free_only: Annotated[
+        bool, typer.Option("--free-only", help="Stop at the end of the free allowance instead of billing.")
+    ] = False,
+    email: Annotated[str | None, typer.Option(help="Where invoices and spend alerts are sent.")] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an account."""
+    with office(data_dir, config) as desk, desk.database.begin() as session:
+        price_books().book(price_book, Month.of(desk.now))
+        account = create_account(
+            session, name, desk.now, price_book=price_book, free_only=free_only, billing_email=email
+        )
+        row = as_row(account)
+        if as_json:
+            show(row)
+        else:
+            typer.echo(
+                f"Account {row['id']}, {name!r}. Next: layerwatch keys create --account {row['id']} --name …"
+            )
+
+
+@app.command("list")
+def list_(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List every account."""
+    with office(data_dir, config) as desk, desk.database.begin() as session:
+        rows = [as_row(account) for account in list_accounts(session)]
+    show(rows) if as_json else table("Accounts", [_in_short(row) for row in rows])
+
+
+@app.command("set")
+def set_(
+    account: Which,
+    free_only: Annotated[
+        bool | None, typer.Option("--free-only/--paid", help="Stop at the free allowance, or bill beyond it.")
+    ] = None,
+    price_book: Annotated[str | None, typer.Option(help="Price book, from this month on.")] = None,
+    email: Annotated[str | None, typer.Option(help="Where invoices and spend alerts are sent.")] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change an account. Only what is given changes."""
+    with office(data_dir, config) as desk, desk.database.begin() as session:
+        found = find_account(session, account)
+        if free_only is not None:
+            found.free_only = free_only
+        if price_book is not None:
+            price_books().book(price_book, Month.of(desk.now))
+            found.price_book = price_book
+        if email is not None:
+            found.billing_email = email or None
+        row = as_row(found)
+    show(row) if as_json else table("Account", [_in_short(row)])
+
+
+def as_row(account: Account) -> dict[str, Any]:
+    """An account as it is printed."""
+    return {
+        "id": account.id,
+        "name": account.name,
+        "price_book": account.price_book,
+        "free_only": account.free_only,
+        "payment_blocked": account.payment_blocked,
+        "email": account.billing_email,
+        "created_at": moment(account.created_at),
+    }
+
+
+def _in_short(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "price_book": row["price_book"],
+        "usage": "free only" if row["free_only"] else "billed",
+        "state": "blocked: payment overdue" if row["payment_blocked"] else "good",
+        "email": row["email"] or "-",
+    }

@@ -1,0 +1,141 @@
+"""`layerwatch keys`: make, list and disable API keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from layerwatch.accounts import create_key, disable_key, find_key, list_keys
+from layerwatch.accounts.models import ApiKey
+from layerwatch.billing.usage import last_used
+from layerwatch.cli.office import (
+    AsJson,
+    ConfigFile,
+    DataDir,
+    WhichAccount,
+    account_of,
+    moment,
+    office,
+    show,
+    table,
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help=(
+        "Make, list and disable API keys. A client sends its key in the header X-API-Key. "
+        "A key is shown once, when it is made; only its keyed hash is kept."
+    ),
+)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Option("--name", "-n", help="What the key is for, such as 'garage printer'.")],
+    test: Annotated[bool, typer.Option("--test", help="A test key: never billed, 500 calls a day.")] = False,
+    dialect: Annotated[
+        int, typer.Option(min=1, max=2, help="NextProcessIntervalSec as a number (1) or an object (2).")
+    ] = 1,
+    allow_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="IP address or network it may be used from. Repeat for several. None: from anywhere."
+        ),
+    ] = None,
+    account: WhichAccount = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key and print it. This is the only time it is shown.
+
+    Example: layerwatch keys create --name "garage printer"
+    """
+    with office(data_dir, config) as desk:
+        with desk.database.begin() as session:
+            owner = account_of(session, account, desk.now)
+            new = create_key(
+                session,
+                owner.id,
+                name=name,
+                pepper=desk.settings.secrets().api_keys,
+                now=desk.now,
+                test=test,
+                dialect=dialect,
+                addresses=allow_from or (),
+            )
+            row = as_row(new.row)
+        if as_json:
+            show({"key": new.text} | row)
+        else:
+            typer.echo(new.text)
+            typer.echo(
+                f"Key {row['id']} of account {owner.name!r}. Keep it now: it is not shown again.", err=True
+            )
+
+
+@app.command("list")
+def list_(
+    account: WhichAccount = None, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """List an account's keys, the disabled ones too, with when each was last used."""
+    with office(data_dir, config) as desk, desk.database.begin() as session:
+        owner = account_of(session, account, desk.now)
+        used = last_used(session, owner.id)
+        rows = [as_row(key) | {"last_used": moment(used.get(key.id))} for key in list_keys(session, owner.id)]
+        if as_json:
+            show(rows)
+        else:
+            table(f"Keys of {owner.name!r}", [_in_short(row) for row in rows])
+
+
+@app.command()
+def disable(
+    which: Annotated[str, typer.Argument(help="The key's number, whole name, or last four characters.")],
+    account: WhichAccount = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Disable a key, for ever. It stops working everywhere within 5 seconds."""
+    with office(data_dir, config) as desk:
+        with desk.database.begin() as session:
+            owner = account_of(session, account, desk.now)
+            key = find_key(session, owner.id, which)
+            row = as_row(key)
+        if not yes and not as_json:
+            typer.confirm(f"Disable key {key.id} ({key.name!r}, {row['shown']}) for ever?", abort=True)
+        with desk.database.begin() as session:
+            row = as_row(disable_key(session, owner.id, key.id, desk.now))
+        if as_json:
+            show(row)
+        else:
+            typer.echo(f"Key {row['id']} is disabled.")
+
+
+def as_row(key: ApiKey) -> dict[str, Any]:
+    """A key as it is printed: never its text."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "shown": f"{key.prefix}…{key.last_four}",
+        "test": key.test,
+        "dialect": key.dialect,
+        "allow_from": key.addresses.split(),
+        "created_at": moment(key.created_at),
+        "disabled_at": moment(key.disabled_at),
+    }
+
+
+def _in_short(row: dict[str, Any]) -> dict[str, Any]:
+    kind = "test" if row["test"] else "production"
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "key": row["shown"],
+        "kind": kind if row["dialect"] == 1 else f"{kind}, dialect {row['dialect']}",
+        "state": f"disabled {row['disabled_at'][:10]}" if row["disabled_at"] else "in use",
+        "last_used": (row["last_used"] or "never")[:16].replace("T", " "),
+    }

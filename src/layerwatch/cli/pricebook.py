@@ -1,0 +1,138 @@
+"""`layerwatch pricebook`: what inspections cost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from layerwatch.billing import PriceBook, PriceBookError, PriceBooks, price_books
+from layerwatch.billing.contracts import agree, book_for
+from layerwatch.billing.money import dollars
+from layerwatch.cli.office import AsJson, ConfigFile, DataDir, InMonth, fail, month_of, office, show, table
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help=(
+        "Show price books, reckon what a month would cost, and give an account a price book of its own. "
+        "Tiers are additive: each price holds for the calls inside its tier."
+    ),
+)
+BookFile = Annotated[
+    Path | None,
+    typer.Option("--file", help="Another price-book file.", show_default="the one in the package"),
+]
+
+
+@app.command()
+def quote(
+    calls: Annotated[int, typer.Argument(min=0, help="Successful Process calls in one calendar month.")],
+    book: Annotated[str, typer.Option(help="Name of the price book.")] = "standard",
+    month: InMonth = None,
+    account: Annotated[
+        str | None,
+        typer.Option("--account", "-a", help="Price it as for this account, its contract included."),
+    ] = None,
+    file: BookFile = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Reckon what a month of CALLS costs, tier by tier, in exact micro-dollars.
+
+    Example: layerwatch pricebook quote 1000001
+    """
+    period = month_of(month, datetime.now(UTC))
+    try:
+        books = PriceBooks.load(file) if file else price_books()
+        if account is None:
+            prices = books.book(book, period)
+    except (PriceBookError, OSError) as wrong:
+        fail(str(wrong))
+    if account is not None:
+        with office(data_dir, config) as desk, desk.database.begin() as session:
+            from layerwatch.accounts import find_account
+
+            owner = find_account(session, account)
+            prices = book_for(session, owner.id, owner.price_book, period, books)
+    answer = prices.quote(calls)
+    if as_json:
+        show(answer.as_json())
+        return
+    rows = [
+        {
+            "calls": f"{line.tier.above:,} to {'…' if line.tier.up_to is None else f'{line.tier.up_to:,}'}",
+            "per_call": dollars(line.tier.micro_dollars) if line.tier.micro_dollars else "free",
+            "in_tier": f"{line.calls:,}",
+            "cost": dollars(line.micro_dollars),
+        }
+        for line in answer.tiers
+    ]
+    table(f"{calls:,} calls in {period}: {dollars(answer.micro_dollars)}", rows, right=("in_tier", "cost"))
+
+
+@app.command("show")
+def show_(file: BookFile = None, as_json: AsJson = False) -> None:
+    """Show every price book with its versions."""
+    try:
+        books = PriceBooks.load(file) if file else price_books()
+    except (PriceBookError, OSError) as wrong:
+        fail(str(wrong))
+    rows: list[dict[str, Any]] = [
+        {"book": name, "effective": str(month), "tiers": prices.as_json()}
+        for name, versions in books.versions.items()
+        for month, prices in versions
+    ]
+    if as_json:
+        show(rows)
+        return
+    for row in rows:
+        row["tiers"] = "\n".join(_tier(tier) for tier in row["tiers"])
+    table("Price books", rows)
+
+
+@app.command()
+def contract(
+    account: Annotated[str, typer.Argument(help="Number or name of the account.")],
+    tier: Annotated[
+        list[str],
+        typer.Option(help="UP_TO:MICRO_DOLLARS, in order; the last one is MICRO_DOLLARS alone. Repeat."),
+    ],
+    month: InMonth = None,
+    note: Annotated[str, typer.Option(help="Why, for the books.")] = "",
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give an account a price book of its own from a month on.
+
+    Example: layerwatch pricebook contract Acme --tier 1000000:300 --tier 120 --month 2027-01
+    """
+    with office(data_dir, config) as desk, desk.database.begin() as session:
+        from layerwatch.accounts import find_account
+
+        owner = find_account(session, account)
+        prices = PriceBook.parse([_parse_tier(text) for text in tier])
+        period = month_of(month, desk.now)
+        agree(session, owner.id, period, prices, note, desk.now)
+        if as_json:
+            show({"account": owner.id, "effective": str(period), "tiers": prices.as_json()})
+        else:
+            typer.echo(f"From {period} on, {owner.name!r} pays:")
+            for line in prices.as_json():
+                typer.echo("  " + _tier(line))
+
+
+def _tier(tier: dict[str, int]) -> str:
+    upper = f"up to {tier['up_to']:,}" if "up_to" in tier else "above that"
+    return f"{upper}: {dollars(tier['micro_dollars'])}"
+
+
+def _parse_tier(text: str) -> dict[str, int]:
+    upper, colon, price = text.rpartition(":")
+    try:
+        return {"micro_dollars": int(price)} | ({"up_to": int(upper)} if colon else {})
+    except ValueError as wrong:
+        raise PriceBookError(f"{text!r} is no tier: write UP_TO:MICRO_DOLLARS, as in 1000000:300") from wrong

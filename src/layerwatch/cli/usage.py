@@ -1,0 +1,94 @@
+"""`layerwatch usage`: how many calls, when and by which key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from layerwatch.billing import billable_calls, price_books
+from layerwatch.billing.contracts import book_for
+from layerwatch.billing.money import dollars
+from layerwatch.billing.usage import days, export_csv, hours
+from layerwatch.cli.office import (
+    AsJson,
+    ConfigFile,
+    DataDir,
+    InMonth,
+    WhichAccount,
+    account_of,
+    fail,
+    moment,
+    month_of,
+    office,
+    show,
+    table,
+)
+
+app = typer.Typer(no_args_is_help=True, help="See how many inspections an account used, and export them.")
+
+
+@app.command("show")
+def show_(
+    account: WhichAccount = None,
+    month: InMonth = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a month day by day, with what it costs so far."""
+    with office(data_dir, config) as desk, desk.database.begin() as session:
+        owner = account_of(session, account, desk.now)
+        period = month_of(month, desk.now)
+        calls = billable_calls(session, owner.id, period)
+        cost = book_for(session, owner.id, owner.price_book, period, price_books()).cost(calls)
+        rows = [
+            {"day": str(day.day), "calls": day.calls, "test_calls": day.test_calls}
+            for day in days(session, owner.id, period)
+        ]
+        if as_json:
+            show(
+                {
+                    "account": owner.id,
+                    "month": str(period),
+                    "calls": calls,
+                    "micro_dollars": cost,
+                    "days": rows,
+                }
+            )
+        else:
+            used = [row for row in rows if row["calls"] or row["test_calls"]]
+            table(f"{owner.name!r} in {period}", used, right=("calls", "test_calls"))
+            typer.echo(f"{calls:,} billable calls so far: {dollars(cost)}")
+
+
+@app.command()
+def export(
+    account: WhichAccount = None,
+    month: InMonth = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write.", show_default="print")
+    ] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export a month by hour and key: CSV, or one JSON object a line with --json."""
+    with office(data_dir, config) as desk, desk.database.begin() as session:
+        owner = account_of(session, account, desk.now)
+        period = month_of(month, desk.now)
+        if as_json:
+            for row in hours(session, owner.id, period):
+                line = {"hour": moment(row.hour), "key_id": row.key_id, "key_name": row.key_name}
+                show(line | {"key": row.key_shown, "test": row.test, "calls": row.calls})
+            return
+        content = export_csv(session, owner.id, period)
+    if out is None:
+        typer.echo(content, nl=False)
+        return
+    try:
+        out.write_text(content, "utf-8", newline="")
+    except OSError as wrong:
+        fail(f"cannot write {out}: {wrong.strerror}")
+    typer.echo(f"Wrote {out}.")
