@@ -73,7 +73,7 @@ def test_a_payment_block_comes_and_goes_within_five_seconds(sqlite_database):
     now = NOON
     for blocked in (False, True, False):
         with sqlite_database.begin() as session:
-            session.get(Account, account).payment_blocked = blocked
+            session.get(Account, account).blocked_from = now if blocked else None
         now += timedelta(seconds=5)
         assert node.authenticate(text, now).blocked_payment is blocked
 

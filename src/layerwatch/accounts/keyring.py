@@ -151,7 +151,7 @@ def _read(session: Session, mark: bytes, now: datetime) -> _Known | None:
         prefix=key.prefix,
         test=key.test,
         dialect=key.dialect,
-        blocked_payment=account.payment_blocked,
+        blocked_payment=account.blocked_from is not None and account.blocked_from <= now,
         free_only=account.free_only,
         price_book=account.price_book,
     )

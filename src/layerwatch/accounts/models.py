@@ -21,8 +21,8 @@ class Account(Base):
     """A book of the price-book file; a contract of the account's own goes before it."""
     free_only: Mapped[bool]
     """Stop at the end of the free allowance instead of billing."""
-    payment_blocked: Mapped[bool]
-    """An invoice is overdue past its grace: Process calls are refused until it is paid."""
+    blocked_from: Mapped[datetime | None]
+    """From then on Process calls are refused, for an invoice that is overdue past its grace."""
     billing_email: Mapped[str | None] = mapped_column(String(254))
     created_at: Mapped[datetime]
 

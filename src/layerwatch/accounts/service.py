@@ -33,7 +33,7 @@ def create_account(
         name=name,
         price_book=price_book,
         free_only=free_only,
-        payment_blocked=False,
+        blocked_from=None,
         billing_email=billing_email,
         created_at=now,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -89,7 +90,7 @@ def as_row(account: Account) -> dict[str, Any]:
         "name": account.name,
         "price_book": account.price_book,
         "free_only": account.free_only,
-        "payment_blocked": account.payment_blocked,
+        "blocked_from": moment(account.blocked_from),
         "email": account.billing_email,
         "created_at": moment(account.created_at),
     }
@@ -101,6 +102,8 @@ def _in_short(row: dict[str, Any]) -> dict[str, Any]:
         "name": row["name"],
         "price_book": row["price_book"],
         "usage": "free only" if row["free_only"] else "billed",
-        "state": "blocked: payment overdue" if row["payment_blocked"] else "good",
+        "state": "blocked: payment overdue"
+        if row["blocked_from"] and row["blocked_from"] <= (moment(datetime.now(UTC)) or "")
+        else "good",
         "email": row["email"] or "-",
     }

@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(120), nullable=False),
         sa.Column("price_book", sa.String(60), nullable=False),
         sa.Column("free_only", sa.Boolean, nullable=False),
-        sa.Column("payment_blocked", sa.Boolean, nullable=False),
+        sa.Column("blocked_from", sa.BigInteger),
         sa.Column("billing_email", sa.String(254)),
         sa.Column("created_at", sa.BigInteger, nullable=False),
     )
