@@ -6,7 +6,6 @@ higher one's, and all levels go down together; so a lower level never fires late
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from layerwatch.temporal import constants as c
@@ -20,11 +19,6 @@ class Alarm:
     good_seconds: float
     warned: int
     paused: int
-
-
-def score_of(log_odds: float) -> int:
-    """Probability of failing in per cent, 0..100."""
-    return round(100 / (1 + math.exp(-log_odds)))
 
 
 def quality_of(score: int) -> int:

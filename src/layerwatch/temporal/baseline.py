@@ -13,7 +13,8 @@ from layerwatch.vision.evidence import HeatMap
 
 _GRID = 8
 _BYTE_LOGITS: NDArray[np.float32] = np.log(
-    np.clip(np.arange(256) / 255, 1 / 400, 1 - 1 / 400) / (1 - np.clip(np.arange(256) / 255, 1 / 400, 1 - 1 / 400))
+    np.clip(np.arange(256) / 255, 1 / 400, 1 - 1 / 400)
+    / (1 - np.clip(np.arange(256) / 255, 1 / 400, 1 - 1 / 400))
 ).astype(np.float32)
 
 
@@ -69,7 +70,7 @@ def learn(belief: Baseline, value: float, weight: float) -> Baseline:
     return Baseline(
         belief.mean + weight * off / frames,
         min(frames, c.MOST_FRAMES),
-        max(variance / scale_frames, 0.05),
+        max(variance / scale_frames, c.LEAST_VARIANCE),
         min(scale_frames, c.MOST_FRAMES),
     )
 
@@ -80,19 +81,25 @@ def drift(belief: Baseline, seconds: float) -> Baseline:
     return Baseline(belief.mean, frames, belief.variance, belief.scale_frames)
 
 
-def log_likelihood_ratio(belief: Baseline, value: float, failing: tuple[float, float]) -> float:
-    """Nats that `value` speaks for failing, bounded by log(MISS_RATE) below and -log(OUTLIER_RATE) above.
+def log_likelihoods(belief: Baseline, value: float, failing: tuple[float, float]) -> tuple[float, float]:
+    """Nats that `value` speaks for an excursion and for failing, each against healthy; bounded.
 
-    Healthy: Student's t, the posterior predictive of the belief. Failing: a t around `failing`, never below
-    the baseline. Each is mixed with a little of the other: detectors miss, and cry wolf.
+    Healthy: Student's t, the posterior predictive of the belief. Excursion: wider, and above it. Failing: around
+    `failing`, never near the baseline, flat above. Healthy and failing each hold a share of the other:
+    detectors cry wolf, and miss.
     """
-    healthy = _student(value, belief.mean, belief.variance * (1 + 1 / belief.frames), belief.scale_frames)
-    mean, scale = failing
-    failed = _student(value, max(mean, belief.mean + 1.5), scale * scale, 6.0)
-    if value > max(mean, belief.mean + 1.5):
-        failed = _student(0.0, 0.0, scale * scale, 6.0)
-    low, high = c.MISS_RATE, c.OUTLIER_RATE
-    return math.log(((1 - low) * failed + low * healthy) / ((1 - high) * healthy + high * failed))
+    variance = belief.variance * (1 + 1 / belief.frames)
+    healthy = _student(value, belief.mean, variance, belief.scale_frames)
+    height, width = c.EXCURSION_HEIGHT
+    odd = _student(value, belief.mean + height, variance + width * width, 8.0)
+    level, scale = failing
+    level = max(level, belief.mean + c.FAILING_STEP)
+    failed = _student(min(value, level), level, scale * scale, 8.0)
+    usual = (1 - c.OUTLIER_RATE) * healthy + c.OUTLIER_RATE * odd
+    return (
+        math.log(odd / usual),
+        math.log(((1 - c.MISS_RATE) * failed + c.MISS_RATE * healthy) / usual),
+    )
 
 
 def _student(value: float, mean: float, variance: float, freedom: float) -> float:

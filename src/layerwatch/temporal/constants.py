@@ -6,30 +6,36 @@ sequences; `docs/temporal.md` holds the table that came out. Logits are natural;
 
 from __future__ import annotations
 
-# --- the failing process -------------------------------------------------------------------------------
-PRIOR_LOG_ODDS = -4.6  # a print rarely starts failed: 1 in 100
-HAZARD_PER_SECOND = 1 / (30 * 3600)  # a print goes wrong about once in 30 hours
-RECOVERY_PER_SECOND = 1 / (6 * 3600)  # a failure is rarely mended without us being told
-LOG_ODDS_FLOOR = -4.6
-LOG_ODDS_CEILING = 6.0
+# --- three conditions of a print: healthy, an excursion (healthy work that looks odd for a while), failing ---
+PRIOR_FAILING = 0.01  # a print rarely starts failed
+PRIOR_EXCURSION = 0.05
+FAILURES_PER_SECOND = 1 / (30 * 3600)
+EXCURSIONS_PER_SECOND = 1 / 3600
+EXCURSION_ENDS_PER_SECOND = 1 / 150
+RECOVERIES_PER_SECOND = 1 / (6 * 3600)  # a failure is rarely mended without us being told
+LEAST_PROBABILITY = 0.002  # of any of the three: nothing is ever certain
 
-# --- what a detector says of a healthy and of a failing print --------------------------------------------
+# --- what a detector says of them: means and scales of logits ---------------------------------------------
 LOGIT_LIMIT = 5.0
-GLOBAL_FAILING = (2.4, 1.7)  # mean and scale of the picture's logit while failing
-GLOBAL_HEALTHY = (-2.8, 1.2)  # prior mean and scale of the same while healthy
-LOCAL_FAILING = (3.0, 1.6)  # the largest excess over its place's baseline, while failing
-LOCAL_HEALTHY = (0.0, 1.1)
+GLOBAL_HEALTHY = (-2.8, 1.2)  # prior of the print's own mean, and scale around it
+GLOBAL_FAILING = (2.4, 1.7)
+LOCAL_HEALTHY = (0.0, 1.1)  # of the largest excess over its place's baseline
+LOCAL_FAILING = (3.2, 1.6)
+EXCURSION_HEIGHT = (2.0, 1.5)  # above the print's own mean
+FAILING_STEP = 1.5  # failing stands at least so far above the print's own mean
 PRIOR_FRAMES = 0.6  # how many frames the healthy prior is worth
 PRIOR_SCALE_FRAMES = 6.0
+LEAST_VARIANCE = 0.35
 MISS_RATE = 0.25  # share of frames of a failing print that look healthy
-OUTLIER_RATE = 0.02  # share of frames of a healthy print that look like a failure
-FRAME_EVIDENCE = 0.8  # successive frames are not independent: evidence per frame is shrunk by this
+OUTLIER_RATE = 0.02  # share of frames of a healthy print that look like anything
+FRAME_EVIDENCE = 0.6  # successive frames are not independent: evidence per frame is shrunk by this
 SATURATED = (1.0, 0.8)  # baseline logit at which the picture's own score stops telling, and how softly
 
 # --- the scene's baseline ---------------------------------------------------------------------------------
 FIRST_FRAME_WEIGHT = 3.0  # what is there from the start is scenery
 LEARN_DOWN = 1.0
 LEARN_UP = 0.15
+EXCURSION_LEARNING = 0.3  # of what a healthy frame teaches
 MOST_FRAMES = 60.0  # what the baseline remembers, in frames
 DRIFT_PER_SECOND = 1 / (60 * 60 * 30)  # growth of the baseline's relative variance
 PLACE_FLOOR = -2.0  # a place's logit below this is no sight of a failure
@@ -56,6 +62,7 @@ CLOCK_SET_BACK = 600.0  # a frame earlier than this is a clock set back, not a l
 QUALITY_SCORES: tuple[int, ...] = (1, 3, 8, 15, 25, 37, 49, 74, 92)  # highest score of quality 10, 9, … 2
 BAD_QUALITY = 3
 WATCHED_QUALITY = 5
+EXCURSION_SCORE = 0.3  # an excursion counts this much of a failure in the score
 SURE_LOG_ODDS = 4.0
 UNSURE_LOG_ODDS = 0.5
 # Seconds of quality 1-3, for levels 1-5: when sure, and at the latest.

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from layerwatch.temporal import constants as c
 from layerwatch.temporal.baseline import learn
+from layerwatch.temporal.belief import Belief
 from layerwatch.temporal.state import CameraState, PrintState
 
 _TAUGHT_FRAMES = 20.0
@@ -26,7 +26,7 @@ def resumed(state: PrintState) -> PrintState:
 def _accepted(state: PrintState) -> PrintState:
     return replace(
         state,
-        log_odds=c.PRIOR_LOG_ODDS,
+        belief=Belief(),
         bad_seconds=0.0,
         good_seconds=0.0,
         warned=0,

@@ -10,23 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwatch.temporal import constants as c
-from layerwatch.temporal.alarm import Alarm, advance, quality_of, raised, score_of
+from layerwatch.temporal.alarm import Alarm, advance, quality_of, raised
 from layerwatch.temporal.baseline import (
     drift,
     learn,
-    log_likelihood_ratio,
+    log_likelihoods,
     logit,
     place_logits,
     prior,
     spread_to_neighbours,
 )
+from layerwatch.temporal.belief import Belief
 from layerwatch.temporal.levels import Levels
 from layerwatch.temporal.scene import Change, Look, first_look, look, sketch_of
 from layerwatch.temporal.state import MOST_CAMERAS, PLACES, Baseline, CameraState, PrintState
 from layerwatch.temporal.verdict import Verdict
 from layerwatch.vision.evidence import KINDS, Condition, Evidence
 
-NEW_PRINT = PrintState(c.PRIOR_LOG_ODDS, 0.0, 0.0, 0.0, 0, 0, (0.0,) * len(KINDS))
+NEW_PRINT = PrintState(Belief(), 0.0, 0.0, 0.0, 0, 0, (0.0,) * len(KINDS))
 
 
 def step(
@@ -69,26 +70,25 @@ def step(
         after = _remember(before, _watched(known, seen, seconds, value), seconds)
         return after, _verdict(after, levels, told)
 
-    belief = _Belief.of(known, seen.change is Change.NEW_SCENE)
-    nats = _evidence(belief, value, places) * min(1.0, elapsed / c.USUAL_INTERVAL)
+    scene = _Scene.of(known, seen.change is Change.NEW_SCENE)
     passed = min(max(seconds - before.seconds, 0.0), c.LONGEST_GAP) if before.cameras else 0.0
-    log_odds = _passed(before.log_odds, passed) + nats
-    log_odds = min(max(log_odds, c.LOG_ODDS_FLOOR), c.LOG_ODDS_CEILING)
-    healthy = 1 / (1 + math.exp(min(log_odds, 50.0)))
+    odd, failing = scene.evidence(value, places)
+    weight = c.FRAME_EVIDENCE * min(1.0, elapsed / c.USUAL_INTERVAL)
+    belief = before.belief.after(passed).given(weight * odd, weight * failing)
 
     watched = replace(_watched(known, seen, seconds, value), frames=min(known.frames + 1, 2**31))
-    camera_after = belief.taught(watched, value, places, healthy, elapsed)
-    was_bad = quality_of(score_of(before.log_odds)) <= c.BAD_QUALITY
+    camera_after = scene.taught(watched, value, places, belief, elapsed)
+    was_bad = quality_of(before.belief.score) <= c.BAD_QUALITY
     alarm = advance(
         Alarm(before.bad_seconds, before.good_seconds, before.warned, before.paused),
         was_bad,
-        quality_of(score_of(log_odds)),
-        log_odds,
+        quality_of(belief.score),
+        belief.log_odds,
         passed,
     )
     after = replace(
         _remember(before, camera_after, seconds),
-        log_odds=log_odds,
+        belief=belief,
         bad_seconds=alarm.bad_seconds,
         good_seconds=alarm.good_seconds,
         warned=alarm.warned,
@@ -100,14 +100,14 @@ def step(
 
 
 @dataclass(frozen=True, slots=True)
-class _Belief:
+class _Scene:
     """A camera's baseline as it stands before this frame is learnt."""
 
     camera: CameraState
     fresh: bool
 
     @classmethod
-    def of(cls, camera: CameraState, new_scene: bool) -> _Belief:
+    def of(cls, camera: CameraState, new_scene: bool) -> _Scene:
         if not new_scene:
             return cls(camera, camera.frames == 0)
         return cls(replace(camera, picture=prior(c.GLOBAL_HEALTHY), place=prior(c.LOCAL_HEALTHY)), True)
@@ -119,15 +119,29 @@ class _Belief:
         usual = self.camera.place_mean.astype(np.float32) + self.camera.place_spread
         return float((places - np.maximum(spread_to_neighbours(usual), c.PLACE_FLOOR)).max())
 
+    def evidence(self, value: float, places: NDArray[np.float32] | None) -> tuple[float, float]:
+        """Nats for an excursion and for failing: from the picture as a whole and from its places."""
+        whole = log_likelihoods(self.camera.picture, value, c.GLOBAL_FAILING)
+        at, softness = c.SATURATED
+        telling = 1 / (1 + math.exp((self.camera.picture.mean - at) / softness))
+        if places is None or self.fresh:
+            return telling * whole[0], telling * whole[1]
+        local = log_likelihoods(self.camera.place, self.excess(places), c.LOCAL_FAILING)
+        return (
+            (telling * whole[0] + local[0]) / (telling + 1),
+            (telling * whole[1] + local[1]) / (telling + 1),
+        )
+
     def taught(
         self,
         camera: CameraState,
         value: float,
         places: NDArray[np.float32] | None,
-        healthy: float,
+        belief: Belief,
         elapsed: float,
     ) -> CameraState:
         """`camera` after learning this frame, as far as the print is believed healthy."""
+        healthy = belief.healthy + c.EXCURSION_LEARNING * belief.excursion
         picture = _learn(drift(self.camera.picture, elapsed), value, healthy, self.fresh)
         place = self.camera.place
         if places is None:
@@ -157,27 +171,6 @@ def _learn(belief: Baseline, value: float, healthy: float, fresh: bool) -> Basel
     if fresh:
         return learn(belief, value, c.FIRST_FRAME_WEIGHT * healthy)
     return learn(belief, value, healthy * (c.LEARN_UP if value > belief.mean + 1 else c.LEARN_DOWN))
-
-
-def _evidence(belief: _Belief, value: float, places: NDArray[np.float32] | None) -> float:
-    """Nats for failing in this frame: from the picture as a whole and from its places."""
-    camera = belief.camera
-    whole = log_likelihood_ratio(camera.picture, value, c.GLOBAL_FAILING)
-    at, softness = c.SATURATED
-    open_ = 1 / (1 + math.exp((camera.picture.mean - at) / softness))
-    if places is None or belief.fresh:
-        return c.FRAME_EVIDENCE * open_ * whole
-    local = log_likelihood_ratio(camera.place, belief.excess(places), c.LOCAL_FAILING)
-    return c.FRAME_EVIDENCE * (open_ * whole + local) / (open_ + 1)
-
-
-def _passed(log_odds: float, seconds: float) -> float:
-    """Log-odds after a time without evidence: healthy prints fail, failing ones are mended, both rarely."""
-    failing = 1 / (1 + math.exp(-log_odds))
-    begun = 1 - math.exp(-c.HAZARD_PER_SECOND * seconds)
-    mended = 1 - math.exp(-c.RECOVERY_PER_SECOND * seconds)
-    failing = failing * (1 - mended) + (1 - failing) * begun
-    return math.log(failing / (1 - failing))
 
 
 def _watched(camera: CameraState, seen: Look, seconds: float, value: float) -> CameraState:
@@ -233,7 +226,7 @@ def _name(camera: str) -> bytes:
 
 
 def _verdict(state: PrintState, levels: Levels, condition: Condition) -> Verdict:
-    score = score_of(state.log_odds)
+    score = state.belief.score
     quality = quality_of(score)
     suspicious = quality <= c.WATCHED_QUALITY or state.bad_seconds > 0
     kind = KINDS[max(range(len(KINDS)), key=state.kinds.__getitem__)] if suspicious else None

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwatch.temporal.belief import Belief
+
 Half = NDArray[np.float16]
 Bytes = NDArray[np.uint8]
 
@@ -22,7 +24,7 @@ MOST_CAMERAS = 4
 
 _MAGIC = b"LWT"
 _VERSION = 1
-_HEADER = struct.Struct("<3sBB3xddddBB6x8d")
+_HEADER = struct.Struct("<3sBB3x5dBB6x8d")
 _CAMERA = struct.Struct("<16s13dII")
 _CAMERA_BYTES = _CAMERA.size + 3 * 2 * PLACES + 2 * SKETCH
 
@@ -66,12 +68,12 @@ class CameraState:
 class PrintState:
     """What is believed of a print.
 
-    log_odds: of failing, in nats.  bad_seconds: leaky sum of seconds at quality 1-3.
+    bad_seconds: leaky sum of seconds at quality 1-3.
     good_seconds: seconds since the quality was last low.  warned, paused: one bit a level.
     kinds: decaying mean of the kinds' probabilities above their baseline.
     """
 
-    log_odds: float
+    belief: Belief
     seconds: float
     bad_seconds: float
     good_seconds: float
@@ -87,7 +89,8 @@ class PrintState:
                 _MAGIC,
                 _VERSION,
                 len(self.cameras),
-                self.log_odds,
+                self.belief.excursion,
+                self.belief.failing,
                 self.seconds,
                 self.bad_seconds,
                 self.good_seconds,
@@ -137,21 +140,26 @@ class PrintState:
             raise StateFormatError(f"not a print state: {len(data)} bytes that do not begin with {_MAGIC!r}")
         if data[3] != _VERSION:
             raise StateFormatError(f"print state of version {data[3]}; this program reads version {_VERSION}")
-        _, _, count, log_odds, seconds, bad, good, warned, paused, *kinds = _HEADER.unpack_from(data)
+        _, _, count, excursion, failing, seconds, bad, good, warned, paused, *kinds = _HEADER.unpack_from(
+            data
+        )
         if count > MOST_CAMERAS or len(data) != _HEADER.size + count * _CAMERA_BYTES:
             raise StateFormatError(f"print state of {len(data)} bytes does not hold {count} cameras")
         cameras = tuple(_read_camera(data, _HEADER.size + i * _CAMERA_BYTES) for i in range(count))
-        state = cls(log_odds, seconds, bad, good, warned, paused, tuple(kinds), cameras)
+        state = cls(Belief(excursion, failing), seconds, bad, good, warned, paused, tuple(kinds), cameras)
         if not state._is_sane():
             raise StateFormatError("print state holds values that no frame can have led to")
         return state
 
     def _is_sane(self) -> bool:
-        numbers = [self.log_odds, self.seconds, self.bad_seconds, self.good_seconds, *self.kinds]
+        numbers = [self.seconds, self.bad_seconds, self.good_seconds, *self.kinds]
+        belief = self.belief
+        if not (belief.excursion > 0 and belief.failing > 0 and belief.excursion + belief.failing < 1):
+            return False
         for camera in self.cameras:
-            for belief in (camera.picture, camera.place):
-                numbers += [belief.mean, belief.frames, belief.variance, belief.scale_frames]
-                if belief.frames <= 0 or belief.variance <= 0 or belief.scale_frames <= 0:
+            for usual in (camera.picture, camera.place):
+                numbers += [usual.mean, usual.frames, usual.variance, usual.scale_frames]
+                if usual.frames <= 0 or usual.variance <= 0 or usual.scale_frames <= 0:
                     return False
             numbers += [camera.seconds, camera.recent_logit, camera.brightness]
             numbers += [camera.usual_change, camera.usual_change_spread]
@@ -164,25 +172,23 @@ class PrintState:
 def _read_camera(data: bytes, at: int) -> CameraState:
     name, seconds, *numbers = _CAMERA.unpack_from(data, at)
     at += _CAMERA.size
-    halves: list[Half] = []
-    for _ in range(3):
-        halves.append(np.frombuffer(data, np.float16, PLACES, at))
-        at += 2 * PLACES
-    sketch: Bytes = np.frombuffer(data, np.uint8, SKETCH, at)
-    reference: Bytes = np.frombuffer(data, np.uint8, SKETCH, at + SKETCH)
+    halves = np.frombuffer(data, np.float16, 3 * PLACES, at).reshape(3, PLACES)
+    sketches = np.frombuffer(data, np.uint8, 2 * SKETCH, at + 6 * PLACES).reshape(2, SKETCH)
     recent_logit, usual_change, usual_change_spread, brightness, unsettled, frames = numbers[8:]
     return CameraState(
-        name,
-        seconds,
-        Baseline(*numbers[0:4]),
-        Baseline(*numbers[4:8]),
-        recent_logit,
-        usual_change,
-        usual_change_spread,
-        brightness,
-        unsettled,
-        frames,
-        *halves,
-        sketch,
-        reference,
+        name=name,
+        seconds=seconds,
+        picture=Baseline(*numbers[0:4]),
+        place=Baseline(*numbers[4:8]),
+        recent_logit=recent_logit,
+        usual_change=usual_change,
+        usual_change_spread=usual_change_spread,
+        brightness=brightness,
+        unsettled=unsettled,
+        frames=frames,
+        place_mean=halves[0],
+        place_spread=halves[1],
+        place_recent=halves[2],
+        sketch=sketches[0],
+        reference=sketches[1],
     )

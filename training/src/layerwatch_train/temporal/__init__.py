@@ -1,0 +1,1 @@
+"""Judging and calibrating the temporal model. Needs numpy and layerwatch, never torch."""
