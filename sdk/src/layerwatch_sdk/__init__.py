@@ -1,1 +1,118 @@
-"""The Layerwatch client."""
+"""The Layerwatch client: open a context for a print, send pictures, act on the answer.
+
+`Client` and `AsyncClient` make single calls; `InspectionSession` and `AsyncInspectionSession` watch a whole
+print. Errors are drawn in `layerwatch_sdk.errors`. The package logs to "layerwatch_sdk".
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from layerwatch_sdk.client import Client
+from layerwatch_sdk.clock import AsyncClock, Clock
+from layerwatch_sdk.errors import (
+    AnswerTimeout,
+    ApiError,
+    ApiKeyDisabled,
+    ArgsParseFailed,
+    BackendThrottled,
+    BadArgs,
+    CallbackError,
+    ClientClosed,
+    ConnectionFailed,
+    ContextLost,
+    ContextRateLimited,
+    ForeignRefusal,
+    FreeUsageLimitReached,
+    ImageDecodeFailed,
+    InternalError,
+    InvalidApiKey,
+    InvalidResponse,
+    KeyRefused,
+    LayerwatchError,
+    LimitReached,
+    NoAnswer,
+    NotJpeg,
+    PaymentFailed,
+    PictureError,
+    PictureTooLarge,
+    ServerError,
+)
+from layerwatch_sdk.models import Box, Context, Detail, Inspection, NextInterval
+from layerwatch_sdk.picture import MAX_PICTURE_BYTES
+from layerwatch_sdk.retry import Retry
+from layerwatch_sdk.session import InspectionSession
+from layerwatch_sdk.settings import Timeouts
+from layerwatch_sdk.transport import Cancellation
+from layerwatch_sdk.version import __version__
+
+if TYPE_CHECKING:
+    from layerwatch_sdk.async_client import AsyncClient
+    from layerwatch_sdk.async_session import AsyncInspectionSession
+    from layerwatch_sdk.gadget import GadgetInspectionSession
+
+__all__ = [
+    "MAX_PICTURE_BYTES",
+    "AnswerTimeout",
+    "ApiError",
+    "ApiKeyDisabled",
+    "ArgsParseFailed",
+    "AsyncClient",
+    "AsyncClock",
+    "AsyncInspectionSession",
+    "BackendThrottled",
+    "BadArgs",
+    "Box",
+    "CallbackError",
+    "Cancellation",
+    "Client",
+    "ClientClosed",
+    "Clock",
+    "ConnectionFailed",
+    "Context",
+    "ContextLost",
+    "ContextRateLimited",
+    "Detail",
+    "ForeignRefusal",
+    "FreeUsageLimitReached",
+    "GadgetInspectionSession",
+    "ImageDecodeFailed",
+    "Inspection",
+    "InspectionSession",
+    "InternalError",
+    "InvalidApiKey",
+    "InvalidResponse",
+    "KeyRefused",
+    "LayerwatchError",
+    "LimitReached",
+    "NextInterval",
+    "NoAnswer",
+    "NotJpeg",
+    "PaymentFailed",
+    "PictureError",
+    "PictureTooLarge",
+    "Retry",
+    "ServerError",
+    "Timeouts",
+    "__version__",
+]
+
+logging.getLogger("layerwatch_sdk").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    # asyncio is a third of what importing would cost, and most programs use one of the two clients.
+    if name == "AsyncClient":
+        from layerwatch_sdk.async_client import AsyncClient
+
+        return AsyncClient
+    if name == "AsyncInspectionSession":
+        from layerwatch_sdk.async_session import AsyncInspectionSession
+
+        return AsyncInspectionSession
+    if name == "GadgetInspectionSession":
+        from layerwatch_sdk.gadget import GadgetInspectionSession
+
+        return GadgetInspectionSession
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

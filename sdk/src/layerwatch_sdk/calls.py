@@ -1,0 +1,149 @@
+"""The three calls as plans: what to send and when to wait, with no I/O of their own.
+
+A plan is a generator. It yields a `Request` and is sent the `Reply` (or has a `NoAnswer` thrown into it), or
+it yields a `Pause`. `Client` and `AsyncClient` only carry plans out, so the two cannot differ in their rules.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass
+from typing import Callable, Generator, Optional, TypeVar, Union
+from urllib.parse import urlsplit
+
+from layerwatch_sdk import wire
+from layerwatch_sdk.errors import ApiError, ClientClosed, LayerwatchError, NoAnswer
+from layerwatch_sdk.models import Context, Inspection
+from layerwatch_sdk.picture import Picture, checked_picture
+from layerwatch_sdk.retry import Retry
+from layerwatch_sdk.routing import Route
+from layerwatch_sdk.settings import Settings
+from layerwatch_sdk.wire import PREFIX, Reply, Request
+
+FEEDBACK_KINDS = ("false_alarm", "resumed", "missed")
+"""false_alarm: nothing is wrong. resumed: the user has looked and goes on. missed: it failed, unnoticed."""
+
+T = TypeVar("T")
+log = logging.getLogger("layerwatch_sdk")
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A step of a plan: wait this many seconds."""
+
+    seconds: float
+
+
+Plan = Generator[Union[Request, Pause], Optional[Reply], T]
+
+
+def create_context(
+    settings: Settings, warning_level: int, pause_level: int, now: Callable[[], float]
+) -> Plan[Context]:
+    """Open a context. Free, so a repeat after a lost answer costs nothing."""
+    checked_level("warning_level", warning_level)
+    checked_level("pause_level", pause_level)
+    url = settings.base_url + PREFIX + "/createcontext"
+    request = Request(
+        url,
+        settings.headers(),
+        json_body={"WarningConfidenceLevel": warning_level, "PauseConfidenceLevel": pause_level},
+    )
+    secure = settings.base_url.startswith("https:")
+    return _tried(
+        settings,
+        Route(url, url),
+        lambda _url: request,
+        lambda reply: wire.read_context(reply, warning_level, pause_level, secure=secure),
+        now,
+    )
+
+
+def process(
+    settings: Settings,
+    context: Context,
+    picture: Picture,
+    now: Callable[[], float],
+    *,
+    detail: bool = False,
+    camera: Optional[str] = None,
+    idempotency_key: Optional[str] = None,
+) -> Plan[Inspection]:
+    """Have one picture judged. Every try of it carries one idempotency key, so it is billed once at most."""
+    data = checked_picture(picture)
+    headers = settings.headers({"Idempotency-Key": _checked_key(idempotency_key or str(uuid.uuid4()))})
+    fields = {} if camera is None else {"camera": camera}
+
+    def request(url: str) -> Request:
+        if detail:
+            url += ("&" if "?" in url else "?") + "detail=1"
+        return Request(url, headers, picture=data, fields=fields)
+
+    return _tried(settings, context.route, request, wire.read_inspection, now)
+
+
+def feedback(settings: Settings, context: Context, kind: str, now: Callable[[], float]) -> Plan[None]:
+    """Tell the service what the user thinks of its verdict. Free."""
+    if kind not in FEEDBACK_KINDS:
+        raise ValueError(f"feedback is one of {', '.join(FEEDBACK_KINDS)}, not {kind!r}")
+
+    def request(url: str) -> Request:
+        # The same server that judges the pictures: its URL differs in one word of the path.
+        head, found, _ = url.partition(f"{PREFIX}/process/")
+        base = head if found else settings.base_url
+        return Request(
+            f"{base}{PREFIX}/feedback/{context.context_id}", settings.headers(), json_body={"Kind": kind}
+        )
+
+    return _tried(settings, context.route, request, wire.read_acknowledgement, now)
+
+
+def _tried(
+    settings: Settings,
+    route: Route,
+    build: Callable[[str], Request],
+    read: Callable[[Reply], T],
+    now: Callable[[], float],
+) -> Plan[T]:
+    """Send, read, and on failure wait, change over and send again, by the rules of `Retry` and `Route`."""
+    tries = 0
+    retry: Retry = settings.retry
+    while True:
+        tries += 1
+        request = build(route.url(now()))
+        try:
+            reply = yield request
+            if reply is None:
+                raise RuntimeError("a plan's request was not given its reply")
+            result = read(settings.scrubbed(reply))
+        except ClientClosed:
+            raise
+        except LayerwatchError as error:
+            if isinstance(error, NoAnswer) or (isinstance(error, ApiError) and (error.status or 0) >= 500):
+                route.failed(error, now())
+            else:
+                route.worked(now())
+            delay = retry.delay(error, tries)
+            where = urlsplit(request.url).hostname
+            if delay is None:
+                log.debug("call to %s failed after %d tries: %s", where, tries, error)
+                raise
+            log.info("call to %s failed, trying again in %.1f s: %s", where, delay, error)
+            yield Pause(delay)
+        else:
+            route.worked(now())
+            return result
+
+
+def checked_level(name: str, level: int) -> int:
+    """The level, if it is one. Raises ValueError."""
+    if type(level) is not int or not 1 <= level <= 5:
+        raise ValueError(f"{name} is an integer from 1 (soonest) to 5 (most certain), not {level!r}")
+    return level
+
+
+def _checked_key(key: str) -> str:
+    if not isinstance(key, str) or not 0 < len(key) <= 255 or not key.isascii() or not key.isprintable():
+        raise ValueError("an idempotency key is 1 to 255 visible ASCII characters; a UUID is best")
+    return key

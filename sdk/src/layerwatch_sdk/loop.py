@@ -1,0 +1,277 @@
+"""A session's rules: when to take a picture, when to send it, what to do when something fails. No I/O.
+
+`InspectionLoop.run()` is a generator of steps. `InspectionSession` carries them out in a thread,
+`AsyncInspectionSession` in a task; both follow these rules because they have none of their own:
+
+- a picture is never sent sooner than the last answer told, counted from the moment that answer came;
+- a new context is opened only at the start and when the service says the old one is lost;
+- an outage is waited out, with growing pauses; a picture whose answer may only have been lost on the way is
+  sent again under the same idempotency key, so that it is judged and billed once;
+- a refused key ends the session; nothing else does.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Callable, Deque, Generator, Optional, Tuple, Union
+
+from layerwatch_sdk.calls import FEEDBACK_KINDS
+from layerwatch_sdk.errors import (
+    BackendThrottled,
+    CallbackError,
+    ClientClosed,
+    ContextLost,
+    ContextRateLimited,
+    ImageDecodeFailed,
+    KeyRefused,
+    LayerwatchError,
+    LimitReached,
+    NoAnswer,
+    PaymentFailed,
+    PictureError,
+    ServerError,
+)
+from layerwatch_sdk.models import Context, Inspection
+from layerwatch_sdk.picture import checked_picture
+from layerwatch_sdk.retry import jittered
+
+log = logging.getLogger("layerwatch_sdk")
+
+# Seconds. Chosen, not tuned.
+SERVICE_RETRY = (5.0, 60.0)
+"""Pause after a failed call (which itself tried several times): first and longest."""
+CAMERA_RETRY = (5.0, 60.0)
+"""Pause after a picture that could not be had or used: first and longest."""
+ACCOUNT_RETRY = 300.0
+"""Pause where the account is in arrears or used up and no time is named: someone has to pay first."""
+FRESH_FOR = 10.0
+"""A picture that surely was not judged is sent again up to this age; later, a new one is taken."""
+ANSWER_FOR = 60.0
+"""A picture whose answer may only have been lost is sent again, under the same key, up to this age."""
+SHORTEST_INTERVAL = 20
+"""The contract's shortest, for when the service says "too soon" or "too busy" without saying how long."""
+
+
+class OpenContext:
+    """Step: create a context."""
+
+
+class TakePicture:
+    """Step: call the image callback."""
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Step: have a picture judged."""
+
+    context: Context
+    jpeg: bytes
+    idempotency_key: str
+
+
+@dataclass(frozen=True)
+class SendFeedback:
+    """Step: tell the service what the user thinks."""
+
+    context: Context
+    kind: str
+
+
+@dataclass(frozen=True)
+class TellState:
+    """Step: call the state callback."""
+
+    inspection: Inspection
+
+
+@dataclass(frozen=True)
+class TellError:
+    """Step: call the error callback."""
+
+    error: LayerwatchError
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Step: wait this long, or, if None, until woken. May end early: the loop looks again."""
+
+    seconds: Optional[float]
+
+
+Step = Union[OpenContext, TakePicture, Inspect, SendFeedback, TellState, TellError, Wait]
+
+
+@dataclass
+class Pending:
+    """A picture that was taken and has no answer yet."""
+
+    jpeg: bytes
+    key: str
+    taken_at: float
+    unsure: bool = False
+
+
+class InspectionLoop:
+    """The rules, and what they need to remember. Flags may be set from another thread while `run` goes on."""
+
+    def __init__(
+        self, now: Callable[[], float], min_interval: float = 0.0, context: Optional[Context] = None
+    ) -> None:
+        if not min_interval >= 0:
+            raise ValueError("min_interval must be zero or more seconds")
+        self.stopping = False
+        self.paused = False
+        self.context = context
+        self.last: Optional[Inspection] = None
+        self.error: Optional[LayerwatchError] = None
+        self.due = now()
+        self._now = now
+        self._min_interval = min_interval
+        self._pending: Optional[Pending] = None
+        self._feedback: Deque[str] = deque(maxlen=8)
+        self._feedback_due = self.due
+        self._resumed_told = True
+        self._service_failures = 0
+        self._camera_failures = 0
+
+    def resume(self, tell: Optional[bool]) -> None:
+        """End a pause; by default tell the service `resumed` if it had suggested the pause."""
+        if tell or (tell is None and self.paused and not self._resumed_told):
+            self.give_feedback("resumed")
+        self._resumed_told = True
+        self.paused = False
+
+    def give_feedback(self, kind: str) -> None:
+        """Have feedback sent before the next picture. Raises ValueError for an unknown kind."""
+        if kind not in FEEDBACK_KINDS:
+            raise ValueError(f"feedback is one of {', '.join(FEEDBACK_KINDS)}, not {kind!r}")
+        if kind not in self._feedback:
+            self._feedback.append(kind)
+
+    def run(self) -> Generator[Step, Any, None]:
+        """The steps, until stopped or refused for good."""
+        while not self.stopping:
+            if self._feedback and self.context is not None and self._now() >= self._feedback_due:
+                yield from self._send_feedback(self.context)
+            elif self.paused:
+                waiting = self._feedback and self.context is not None
+                yield Wait(max(0.0, self._feedback_due - self._now()) if waiting else None)
+            elif self._now() < self.due:
+                yield Wait(self.due - self._now())
+            else:
+                yield from self._look()
+
+    def _look(self) -> Generator[Step, Any, None]:
+        """One look at the print: context, picture, answer, callback."""
+        if self.context is None:
+            try:
+                self.context = yield OpenContext()
+            except LayerwatchError as error:
+                yield from self._failed(error)
+                return
+        pending = yield from self._picture()
+        if pending is None or self.paused or self.stopping:
+            return
+        try:
+            inspection: Inspection = yield Inspect(self.context, pending.jpeg, pending.key)
+        except LayerwatchError as error:
+            pending.unsure = isinstance(error, NoAnswer)
+            yield from self._failed(error)
+            return
+        self._pending = None
+        self._service_failures = self._camera_failures = 0
+        self.due = inspection.received_at + max(inspection.next_interval.seconds, self._min_interval)
+        self.last = inspection
+        self._resumed_told = not inspection.pause_suggested
+        yield TellState(inspection)
+
+    def _picture(self) -> Generator[Step, Any, Optional[Pending]]:
+        """The picture still waiting for its answer, or a new one, or None."""
+        pending = self._pending
+        if pending is not None:
+            if self._now() - pending.taken_at <= (ANSWER_FOR if pending.unsure else FRESH_FOR):
+                return pending
+            self._pending = None
+        try:
+            picture = yield TakePicture()
+            if picture is None:
+                self._camera_pause()
+                return None
+            self._pending = Pending(checked_picture(picture), str(uuid.uuid4()), self._now())
+        except (PictureError, CallbackError) as error:
+            yield from self._failed(error)
+            return None
+        except TypeError as error:
+            yield from self._failed(CallbackError(f"the image callback failed: {error}", callback="image"))
+            return None
+        return self._pending
+
+    def _failed(self, error: LayerwatchError) -> Generator[Step, Any, None]:
+        """Decide what a failure means for the next look, then report it."""
+        if isinstance(error, ClientClosed):
+            if not self.stopping:  # the client was closed under the session
+                self.stopping = True
+                self.error = error
+            return
+        if isinstance(error, KeyRefused):
+            self.stopping = True
+            self.error = error
+        elif isinstance(error, (PictureError, CallbackError, ImageDecodeFailed)):
+            self._pending = None
+            self._camera_pause()
+        elif isinstance(error, ContextLost):
+            self.context = None
+            self._service_failures += 1
+            if self._pending is not None:  # another context: the old key means nothing there
+                self._pending.key = str(uuid.uuid4())
+            if self._service_failures > 1:
+                self._service_pause(error)
+        else:
+            if not isinstance(error, (NoAnswer, ServerError, LimitReached, PaymentFailed)):
+                self._pending = None  # refused for what it is: another picture may pass
+            self._service_failures += 1
+            self._service_pause(error)
+        yield TellError(error)
+
+    def _camera_pause(self) -> None:
+        self._camera_failures += 1
+        self.due = max(self.due, self._now() + _growing(CAMERA_RETRY, self._camera_failures))
+
+    def _service_pause(self, error: LayerwatchError) -> None:
+        wait = _growing(SERVICE_RETRY, self._service_failures)
+        if error.retry_after is not None:
+            wait = max(wait, error.retry_after)
+        elif isinstance(error, (ContextRateLimited, BackendThrottled)):
+            told = self.last.next_interval.minimum if self.last is not None else SHORTEST_INTERVAL
+            wait = max(wait, told)
+        elif isinstance(error, (LimitReached, PaymentFailed)):
+            wait = ACCOUNT_RETRY
+        self.due = max(self.due, self._now() + wait)
+
+    def _send_feedback(self, context: Context) -> Generator[Step, Any, None]:
+        kind = self._feedback[0]
+        try:
+            yield SendFeedback(context, kind)
+        except (NoAnswer, ServerError) as error:
+            if not isinstance(error, ContextLost):
+                wait = max(error.retry_after or 0.0, SERVICE_RETRY[0])
+                self._feedback_due = self._now() + wait
+                yield TellError(error)
+                return
+            self.context = None
+            yield TellError(error)
+        except LayerwatchError as error:
+            if error.status == 404:
+                log.info("the service does not take feedback; %r was not told", kind)
+            else:
+                yield from self._failed(error)
+        if self._feedback and self._feedback[0] == kind:
+            self._feedback.popleft()
+
+
+def _growing(bounds: Tuple[float, float], failures: int) -> float:
+    first, longest = bounds
+    return jittered(min(first * 2 ** min(failures - 1, 10), longest), longest)

@@ -1,0 +1,106 @@
+"""What the calls give back: small immutable values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Optional, Tuple
+
+from layerwatch_sdk.routing import Route
+
+
+@dataclass(frozen=True)
+class Context:
+    """One print's session on the service. Lives 14 days; one per print.
+
+    context_id: letters and digits, at most 64.
+    process_url, fallback_url: complete URLs; the client changes between them by itself.
+    warning_level, pause_level: 1 (soonest) to 5 (most certain), as asked for.
+
+    The values are plain, so that a context can be stored and made again after a restart:
+    `Context(context_id, process_url, fallback_url)`.
+    """
+
+    context_id: str
+    process_url: str
+    fallback_url: str
+    warning_level: int = 3
+    pause_level: int = 3
+    route: Route = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "route", Route(self.process_url, self.fallback_url))
+
+
+@dataclass(frozen=True)
+class NextInterval:
+    """When the next picture may be sent, counted from the moment the answer came. Whole seconds.
+
+    seconds: what to wait: `recommended`, or `minimum` while the print looks suspicious.
+    minimum: binding; a picture sent sooner is refused.
+    recommended: the interval that costs no more than it helps; never below `minimum`.
+
+    An answer in the older dialect has one number, which then stands in all three.
+    """
+
+    seconds: int
+    minimum: int
+    recommended: int
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where a failure is seen. Corner and size in fractions of the picture, 0..1."""
+
+    kind: str
+    probability: float
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What `detail=True` adds: what the picture shows, and where. What was left out is None or empty.
+
+    kind: the likely kind of failure, or None.
+    kinds: every kind's probability, 0..1.
+    boxes: where failures are seen.
+    condition: "ok", or why the picture is not fit to judge by ("dark", "blurred", "frozen", "blocked", …).
+    model_version: the model that judged it.
+    raw: the whole object as it came, for fields that this version does not know.
+    """
+
+    kind: Optional[str]
+    kinds: Mapping[str, float]
+    boxes: Tuple[Box, ...]
+    condition: Optional[str]
+    model_version: Optional[str]
+    raw: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The answer to one picture.
+
+    next_interval: when the next picture may be sent.
+    print_quality: 1 failure, 2 probable, 3 possible failure, 4-5 watching a possible issue, 6-7 good,
+        8-9 great, 10 perfect. For people to see; act on the two suggestions instead.
+    warning_suggested: warn the user.
+    pause_suggested: pause the print.
+    score: 0 perfect .. 100 strong probability of failure.
+    faster_inspection_suggested: the print looks suspicious; always False in the older dialect.
+    detail: only when asked for.
+    received_at: when the answer came, in seconds of the client's monotonic clock.
+    request_id: the answer's X-Request-Id.
+    """
+
+    next_interval: NextInterval
+    print_quality: int
+    warning_suggested: bool
+    pause_suggested: bool
+    score: int
+    faster_inspection_suggested: bool = False
+    detail: Optional[Detail] = None
+    received_at: float = 0.0
+    request_id: Optional[str] = None
