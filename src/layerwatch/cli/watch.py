@@ -1,0 +1,231 @@
+"""`layerwatch watch`: look at a print through a camera, and say how it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from layerwatch_sdk.cameras import Camera, CameraError, is_recording, open_source
+from layerwatch_sdk.cameras.addresses import redact
+from layerwatch_sdk.clock import AsyncClock, AsyncSystemClock
+from layerwatch_sdk.errors import LayerwatchError
+from layerwatch_sdk.watcher.check import Finding, check_camera, check_server
+from layerwatch_sdk.watcher.clock import SteppingClock
+from layerwatch_sdk.watcher.judge import Judge
+from layerwatch_sdk.watcher.looking import Levels, Looker
+
+if TYPE_CHECKING:
+    from layerwatch.cli.watch_screen import Screen
+
+RECORDING_SECONDS = 30.0
+"""What one picture of a recording stands for, where --interval does not say."""
+
+
+def command(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A camera's address (JPEG snapshot, MJPEG stream, rtsp://…), /dev/video0, a folder of "
+            "JPEGs in name order, or a video file.",
+            show_default=False,
+        ),
+    ],
+    server: Annotated[
+        str,
+        typer.Option(
+            envvar=["LAYERWATCH_SERVER", "LAYERWATCH_URL"],
+            help="Your server, like http://127.0.0.1:8000. Left out, the detector runs right here.",
+        ),
+    ] = "",
+    key: Annotated[
+        str,
+        typer.Option(
+            envvar=["LAYERWATCH_KEY", "LAYERWATCH_API_KEY"],
+            help="The server's API key. Better set in the environment: other users see a command's options.",
+            show_default=False,
+            show_envvar=True,
+        ),
+    ] = "",
+    interval: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="At least so many seconds between two pictures; for a recording, the seconds that one "
+            "picture stands for (30).",
+        ),
+    ] = None,
+    warning_level: Annotated[
+        int, typer.Option(min=1, max=5, help="1 warns sooner, 5 only when more certain.")
+    ] = 3,
+    pause_level: Annotated[
+        int, typer.Option(min=1, max=5, help="1 pauses sooner, 5 only when more certain.")
+    ] = 3,
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            help="Pictures to take for each second of a video. A time-lapse wants 2 or more. "
+            "Left out: one each --interval.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for each inspection.")
+    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="One inspection, then stop.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Try camera and server once and say what is wrong, if anything.")
+    ] = False,
+) -> None:
+    """Watch a print through a camera: quality, score, warning and pause, live in the terminal.
+
+    Without --server nothing else is needed: the detector runs in this command.
+
+      layerwatch watch http://octopi.local/webcam/?action=snapshot
+
+      layerwatch watch print.mp4 --fps 2
+
+      layerwatch watch frames/ --json | jq .score
+
+    With --server the pictures go to your server, every 20-40 s as it asks, one billed inspection each.
+    """
+    recording = is_recording(source)
+    clock: AsyncClock = SteppingClock() if recording and not server else AsyncSystemClock()
+    pace = interval or (RECORDING_SECONDS if recording else None)
+    rate = fps or 1 / (pace or RECORDING_SECONDS)
+
+    def camera() -> Camera:
+        return open_source(source, fps=rate)
+
+    try:
+        if check:
+            code = asyncio.run(_check(camera, lambda: _judge(server, key, clock), server, as_json=as_json))
+        else:
+            code = asyncio.run(
+                _watch(
+                    camera,
+                    lambda: _judge(server, key, clock),
+                    clock,
+                    lambda: _screen(source, server, as_json=as_json),
+                    levels=Levels(warning_level, pause_level),
+                    server=server,
+                    interval=interval,
+                    spacing=pace if recording and not server else None,
+                    once=once,
+                )
+            )
+    except KeyboardInterrupt:
+        code = 130
+    if code:
+        raise typer.Exit(code)
+
+
+def _judge(server: str, key: str, clock: AsyncClock) -> Judge:
+    """A client of the server, or the detector in this process. Raises LayerwatchError."""
+    if server:
+        from layerwatch_sdk.async_client import AsyncClient
+
+        if not key:
+            raise LayerwatchError(
+                "the server needs a key: give --key or set LAYERWATCH_KEY "
+                "(make one with: layerwatch keys create --name NAME)"
+            )
+        try:
+            return AsyncClient(api_key=key, base_url=server)
+        except ValueError as error:
+            raise LayerwatchError(str(error)) from None
+    # Imported late: the watcher of a real server must not load the detector's libraries.
+    from layerwatch.cli.local_judge import LocalJudge
+
+    return LocalJudge(clock)
+
+
+async def _watch(
+    open_camera: Callable[[], Camera],
+    open_judge: Callable[[], Judge],
+    clock: AsyncClock,
+    open_screen: Callable[[], Screen],
+    *,
+    levels: Levels,
+    server: str,
+    interval: float | None,
+    spacing: float | None,
+    once: bool,
+) -> int:
+    try:
+        camera = open_camera()
+    except CameraError as error:
+        return _fail(str(error), error.hint)
+    try:
+        judge = open_judge()
+    except LayerwatchError as error:
+        return _fail(str(error), "")
+    looker = Looker(
+        camera, judge, clock, levels=levels, server=redact(server), interval=interval, spacing=spacing
+    )
+    last_trouble = None
+    try:
+        with open_screen() as screen:
+            async for look in looker.looks():
+                screen.show(look)
+                last_trouble = look.trouble
+                if once:
+                    break
+    finally:
+        await camera.close()
+        await judge.close()
+    if last_trouble is not None and (once or last_trouble.final):
+        return _fail(last_trouble.what, last_trouble.hint)
+    return 0
+
+
+async def _check(
+    open_camera: Callable[[], Camera], open_judge: Callable[[], Judge], server: str, *, as_json: bool
+) -> int:
+    findings: list[Finding] = []
+
+    def found(finding: Finding) -> None:
+        findings.append(finding)
+        if as_json:
+            ok = {True: "yes", None: "could be better", False: "no"}[finding.ok]
+            line = {"subject": finding.subject, "ok": ok, "what": finding.what, "hint": finding.hint}
+            typer.echo(json.dumps(line))
+        else:
+            mark = {True: "✓", None: "!", False: "✗"}[finding.ok]
+            typer.echo(f"{mark} {finding.subject}: {finding.what}")
+            if finding.hint:
+                typer.echo(f"  → {finding.hint}")
+
+    async for finding in check_camera(open_camera):
+        found(finding)
+    try:
+        judge = open_judge()
+    except LayerwatchError as error:
+        found(Finding("server" if server else "detector", False, str(error)))
+    else:
+        if server:
+            found(await check_server(judge, redact(server)))
+        else:
+            found(Finding("detector", True, "runs in this process; no server is used"))
+        await judge.close()
+    return 1 if any(finding.ok is False for finding in findings) else 0
+
+
+def _screen(source: str, server: str, *, as_json: bool) -> Screen:
+    from layerwatch.cli.watch_screen import JsonScreen, LineScreen, LiveScreen
+
+    if as_json:
+        return JsonScreen()
+    if not sys.stdout.isatty():
+        return LineScreen()
+    where = f"judged by {redact(server)}" if server else "judged here"
+    return LiveScreen(f" {redact(source) if '://' in source else source} · {where} ")
+
+
+def _fail(what: str, hint: str) -> int:
+    typer.echo(f"layerwatch watch: {what}" + (f"\n  → {hint}" if hint else ""), err=True)
+    return 1
