@@ -1,0 +1,19 @@
+"""Contexts: a print's session. Its signed id, its state, the pacing check, idempotent answers."""
+
+from layerwatch.contexts.answer import Answer, describe
+from layerwatch.contexts.errors import ContextError, ContextLost, TooSoon
+from layerwatch.contexts.ids import LIFETIME, Context, ContextIds
+from layerwatch.contexts.service import Call, Contexts
+
+__all__ = [
+    "LIFETIME",
+    "Answer",
+    "Call",
+    "Context",
+    "ContextError",
+    "ContextIds",
+    "ContextLost",
+    "Contexts",
+    "TooSoon",
+    "describe",
+]

@@ -1,0 +1,216 @@
+"""A print's session: the answer, its new state and the charge become true together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from layerwatch import temporal
+from layerwatch.accounts import Caller
+from layerwatch.clock import Clock
+from layerwatch.contexts import early
+from layerwatch.contexts.answer import Answer, describe
+from layerwatch.contexts.ids import Context
+from layerwatch.contexts.models import AnswerRow, ContextRow
+from layerwatch.fleet.pacing import Pacer
+from layerwatch.storage import Database, StorageUnavailable
+from layerwatch.temporal import PrintState, StateFormatError
+from layerwatch.vision.evidence import Evidence
+
+log = structlog.get_logger(__name__)
+
+Charge = Callable[[Session, Caller, datetime], None]
+"""Counts one inspection of a caller in the given transaction; may refuse by raising."""
+
+RACES = 8
+"""How often a call that lost a race for its context looks again. One look is enough to learn that it is
+early; more are only needed while feedback and pictures come at the same instant."""
+
+TEACHERS: dict[str, Callable[[PrintState], PrintState]] = {
+    "false_alarm": temporal.false_alarm,
+    "resumed": temporal.resumed,
+    "missed": lambda state: state,  # nothing to unlearn: the picture goes to review
+}
+"""What each kind of feedback does to the print's state."""
+
+
+class _LostRace(Exception):
+    """Someone else moved the context between our look and our write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One Process call, as far as a context cares. at: when it arrived."""
+
+    context: Context
+    caller: Caller
+    at: datetime
+    key: str | None
+    """Idempotency-Key, in canonical form."""
+    dialect: int
+    detail: bool
+    camera: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of print time since the context was opened, at least 0."""
+        return max(0.0, (self.at - self.context.opened_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a Process call came to. repeated: the answer was stored by an earlier call of the same key."""
+
+    answer: Answer
+    repeated: bool
+
+
+class Contexts:
+    """Looks after every print's session.
+
+    charge: counts an inspection in the transaction of its answer (`billing.count_inspection`).
+    """
+
+    def __init__(self, database: Database, pacer: Pacer, charge: Charge, clock: Clock) -> None:
+        self._database = database
+        self._pacer = pacer
+        self._charge = charge
+        self._clock = clock
+
+    def admit(self, session: Session, call: Call) -> Answer | None:
+        """The stored answer if this call repeats one; else None if it may go on. Raises TooSoon."""
+        if call.key is not None:
+            stored = _stored(session, call)
+            if stored is not None:
+                return stored
+        last = session.execute(
+            select(ContextRow.inspected_at, ContextRow.interval_ms).where(ContextRow.id == call.context.id)
+        ).one_or_none()
+        if last is not None:
+            early.check(last.inspected_at, last.interval_ms / 1000, call.at)
+        return None
+
+    async def conclude(self, call: Call, evidence: Evidence) -> Outcome:
+        """Take the evidence into the print's state, charge, and store the answer: one transaction.
+
+        Of several calls on one context at the same time one wins; the others raise TooSoon, or return the
+        winner's answer if they carry its Idempotency-Key. Raises StorageUnavailable, and what `charge`
+        raises.
+        """
+        for _ in range(RACES):
+            try:
+                outcome = await self._database.run(lambda session: self._write(session, call, evidence))
+            except (_LostRace, IntegrityError):  # undone; look again at what the winner left
+                continue
+            if not outcome.repeated:
+                self._pacer.called(outcome.answer.interval, outcome.answer.suspicious, call.at)
+            return outcome
+        raise StorageUnavailable("the context is being changed by too many at once")
+
+    async def teach(self, context: Context, kind: str, also: Callable[[Session], None]) -> bool:
+        """Teach a print's state what a person said of it, one of `TEACHERS`; False if nothing was seen yet.
+
+        also: what else belongs into the same transaction.
+        """
+
+        def lesson(session: Session) -> bool:
+            row = _row(session, context)
+            if row is None:
+                return False
+            state = _unpack(row)
+            if state is not None:
+                session.execute(
+                    update(ContextRow)
+                    .where(ContextRow.id == context.id)
+                    .values(state=TEACHERS[kind](state).to_bytes(), revision=ContextRow.revision + 1)
+                )
+            also(session)
+            return True
+
+        return await self._database.run(lesson)
+
+    def _write(self, session: Session, call: Call, evidence: Evidence) -> Outcome:
+        if call.key is not None:
+            stored = _stored(session, call)
+            if stored is not None:
+                return Outcome(stored, repeated=True)
+        row = _row(session, call.context)
+        if row is not None:
+            early.check(row.inspected_at, row.interval_ms / 1000, call.at)
+        state, verdict = temporal.step(_unpack(row), evidence, call.seconds, call.context.levels, call.camera)
+        now = self._clock.now()
+        plan = self._pacer.plan(verdict.suspicious, now)
+        answer = Answer(
+            interval=plan,
+            quality=verdict.quality,
+            score=verdict.score,
+            warning=verdict.warning,
+            pause=verdict.pause,
+            suspicious=verdict.suspicious,
+            kind=verdict.kind,
+            condition=verdict.condition.value,
+            detail=describe(evidence, verdict) if call.detail else None,
+        )
+        values = {
+            "state": state.to_bytes(),
+            "inspected_at": now,
+            "interval_ms": 1000 * (plan.minimum if call.dialect == 2 else plan.recommended),
+            "camera": call.camera or None,
+            "answer": replace(answer, detail=None).to_json(),
+        }
+        if row is None:
+            fixed = {
+                "id": call.context.id,
+                "account_id": call.context.account_id,
+                "opened_at": call.context.opened_at,
+                "expires_at": call.context.expires_at,
+                "revision": 1,
+            }
+            session.execute(insert(ContextRow).values(**fixed, **values))
+        else:
+            moved = session.execute(
+                update(ContextRow)
+                .where(ContextRow.id == row.id, ContextRow.revision == row.revision)
+                .values(revision=row.revision + 1, **values)
+            )
+            if moved.rowcount != 1:  # type: ignore[attr-defined]
+                raise _LostRace
+        if call.key is not None:
+            session.execute(
+                insert(AnswerRow).values(
+                    context_id=call.context.id,
+                    key=call.key,
+                    expires_at=call.context.expires_at,
+                    body=answer.to_json(),
+                )
+            )
+        self._charge(session, call.caller, call.at)
+        return Outcome(answer, repeated=False)
+
+
+def _row(session: Session, context: Context) -> ContextRow | None:
+    return session.get(ContextRow, context.id)
+
+
+def _stored(session: Session, call: Call) -> Answer | None:
+    body = session.scalar(
+        select(AnswerRow.body).where(AnswerRow.context_id == call.context.id, AnswerRow.key == call.key)
+    )
+    return Answer.from_json(body) if body is not None else None
+
+
+def _unpack(row: ContextRow | None) -> PrintState | None:
+    """The stored state; None, a fresh start, when it is another version's: better than no watch at all."""
+    if row is None:
+        return None
+    try:
+        return PrintState.from_bytes(row.state)
+    except StateFormatError as error:
+        log.warning("print_state_unreadable", context=row.id[:12], why=str(error))
+        return None

@@ -1,0 +1,77 @@
+"""Who may have a picture judged now, and who is refused at once because it would come too late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from layerwatch.fleet.capacity import Capacity
+from layerwatch.fleet.errors import Throttled
+
+
+class Admission:
+    """A bounded queue with a deadline, known before a picture is even uploaded.
+
+    length: pictures under way at once.  deadline: seconds within which one must be judged.
+    memory: bytes of uploads held at once.  Used from one event loop.
+    """
+
+    def __init__(self, length: int, deadline: float, memory: int, capacity: Capacity) -> None:
+        self._length = length
+        self._deadline = deadline
+        self._memory = memory
+        self._capacity = capacity
+        self.under_way = 0
+        self.bytes_held = 0
+
+    def check(self) -> None:
+        """Raise Throttled if a picture that came now could not be judged in time."""
+        if self.under_way >= self._length:
+            raise Throttled(f"{self.under_way} pictures are under way")
+        wait = self.under_way / self._capacity.per_second
+        if wait > self._deadline:
+            raise Throttled(f"the queue is {wait:.1f} s long")
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the queue, from before the detector until its answer. Raises Throttled as `check`."""
+        self.check()
+        self.under_way += 1
+        self._capacity.started(self.under_way)
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+            self._capacity.finished(self.under_way)
+
+    @contextmanager
+    def upload(self) -> Iterator[Reservation]:
+        """Memory for one upload, let go of at the end of the block."""
+        reservation = Reservation(self)
+        try:
+            yield reservation
+        finally:
+            reservation.release()
+
+    def _hold(self, size: int) -> None:
+        if self.bytes_held + size > self._memory:
+            raise Throttled(f"{self.bytes_held} bytes of uploads are held")
+        self.bytes_held += size
+
+
+class Reservation:
+    """The bytes that one upload holds."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self._size = 0
+
+    def add(self, size: int) -> None:
+        """Hold `size` bytes more. Raises Throttled when all uploads together hold too much."""
+        self._admission._hold(size)
+        self._size += size
+
+    def release(self) -> None:
+        """Let go of all of them."""
+        self._admission.bytes_held -= self._size
+        self._size = 0

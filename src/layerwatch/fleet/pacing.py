@@ -1,0 +1,92 @@
+"""NextProcessIntervalSec: from measured capacity and live prints to each print's next interval.
+
+With H healthy and S suspicious prints, capacity C and target use u, one number x >= 1 stretches the rest
+intervals so that the calls that they make are what the node can take:
+
+    H / (rest * x)  +  S / (suspicious * max(1, x / 2))  =  u C
+
+Healthy prints pay first: until their interval has doubled, suspicious ones keep theirs. The left side falls
+steadily in x, so there is one solution, in closed form for each of the two branches.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime
+
+from layerwatch.fleet.capacity import Capacity
+from layerwatch.fleet.load import LiveLoad, Prints
+
+TARGET_USE = 0.75
+"""Share of the capacity that pacing plans for. The rest takes up jitter, first calls and retries; at 0.75
+the mean wait in an M/D/1 queue is 1.5 service times."""
+
+JITTER = 0.05
+"""Share by which intervals are spread, so that prints that began together do not stay in step."""
+
+HEALTHY_PAYS = 2.0
+"""Stretch up to which only healthy prints wait longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What an operator allows, seconds: least, at rest, at rest while suspicious, most."""
+
+    least: int = 20
+    rest: int = 40
+    suspicious: int = 20
+    most: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The next interval of one print, whole seconds: `minimum` is the soonest that the load allows any print,
+    `recommended` what this print should do. 20 <= minimum <= recommended <= the ceiling."""
+
+    minimum: int
+    recommended: int
+
+
+class Pacer:
+    """Plans intervals. speed: how many print seconds pass in a real one (the clock's speed)."""
+
+    def __init__(self, bounds: Bounds, capacity: Capacity, load: LiveLoad, *, speed: float = 1.0) -> None:
+        self._bounds = bounds
+        self._capacity = capacity
+        self._load = load
+        self._speed = speed
+
+    def plan(self, suspicious: bool, at: datetime) -> Plan:
+        """The next interval of a print that looks suspicious or not. Random within the jitter."""
+        x = self.stretch(at)
+        soonest = self._bounds.suspicious * max(1.0, x / HEALTHY_PAYS)
+        wanted = soonest if suspicious else max(self._bounds.rest * x, soonest)
+        # Jitter never shortens the least interval; a healthy print's may fall to either side.
+        spread = random.uniform(0.0 if suspicious else -JITTER, JITTER)
+        recommended = self._within(wanted * (1.0 + spread))
+        return Plan(min(self._within(soonest), recommended), recommended)
+
+    def called(self, plan: Plan, suspicious: bool, at: datetime) -> None:
+        """A print was told `plan`: it is live and will come again then."""
+        self._load.called(plan.recommended, suspicious, at)
+
+    def stretch(self, at: datetime) -> float:
+        """x of the equation above: 1 at rest, growing with the load."""
+        prints = self._load.prints(at)
+        budget = TARGET_USE * self._capacity.per_second / self._speed
+        return stretch(prints, budget, self._bounds)
+
+    def _within(self, seconds: float) -> int:
+        return max(self._bounds.least, min(round(seconds), self._bounds.most))
+
+
+def stretch(prints: Prints, budget: float, bounds: Bounds) -> float:
+    """Solve the pacing equation for x. budget: calls a second that may be made, above 0."""
+    healthy = prints.healthy / bounds.rest
+    suspicious = prints.suspicious / bounds.suspicious
+    if healthy + suspicious <= budget:
+        return 1.0
+    if healthy <= (budget - suspicious) * HEALTHY_PAYS:
+        return healthy / (budget - suspicious)
+    return (healthy + suspicious * HEALTHY_PAYS) / budget
