@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from layerwatch_sdk.client import Client
-from layerwatch_sdk.clock import AsyncClock, Clock
+from layerwatch_sdk.clock import AcceleratedClock, AsyncClock, Clock, SystemClock
 from layerwatch_sdk.errors import (
     AnswerTimeout,
     ApiError,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_PICTURE_BYTES",
+    "AcceleratedClock",
     "AnswerTimeout",
     "ApiError",
     "ApiKeyDisabled",
@@ -94,6 +95,7 @@ __all__ = [
     "PictureTooLarge",
     "Retry",
     "ServerError",
+    "SystemClock",
     "Timeouts",
     "__version__",
 ]

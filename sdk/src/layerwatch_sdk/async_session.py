@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import logging
 from types import TracebackType
@@ -122,8 +121,7 @@ class AsyncInspectionSession:
         if task is None or task is asyncio.current_task():
             return
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
+        await asyncio.wait([task])
 
     async def wait(self) -> None:
         """Wait until the session has ended."""
@@ -156,6 +154,8 @@ class AsyncInspectionSession:
             self._loop.error = LayerwatchError(f"the session broke: {type(error).__name__}: {error}")
             self._loop.error.__cause__ = error
             await self._report(self._loop.error)
+        finally:
+            steps.close()
 
     async def _do(self, step: loop.Step) -> Union[Context, Inspection, Picture, None]:
         if isinstance(step, loop.Wait):

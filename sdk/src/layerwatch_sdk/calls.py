@@ -13,7 +13,7 @@ from typing import Callable, Generator, Optional, TypeVar, Union
 from urllib.parse import urlsplit
 
 from layerwatch_sdk import wire
-from layerwatch_sdk.errors import ApiError, ClientClosed, LayerwatchError, NoAnswer
+from layerwatch_sdk.errors import ClientClosed, LayerwatchError, NoAnswer, ServerError
 from layerwatch_sdk.models import Context, Inspection
 from layerwatch_sdk.picture import Picture, checked_picture
 from layerwatch_sdk.retry import Retry
@@ -107,7 +107,7 @@ def _tried(
     now: Callable[[], float],
 ) -> Plan[T]:
     """Send, read, and on failure wait, change over and send again, by the rules of `Retry` and `Route`."""
-    tries = 0
+    tries, unheard = 0, False
     retry: Retry = settings.retry
     while True:
         tries += 1
@@ -120,7 +120,9 @@ def _tried(
         except ClientClosed:
             raise
         except LayerwatchError as error:
-            if isinstance(error, NoAnswer) or (isinstance(error, ApiError) and (error.status or 0) >= 500):
+            unheard = unheard or isinstance(error, NoAnswer)
+            error.maybe_judged = unheard
+            if isinstance(error, (NoAnswer, ServerError)):
                 route.failed(error, now())
             else:
                 route.worked(now())

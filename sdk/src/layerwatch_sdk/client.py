@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Optional, Type, TypeVar
+from typing import TYPE_CHECKING, Optional, Set, Type, TypeVar
 
 from layerwatch_sdk import calls
 from layerwatch_sdk.clock import Clock, SystemClock
@@ -53,6 +54,8 @@ class Client:
     ) -> None:
         self.settings = Settings.checked(api_key, base_url, api_version, retry, timeouts)
         self.clock: Clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._under_way: Set[Cancellation] = set()
         self._http = Http(self.settings.timeouts, transport, verify)
 
     def create_context(
@@ -108,16 +111,22 @@ class Client:
 
     def close(self) -> None:
         """Close every connection. Calls under way end with ClientClosed; later ones are refused with it."""
+        with self._lock:
+            under_way = list(self._under_way)
+        for cancellation in under_way:
+            cancellation.cancel()
         self._http.close()
 
-    def _carry_out(self, plan: calls.Plan[T], cancellation: Optional[Cancellation]) -> T:
+    def _carry_out(self, plan: calls.Plan[T], given: Optional[Cancellation]) -> T:
+        cancellation = given or Cancellation()
+        with self._lock:
+            self._under_way.add(cancellation)
         try:
             step = next(plan)
             while True:
                 if isinstance(step, calls.Pause):
-                    self.clock.sleep(step.seconds, cancellation.event if cancellation else None)
-                    if cancellation:
-                        cancellation.check()
+                    self.clock.sleep(step.seconds, cancellation.event)
+                    cancellation.check()
                     step = plan.send(None)
                     continue
                 try:
@@ -131,6 +140,8 @@ class Client:
             return result
         finally:
             plan.close()
+            with self._lock:
+                self._under_way.discard(cancellation)
 
     def __enter__(self) -> Client:
         return self

@@ -47,6 +47,8 @@ class LayerwatchError(Exception):
     status: the HTTP status, or None where no answer came.
     retry_after: seconds the service asked to wait (0 or more), or None where it did not say.
     request_id: the answer's X-Request-Id, or None; name it when you ask the operator for help.
+    maybe_judged: whether some try of the call got no answer, so that the picture may have been judged and
+        billed all the same. Repeating it with the same idempotency key then costs nothing and loses nothing.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class LayerwatchError(Exception):
         self.status = status
         self.retry_after = retry_after
         self.request_id = request_id
+        self.maybe_judged = False
 
 
 class PictureError(LayerwatchError, ValueError):

@@ -33,7 +33,7 @@ class GadgetInspectionSession:
     minProcessingIntervalSec: least seconds between pictures; 0 leaves it to the service.
     on_new_image_request: takes nothing, returns a JPEG's bytes, or None when there is no picture just now.
     on_state_update: takes (printQuality 1..10, warningSuggested, pauseSuggested, score 0..100). A callback
-        that takes three values gets (score, warningSuggested, pauseSuggested), as in the SDK's first versions.
+        that takes three values gets (score, warningSuggested, pauseSuggested), as in the first versions.
     on_error: takes (errorType, errorDetails): an ErrorType of the API, or one of the two below.
     warningConfidenceLevel, pauseConfidenceLevel: 1 (soonest) to 5 (most certain); None is 3.
     base_url: the service; by default LAYERWATCH_URL, then http://127.0.0.1:8080.

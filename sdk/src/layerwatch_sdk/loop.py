@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import uuid
 from collections import deque
 from dataclasses import dataclass
@@ -131,7 +132,8 @@ class InspectionLoop:
         self._now = now
         self._min_interval = min_interval
         self._pending: Optional[Pending] = None
-        self._feedback: Deque[str] = deque(maxlen=8)
+        self._lock = threading.Lock()
+        self._feedback: Deque[str] = deque()
         self._feedback_due = self.due
         self._resumed_told = True
         self._service_failures = 0
@@ -148,8 +150,9 @@ class InspectionLoop:
         """Have feedback sent before the next picture. Raises ValueError for an unknown kind."""
         if kind not in FEEDBACK_KINDS:
             raise ValueError(f"feedback is one of {', '.join(FEEDBACK_KINDS)}, not {kind!r}")
-        if kind not in self._feedback:
-            self._feedback.append(kind)
+        with self._lock:
+            if kind not in self._feedback:
+                self._feedback.append(kind)
 
     def run(self) -> Generator[Step, Any, None]:
         """The steps, until stopped or refused for good."""
@@ -178,7 +181,7 @@ class InspectionLoop:
         try:
             inspection: Inspection = yield Inspect(self.context, pending.jpeg, pending.key)
         except LayerwatchError as error:
-            pending.unsure = isinstance(error, NoAnswer)
+            pending.unsure = pending.unsure or error.maybe_judged
             yield from self._failed(error)
             return
         self._pending = None
@@ -200,13 +203,14 @@ class InspectionLoop:
             if picture is None:
                 self._camera_pause()
                 return None
-            self._pending = Pending(checked_picture(picture), str(uuid.uuid4()), self._now())
-        except (PictureError, CallbackError) as error:
+            jpeg = checked_picture(picture)
+        except LayerwatchError as error:
             yield from self._failed(error)
             return None
-        except TypeError as error:
+        except TypeError as error:  # not bytes
             yield from self._failed(CallbackError(f"the image callback failed: {error}", callback="image"))
             return None
+        self._pending = Pending(jpeg, str(uuid.uuid4()), self._now())
         return self._pending
 
     def _failed(self, error: LayerwatchError) -> Generator[Step, Any, None]:
@@ -268,7 +272,7 @@ class InspectionLoop:
                 log.info("the service does not take feedback; %r was not told", kind)
             else:
                 yield from self._failed(error)
-        if self._feedback and self._feedback[0] == kind:
+        with self._lock:
             self._feedback.popleft()
 
 

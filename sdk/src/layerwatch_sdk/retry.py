@@ -40,7 +40,7 @@ class Retry:
             return None
         backoff = jittered(self.first_delay * 2 ** (tries - 1), self.longest_delay, jitter)
         if error.retry_after is None:
-            return backoff
+            return None if isinstance(error, ContextRateLimited) else backoff
         if error.retry_after > self.longest_wait:
             return None
         # Jitter only ever adds to what the service asked for, so that its clients do not come back in step.

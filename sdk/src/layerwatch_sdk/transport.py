@@ -25,7 +25,10 @@ Verify = Union[bool, "ssl.SSLContext"]
 
 
 class Cancellation:
-    """Lets one thread end another's call at once, also while that waits for the service's answer."""
+    """Lets one thread end another's call at once, also while that waits for the service's answer.
+
+    Good for many calls, one after the other; once cancelled, it ends every later one too.
+    """
 
     def __init__(self) -> None:
         self.event = threading.Event()
@@ -36,9 +39,7 @@ class Cancellation:
         """End the call that is under way, and refuse later ones."""
         self.event.set()
         with self._lock:
-            if self._socket is not None:
-                with contextlib.suppress(OSError):  # already closed
-                    self._socket.shutdown(socket.SHUT_RDWR)  # wakes a thread blocked on it
+            self._end_socket()
 
     def check(self) -> None:
         """Raise ClientClosed if cancelled."""
@@ -50,12 +51,18 @@ class Cancellation:
         if name.endswith(("connect_tcp.complete", "start_tls.complete")):
             with self._lock:
                 self._socket = info["return_value"].get_extra_info("socket")
-            self.check()
+                if self.event.is_set():
+                    self._end_socket()
 
     def done(self) -> None:
         """The call is over; its socket is no longer ours to end."""
         with self._lock:
             self._socket = None
+
+    def _end_socket(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # already closed
+                self._socket.shutdown(socket.SHUT_RDWR)  # wakes a thread that is blocked on it
 
 
 class Http:
@@ -72,12 +79,10 @@ class Http:
             transport=transport, verify=verify, timeout=_timeout(timeouts), limits=limits
         )
 
-    def send(self, request: Request, cancellation: Optional[Cancellation]) -> Reply:
+    def send(self, request: Request, cancellation: Cancellation) -> Reply:
         """Send, and read the whole answer. Raises NoAnswer, or ClientClosed when cancelled."""
-        extensions: Dict[str, Any] = {}
-        if cancellation is not None:
-            cancellation.check()
-            extensions["trace"] = cancellation.trace
+        cancellation.check()
+        extensions = {"trace": cancellation.trace}
         if self._client.is_closed:
             raise ClientClosed("the client is closed")
         try:
@@ -95,8 +100,7 @@ class Http:
         except (NoAnswer, ClientClosed):
             raise
         except Exception as error:
-            if cancellation is not None:
-                cancellation.check()
+            cancellation.check()
             if self._client.is_closed:
                 raise ClientClosed("the client was closed during the call") from error
             told = told_apart(error)
@@ -104,8 +108,7 @@ class Http:
                 raise
             raise told from error
         finally:
-            if cancellation is not None:
-                cancellation.done()
+            cancellation.done()
 
     def close(self) -> None:
         self._client.close()

@@ -22,7 +22,7 @@ from layerwatch_sdk.errors import (
 from layerwatch_sdk.models import Box, Context, Detail, Inspection, NextInterval
 
 PREFIX = "/api/gadget/v1"
-MAX_ANSWER_BYTES = 1_048_576
+MAX_ANSWER_BYTES = 262_144
 """No answer of the contract comes near this; what is longer is cut off and not believed."""
 
 MAX_INTERVAL_SECONDS = 86_400
@@ -207,7 +207,7 @@ def _detail(raw: Mapping[str, Any]) -> Detail:
     boxes = raw.get("Boxes")
     return Detail(
         kind=_optional_text(raw.get("Kind")),
-        kinds={str(k): float(v) for k, v in kinds.items() if _is_number(v)}
+        kinds={str(k): float(v) for k, v in kinds.items() if _is_fraction(v)}
         if isinstance(kinds, dict)
         else {},
         boxes=tuple(box for box in map(_box, boxes) if box is not None) if isinstance(boxes, list) else (),
@@ -221,14 +221,14 @@ def _box(raw: object) -> Optional[Box]:
     if not isinstance(raw, dict) or not isinstance(raw.get("Kind"), str):
         return None
     numbers = [raw.get(name) for name in ("Probability", "Left", "Top", "Width", "Height")]
-    if not all(_is_number(number) for number in numbers):
+    if not all(_is_fraction(number) for number in numbers):
         return None
     probability, left, top, width, height = (float(number) for number in numbers if number is not None)
     return Box(raw["Kind"], probability, left, top, width, height)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _optional_text(value: object) -> Optional[str]:
