@@ -13,36 +13,38 @@ from layerwatch.temporal import constants as c
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Seconds of low quality so far, seconds since, and one bit a level."""
+    """bad_seconds: leaky sum of seconds at quality 1-3.  good_seconds: seconds at good quality since.
+    warned, paused: one bit a level, level 1 the lowest."""
 
-    bad_seconds: float
-    good_seconds: float
-    warned: int
-    paused: int
+    bad_seconds: float = 0.0
+    good_seconds: float = 0.0
+    warned: int = 0
+    paused: int = 0
+
+    def after(self, last_quality: int, quality: int, log_odds: float, seconds: float) -> Alarm:
+        """The flags after a frame of `quality`, `seconds` after the last one that counted."""
+        credit = min(seconds, c.LONGEST_CREDIT)
+        if quality > c.BAD_QUALITY:
+            good = self.good_seconds + credit if quality >= c.CLEAR_QUALITY else 0.0
+            cleared = good >= c.CLEAR_SECONDS
+            return Alarm(
+                max(0.0, self.bad_seconds - credit),
+                good,
+                0 if cleared else self.warned,
+                0 if cleared else self.paused,
+            )
+        bad = self.bad_seconds + (credit if last_quality <= c.BAD_QUALITY else 0.0)
+        return Alarm(
+            min(bad, c.MOST_BAD_SECONDS),
+            0.0,
+            self.warned | _levels_due(bad, log_odds, c.WARNING_SECONDS),
+            self.paused | _levels_due(bad, log_odds, c.PAUSE_SECONDS),
+        )
 
 
 def quality_of(score: int) -> int:
     """Quality, 1..10, as a band of the score."""
     return 10 - sum(score > highest for highest in c.QUALITY_SCORES)
-
-
-def advance(alarm: Alarm, was_bad: bool, quality: int, log_odds: float, seconds: float) -> Alarm:
-    """The flags after a frame of `quality`, `seconds` after the last frame that counted."""
-    credit = min(seconds, c.LONGEST_CREDIT)
-    bad, good = alarm.bad_seconds, alarm.good_seconds
-    if quality <= c.BAD_QUALITY:
-        bad = bad + credit if was_bad else max(bad, 0.0)
-        good = 0.0
-    else:
-        bad = max(0.0, bad - credit)
-        good = good + credit if quality >= c.CLEAR_QUALITY else 0.0
-    warned, paused = alarm.warned, alarm.paused
-    if good >= c.CLEAR_SECONDS:
-        warned = paused = 0
-    if quality <= c.BAD_QUALITY:
-        warned |= _levels_due(bad, log_odds, c.WARNING_SECONDS)
-        paused |= _levels_due(bad, log_odds, c.PAUSE_SECONDS)
-    return Alarm(bad, good, warned, paused)
 
 
 def raised(bits: int, level: int) -> bool:

@@ -30,7 +30,7 @@ class Belief:
         return round(100 * (self.failing + c.EXCURSION_SCORE * self.excursion))
 
     def after(self, seconds: float) -> Belief:
-        """Some seconds without evidence later: prints go odd, come back, fail; rarely a failing one is mended."""
+        """Some seconds later, without evidence: prints go odd, come back, fail; rarely is one mended."""
         odd = 1 - math.exp(-c.EXCURSIONS_PER_SECOND * seconds)
         back = 1 - math.exp(-c.EXCURSION_ENDS_PER_SECOND * seconds)
         fails = 1 - math.exp(-c.FAILURES_PER_SECOND * seconds)

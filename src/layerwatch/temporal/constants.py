@@ -6,7 +6,7 @@ sequences; `docs/temporal.md` holds the table that came out. Logits are natural;
 
 from __future__ import annotations
 
-# --- three conditions of a print: healthy, an excursion (healthy work that looks odd for a while), failing ---
+# --- healthy, an excursion (healthy work that looks odd for a while), failing ----------------------------
 PRIOR_FAILING = 0.01  # a print rarely starts failed
 PRIOR_EXCURSION = 0.05
 FAILURES_PER_SECOND = 1 / (30 * 3600)
@@ -33,32 +33,38 @@ SATURATED = (1.0, 0.8)  # baseline logit at which the picture's own score stops 
 
 # --- the scene's baseline ---------------------------------------------------------------------------------
 FIRST_FRAME_WEIGHT = 3.0  # what is there from the start is scenery
-LEARN_DOWN = 1.0
-LEARN_UP = 0.15
+LEARN_DEVIATIONS = (1.0, 3.0)  # above the usual, within which a value teaches fully, and beyond which …
+LEARN_SURPRISING = 0.15  # … only this share
 EXCURSION_LEARNING = 0.3  # of what a healthy frame teaches
 MOST_FRAMES = 60.0  # what the baseline remembers, in frames
 DRIFT_PER_SECOND = 1 / (60 * 60 * 30)  # growth of the baseline's relative variance
 PLACE_FLOOR = -2.0  # a place's logit below this is no sight of a failure
-PLACE_LEARN_DOWN = 0.08
-PLACE_LEARN_UP = 0.03
-PLACE_SPREAD_START = 0.7
+PLACE_LEARN_UP = 0.15
+PLACE_LEARN_DOWN = 0.01
+RECENT_DECAY = 0.25  # logits a frame
+TAUGHT_FRAMES = 20.0  # what "false alarm" is worth
+KIND_LEARN = 0.3
 
-# --- what changed in the picture --------------------------------------------------------------------------
+# --- what changed in the picture ------------------------------------------------------------------------
 FROZEN_PIXELS = 2  # of 16 x 12, that may differ by one grey level in a frozen picture
 FROZEN_LOGIT = 0.05  # and by how much the detector's logit may differ
-CHANGE_FLOOR = 0.30  # normalised change below which nothing global happened
+CONTRAST_FLOOR = 64.0  # grey levels squared: flat pictures have no contrast to divide by
+FIRST_CHANGE = (0.15, 0.1)  # usual change between pictures and its spread, before any was seen
+LEAST_CHANGE_SPREAD = 0.02
+CHANGE_FLOOR = 0.30  # in contrasts; below it nothing large happened
 CHANGE_DEVIATIONS = 4.0
 CHANGE_LEARN = 0.15
-SETTLE_FRAMES = 2  # frames without evidence after a global change
+SETTLE_FRAMES = 2  # frames without evidence after a large change
 LAMP_STEP = 0.12  # of full scale
 
 # --- time ---------------------------------------------------------------------------------------------------
 USUAL_INTERVAL = 20.0  # seconds; closer frames carry proportionally less evidence
 LONGEST_CREDIT = 45.0  # seconds of low quality that one interval may add
+MOST_BAD_SECONDS = 600.0
 LONGEST_GAP = 900.0  # seconds; a longer silence counts as this long
 CLOCK_SET_BACK = 600.0  # a frame earlier than this is a clock set back, not a late frame
 
-# --- quality, warning and pause -------------------------------------------------------------------------------
+# --- quality, warning and pause -------------------------------------------------------------------------
 QUALITY_SCORES: tuple[int, ...] = (1, 3, 8, 15, 25, 37, 49, 74, 92)  # highest score of quality 10, 9, … 2
 BAD_QUALITY = 3
 WATCHED_QUALITY = 5

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
-from layerwatch.temporal.baseline import learn
+from layerwatch.temporal import constants as c
+from layerwatch.temporal.alarm import Alarm
 from layerwatch.temporal.belief import Belief
 from layerwatch.temporal.state import CameraState, PrintState
-
-_TAUGHT_FRAMES = 20.0
 
 
 def false_alarm(state: PrintState) -> PrintState:
@@ -24,20 +21,11 @@ def resumed(state: PrintState) -> PrintState:
 
 
 def _accepted(state: PrintState) -> PrintState:
-    return replace(
-        state,
-        belief=Belief(),
-        bad_seconds=0.0,
-        good_seconds=0.0,
-        warned=0,
-        paused=0,
-        cameras=tuple(_taught(camera) for camera in state.cameras),
-    )
+    return replace(state, belief=Belief(), alarm=Alarm(), cameras=tuple(map(_taught, state.cameras)))
 
 
 def _taught(camera: CameraState) -> CameraState:
+    usual = max(camera.logit, camera.picture.mean)
     return replace(
-        camera,
-        picture=learn(camera.picture, max(camera.recent_logit, camera.picture.mean), _TAUGHT_FRAMES),
-        place_mean=np.maximum(camera.place_mean, camera.place_recent),
+        camera, picture=camera.picture.learn(usual, c.TAUGHT_FRAMES), places=camera.places.accept()
     )

@@ -1,22 +1,27 @@
 """What changed in the picture: frozen, disturbed, moved, lamp switched.
 
 Works on a 16 x 12 sketch of the thumbnail. A print moves all the time, so a change counts only beyond what
-is usual for this camera, and only over most of the picture.
+is usual for this camera.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerwatch.temporal import constants as c
-from layerwatch.temporal.state import SKETCH, Bytes, CameraState
 from layerwatch.vision.evidence import THUMBNAIL_SIZE
 
+Sketch = NDArray[np.uint8]
+
+SKETCH = 192
+"""Pixels of a sketch, 16 x 12."""
+
 _COLUMNS, _ROWS = THUMBNAIL_SIZE
+_MEAN = np.full(SKETCH, 1 / SKETCH, np.float32)
 
 
 class Change(Enum):
@@ -29,103 +34,67 @@ class Change(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """The scene after a frame, to be kept for the next one."""
+class View:
+    """What a camera showed. Sketches have shape [192] (16 x 12, row-major); all zero if never seen.
 
-    change: Change
-    lit: bool
-    sketch: Bytes
-    reference: Bytes
+    sketch: of the last picture.  reference: of the scene, slowly following.
+    usual_change, change_spread: how much successive pictures differ here, as mean absolute difference in
+        contrasts.
+    brightness: 0..1, of the scene.
+    unsettled: pictures since something large changed; 0 when settled.
+    """
+
+    sketch: Sketch
+    reference: Sketch
     usual_change: float
-    usual_change_spread: float
+    change_spread: float
     brightness: float
     unsettled: int
 
-
-def sketch_of(thumbnail: bytes) -> Bytes:
-    """The thumbnail halved to 16 x 12, or an empty array if it is of another size or has no content."""
-    if len(thumbnail) != _COLUMNS * _ROWS:
-        return np.zeros(0, np.uint8)
-    pixels = np.frombuffer(thumbnail, np.uint8)
-    if pixels.max() == pixels.min():
-        return np.zeros(0, np.uint8)
-    halved = pixels.reshape(_ROWS // 2, 2, _COLUMNS // 2, 2).mean(axis=(1, 3))
-    return np.rint(halved).astype(np.uint8).reshape(-1)
+    @classmethod
+    def first(cls, sketch: Sketch | None) -> View:
+        known = np.zeros(SKETCH, np.uint8) if sketch is None else sketch
+        return cls(known, known, *c.FIRST_CHANGE, float(known @ _MEAN) / 255, 0)
 
 
-def first_look(sketch: Bytes) -> Look:
-    """The scene at a camera's first frame."""
-    known = sketch if sketch.size else np.zeros(SKETCH, np.uint8)
-    brightness = float(known.mean()) / 255
-    return Look(Change.NONE, False, known, known, 0.15, 0.1, brightness, 0)
+def sketch_of(thumbnail: bytes) -> Sketch | None:
+    """The thumbnail halved to 16 x 12; None if it is of another size or shows nothing at all."""
+    if len(thumbnail) != _COLUMNS * _ROWS or thumbnail.count(thumbnail[0]) == len(thumbnail):
+        return None
+    pixels = np.frombuffer(thumbnail, np.uint8).reshape(_ROWS, _COLUMNS).astype(np.uint16)
+    rows = pixels[::2] + pixels[1::2]
+    return ((rows[:, ::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8).reshape(SKETCH)
 
 
-def look(camera: CameraState, sketch: Bytes, logit_change: float) -> Look:
-    """Compare a picture's sketch with what the camera showed before. `logit_change`: of the detector's score."""
-    if not sketch.size:
-        return _unchanged(camera, Change.NONE)
-    difference = np.abs(sketch.astype(np.int16) - camera.sketch)
-    if (
-        camera.sketch.any()
-        and difference.max() <= 1
-        and np.count_nonzero(difference) <= c.FROZEN_PIXELS
-        and abs(logit_change) <= c.FROZEN_LOGIT
-    ):
-        return _unchanged(camera, Change.FROZEN)
+def look(view: View, sketch: Sketch | None, same_score: bool) -> tuple[Change, View]:
+    """Compare a picture with what the camera showed before. `same_score`: the detector saw no difference."""
+    if sketch is None:
+        return Change.NONE, view
+    values = np.array((sketch, view.sketch, view.reference), np.float32)
+    difference = np.abs(values[0] - values[1])
+    if same_score and difference.max() <= 1 and np.count_nonzero(difference) <= c.FROZEN_PIXELS:
+        return Change.FROZEN, view
 
-    now, before, reference = _normalised(sketch), _normalised(camera.sketch), _normalised(camera.reference)
-    step = float(np.abs(now - before).mean())
-    away = np.abs(now - reference)
-    brightness = float(sketch.mean()) / 255
-    lit = abs(brightness - camera.brightness) > c.LAMP_STEP
-    limit = max(c.CHANGE_FLOOR, camera.usual_change + c.CHANGE_DEVIATIONS * camera.usual_change_spread)
-    far = float(away.mean()) > limit or lit
-    if far and (camera.unsettled or step > limit or lit):
-        if camera.unsettled >= c.SETTLE_FRAMES:
-            return Look(Change.NEW_SCENE, lit, sketch, sketch, step, 0.1, brightness, 0)
-        return Look(
-            Change.DISTURBED,
-            lit,
-            sketch,
-            camera.reference,
-            camera.usual_change,
-            camera.usual_change_spread,
-            camera.brightness,
-            camera.unsettled + 1,
-        )
-    usual = camera.usual_change + c.CHANGE_LEARN * (step - camera.usual_change)
-    spread = camera.usual_change_spread + c.CHANGE_LEARN * (
-        abs(step - camera.usual_change) - camera.usual_change_spread
+    means = values @ _MEAN
+    brightness = float(means[0]) / 255
+    values -= means[:, None]
+    values /= np.sqrt((values * values) @ _MEAN + c.CONTRAST_FLOOR)[:, None]
+    change = float(np.abs(values[0] - values[1]) @ _MEAN)
+    away = float(np.abs(values[0] - values[2]) @ _MEAN)
+    limit = max(c.CHANGE_FLOOR, view.usual_change + c.CHANGE_DEVIATIONS * view.change_spread)
+    lit = abs(brightness - view.brightness) > c.LAMP_STEP
+    if lit or (away > limit and (view.unsettled or change > limit)):
+        if view.unsettled >= c.SETTLE_FRAMES:
+            return Change.NEW_SCENE, replace(View.first(sketch), usual_change=min(change, c.FIRST_CHANGE[0]))
+        return Change.DISTURBED, replace(view, sketch=sketch, unsettled=view.unsettled + 1)
+    rate = c.CHANGE_LEARN
+    followed = view.reference + rate * (sketch.astype(np.float32) - view.reference)
+    off = change - view.usual_change
+    return Change.NONE, View(
+        sketch=sketch,
+        reference=np.rint(followed).astype(np.uint8),
+        usual_change=view.usual_change + rate * off,
+        change_spread=max(view.change_spread + rate * (abs(off) - view.change_spread), c.LEAST_CHANGE_SPREAD),
+        brightness=view.brightness + rate * (brightness - view.brightness),
+        unsettled=0,
     )
-    followed = camera.reference + c.CHANGE_LEARN * (sketch.astype(np.float32) - camera.reference)
-    return Look(
-        Change.NONE,
-        False,
-        sketch,
-        np.rint(followed).astype(np.uint8),
-        usual,
-        max(spread, 0.02),
-        camera.brightness + c.CHANGE_LEARN * (brightness - camera.brightness),
-        0,
-    )
-
-
-def _unchanged(camera: CameraState, change: Change) -> Look:
-    return Look(
-        change,
-        False,
-        camera.sketch,
-        camera.reference,
-        camera.usual_change,
-        camera.usual_change_spread,
-        camera.brightness,
-        camera.unsettled,
-    )
-
-
-def _normalised(sketch: Bytes) -> NDArray[np.float32]:
-    """Mean taken off, divided by contrast: the same scene under another lamp looks alike."""
-    values = sketch.astype(np.float32)
-    values -= values.mean()
-    spread = float(np.sqrt(np.dot(values, values) / values.size))
-    return values / np.float32(spread + 8)

@@ -1,32 +1,30 @@
 """All that is remembered of a print: O(1), immutable, under 4 KB, versioned.
 
-Arrays are half floats in memory too, so that a state that went through storage is the state itself.
+Arrays are half floats and bytes in memory too, so that a state that went through storage is the state itself.
 """
 
 from __future__ import annotations
 
+import math
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from layerwatch.temporal.alarm import Alarm
+from layerwatch.temporal.baseline import Baseline
 from layerwatch.temporal.belief import Belief
+from layerwatch.temporal.places import PLACES, Places
+from layerwatch.temporal.scene import SKETCH, View
 
-Half = NDArray[np.float16]
-Bytes = NDArray[np.uint8]
-
-PLACES = 64
-"""Places of the coarse grid, 8 x 8."""
-SKETCH = 192
-"""Pixels of the sketch of a picture, 16 x 12."""
 MOST_CAMERAS = 4
 
 _MAGIC = b"LWT"
 _VERSION = 1
-_HEADER = struct.Struct("<3sBB3x5dBB6x8d")
+_KINDS = 8
+_HEADER = struct.Struct(f"<3sBB3x5dBB6x{_KINDS}d")
 _CAMERA = struct.Struct("<16s13dII")
-_CAMERA_BYTES = _CAMERA.size + 3 * 2 * PLACES + 2 * SKETCH
+_CAMERA_BYTES = _CAMERA.size + 2 * 2 * PLACES + 2 * SKETCH
 
 
 class StateFormatError(ValueError):
@@ -34,103 +32,49 @@ class StateFormatError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
-    """A Normal-inverse-gamma belief about a healthy value: mean, frames behind it, scale, frames behind that."""
-
-    mean: float
-    frames: float
-    variance: float
-    scale_frames: float
-
-
-@dataclass(frozen=True, slots=True)
 class CameraState:
-    """One camera's scene. `place_*` have shape [64], sketches shape [192] (16 x 12, row-major)."""
+    """One camera's scene. name: 16 bytes, a hash.  seconds: of its last picture.  frames: judged so far."""
 
     name: bytes
     seconds: float
+    frames: int
+    logit: float
     picture: Baseline
     place: Baseline
-    recent_logit: float
-    usual_change: float
-    usual_change_spread: float
-    brightness: float
-    unsettled: int
-    frames: int
-    place_mean: Half
-    place_spread: Half
-    place_recent: Half
-    sketch: Bytes
-    reference: Bytes
+    places: Places
+    view: View
 
 
 @dataclass(frozen=True, slots=True)
 class PrintState:
-    """What is believed of a print.
-
-    bad_seconds: leaky sum of seconds at quality 1-3.
-    good_seconds: seconds since the quality was last low.  warned, paused: one bit a level.
-    kinds: decaying mean of the kinds' probabilities above their baseline.
-    """
+    """What is believed of a print. seconds: of its last picture.  kinds: decaying mean of each kind."""
 
     belief: Belief
+    alarm: Alarm
     seconds: float
-    bad_seconds: float
-    good_seconds: float
-    warned: int
-    paused: int
     kinds: tuple[float, ...]
-    cameras: tuple[CameraState, ...] = field(default=())
+    cameras: tuple[CameraState, ...] = ()
 
     def to_bytes(self) -> bytes:
         """The state as bytes: versioned, under 4 KB, the same for equal states."""
+        belief, alarm = self.belief, self.alarm
         parts = [
             _HEADER.pack(
                 _MAGIC,
                 _VERSION,
                 len(self.cameras),
-                self.belief.excursion,
-                self.belief.failing,
+                belief.excursion,
+                belief.failing,
                 self.seconds,
-                self.bad_seconds,
-                self.good_seconds,
-                self.warned,
-                self.paused,
+                alarm.bad_seconds,
+                alarm.good_seconds,
+                alarm.warned,
+                alarm.paused,
                 *self.kinds,
             )
         ]
         for camera in self.cameras:
-            picture, place = camera.picture, camera.place
-            parts.append(
-                _CAMERA.pack(
-                    camera.name,
-                    camera.seconds,
-                    picture.mean,
-                    picture.frames,
-                    picture.variance,
-                    picture.scale_frames,
-                    place.mean,
-                    place.frames,
-                    place.variance,
-                    place.scale_frames,
-                    camera.recent_logit,
-                    camera.usual_change,
-                    camera.usual_change_spread,
-                    camera.brightness,
-                    camera.unsettled,
-                    camera.frames,
-                )
-            )
-            parts += [
-                array.tobytes()
-                for array in (
-                    camera.place_mean,
-                    camera.place_spread,
-                    camera.place_recent,
-                    camera.sketch,
-                    camera.reference,
-                )
-            ]
+            parts += _camera_parts(camera)
         return b"".join(parts)
 
     @classmethod
@@ -145,50 +89,71 @@ class PrintState:
         )
         if count > MOST_CAMERAS or len(data) != _HEADER.size + count * _CAMERA_BYTES:
             raise StateFormatError(f"print state of {len(data)} bytes does not hold {count} cameras")
-        cameras = tuple(_read_camera(data, _HEADER.size + i * _CAMERA_BYTES) for i in range(count))
-        state = cls(Belief(excursion, failing), seconds, bad, good, warned, paused, tuple(kinds), cameras)
-        if not state._is_sane():
-            raise StateFormatError("print state holds values that no frame can have led to")
+        state = cls(
+            Belief(excursion, failing),
+            Alarm(bad, good, warned, paused),
+            seconds,
+            tuple(kinds),
+            tuple(_read_camera(data, _HEADER.size + i * _CAMERA_BYTES) for i in range(count)),
+        )
+        if not _is_sane(state):
+            raise StateFormatError("print state holds values that no picture can have led to")
         return state
 
-    def _is_sane(self) -> bool:
-        numbers = [self.seconds, self.bad_seconds, self.good_seconds, *self.kinds]
-        belief = self.belief
-        if not (belief.excursion > 0 and belief.failing > 0 and belief.excursion + belief.failing < 1):
-            return False
-        for camera in self.cameras:
-            for usual in (camera.picture, camera.place):
-                numbers += [usual.mean, usual.frames, usual.variance, usual.scale_frames]
-                if usual.frames <= 0 or usual.variance <= 0 or usual.scale_frames <= 0:
-                    return False
-            numbers += [camera.seconds, camera.recent_logit, camera.brightness]
-            numbers += [camera.usual_change, camera.usual_change_spread]
-            for array in (camera.place_mean, camera.place_spread, camera.place_recent):
-                if not np.isfinite(array).all():
-                    return False
-        return bool(np.isfinite(numbers).all()) and self.warned < 32 and self.paused < 32
+
+def _camera_parts(camera: CameraState) -> list[bytes]:
+    picture, place, view = camera.picture, camera.place, camera.view
+    numbers = _CAMERA.pack(
+        camera.name,
+        camera.seconds,
+        camera.logit,
+        picture.mean,
+        picture.frames,
+        picture.variance,
+        picture.scale_frames,
+        place.mean,
+        place.frames,
+        place.variance,
+        place.scale_frames,
+        view.usual_change,
+        view.change_spread,
+        view.brightness,
+        view.unsettled,
+        camera.frames,
+    )
+    arrays = (camera.places.usual, camera.places.recent, view.sketch, view.reference)
+    return [numbers, *(array.tobytes() for array in arrays)]
 
 
 def _read_camera(data: bytes, at: int) -> CameraState:
-    name, seconds, *numbers = _CAMERA.unpack_from(data, at)
+    name, seconds, value, *numbers, unsettled, frames = _CAMERA.unpack_from(data, at)
     at += _CAMERA.size
-    halves = np.frombuffer(data, np.float16, 3 * PLACES, at).reshape(3, PLACES)
-    sketches = np.frombuffer(data, np.uint8, 2 * SKETCH, at + 6 * PLACES).reshape(2, SKETCH)
-    recent_logit, usual_change, usual_change_spread, brightness, unsettled, frames = numbers[8:]
+    halves = np.frombuffer(data, np.float16, 2 * PLACES, at).reshape(2, PLACES)
+    sketches = np.frombuffer(data, np.uint8, 2 * SKETCH, at + 2 * 2 * PLACES).reshape(2, SKETCH)
     return CameraState(
         name=name,
         seconds=seconds,
+        frames=frames,
+        logit=value,
         picture=Baseline(*numbers[0:4]),
         place=Baseline(*numbers[4:8]),
-        recent_logit=recent_logit,
-        usual_change=usual_change,
-        usual_change_spread=usual_change_spread,
-        brightness=brightness,
-        unsettled=unsettled,
-        frames=frames,
-        place_mean=halves[0],
-        place_spread=halves[1],
-        place_recent=halves[2],
-        sketch=sketches[0],
-        reference=sketches[1],
+        places=Places(halves[0], halves[1]),
+        view=View(sketches[0], sketches[1], numbers[8], numbers[9], numbers[10], unsettled),
     )
+
+
+def _is_sane(state: PrintState) -> bool:
+    belief, alarm = state.belief, state.alarm
+    if not (belief.excursion > 0 and belief.failing > 0 and belief.excursion + belief.failing < 1):
+        return False
+    numbers = [state.seconds, alarm.bad_seconds, alarm.good_seconds, *state.kinds]
+    for camera in state.cameras:
+        view = camera.view
+        for usual in (camera.picture, camera.place):
+            numbers += [usual.mean, usual.frames, usual.variance, usual.scale_frames]
+            if not (usual.frames > 0 and usual.variance > 0 and usual.scale_frames > 0):
+                return False
+        numbers += [camera.seconds, camera.logit, view.usual_change, view.change_spread, view.brightness]
+        if not (np.isfinite(camera.places.usual).all() and np.isfinite(camera.places.recent).all()):
+            return False
+    return all(map(math.isfinite, numbers)) and alarm.warned < 32 and alarm.paused < 32

@@ -47,8 +47,8 @@ def run_ours(print_: Print) -> list[Flags]:
         state, verdict = step(state, evidence, float(print_.seconds[i]), levels)
         quality[i] = verdict.quality
         for level in range(5):
-            warning[level, i] = state.warned >> level & 1
-            pause[level, i] = state.paused >> level & 1
+            warning[level, i] = state.alarm.warned >> level & 1
+            pause[level, i] = state.alarm.paused >> level & 1
     return [Flags(warning[level], pause[level], quality) for level in range(5)]
 
 

@@ -43,7 +43,9 @@ MEDIOCRE = Detector("mediocre", (-2.2, 1.3), (1.8, 1.5), 1.0, 2.0, 0.10, 0.10)
 def modelled_prints(count: int, detector: Detector, seed: int) -> Iterator[Print]:
     """`count` prints, every other one failing, the same for the same seed."""
     for index in range(count):
-        yield modelled_print(np.random.default_rng((seed, index)), detector, index % 2 == 1, f"{detector.name}-{index}")
+        yield modelled_print(
+            np.random.default_rng((seed, index)), detector, index % 2 == 1, f"{detector.name}-{index}"
+        )
 
 
 def modelled_print(rng: np.random.Generator, detector: Detector, failing: bool, name: str) -> Print:

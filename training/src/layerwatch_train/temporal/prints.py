@@ -48,7 +48,11 @@ class Print:
         rows, columns = self.heat.shape[1:]
         for i in range(len(self.seconds)):
             score = float(self.scores[i])
-            kinds = (score, *(0.0,) * (len(KINDS) - 1)) if self.kinds is None else tuple(map(float, self.kinds[i]))
+            kinds = (
+                (score, *(0.0,) * (len(KINDS) - 1))
+                if self.kinds is None
+                else tuple(map(float, self.kinds[i]))
+            )
             yield Evidence(
                 failure_probability=score,
                 kinds=kinds,

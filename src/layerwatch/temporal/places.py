@@ -1,0 +1,88 @@
+"""Where in the picture: the detector's heat map on a coarse grid, against what is usual in each place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwatch.temporal import constants as c
+from layerwatch.vision.evidence import HeatMap
+
+Logits = NDArray[np.float32]
+Half = NDArray[np.float16]
+
+GRID = 8
+PLACES = GRID * GRID
+
+_PROBABILITIES = np.clip(np.arange(256) / 255, 1 / 400, 1 - 1 / 400)
+_BYTE_LOGITS: Logits = np.log(_PROBABILITIES / (1 - _PROBABILITIES)).astype(np.float32)
+_PADDED = GRID + 2
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Half floats of shape [64] (8 x 8, row-major), in logits.
+
+    usual: the upper envelope of what a healthy print shows here.  recent: the highest of late, decaying; what
+    `false_alarm` and `resumed` teach.
+    """
+
+    usual: Half
+    recent: Half
+
+    @classmethod
+    def first(cls, seen: Logits | None) -> Places:
+        """What is there from the start is scenery."""
+        if seen is None:
+            seen = np.full(PLACES, c.PLACE_FLOOR, np.float32)
+        half = seen.astype(np.float16)
+        return cls(half, half)
+
+    def excess(self, seen: Logits) -> float:
+        """The most that any place stands above what is usual there and next to it, in logits."""
+        around = _with_neighbours(self.usual.astype(np.float32))
+        return float((seen - np.maximum(around, c.PLACE_FLOOR)).max())
+
+    def learn(self, seen: Logits, healthy: float) -> Places:
+        """What was seen of a print that is healthy with this probability: quickly upwards, slowly down."""
+        usual = self.usual.astype(np.float32)
+        off = seen - usual
+        usual += np.where(off > 0, healthy * c.PLACE_LEARN_UP, healthy * c.PLACE_LEARN_DOWN) * off
+        recent = np.maximum(seen, self.recent - np.float16(c.RECENT_DECAY))
+        return Places(usual.astype(np.float16), recent.astype(np.float16))
+
+    def accept(self) -> Places:
+        """Whatever was to be seen of late is usual from now on."""
+        return Places(np.maximum(self.usual, self.recent), self.recent)
+
+
+def place_logits(heat: HeatMap) -> Logits | None:
+    """The heat map's largest logit in each of 8 x 8 places, shape [64]; None if there is no usable map."""
+    rows, columns = heat.rows, heat.columns
+    if rows < 1 or columns < 1 or len(heat.cells) != rows * columns:
+        return None
+    cells = np.frombuffer(heat.cells, np.uint8).reshape(rows, columns)
+    return _BYTE_LOGITS[_to_grid(_to_grid(cells).T).T.reshape(PLACES)]
+
+
+def _to_grid(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Rows pooled (by maximum) or repeated to eight."""
+    rows = cells.shape[0]
+    starts = np.arange(GRID) * rows // GRID
+    pooled: NDArray[np.uint8] = cells
+    if rows < GRID:
+        pooled = cells[starts]
+    elif rows > GRID:
+        pooled = np.maximum.reduceat(cells, starts, axis=0)
+    return pooled
+
+
+def _with_neighbours(places: Logits) -> Logits:
+    """Each place's maximum with its eight neighbours: scenery on a moving bed does not stay in its place."""
+    padded = np.full((_PADDED, _PADDED), -np.inf, np.float32)
+    padded[1:-1, 1:-1] = places.reshape(GRID, GRID)
+    across = np.maximum(np.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
+    highest: Logits = np.maximum(np.maximum(across[:-2], across[1:-1]), across[2:])
+    return highest.reshape(PLACES)
