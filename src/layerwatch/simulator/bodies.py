@@ -1,0 +1,227 @@
+"""Painting printed bodies: walls layer by layer, caps, infill of the layer under way, blobs and loose strands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwatch.simulator.canvas import Canvas, inks
+from layerwatch.simulator.light import Light
+from layerwatch.simulator.scene import Blob, BodyView, Scene, Strand
+
+Points = NDArray[np.float64]
+MIRROR = np.diag([1.0, 1.0, -1.0])
+
+
+def lifted(view: BodyView, points: Points) -> Points:
+    """`points` (…, 3) in the body's frame with warped corners raised."""
+    for x, y, height, reach in view.lift:
+        near = np.exp(-((points[..., 0] - x) ** 2 + (points[..., 1] - y) ** 2) / reach**2)
+        points = points + np.stack([np.zeros_like(near), np.zeros_like(near), near * height], axis=-1)
+    return points
+
+
+def mirrored(view: BodyView) -> BodyView:
+    """The view's reflection in the bed."""
+    return replace(view, turn=MIRROR @ view.turn, offset=MIRROR @ view.offset)
+
+
+def paint_body(canvas: Canvas, view: BodyView, step: float, light: Light, shift: Points) -> None:
+    """Paint `view`, whose bed is moved by `shift` (3,) in the printer's frame.
+
+    Slabs are painted far to near from the eye's own height in the body's frame, so that any pose sorts rightly.
+    """
+    body, turn, step = view.body, view.turn, step * view.stretch
+    chosen = body.layer < view.layers
+    if view.gaps is not None:
+        noise = np.abs(np.sin(np.arange(len(body.layer)) * 12.9898 + body.layer * 78.233)) * 0.999
+        chosen &= noise >= view.gaps[body.layer]
+    layer = body.layer[chosen]
+    if not len(layer):
+        return
+    offset = view.offset + shift
+    eye = np.array(canvas.camera.eye)
+    eye_local = turn.T @ (eye - offset)
+    a, b = body.start[chosen], body.end[chosen]
+    if view.shift is not None:
+        a, b = a + view.shift[layer], b + view.shift[layer]
+    low, high = (layer * step)[:, None], ((layer + 1) * step)[:, None]
+    corners = np.stack(
+        [np.hstack([a, low]), np.hstack([b, low]), np.hstack([b, high]), np.hstack([a, high])], 1
+    )
+    corners = lifted(view, corners)
+    along = b - a
+    normal = np.stack([along[:, 1], -along[:, 0], np.zeros(len(a))], 1)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    middle = corners.mean(axis=1)
+    ray = eye_local - middle
+    distance = np.linalg.norm(ray, axis=1)
+    ray /= distance[:, None]
+    facing = (normal * ray).sum(axis=1)
+    if body.thin:
+        normal, keep = normal * np.sign(facing)[:, None], np.ones(len(a), dtype=bool)
+    else:
+        keep = facing > 0
+    slab = np.abs((layer + 0.5) * step - eye_local[2])
+    order = np.lexsort((-distance, -slab))
+    order = order[keep[order]]
+    world = corners[order] @ turn.T + offset
+    albedo = view.colours[layer[order]]
+    grain = 1 + 0.1 * np.sin(layer[order] * 12.9898 + 4.1) + 0.05 * np.sin(layer[order] * 3.7)
+    contact = 0.72 + 0.28 * np.clip(np.abs(world[:, :, 2].mean(axis=1) - shift[2]) / 12, 0, 1)
+    colours = light.shade(albedo, normal[order] @ turn.T, ray[order] @ turn.T, view.gloss)
+    colours = colours * (grain * contact)[:, None]
+    labels = np.where(layer[order] >= view.label_from, view.label, 0)
+    if view.label_where is not None:
+        labels = np.where(view.label_where(middle[order]), labels, 0)
+    _paint_slabs(canvas, view, step, light, offset, eye_local, layer[order], world, colours, labels)
+
+
+def _paint_slabs(
+    canvas: Canvas,
+    view: BodyView,
+    step: float,
+    light: Light,
+    offset: Points,
+    eye_local: Points,
+    layer: NDArray[np.intp],
+    world: Points,
+    colours: Points,
+    labels: NDArray[np.intp],
+) -> None:
+    breaks = np.flatnonzero(np.diff(layer)) + 1
+    begins = np.concatenate([[0], breaks]) if len(layer) else np.zeros(0, dtype=int)
+    finish = np.concatenate([breaks, [len(layer)]])
+    pixels, _ = canvas.camera.project(world)
+    good = np.isfinite(pixels).all(axis=(1, 2))
+    flat = np.clip(np.nan_to_num(pixels), -4000, 8000).reshape(len(world), 8).tolist()
+    ink = inks(colours, 0)
+    if view.label:
+        ink = [value - (int(label) << 24) for value, label in zip(ink, labels, strict=True)]
+    fill = canvas.draw.polygon
+    up = view.turn[:, 2]
+    for begin, end in zip(begins.tolist(), finish.tolist(), strict=True):
+        number = int(layer[begin])
+        for index in range(begin, end):
+            if good[index]:
+                fill(flat[index], ink[index])
+        if not view.body.thin:
+            above = (number + 0.5) * step < eye_local[2]
+            label = view.label if number >= view.label_from and view.label_where is None else 0
+            normal = up if above else -up
+            _paint_cap(canvas, view, number, (number + above) * step, light, offset, normal, label)
+
+
+def _paint_cap(
+    canvas: Canvas,
+    view: BodyView,
+    number: int,
+    z: float,
+    light: Light,
+    offset: Points,
+    normal: Points,
+    label: int,
+) -> None:
+    caps = view.body.caps[number] if number < len(view.body.caps) else []
+    groups: list[list[Points]] = []
+    for loop, hole in caps:
+        if hole and groups:
+            anchor = groups[-1][0][:1]
+            groups[-1] += [loop, loop[:1], anchor]
+        else:
+            groups.append([loop, loop[:1]])
+    if not groups:
+        return
+    last = number == view.layers - 1
+    ray = np.array(canvas.camera.eye) - offset
+    ray = ray / np.linalg.norm(ray)
+    colour = light.shade(view.colours[number][None], normal[None], ray[None], view.gloss * 0.6)
+    if last and view.current is not None:
+        colour = colour * 0.85
+    packed = inks(colour, label)[0]
+    step = view.shift[number] if view.shift is not None else np.zeros(2)
+    for group in groups:
+        flat = np.concatenate(group) + step
+        world = (
+            view.to_bed(lifted(view, np.hstack([flat, np.full((len(flat), 1), z)]))) + offset - view.offset
+        )
+        pixels, _ = canvas.camera.project(world)
+        if np.isfinite(pixels).all():
+            canvas.draw.polygon(pixels.ravel().tolist(), packed)
+
+
+def paint_current(canvas: Canvas, view: BodyView, step: float, light: Light, shift: Points) -> None:
+    """The beads of the layer under way, on top of the last one that is done."""
+    if view.current is None or len(view.current) < 2:
+        return
+    moved = view.current + (
+        view.shift[min(view.layers, len(view.shift) - 1)] if view.shift is not None else 0
+    )
+    height = np.full((len(moved), 1), view.layers * step)
+    world = view.to_bed(np.hstack([moved, height])) + shift
+    starts, ends = world[:-1], world[1:]
+    along = ends - starts
+    length = np.linalg.norm(along, axis=1)
+    fine = (length > 1e-6) & (length < 150)
+    starts, ends, along = starts[fine], ends[fine], along[fine] / length[fine][:, None]
+    if not len(starts):
+        return
+    albedo = np.broadcast_to(view.colours[min(view.layers, len(view.colours) - 1)], along.shape)
+    colours = light.shade_strand(albedo, along) * 0.97
+    label = view.label if view.layers >= view.label_from and view.label_where is None else 0
+    canvas.strands(np.stack([starts, ends], axis=1), colours, 0.32, label)
+
+
+def chunks_of(points: Points, size: int = 4) -> Points:
+    """A polyline (n, 3) as overlapping pieces (m, size + 1, 3)."""
+    count = (len(points) - 1) // size
+    if count < 1:
+        return np.zeros((0, size + 1, 3))
+    index = np.arange(count)[:, None] * size + np.arange(size + 1)
+    return points[index]
+
+
+def strand_pieces(strand: Strand, light: Light, shift: Points) -> tuple[Points, Points]:
+    """Pieces (m, 5, 3) of a strand with their colours (m, 3), darker deep inside a pile."""
+    pieces = chunks_of(strand.points)
+    if not len(pieces):
+        return pieces, np.zeros((0, 3))
+    middle = pieces.mean(axis=1)
+    cells = np.floor(middle[:, :2] / 5).astype(np.int64)
+    cells -= cells.min(axis=0)
+    flat = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
+    tops = np.full(int(flat.max()) + 1, -1e9)
+    np.maximum.at(tops, flat, middle[:, 2])
+    crowd = np.bincount(flat, minlength=len(tops))[flat]
+    deep = np.clip((tops[flat] - middle[:, 2]) / 10, 0, 1) * np.clip(crowd / 12, 0, 1)
+    tangent = pieces[:, -1] - pieces[:, 0]
+    tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
+    albedo = np.broadcast_to(strand.colour, middle.shape)
+    return pieces + shift, light.shade_strand(albedo, tangent) * (1 - 0.62 * deep)[:, None]
+
+
+def paint_strips(canvas: Canvas, scene: Scene, light: Light, shift: Points) -> None:
+    for points, colour in scene.strips:
+        flat = np.hstack([points, np.full((len(points), 1), 0.2)]) + shift
+        lit = light.shade(colour[None], np.array([[0, 0, 1.0]]), np.array([[0, 0, 1.0]]), 0.05)
+        pieces = [flat[i : i + 12] for i in range(0, len(flat) - 1, 11)]
+        canvas.lines(pieces, np.repeat(lit, len(pieces), axis=0), 0.8)
+
+
+def paint_blob(canvas: Canvas, blob: Blob, light: Light, shift: Points) -> None:
+    """A lump as a disc with a lit side, in three shells."""
+    centre = blob.centre + shift
+    pixels, depth = canvas.camera.project(centre)
+    if not np.isfinite(pixels).all():
+        return
+    size = blob.radius * canvas.camera.focal / float(depth)
+    axes = canvas.camera.axes()
+    lamp = np.array([axes[0] @ light.towards, axes[1] @ light.towards])
+    for share, level in ((1.0, 0.62), (0.8, 0.85), (0.5, 1.05), (0.22, 1.3)):
+        middle = pixels + lamp * size * (1 - share) * 0.6
+        colour = blob.colour * (light.ambient + light.key * 0.6) * level
+        radius = size * share
+        box = [middle[0] - radius, middle[1] - radius, middle[0] + radius, middle[1] + radius]
+        canvas.draw.ellipse(box, inks(colour[None], blob.label)[0])
