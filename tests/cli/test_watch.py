@@ -249,7 +249,7 @@ def look(number: int, score: int, *, pause: bool = False, condition: str = "ok")
     quality = max(1, 10 - score // 10)
     detail = Detail("spaghetti" if pause else None, {}, (), condition, "m", {})
     inspection = Inspection(NextInterval(20, 20, 20), quality, pause, pause, score, detail=detail)
-    return Look(number, number * 30.0, 20.0, b"", inspection)
+    return Look(number, number * 30.0, b"", inspection)
 
 
 def drawn(*looks: Look) -> str:
@@ -275,7 +275,7 @@ def test_a_picture_that_cannot_be_judged_is_never_called_fine() -> None:
 
 def test_trouble_has_its_own_row() -> None:
     assert "no answer (plug it in)" in drawn(
-        Look(1, 0.0, 5.0, None, trouble=Trouble("camera", "no answer", "plug it in"))
+        Look(1, 0.0, None, trouble=Trouble("camera", "no answer", "plug it in"))
     )
 
 

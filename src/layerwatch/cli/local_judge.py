@@ -20,26 +20,34 @@ class LocalJudge:
     """The same calls as `layerwatch_sdk.AsyncClient`, answered in-process.
 
     clock: gives the seconds between a print's pictures, which the temporal model needs.
+    spacing: seconds between two pictures of a recording; None paces as a server at rest does.
     Raises LayerwatchError at once if this installation has no detector.
     """
 
-    def __init__(self, clock: AsyncClock, vision: Vision | None = None) -> None:
+    def __init__(self, clock: AsyncClock, vision: Vision | None = None, spacing: int | None = None) -> None:
         try:
             self._vision = vision or Vision.load()
         except ModelError as error:
             raise LayerwatchError(str(error)) from None
-        self._clock = clock
+        self.clock = clock
+        self._spacing = spacing
         self._prints: dict[str, tuple[Levels, float, PrintState | None]] = {}
 
     async def create_context(self, warning_level: int = 3, pause_level: int = 3) -> Context:
         """Open a context for a new print."""
         name = secrets.token_hex(16)
         levels = Levels(warning=warning_level, pause=pause_level)
-        self._prints[name] = (levels, self._clock.monotonic(), None)
+        self._prints[name] = (levels, self.clock.monotonic(), None)
         return Context(name, "local:", "local:", warning_level, pause_level)
 
     async def process(
-        self, context: Context, jpeg: bytes, *, detail: bool = False, camera: str | None = None
+        self,
+        context: Context,
+        jpeg: bytes,
+        *,
+        detail: bool = False,
+        camera: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Inspection:
         """Judge one picture. Raises ImageDecodeFailed when it cannot be decoded."""
         levels, opened, state = self._found(context)
@@ -47,10 +55,10 @@ class LocalJudge:
             evidence = await self._vision.ainspect(jpeg)
         except ImageDecodeError as error:
             raise ImageDecodeFailed("OE_IMAGE_DECODE_FAILED", str(error), status=400) from None
-        now = self._clock.monotonic()
+        now = self.clock.monotonic()
         state, verdict = step(state, evidence, now - opened, levels)
         self._prints[context.context_id] = (levels, opened, state)
-        seconds = SUSPICIOUS_SECONDS if verdict.suspicious else RELAXED_SECONDS
+        seconds = self._spacing or (SUSPICIOUS_SECONDS if verdict.suspicious else RELAXED_SECONDS)
         shown = Detail(
             kind=verdict.kind,
             kinds=dict(zip(KINDS, evidence.kinds, strict=True)),

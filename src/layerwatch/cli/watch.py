@@ -17,12 +17,12 @@ from layerwatch_sdk.errors import LayerwatchError
 from layerwatch_sdk.watcher.check import Finding, check_camera, check_server
 from layerwatch_sdk.watcher.clock import SteppingClock
 from layerwatch_sdk.watcher.judge import Judge
-from layerwatch_sdk.watcher.looking import Levels, Looker
+from layerwatch_sdk.watcher.looking import Levels, Look, Looking, Trouble
 
 if TYPE_CHECKING:
     from layerwatch.cli.watch_screen import Screen
 
-RECORDING_SECONDS = 30.0
+RECORDING_SECONDS = 30
 """What one picture of a recording stands for, where --interval does not say."""
 
 
@@ -52,9 +52,9 @@ def command(
         ),
     ] = "",
     interval: Annotated[
-        float | None,
+        int | None,
         typer.Option(
-            min=0.1,
+            min=1,
             help="At least so many seconds between two pictures; for a recording, the seconds that one "
             "picture stands for (30).",
         ),
@@ -95,26 +95,28 @@ def command(
     """
     recording = is_recording(source)
     clock: AsyncClock = SteppingClock() if recording and not server else AsyncSystemClock()
-    pace = interval or (RECORDING_SECONDS if recording else None)
-    rate = fps or 1 / (pace or RECORDING_SECONDS)
+    spacing = (interval or RECORDING_SECONDS) if recording else None
+    rate = fps or 1 / (spacing or RECORDING_SECONDS)
 
     def camera() -> Camera:
         return open_source(source, fps=rate)
 
+    def judge() -> Judge:
+        return _judge(server, key, clock, spacing)
+
     try:
         if check:
-            code = asyncio.run(_check(camera, lambda: _judge(server, key, clock), server, as_json=as_json))
+            code = asyncio.run(_check(camera, judge, server, as_json=as_json))
         else:
             code = asyncio.run(
                 _watch(
                     camera,
-                    lambda: _judge(server, key, clock),
-                    clock,
+                    judge,
                     lambda: _screen(source, server, as_json=as_json),
                     levels=Levels(warning_level, pause_level),
                     server=server,
                     interval=interval,
-                    spacing=pace if recording and not server else None,
+                    recorded=spacing if not server else None,
                     once=once,
                 )
             )
@@ -124,7 +126,7 @@ def command(
         raise typer.Exit(code)
 
 
-def _judge(server: str, key: str, clock: AsyncClock) -> Judge:
+def _judge(server: str, key: str, clock: AsyncClock, spacing: int | None) -> Judge:
     """A client of the server, or the detector in this process. Raises LayerwatchError."""
     if server:
         from layerwatch_sdk.async_client import AsyncClient
@@ -141,19 +143,18 @@ def _judge(server: str, key: str, clock: AsyncClock) -> Judge:
     # Imported late: the watcher of a real server must not load the detector's libraries.
     from layerwatch.cli.local_judge import LocalJudge
 
-    return LocalJudge(clock)
+    return LocalJudge(clock, spacing=spacing)
 
 
 async def _watch(
     open_camera: Callable[[], Camera],
     open_judge: Callable[[], Judge],
-    clock: AsyncClock,
     open_screen: Callable[[], Screen],
     *,
     levels: Levels,
     server: str,
-    interval: float | None,
-    spacing: float | None,
+    interval: int | None,
+    recorded: int | None,
     once: bool,
 ) -> int:
     try:
@@ -164,22 +165,36 @@ async def _watch(
         judge = open_judge()
     except LayerwatchError as error:
         return _fail(str(error), "")
-    looker = Looker(
-        camera, judge, clock, levels=levels, server=redact(server), interval=interval, spacing=spacing
-    )
-    last_trouble = None
+    last: Trouble | None = None
     try:
         with open_screen() as screen:
-            async for look in looker.looks():
+
+            async def seen(look: Look) -> None:
+                nonlocal last
                 screen.show(look)
-                last_trouble = look.trouble
+                last = look.trouble
                 if once:
-                    break
+                    await looking.session.stop()
+
+            looking = Looking(
+                camera,
+                judge,
+                seen,
+                levels=levels,
+                server=redact(server),
+                min_interval=interval or 0,
+                recorded=recorded,
+            )
+            looking.session.start()
+            try:
+                await looking.session.wait()
+            finally:
+                await looking.session.stop()
     finally:
         await camera.close()
         await judge.close()
-    if last_trouble is not None and (once or last_trouble.final):
-        return _fail(last_trouble.what, last_trouble.hint)
+    if last is not None and (once or last.final):
+        return _fail(last.what, last.hint)
     return 0
 
 

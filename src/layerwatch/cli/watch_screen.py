@@ -54,7 +54,7 @@ def as_json(look: Look) -> dict[str, object]:
         "pause": inspection.pause_suggested,
         "kind": detail.kind if detail else None,
         "condition": detail.condition if detail else None,
-        "next": look.next_in,
+        "next": inspection.next_interval.seconds,
     }
 
 

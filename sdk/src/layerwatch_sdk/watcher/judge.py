@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Optional, Protocol
 
+from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.errors import (
     ApiKeyDisabled,
     BackendThrottled,
@@ -13,7 +14,6 @@ from layerwatch_sdk.errors import (
     ImageDecodeFailed,
     InvalidApiKey,
     InvalidResponse,
-    KeyRefused,
     LayerwatchError,
     NoAnswer,
     PaymentFailed,
@@ -25,15 +25,23 @@ from layerwatch_sdk.models import Context, Inspection
 class Judge(Protocol):
     """Opens a context for a print and judges its pictures. `AsyncClient` is one.
 
-    All raise LayerwatchError.
+    All raise LayerwatchError. `clock` is the clock that the pacing goes by.
     """
+
+    clock: AsyncClock
 
     async def create_context(self, warning_level: int = 3, pause_level: int = 3) -> Context:
         """Open a context for a new print. Levels 1 (sooner) to 5 (only when more certain)."""
         ...
 
     async def process(
-        self, context: Context, jpeg: bytes, *, detail: bool = False, camera: Optional[str] = None
+        self,
+        context: Context,
+        jpeg: bytes,
+        *,
+        detail: bool = False,
+        camera: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
     ) -> Inspection:
         """Judge one JPEG of the print."""
         ...
@@ -79,8 +87,3 @@ def explain(error: LayerwatchError, server: str) -> tuple[str, str]:
     if isinstance(error, ServerError):
         return f"the server {server} failed", "its log says why; it is tried again"
     return str(error), ""
-
-
-def is_final(error: LayerwatchError) -> bool:
-    """True if waiting does not help: the key is no good."""
-    return isinstance(error, KeyRefused)
