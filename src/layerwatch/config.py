@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -110,6 +110,28 @@ class Settings(BaseSettings):
     )
     interval_ceiling: PositiveInt = Field(
         300, ge=20, description="No load makes an interval longer than this, seconds."
+    )
+
+    price_book: Path | None = Field(
+        None, description="Price-book file (TOML). Empty: the one inside the package."
+    )
+    invoice_seller: str = Field(
+        "Layerwatch", description="Name and address of the seller on invoices; lines separated by \\n."
+    )
+    invoice_due_days: NonNegativeInt = Field(14, description="Days from an invoice's issue until it is due.")
+    invoice_grace_days: NonNegativeInt = Field(
+        7, description="Days after that until Process calls of the account are refused."
+    )
+    mail_server: SecretStr = Field(
+        SecretStr(""),
+        description="smtp://USER:PASSWORD@HOST or smtps://…. Empty: mail is written to the console.",
+    )
+    mail_from: str = Field("layerwatch@localhost", description="Sender of the e-mail.")
+    sign_up: Literal["open", "closed"] = Field(
+        "closed", description="Whether strangers may make an account in the console."
+    )
+    webhooks_private: bool = Field(
+        False, description="Let customers' webhooks reach private addresses: only in one's own house."
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")

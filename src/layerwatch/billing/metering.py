@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from layerwatch.accounts import Caller
 from layerwatch.accounts.models import Account
 from layerwatch.billing.contracts import book_for
-from layerwatch.billing.errors import FreeLimitReached, PaymentBlocked
-from layerwatch.billing.models import UsageHour
+from layerwatch.billing.errors import FreeLimitReached, NotFound, PaymentBlocked
+from layerwatch.billing.models import Closing, UsageHour
 from layerwatch.billing.periods import Month, hour_of
 from layerwatch.billing.pricebook import PriceBooks, price_books
 from layerwatch.storage import UtcTime
@@ -60,19 +60,19 @@ def count_inspection(
 
     Raises FreeLimitReached when concurrent calls have used up the allowance meanwhile: the transaction
     must then be undone. `enforce=False` counts whatever the allowance: for calls that were answered
-    during an outage of the database and are booked now.
+    during an outage of the database and are booked now. If their month was closed meanwhile, they are
+    booked at the beginning of the first month that is open.
     """
     limited = enforce and _is_limited(caller)
-    parallel = session.get_bind().dialect.name != "sqlite"
-    if limited and parallel:
-        # One at a time per account, so that the limit is exact. These accounts make few calls.
-        session.execute(select(Account.id).where(Account.id == caller.account_id).with_for_update())
+    if limited or not enforce:
+        # One at a time per account: the limit is exact, and no month is closed meanwhile.
+        lock_account(session, caller.account_id)
     session.execute(
         _COUNT,
         {
             "key_id": caller.key_id,
-            "hour": hour_of(at),
-            "slot": random.randrange(SLOTS) if parallel and not limited else 0,
+            "hour": hour_of(at) if enforce else _open_hour(session, caller.account_id, at),
+            "slot": 0 if session.get_bind().dialect.name == "sqlite" else random.randrange(SLOTS),
             "account_id": caller.account_id,
             "test": caller.test,
             "at": at,
@@ -131,6 +131,21 @@ def billable_calls(session: Session, account_id: int, month: Month) -> int:
         )
     )
     return int(total or 0)
+
+
+def lock_account(session: Session, account_id: int) -> Account:
+    """The account, held until the transaction's end. Raises NotFound for an unknown one."""
+    account = session.get(Account, account_id, with_for_update={"key_share": True}, populate_existing=True)
+    if account is None:
+        raise NotFound(f"There is no account {account_id}.")
+    return account
+
+
+def _open_hour(session: Session, account_id: int, at: datetime) -> int:
+    month = Month.of(at)
+    while session.get(Closing, (account_id, str(month))) is not None:
+        month = month.next
+    return max(hour_of(at), month.hours[0])
 
 
 def _seconds_until(moment: datetime, at: datetime) -> int:

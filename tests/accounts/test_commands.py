@@ -7,6 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from layerwatch.accounts import KeyDisabled, KeyRing
+from layerwatch.accounts.models import Account
+from layerwatch.billing.models import UsageHour
+from layerwatch.billing.periods import hour_of
 from layerwatch.cli import app
 from layerwatch.config import load
 from layerwatch.storage import Database
@@ -112,3 +115,42 @@ def test_usage_of_an_idle_month(layerwatch):
 
 def test_a_month_that_is_none_is_told(layerwatch):
     assert "2026-13" in layerwatch("usage", "show", "--month", "2026-13", status=1)
+
+
+def test_a_month_from_usage_to_a_paid_invoice(layerwatch, tmp_path):
+    """The path of a bill as an operator goes it, on the command line alone."""
+    layerwatch("accounts", "create", "Acme", "--json")
+    layerwatch("keys", "create", "--name", "farm", "--account", "Acme", "--json")
+    settings = load(data_dir=tmp_path / "data")
+    database = Database(settings.database_url)
+    made = datetime(2026, 10, 31, 23, tzinfo=UTC)
+    with database.begin() as session:
+        session.execute(Account.__table__.update().values(created_at=made))
+        session.add(
+            UsageHour(
+                key_id=1, hour=hour_of(made), slot=0, account_id=1, test=False, calls=1_000_001, last_at=made
+            )
+        )
+    database.close()
+    preview = layerwatch("invoices", "preview", "-a", "Acme", "--month", "2026-10", "--json")
+    assert (preview["status"], preview["micro_dollars"], preview["total_cents"]) == (
+        "preview",
+        398_000_250,
+        39_800,
+    )
+    (issued,) = layerwatch("invoices", "close", "--month", "2026-10", "--json")
+    assert (issued["number"], issued["balance_cents"]) == ("INV-000001", 39_800)
+    assert layerwatch("invoices", "close", "--month", "2026-10", "--json") == [issued]
+    pdf = tmp_path / "invoice.pdf"
+    layerwatch("invoices", "show", "INV-000001", "--pdf", str(pdf))
+    assert pdf.read_bytes().startswith(b"%PDF-")
+    layerwatch("invoices", "credit", "INV-000001", "--amount", "98.00", "--reason", "outage", "--json")
+    paid = layerwatch("invoices", "pay", "INV-000001", "--reference", "bank 1", "--json")
+    assert (paid["status"], paid["paid_cents"], paid["balance_cents"]) == ("paid", 30_000, 0)
+    assert "INV-000001" in layerwatch("invoices", "list")
+
+
+@pytest.mark.parametrize("amount", ["1.234", "-1", "x", "0"])
+def test_an_amount_that_is_none_is_refused(layerwatch, amount):
+    error = layerwatch("invoices", "pay", "INV-9", "--reference", "r", "--amount", amount, status=1)
+    assert "Error" in error

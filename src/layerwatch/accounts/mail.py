@@ -1,0 +1,92 @@
+"""Sending e-mail: over SMTP, or onto the server's console where none is set up."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+import sys
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Protocol, TextIO
+from urllib.parse import unquote, urlsplit
+
+SMTP_PATIENCE = 20.0
+"""Seconds that an SMTP server may take for one step."""
+
+
+class MailError(Exception):
+    """The message could not be handed over; the cause says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One plain-text message."""
+
+    to: str
+    subject: str
+    text: str
+
+
+class Mailer(Protocol):
+    """Hands a message over. Raises MailError when it could not."""
+
+    def send(self, mail: Mail) -> None:
+        """Send it, or raise."""
+        ...
+
+
+class ConsoleMailer:
+    """Writes messages to the console: for one's own machine, where nobody set up SMTP."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = out
+
+    def send(self, mail: Mail) -> None:
+        """Print the message."""
+        out = self._out or sys.stderr
+        print(f"\n--- mail to {mail.to}: {mail.subject}\n{mail.text}\n---\n", file=out, flush=True)
+
+
+class SmtpMailer:
+    """Sends over SMTP with TLS: `smtps://user:password@host` (465) or `smtp://…` (587, STARTTLS).
+
+    `smtp://host:25?tls=no` speaks without TLS, for a relay on the same machine or test server.
+    """
+
+    def __init__(self, url: str, sender: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise ValueError("the mail address is smtp://HOST or smtps://HOST, with user:password@ if needed")
+        self._host = parts.hostname
+        self._implicit = parts.scheme == "smtps"
+        self._port = parts.port or (465 if self._implicit else 587)
+        self._starttls = not self._implicit and parts.query != "tls=no"
+        self._user = unquote(parts.username) if parts.username else None
+        self._password = unquote(parts.password or "")
+        self._sender = sender
+
+    def send(self, mail: Mail) -> None:
+        """Send the message; waits until the server has taken it."""
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = self._sender, mail.to, mail.subject
+        message.set_content(mail.text)
+        try:
+            with self._connect() as server:
+                if self._starttls:
+                    server.starttls(context=ssl.create_default_context())
+                if self._user:
+                    server.login(self._user, self._password)
+                server.send_message(message)
+        except (OSError, smtplib.SMTPException) as error:
+            raise MailError(f"mail to {self._host} failed: {type(error).__name__}") from error
+
+    def _connect(self) -> smtplib.SMTP:
+        if self._implicit:
+            context = ssl.create_default_context()
+            return smtplib.SMTP_SSL(self._host, self._port, timeout=SMTP_PATIENCE, context=context)
+        return smtplib.SMTP(self._host, self._port, timeout=SMTP_PATIENCE)
+
+
+def mailer_for(url: str, sender: str) -> Mailer:
+    """The mailer of a settings address; empty: the console. Raises ValueError for one that is wrong."""
+    return SmtpMailer(url, sender) if url else ConsoleMailer()

@@ -1,0 +1,211 @@
+"""Invoices: preview, close, credit notes, payments, and the block that an overdue one brings.
+
+Every function works in the caller's transaction, on one account at a time, behind that account's lock.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from layerwatch.accounts.models import Account
+from layerwatch.billing.contracts import book_for
+from layerwatch.billing.errors import NotFound, NotPossible
+from layerwatch.billing.metering import billable_calls, lock_account
+from layerwatch.billing.models import Closing, CreditNote, Invoice, Payment
+from layerwatch.billing.money import cents as written_cents
+from layerwatch.billing.money import to_cents
+from layerwatch.billing.periods import Month
+from layerwatch.billing.statement import Statement, statement
+from layerwatch.billing.terms import Terms
+from layerwatch.storage import Database
+
+SETTLE = timedelta(hours=1)
+"""From a month's end until it may be closed: longer than any call or retry that began in it."""
+
+_NEXT = text(
+    "INSERT INTO counters (name, value) VALUES (:name, 1)"
+    " ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value"
+)
+
+
+def preview(session: Session, account: Account, month: Month, terms: Terms) -> Statement:
+    """What the account's invoice for the month would be if it were closed now."""
+    calls = billable_calls(session, account.id, month)
+    quote = book_for(session, account.id, account.price_book, month, terms.books).quote(calls)
+    return Statement(
+        number=None,
+        account_id=account.id,
+        month=month,
+        seller=terms.seller,
+        buyer=buyer_of(account),
+        quote=quote.as_json(),
+        cents=to_cents(quote.micro_dollars),
+        issued_at=None,
+        due_at=None,
+    )
+
+
+def close(session: Session, account_id: int, month: Month, terms: Terms, now: datetime) -> Invoice | None:
+    """Close an account's month and issue its invoice; None when there is nothing to pay.
+
+    Closing again changes nothing and gives the same invoice. Raises NotPossible until an hour after the
+    month's end.
+    """
+    if now < month.end + SETTLE:
+        raise NotPossible(f"{month} can be closed from {month.end + SETTLE:%Y-%m-%d %H:%M} UTC on.")
+    account = lock_account(session, account_id)
+    closed = session.get(Closing, (account_id, str(month)))
+    if closed is not None:
+        return None if closed.invoice_id is None else session.get(Invoice, closed.invoice_id)
+    draft = preview(session, account, month, terms)
+    invoice = None
+    if draft.cents:
+        invoice = Invoice(
+            number=f"INV-{_next(session, 'invoice'):06d}",
+            account_id=account_id,
+            month=str(month),
+            seller=draft.seller,
+            buyer=draft.buyer,
+            quote=json.dumps(draft.quote),
+            cents=draft.cents,
+            issued_at=now,
+            due_at=now + terms.due,
+            settled_at=None,
+            stripe_id=None,
+        )
+        session.add(invoice)
+        session.flush()
+    session.add(
+        Closing(
+            account_id=account_id,
+            month=str(month),
+            calls=draft.calls,
+            invoice_id=None if invoice is None else invoice.id,
+            closed_at=now,
+        )
+    )
+    session.flush()
+    _settle(session, account, terms, now)
+    return invoice
+
+
+def close_all(database: Database, month: Month, terms: Terms, now: datetime) -> list[int]:
+    """Close the month of every account that was there in it, each in a transaction of its own.
+
+    Stopped half-way it is simply run again. Returns the ids of the invoices it issued or found.
+    """
+    with database.read() as session:
+        accounts = session.scalars(
+            select(Account.id).where(Account.created_at < month.end).order_by(Account.id)
+        ).all()
+    invoices = []
+    for account_id in accounts:
+
+        def work(session: Session, account_id: int = account_id) -> int | None:
+            invoice = close(session, account_id, month, terms, now)
+            return None if invoice is None else invoice.id
+
+        invoice_id = database.transact(work)
+        if invoice_id is not None:
+            invoices.append(invoice_id)
+    return invoices
+
+
+def find_invoice(session: Session, number: str, account_id: int | None = None) -> Invoice:
+    """An invoice by its number, if it is of the account (None: of any). Raises NotFound."""
+    invoice = session.scalars(select(Invoice).where(Invoice.number == number)).one_or_none()
+    if invoice is None or (account_id is not None and invoice.account_id != account_id):
+        raise NotFound(f"There is no invoice {number!r}.")
+    return invoice
+
+
+def list_invoices(session: Session, account_id: int | None = None) -> list[Statement]:
+    """The invoices of an account (None: of all), newest first."""
+    wanted = select(Invoice).order_by(Invoice.id.desc())
+    if account_id is not None:
+        wanted = wanted.where(Invoice.account_id == account_id)
+    return [statement(session, invoice) for invoice in session.scalars(wanted)]
+
+
+def credit(
+    session: Session, invoice: Invoice, cents: int, reason: str, terms: Terms, now: datetime
+) -> CreditNote:
+    """Take back `cents` of an invoice. Raises NotPossible for more than is left of it."""
+    account = lock_account(session, invoice.account_id)
+    left = invoice.cents - statement(session, invoice).credited
+    if not 1 <= cents <= left:
+        raise NotPossible(f"{written_cents(left)} of {invoice.number} can be credited at most.")
+    if not reason.strip():
+        raise NotPossible("A credit note needs a reason.")
+    note = CreditNote(
+        number=f"CN-{_next(session, 'credit_note'):06d}",
+        invoice_id=invoice.id,
+        cents=cents,
+        reason=reason.strip()[:500],
+        issued_at=now,
+    )
+    session.add(note)
+    session.flush()
+    _settle(session, account, terms, now)
+    return note
+
+
+def pay(
+    session: Session,
+    invoice: Invoice,
+    cents: int,
+    *,
+    method: str,
+    reference: str,
+    terms: Terms,
+    now: datetime,
+) -> Payment:
+    """Book money received for an invoice; a block for it is lifted in the same transaction.
+
+    The same payment (method and reference) is booked once: again gives the one there is. Raises
+    NotPossible for more than the balance, or a reference used for another invoice.
+    """
+    account = lock_account(session, invoice.account_id)
+    known = session.scalars(
+        select(Payment).where(Payment.method == method, Payment.reference == reference)
+    ).one_or_none()
+    if known is not None:
+        if (known.invoice_id, known.cents) != (invoice.id, cents):
+            raise NotPossible(f"The payment {reference!r} is already booked, with another amount or invoice.")
+        return known
+    balance = statement(session, invoice).balance
+    if not 1 <= cents <= balance:
+        raise NotPossible(f"{written_cents(max(0, balance))} of {invoice.number} are left to pay.")
+    payment = Payment(invoice_id=invoice.id, cents=cents, method=method, reference=reference, received_at=now)
+    session.add(payment)
+    session.flush()
+    _settle(session, account, terms, now)
+    return payment
+
+
+def buyer_of(account: Account) -> str:
+    """Name and e-mail of an account as they stand on its invoices."""
+    return "\n".join(line for line in (account.name, account.billing_email) if line)
+
+
+def _settle(session: Session, account: Account, terms: Terms, now: datetime) -> None:
+    """Mark what is settled, and block the account from its earliest overdue moment on, or not at all."""
+    unsettled = session.scalars(
+        select(Invoice).where(Invoice.account_id == account.id, Invoice.settled_at.is_(None))
+    ).all()
+    owed = []
+    for invoice in unsettled:
+        if statement(session, invoice).balance <= 0:
+            invoice.settled_at = now
+        else:
+            owed.append(invoice.due_at + terms.grace)
+    account.blocked_from = min(owed, default=None)
+    session.flush()
+
+
+def _next(session: Session, name: str) -> int:
+    return int(session.execute(_NEXT, {"name": name}).scalar_one())

@@ -1,0 +1,215 @@
+"""`layerwatch invoices`: preview, close, export, credit, pay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from layerwatch.billing.errors import NotPossible
+from layerwatch.billing.invoices import close_all, credit, find_invoice, list_invoices, pay, preview
+from layerwatch.billing.money import cents, dollars
+from layerwatch.billing.pdf import invoice_pdf
+from layerwatch.billing.statement import Statement, statement
+from layerwatch.billing.terms import Terms
+from layerwatch.cli.office import (
+    AsJson,
+    ConfigFile,
+    DataDir,
+    InMonth,
+    Office,
+    WhichAccount,
+    account_of,
+    fail,
+    moment,
+    month_of,
+    office,
+    show,
+    table,
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help=(
+        "Preview and issue invoices, export them, book payments and credit notes. "
+        "A month (UTC) is closed once; closing it again changes nothing."
+    ),
+)
+Number = Annotated[str, typer.Argument(help="The invoice's number, such as INV-000001.")]
+
+
+@app.command("preview")
+def preview_(
+    account: WhichAccount = None,
+    month: InMonth = None,
+    pdf: Annotated[Path | None, typer.Option("--pdf", help="Write it as PDF to this file.")] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a month's invoice would be if it were issued now."""
+    with office(data_dir, config) as desk, desk.database.begin() as session:
+        owner = account_of(session, account, desk.now)
+        draft = preview(session, owner, month_of(month, desk.now), terms_of(desk))
+        _print(draft, desk, pdf, as_json)
+
+
+@app.command()
+def close(
+    month: Annotated[
+        str | None, typer.Option("--month", help="2026-11, in UTC.", show_default="the month before this one")
+    ] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Close a month for every account and issue its invoices. Safe to run again, also after a crash."""
+    with office(data_dir, config) as desk:
+        period = month_of(month, desk.now)
+        if month is None:
+            period = period.previous
+        issued = set(close_all(desk.database, period, terms_of(desk), desk.now))
+        with desk.database.read() as session:
+            rows = [row for row in list_invoices(session) if row.month == period]
+            if as_json:
+                show([row.as_json(desk.now) for row in rows])
+            else:
+                _list(f"Invoices of {period}", rows, desk)
+                typer.echo(f"{period} is closed: {len(issued)} invoices.")
+
+
+@app.command("list")
+def list_(
+    account: Annotated[
+        str | None, typer.Option("--account", "-a", help="Number or name.", show_default="all accounts")
+    ] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List invoices, newest first."""
+    with office(data_dir, config) as desk, desk.database.begin() as session:
+        owner = None if account is None else account_of(session, account, desk.now)
+        rows = list_invoices(session, None if owner is None else owner.id)
+        if as_json:
+            show([row.as_json(desk.now) for row in rows])
+        else:
+            _list("Invoices", rows, desk)
+
+
+@app.command("show")
+def show_(
+    number: Number,
+    pdf: Annotated[Path | None, typer.Option("--pdf", help="Write it as PDF to this file.")] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show an invoice with its payments and credit notes."""
+    with office(data_dir, config) as desk, desk.database.read() as session:
+        _print(statement(session, find_invoice(session, number)), desk, pdf, as_json)
+
+
+@app.command("pay")
+def pay_(
+    number: Number,
+    reference: Annotated[str, typer.Option(help="The bank's number of the payment. It is booked only once.")],
+    amount: Annotated[
+        str | None, typer.Option(help="Dollars received, such as 398.00.", show_default="the whole balance")
+    ] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Book a payment that was received outside Layerwatch. A block for it is lifted within 5 seconds."""
+    with office(data_dir, config) as desk, desk.database.begin() as session:
+        invoice = find_invoice(session, number)
+        received = statement(session, invoice).balance if amount is None else _cents(amount)
+        pay(
+            session,
+            invoice,
+            received,
+            method="manual",
+            reference=reference,
+            terms=terms_of(desk),
+            now=desk.now,
+        )
+        _print(statement(session, invoice), desk, None, as_json)
+
+
+@app.command("credit")
+def credit_(
+    number: Number,
+    reason: Annotated[str, typer.Option(help="Why, as it stands on the credit note.")],
+    amount: Annotated[
+        str | None, typer.Option(help="Dollars, such as 12.50.", show_default="the whole invoice")
+    ] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Issue a credit note over an invoice or a part of it."""
+    with office(data_dir, config) as desk, desk.database.begin() as session:
+        invoice = find_invoice(session, number)
+        now = statement(session, invoice)
+        taken_back = now.cents - now.credited if amount is None else _cents(amount)
+        credit(session, invoice, taken_back, reason, terms_of(desk), desk.now)
+        _print(statement(session, invoice), desk, None, as_json)
+
+
+def terms_of(desk: Office) -> Terms:
+    """The seller's terms from the settings."""
+    return Terms.of(desk.settings)
+
+
+def _print(invoice: Statement, desk: Office, pdf: Path | None, as_json: bool) -> None:
+    if pdf is not None:
+        try:
+            pdf.write_bytes(invoice_pdf(invoice, desk.now))
+        except OSError as wrong:
+            fail(f"cannot write {pdf}: {wrong.strerror}")
+    if as_json:
+        show(invoice.as_json(desk.now))
+        return
+    lines = [
+        {
+            "calls": f"{line['calls']:,}",
+            "each": dollars(line["micro_dollars_per_call"]),
+            "amount": dollars(line["micro_dollars"]),
+        }
+        for line in invoice.quote["tiers"]
+        if line["calls"]
+    ]
+    title = f"{invoice.number or 'Preview'}, {invoice.month}, {invoice.status(desk.now)}"
+    table(title, lines, right=("calls", "each", "amount"))
+    for entry in invoice.entries:
+        typer.echo(
+            f"{moment(entry.at)}  {entry.kind} {entry.number}  {cents(entry.cents)}  {entry.reference}"
+        )
+    typer.echo(f"Total {cents(invoice.cents)}, left to pay {cents(invoice.balance)}")
+    if pdf is not None:
+        typer.echo(f"Wrote {pdf}.")
+
+
+def _list(title: str, rows: list[Statement], desk: Office) -> None:
+    printed: list[dict[str, Any]] = [
+        {
+            "number": row.number,
+            "account": f"{row.account_id} {row.buyer.splitlines()[0]}",
+            "month": str(row.month),
+            "status": row.status(desk.now),
+            "due": f"{row.due_at:%Y-%m-%d}" if row.due_at else "",
+            "total": cents(row.cents),
+            "balance": cents(row.balance),
+        }
+        for row in rows
+    ]
+    table(title, printed, right=("total", "balance"))
+
+
+def _cents(amount: str) -> int:
+    whole, _, rest = amount.strip().removeprefix("$").replace(",", "").partition(".")
+    if not (whole.isdecimal() and len(rest) <= 2 and (rest == "" or rest.isdecimal())):
+        raise NotPossible(f"{amount!r} is no amount: write dollars and cents, as in 398.00")
+    return int(whole) * 100 + int(rest.ljust(2, "0"))
