@@ -157,12 +157,16 @@ def _vase(rng: Rng) -> list[Solid]:
 def _organic(rng: Rng) -> list[Solid]:
     """A lumpy figure: a bust, a dragon, a rock; waves that drift with the height."""
     height, radius = between(rng, 30, 150), between(rng, 14, 48)
-    steps, angle = 44, np.linspace(0, 2 * np.pi, RING_POINTS, endpoint=False)
+    steps, angle = 80, np.linspace(0, 2 * np.pi, RING_POINTS * 2, endpoint=False)
     t = np.linspace(0, 1, steps)[:, None]
-    shape = np.full((steps, RING_POINTS), 1.0)
+    shape = np.full((steps, RING_POINTS * 2), 1.0)
     for count in range(1, 8):
         size = rng.uniform(0, 0.32) / count
         shape += size * np.cos(count * angle + rng.uniform(0, 6.3) + rng.uniform(-3, 3) * t)
+    for _ in range(int(rng.integers(0, 40))):
+        around, up, size = rng.uniform(0, 6.3), rng.random(), rng.uniform(0.06, 0.3)
+        bump = np.exp(-((np.angle(np.exp(1j * (angle - around))) / size) ** 2) - ((t - up) / size * 2.5) ** 2)
+        shape += rng.uniform(-0.12, 0.2) * bump
     profile = np.full((steps, 1), 0.85)
     for count in range(1, 7):
         profile += rng.uniform(0, 0.45) / count * np.cos(count * np.pi * t + rng.uniform(0, 6.3))

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
+FILL = np.array([0.72, -0.66, 0.21])
+"""Towards the weak second light that a room gives: from the front right."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,9 @@ class Light:
     def shade(self, albedo: Points, normals: Points, view: Points, gloss: float) -> Points:
         """Colours (M, 3) of surfaces with unit `normals` (M, 3) seen from the unit directions `view` (M, 3)."""
         facing = normals @ self.towards
-        sky = 0.72 + 0.22 * normals[:, 2] + 0.12 * normals[:, 0]
-        colour = albedo * (self.ambient * sky[:, None] + self.key * np.maximum(facing, 0)[:, None])
+        sky = 0.62 + 0.38 * normals[:, 2]
+        bounce = np.maximum(normals @ FILL, 0) * 0.45
+        colour = albedo * (self.ambient * (sky + bounce)[:, None] + self.key * np.maximum(facing, 0)[:, None])
         half = self.towards + view
         half /= np.maximum(np.linalg.norm(half, axis=1, keepdims=True), 1e-9)
         shine = np.maximum((normals * half).sum(axis=1), 0) ** 24 * (facing > 0)

@@ -78,11 +78,10 @@ class Optics:
     def _curve(self, moment: Moment) -> list[int]:
         """A look-up table (768,): white balance, exposure and a film-like shoulder."""
         level = np.arange(256) / 255
-        table = []
+        table: list[int] = []
         for cast, tint in zip(self.cast, moment.tint, strict=True):
-            value = level * cast * tint * moment.gain
-            value = (value - 0.42) * self.contrast + 0.42
-            value = np.where(value > 0.8, 0.8 + 0.2 * np.tanh((value - 0.8) / 0.2), value)
+            value = 1.08 * (1 - np.exp(-1.2 * level * cast * tint * moment.gain))
+            value = (value - 0.4) * self.contrast + 0.4
             table += np.clip(value * 255, 0, 255).astype(int).tolist()
         return table
 
@@ -132,7 +131,7 @@ def random_optics(seed: int, width: int, height: int, *, wide: bool = False, pla
         0.0 if plain else float(np.clip(rng.gamma(2.0, 2.0), 0.5, 14)),
         (r, g, b),
         between(rng, 0.85, 1.3),
-        0.0 if infrared else between(rng, 0.55, 1.25),
+        0.0 if infrared else between(rng, 0.45, 1.05),
         between(rng, 40, 160) if happens(rng, 0.4) else 0.0,
         int(rng.integers(45, 92)),
         infrared,

@@ -123,8 +123,8 @@ def layer_colours(seed: int, count: int) -> Points:
 def random_light(seed: int, *, enclosed: bool) -> Light:
     rng = stream(seed, "light")
     towards = np.array([rng.normal(0, 0.6), rng.normal(-0.2, 0.6), between(rng, 0.5, 1.3)])
-    strength = float(np.clip(rng.normal(0.62, 0.2), 0.15, 1.1))
-    around = float(np.clip(rng.normal(0.5 if not enclosed else 0.36, 0.16), 0.08, 0.9))
+    strength = float(np.clip(rng.normal(0.56, 0.17), 0.15, 0.9))
+    around = float(np.clip(rng.normal(0.38 if not enclosed else 0.3, 0.12), 0.1, 0.7))
     warm = np.array([1.0, 1.0, 1.0]) + rng.normal(0, 0.06) * np.array([1, 0, -1])
     return Light(towards / np.linalg.norm(towards), strength * warm, around * (2 - warm))
 
@@ -295,7 +295,7 @@ class Simulation:
     def _metered(self, image: Image.Image) -> float:
         """The gain that automatic exposure settles on; it evens out most of the scene's brightness, not all."""
         mean = max(float(np.asarray(image.convert("L").reduce(8)).mean()) / 255, 0.02)
-        return float(np.clip((self.exposure / mean) ** 0.75, 0.6, 5.0))
+        return float(np.clip((self.exposure / mean) ** 0.8, 0.6, 3.5))
 
     def _moment(self, second: float, rng: Rng) -> tuple[Moment, Points | None]:
         gain, defocus, noise, infrared, bump = 1.0, 0.0, 1.0, False, None

@@ -61,7 +61,7 @@ def body_from_loops(role: str, layers: list[list[tuple[Points, bool]]], *, thin:
     starts, ends, numbers = [], [], []
     for number, loops in enumerate(layers):
         for loop, hole in loops:
-            points = loop if thin else (loop[::-1] if _area(loop) > 0 == hole else loop)
+            points = loop if thin else (loop[::-1] if (_area(loop) > 0) == hole else loop)
             following = points[1:] if thin else np.roll(points, -1, axis=0)
             starts.append(points[: len(following)])
             ends.append(following)
