@@ -35,6 +35,12 @@ class Baseline:
         frames = 1 / (1 / self.frames + c.DRIFT_PER_SECOND * seconds)
         return Baseline(self.mean, frames, self.variance, self.scale_frames)
 
+    def unsettled(self) -> Baseline:
+        """The same belief when the scene has changed: the old mean, but little trust in it."""
+        frames = min(self.frames, c.NEW_SCENE_FRAMES)
+        variance = max(self.variance, c.NEW_SCENE_VARIANCE)
+        return Baseline(self.mean, frames, variance, min(self.scale_frames, c.PRIOR_SCALE_FRAMES))
+
     def learn(self, value: float, weight: float) -> Baseline:
         """Take in a value that counts for `weight` frames; memory is bounded."""
         if weight <= 0:
@@ -60,14 +66,15 @@ class Baseline:
     def nats(self, value: float, failing: tuple[float, float]) -> tuple[float, float]:
         """Nats that `value` speaks for an excursion and for failing, each against healthy; bounded.
 
-        Healthy: Student's t, the posterior predictive. Excursion: wider, and above it. Failing: around
-        `failing` (mean, scale), never near the baseline, flat above. Healthy and failing each hold a share of
-        another: detectors cry wolf, and miss.
+        Healthy: Student's t, the posterior predictive. Excursion: wider, and above it; a share of them,
+        anything. Failing: around `failing` (mean, scale), never near the baseline, flat above. Healthy and
+        failing each hold a share of another: detectors cry wolf, and miss.
         """
         variance = self.variance * (1 + 1 / self.frames)
         healthy = _student(value - self.mean, variance)
         height, width = c.EXCURSION_HEIGHT
         odd = _student(value - self.mean - height, variance + width * width)
+        odd = (1 - c.EXCURSION_ANY) * odd + c.EXCURSION_ANY / (2 * c.LOGIT_LIMIT)
         level, scale = failing
         level = max(level, self.mean + c.FAILING_STEP)
         failed = _student(min(value - level, 0.0), scale * scale)

@@ -58,7 +58,13 @@ def step(
             after, levels, Condition.FROZEN if change is Change.FROZEN else Condition.MOVED
         )
     if change is Change.NEW_SCENE:
-        known = _new_camera(name, known.view)
+        trust = _healthy(before.belief)
+        known = replace(
+            known,
+            picture=known.picture.unsettled(),
+            place=known.place.unsettled(),
+            places=known.places.moved(seen, trust),
+        )
 
     passed = min(max(seconds - before.seconds, 0.0), c.LONGEST_GAP) if before.cameras else 0.0
     excess = None if seen is None or known.frames == 0 else known.places.excess(seen)
@@ -103,7 +109,7 @@ def _learnt(
     belief: Belief,
 ) -> CameraState:
     """The camera's baseline with this frame, as far as the print is believed healthy."""
-    healthy = belief.healthy + c.EXCURSION_LEARNING * belief.excursion
+    healthy = _healthy(belief)
     picture, place, places = camera.picture.after(elapsed), camera.place.after(elapsed), camera.places
     if camera.frames == 0:  # what is there from the start is scenery
         picture, places = picture.learn(value, c.FIRST_FRAME_WEIGHT * healthy), Places.first(seen)
@@ -115,6 +121,11 @@ def _learnt(
             place = place.learn_healthy(excess, healthy)
     frames = min(camera.frames + 1, 2**31)
     return CameraState(camera.name, seconds, frames, value, picture, place, places, camera.view)
+
+
+def _healthy(belief: Belief) -> float:
+    """How far a picture teaches what is usual, 0..1."""
+    return belief.healthy + c.EXCURSION_LEARNING * belief.excursion
 
 
 def _new_camera(name: bytes, view: View) -> CameraState:

@@ -53,6 +53,13 @@ class Places:
         recent = np.maximum(seen, self.recent - np.float16(c.RECENT_DECAY))
         return Places(usual.astype(np.float16), recent.astype(np.float16))
 
+    def moved(self, seen: Logits | None, healthy: float) -> Places:
+        """In a new scene everything is elsewhere: what is seen is usual, as far as the print is healthy."""
+        if seen is None:
+            return self
+        usual = self.usual.astype(np.float32)
+        return Places((usual + healthy * (seen - usual)).astype(np.float16), seen.astype(np.float16))
+
     def accept(self) -> Places:
         """Whatever was to be seen of late is usual from now on."""
         return Places(np.maximum(self.usual, self.recent), self.recent)

@@ -39,8 +39,8 @@ class View:
 
     sketch: of the last picture.  reference: of the scene, slowly following.
     usual_change, change_spread: how much successive pictures differ here, as mean absolute difference in
-        contrasts.
-    brightness: 0..1, of the scene.
+        contrasts; a bed that slides makes it large.
+    brightness, usual_step: of the scene, 0..1, and how far a picture usually is from it.
     unsettled: pictures since something large changed; 0 when settled.
     """
 
@@ -49,12 +49,14 @@ class View:
     usual_change: float
     change_spread: float
     brightness: float
+    usual_step: float
     unsettled: int
 
     @classmethod
     def first(cls, sketch: Sketch | None) -> View:
         known = np.zeros(SKETCH, np.uint8) if sketch is None else sketch
-        return cls(known, known, *c.FIRST_CHANGE, float(known @ _MEAN) / 255, 0)
+        brightness = float(known @ _MEAN) / 255
+        return cls(known, known, *c.FIRST_CHANGE, brightness, c.FIRST_STEP, 0)
 
 
 def sketch_of(thumbnail: bytes) -> Sketch | None:
@@ -82,10 +84,11 @@ def look(view: View, sketch: Sketch | None, same_score: bool) -> tuple[Change, V
     change = float(np.abs(values[0] - values[1]) @ _MEAN)
     away = float(np.abs(values[0] - values[2]) @ _MEAN)
     limit = max(c.CHANGE_FLOOR, view.usual_change + c.CHANGE_DEVIATIONS * view.change_spread)
-    lit = abs(brightness - view.brightness) > c.LAMP_STEP
+    step = abs(brightness - view.brightness)
+    lit = step > max(c.LAMP_STEP, c.LAMP_STEPS * view.usual_step)
     if lit or (away > limit and (view.unsettled or change > limit)):
         if view.unsettled >= c.SETTLE_FRAMES:
-            return Change.NEW_SCENE, replace(View.first(sketch), usual_change=min(change, c.FIRST_CHANGE[0]))
+            return Change.NEW_SCENE, View.first(sketch)
         return Change.DISTURBED, replace(view, sketch=sketch, unsettled=view.unsettled + 1)
     rate = c.CHANGE_LEARN
     followed = view.reference + rate * (sketch.astype(np.float32) - view.reference)
@@ -96,5 +99,6 @@ def look(view: View, sketch: Sketch | None, same_score: bool) -> tuple[Change, V
         usual_change=view.usual_change + rate * off,
         change_spread=max(view.change_spread + rate * (abs(off) - view.change_spread), c.LEAST_CHANGE_SPREAD),
         brightness=view.brightness + rate * (brightness - view.brightness),
+        usual_step=view.usual_step + rate * (step - view.usual_step),
         unsettled=0,
     )

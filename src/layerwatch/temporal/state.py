@@ -23,7 +23,7 @@ _MAGIC = b"LWT"
 _VERSION = 1
 _KINDS = 8
 _HEADER = struct.Struct(f"<3sBB3x5dBB6x{_KINDS}d")
-_CAMERA = struct.Struct("<16s13dII")
+_CAMERA = struct.Struct("<16s14dII")
 _CAMERA_BYTES = _CAMERA.size + 2 * 2 * PLACES + 2 * SKETCH
 
 
@@ -118,6 +118,7 @@ def _camera_parts(camera: CameraState) -> list[bytes]:
         view.usual_change,
         view.change_spread,
         view.brightness,
+        view.usual_step,
         view.unsettled,
         camera.frames,
     )
@@ -138,7 +139,7 @@ def _read_camera(data: bytes, at: int) -> CameraState:
         picture=Baseline(*numbers[0:4]),
         place=Baseline(*numbers[4:8]),
         places=Places(halves[0], halves[1]),
-        view=View(sketches[0], sketches[1], numbers[8], numbers[9], numbers[10], unsettled),
+        view=View(sketches[0], sketches[1], numbers[8], numbers[9], numbers[10], numbers[11], unsettled),
     )
 
 
@@ -153,7 +154,8 @@ def _is_sane(state: PrintState) -> bool:
             numbers += [usual.mean, usual.frames, usual.variance, usual.scale_frames]
             if not (usual.frames > 0 and usual.variance > 0 and usual.scale_frames > 0):
                 return False
-        numbers += [camera.seconds, camera.logit, view.usual_change, view.change_spread, view.brightness]
+        numbers += [camera.seconds, camera.logit, view.usual_change, view.change_spread]
+        numbers += [view.brightness, view.usual_step]
         if not (np.isfinite(camera.places.usual).all() and np.isfinite(camera.places.recent).all()):
             return False
     return all(map(math.isfinite, numbers)) and alarm.warned < 32 and alarm.paused < 32

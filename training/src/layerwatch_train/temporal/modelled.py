@@ -1,8 +1,8 @@
 """Modelled prints: what a detector would say of a print over hours, without rendering a picture.
 
-Scores are logits: a scene's own level, slow drift, autocorrelated noise and spikes; every nuisance that a webcam
-meets; and, for failing prints, a rise after the onset with its own height (a detector does not see every failure
-equally well), growth and drop-outs. Nothing here is a measurement: figures made from it say so.
+Scores are logits: a scene's own level, slow drift, autocorrelated noise and spikes; every nuisance that a
+webcam meets; and, for failing prints, a rise after the onset with its own height (a detector does not see
+every failure equally well), growth and drop-outs. Nothing here is a measurement: figures made from it say so.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """How well the modelled detector tells failing from healthy; means and spreads of logits between prints."""
+    """How well the modelled detector tells failing from healthy; means and spreads of prints' logits."""
 
     name: str = "good"
     healthy: tuple[float, float] = (-3.2, 1.1)
@@ -62,7 +62,7 @@ def modelled_print(rng: np.random.Generator, detector: Detector, failing: bool, 
         count = int(np.searchsorted(seconds, end))
         seconds = seconds[:count]
     world = _World(rng, detector, seconds, interval)
-    world.nuisances()
+    world.nuisances(onset)
     if onset is not None:
         world.failure(onset)
     return world.finish(name, onset)
@@ -94,8 +94,10 @@ class _World:
             self._bump(rng.uniform(0, seconds[-1]), rng.uniform(300, 2400), rng.uniform(1.5, 4.5), 120)
         self.scenery = np.full((_GRID, _GRID), -5.0)
         for _ in range(rng.integers(0, 3) + 2 * fooled):  # things in view that look a little like a failure
-            at = tuple(rng.integers(0, _GRID, 2))
-            self.scenery[at] = level + rng.uniform(-1, 1) if not fooled else level + rng.normal(0, 0.5)
+            row, column = rng.integers(0, _GRID, 2)
+            self.scenery[row, column] = (
+                level + rng.uniform(-1, 1) if not fooled else level + rng.normal(0, 0.5)
+            )
         self.failing = np.full(n, -9.0)
         self.place = self.centre
         self.slides = rng.random() < 0.5  # bed-slinger
@@ -107,14 +109,17 @@ class _World:
 
     def _pictures(self) -> Array:
         rng, n = self.rng, self.n
-        scene = _texture(rng, 3) * 40 + 110
+        scene = _texture(rng, 3) * rng.uniform(20, 45) + 110
         frames = np.repeat(scene[None], n, axis=0)
         if self.slides:
-            bed = _texture(rng, 2) * 30
-            shift = rng.integers(-4, 5, n)
-            top = rng.integers(8, 14)
-            for offset in range(-4, 5):
+            bed = _texture(rng, 3) * rng.uniform(20, 50)
+            shift = rng.integers(-5, 6, n)
+            top = rng.integers(6, 12)
+            for offset in range(-5, 6):
                 frames[shift == offset, top:] += np.roll(bed, offset, axis=1)[top:]
+        gantry = rng.integers(0, _ROWS - 4, n) if rng.random() < 0.5 else np.full(n, 3)
+        for row in np.unique(gantry):
+            frames[gantry == row, row : row + 4] -= rng.uniform(30, 70)
         grown = np.linspace(0, 1, n)[:, None, None] * rng.uniform(-60, 60)
         frames += grown * _blob(self.centre / _GRID, 0.12)[None]
         heads = rng.uniform(0.2, 0.8, (n, 2))
@@ -127,8 +132,8 @@ class _World:
         length = max(1, round(self.rng.uniform(shortest, longest) / self.interval))
         return slice(start, min(self.n, start + length))
 
-    def nuisances(self) -> None:
-        """Lamps, hands, bumps, darkness, blur, a frozen stream, a pause for filament: each in its share of prints."""
+    def nuisances(self, onset: float | None) -> None:
+        """Lamps, hands, bumps, darkness, blur, a frozen stream: each in a share of prints."""
         rng = self.rng
         for _ in range(rng.poisson(0.7)):
             self.tags.append("lamp")
@@ -149,10 +154,12 @@ class _World:
             self.healthy[span] += rng.normal(0, 1.2)
             self.scenery = np.roll(self.scenery, tuple(rng.integers(-2, 3, 2)), axis=(0, 1))
         if rng.random() < 0.2:
-            self.tags.append("dark")
             span = self._span(120, 3600)
-            self.frames[span] = 4 + 0.02 * self.frames[span]
-            self._unfit(span, Condition.DARK)
+            hides = onset is not None and self.seconds[span][-1] > onset  # not what is judged here
+            if not hides:
+                self.tags.append("dark")
+                self.frames[span] = 4 + 0.02 * self.frames[span]
+                self._unfit(span, Condition.DARK)
         if rng.random() < 0.2:
             self.tags.append("blur")
             self._unfit(self._span(30, 300), Condition.BLURRED)
@@ -166,10 +173,13 @@ class _World:
             self.tags.append("frozen")
 
     def _unfit(self, span: slice, condition: Condition) -> None:
-        self.conditions[span] = [condition] * len(self.conditions[span])
+        """A picture that cannot be judged still gets some score, which says nothing."""
+        count = len(self.conditions[span])
+        self.conditions[span] = [condition] * count
+        self.healthy[span] = self.rng.normal(-2, 2) + self.rng.normal(0, 0.7, count)
 
     def failure(self, onset: float) -> None:
-        """A failure from `onset` on: it grows, the detector sees it more or less well, sometimes not at all."""
+        """A failure from `onset` on: it grows; the detector sees it more or less well."""
         rng = self.rng
         since = self.seconds - onset
         growth = 1 - np.exp(-np.clip(since, 0, None) / rng.lognormal(np.log(90), 0.8))

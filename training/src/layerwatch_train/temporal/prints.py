@@ -19,7 +19,7 @@ class Print:
 
     seconds: shape [n], since the print began.  scores: shape [n], failure probability, NaN where the picture
     cannot be judged.  heat: uint8 [n, rows, columns].  thumbnails: uint8 [n, 768].  conditions: n of
-    `Condition`.  kinds: float [n, 8] or None.  onset: second at which a failure began, None for a healthy print.
+    `Condition`.  kinds: float [n, 8] or None.  onset: second at which a failure began, None if none did.
     ends: second at which the print ends; a failure not told by then is missed.
     """
 

@@ -23,8 +23,8 @@ class Obico:
     """Obico's rule: a short exponential mean over the print's and the printer's rolling means.
 
     Source: obico-server, backend/lib/prediction.py and its settings (span 12, windows 310 and 7200, low 0.38,
-    high 0.78, multiple 3.8, 30 safe frames, escalation 1.75). Obico sums its detections' confidences; here the
-    picture's probability stands in their place, and the printer has no earlier print.
+    high 0.78, multiple 3.8, 30 safe frames, escalation 1.75). Obico sums its detections' confidences; here
+    the picture's probability stands in their place, and the printer has no earlier print.
     """
 
     sensitivity: float = 1.0
@@ -67,8 +67,8 @@ class Votes:
     """PrintGuard's vote: two of the last five pictures over the threshold warn; the next vote pauses.
 
     Source: PrintGuard's configuration, DETECTION_VOTING_WINDOW 5 and DETECTION_VOTING_THRESHOLD 2. PrintGuard
-    alerts once and then acts after a countdown of 60 s; here the alert is the warning, and the pause follows when
-    the vote has held for two more pictures.
+    alerts once and then acts after a countdown of 60 s; here the alert is the warning, and the pause follows
+    when the vote has held for two more pictures.
     """
 
     threshold: float = 0.5
