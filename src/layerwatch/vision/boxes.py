@@ -11,7 +11,7 @@ CELL_THRESHOLD = 0.5
 """A cell belongs to a failure from this probability on."""
 
 PICTURE_THRESHOLD = 0.3
-"""Below this failure probability of the whole picture no box is drawn: single hot cells are then noise."""
+"""Below this failure probability of the whole picture neither box nor kind is told: both would be noise."""
 
 PEAK_SHARE = 0.6
 """Where a picture fails and yet no cell reaches `CELL_THRESHOLD`, cells count from this share of its peak."""
@@ -31,7 +31,7 @@ def find_boxes(cells: NDArray[np.float32], kinds: tuple[float, ...], failure: fl
     Cells touch along edges and corners. A box carries its hottest cell's probability and the picture's most
     probable kind (the map does not tell kinds apart).
     """
-    if failure < PICTURE_THRESHOLD:
+    if not shows_failure(failure):
         return ()
     threshold = CELL_THRESHOLD
     hottest = float(cells.max())
@@ -57,6 +57,11 @@ def find_boxes(cells: NDArray[np.float32], kinds: tuple[float, ...], failure: fl
         )
     boxes.sort(key=lambda box: -box.probability)
     return tuple(boxes[:MAX_BOXES])
+
+
+def shows_failure(failure: float) -> bool:
+    """Whether a picture's failure probability is high enough to speak of a place and a kind."""
+    return failure >= PICTURE_THRESHOLD
 
 
 def likely_kind(kinds: tuple[float, ...]) -> str:

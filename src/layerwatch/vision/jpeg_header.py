@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-
-from PIL import Image
+from typing import Literal
 
 from layerwatch.vision.errors import ImageDecodeError
 
@@ -24,14 +23,15 @@ MAX_PIXELS = 40_000_000
 """Largest picture. Phones send up to 12-50 MP; the reduced decode of 40 MP takes about 0.2 s on one core."""
 
 MAX_SCANS = 40
-MAX_MULTI_SCAN_PIXELS = 16_000_000
-MAX_SCAN_PIXELS = 200_000_000
+MAX_MULTI_SCAN_PIXELS = 12_500_000
+MAX_SCAN_PIXELS = 150_000_000
 """Bounds for pictures in several scans (progressive ones have about 10). The decoder keeps all their
 coefficients in memory (6 bytes a pixel at most for colour) and walks over every block once for each scan,
 however few bytes the scan holds, so pixels, scans and their product are bounded."""
 
 _SOI, _EOI, _SOS, _DHT, _DAC, _COM = 0xD8, 0xD9, 0xDA, 0xC4, 0xCC, 0xFE
 _APP0, _APP1, _APP14 = 0xE0, 0xE1, 0xEE
+_ORIENTATION_TAG = 0x0112
 _HUFFMAN_FRAMES = {0xC0: "baseline", 0xC1: "extended sequential", 0xC2: "progressive"}
 _REFUSED_FRAMES = {
     0xC3: "lossless",
@@ -254,14 +254,16 @@ def _is_needed(marker: int, body: bytes) -> bool:
 
 
 def _orientation(body: bytes) -> int:
-    """EXIF orientation, 1..8; 1 where the tag is absent or the EXIF data make no sense."""
-    exif = Image.Exif()
-    try:
-        exif.load(body)
-        value = exif.get(0x0112, 1)
-    except Exception:  # Pillow's reader raises many kinds of error on nonsense; a wrong tag must cost nothing
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    """EXIF orientation, 1..8, from the first directory of an APP1 segment; 1 where it makes no sense."""
+    tiff = body[6:]
+    order: Literal["little", "big"] = "little" if tiff.startswith(b"II") else "big"
+    directory = int.from_bytes(tiff[4:8], order)
+    entries = int.from_bytes(tiff[directory : directory + 2], order)
+    for at in range(directory + 2, min(directory + 2 + 12 * entries, len(tiff) - 11), 12):
+        if int.from_bytes(tiff[at : at + 2], order) == _ORIENTATION_TAG:
+            value = int.from_bytes(tiff[at + 8 : at + 10], order)
+            return value if 1 <= value <= 8 else 1
+    return 1
 
 
 def _cut(how: str) -> ImageDecodeError:
