@@ -11,7 +11,7 @@ from layerwatch.simulator.randomness import Rng, between, choose, happens
 def random_backdrop(rng: Rng, width: int, height: int, *, enclosed: bool) -> Image.Image:
     """An RGB picture of `width` by `height` pixels."""
     tone = between(rng, 10, 60) if enclosed or happens(rng, 0.35) else between(rng, 70, 225)
-    base = np.clip(tone + rng.normal(0, 18, 3), 3, 250)
+    base = np.clip(tone + rng.normal(0, 10, 3), 3, 250)
     down = np.linspace(between(rng, 0.8, 1.2), between(rng, 0.55, 1.0), height)[:, None, None]
     across = np.linspace(between(rng, 0.8, 1.1), between(rng, 0.8, 1.1), width)[None, :, None]
     image = Image.fromarray(np.clip(base * down * across, 0, 255).astype(np.uint8), "RGB")

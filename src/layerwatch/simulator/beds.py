@@ -39,8 +39,8 @@ class Bed:
 
 
 _BASE: dict[str, list[tuple[int, int, int]]] = {
-    "pei": [(176, 128, 52), (150, 110, 50), (60, 56, 50), (42, 42, 44), (120, 96, 60)],
-    "smooth": [(40, 40, 44), (58, 52, 44), (30, 34, 40), (170, 120, 40)],
+    "pei": [(176, 134, 66), (150, 118, 66), (60, 57, 53), (42, 42, 44), (112, 98, 76)],
+    "smooth": [(40, 40, 42), (54, 52, 48), (30, 32, 35), (160, 120, 50)],
     "glass": [(52, 58, 62), (84, 92, 96), (120, 130, 130), (30, 32, 36)],
     "black": [(26, 26, 28), (36, 36, 38), (48, 48, 50)],
     "tape": [(60, 110, 190), (80, 130, 200), (210, 190, 130)],
@@ -53,7 +53,7 @@ def random_bed(rng: Rng, *, is_round: bool) -> Bed:
     width = between(rng, 180, 320)
     depth = width if is_round or happens(rng, 0.7) else width * between(rng, 0.8, 1.1)
     base = np.array(_BASE[kind][int(rng.integers(len(_BASE[kind])))], dtype=float)
-    base = np.clip(base * between(rng, 0.75, 1.2) + rng.normal(0, 8, 3), 8, 245)
+    base = np.clip(base * between(rng, 0.75, 1.2) + rng.normal(0, 4, 3), 8, 245)
     texture = _texture(rng, kind, base)
     reflect = {"glass": between(rng, 0.15, 0.5), "smooth": between(rng, 0.05, 0.3)}.get(
         kind, between(rng, 0, 0.08)

@@ -210,18 +210,23 @@ def paint_strips(canvas: Canvas, scene: Scene, light: Light, shift: Points) -> N
         canvas.lines(pieces, np.repeat(lit, len(pieces), axis=0), 0.8)
 
 
-def paint_blob(canvas: Canvas, blob: Blob, light: Light, shift: Points) -> None:
-    """A lump as a disc with a lit side, in three shells."""
-    centre = blob.centre + shift
-    pixels, depth = canvas.camera.project(centre)
-    if not np.isfinite(pixels).all():
+def paint_blobs(canvas: Canvas, blobs: list[Blob], light: Light, shift: Points) -> None:
+    """Lumps as lumpy spheres, painted together far to near."""
+    if not blobs:
         return
-    size = blob.radius * canvas.camera.focal / float(depth)
-    axes = canvas.camera.axes()
-    lamp = np.array([axes[0] @ light.towards, axes[1] @ light.towards])
-    for share, level in ((1.0, 0.62), (0.8, 0.85), (0.5, 1.05), (0.22, 1.3)):
-        middle = pixels + lamp * size * (1 - share) * 0.6
-        colour = blob.colour * (light.ambient + light.key * 0.6) * level
-        radius = size * share
-        box = [middle[0] - radius, middle[1] - radius, middle[0] + radius, middle[1] + radius]
-        canvas.draw.ellipse(box, inks(colour[None], blob.label)[0])
+    up = np.linspace(-np.pi / 2, np.pi / 2, 8)
+    around = np.linspace(0, 2 * np.pi, 13)
+    theta, phi = np.meshgrid(up, around, indexing="ij")
+    ball = np.stack([np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), np.sin(theta)], axis=-1)
+    ball = ball * (1 + 0.16 * np.sin(3 * phi + 5 * theta) * np.cos(theta))[..., None]
+    quads = np.stack([ball[:-1, :-1], ball[:-1, 1:], ball[1:, 1:], ball[1:, :-1]], axis=2).reshape(-1, 4, 3)
+    normal = quads.mean(axis=1)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    corners = np.concatenate([quads * blob.radius + blob.centre + shift for blob in blobs])
+    normals = np.tile(normal, (len(blobs), 1))
+    albedo = np.repeat(np.array([blob.colour for blob in blobs]), len(quads), axis=0)
+    ray = np.array(canvas.camera.eye) - corners.mean(axis=1)
+    ray /= np.linalg.norm(ray, axis=1, keepdims=True)
+    facing = (ray * normals).sum(axis=1) > -0.1
+    colours = light.shade(albedo[facing], normals[facing], ray[facing], 0.45)
+    canvas.polygons(corners[facing], colours, blobs[0].label)

@@ -68,11 +68,11 @@ class Canvas:
         order = order[np.argsort(-middle[order], kind="stable")]
         exact = 2 * radius * self.camera.focal / middle[order]
         core = np.maximum(np.round(exact), 1).astype(int)
-        faint = np.clip(exact, 0.45, 1.0)[:, None]
+        faint = np.clip(exact, 0.5, 1.0)[:, None]
         flat = pixels[order].reshape(len(order), 2 * pixels.shape[1]).tolist()
         bright = inks(colours[order] * (0.35 + 0.65 * faint), label)
         rim = inks(colours[order] * 0.38, label)
         line = self.draw.line
         for points, width, ink, dark in zip(flat, core.tolist(), bright, rim, strict=True):
-            line(points, dark, width + (2 if width > 1 else 1))
+            line(points, dark, width + (1 if width < 5 else 2))
             line(points, ink, width)

@@ -133,7 +133,7 @@ class Loose:
         way = self._way(print_, layer, count, body, between(rng, 0.25, 1.0))
         ceiling = (layer + 1) * print_.step + between(rng, 0, 8)
         self.points = tangle(rng, style or random_style(rng), way, surface, ceiling)
-        self.radius = float(rng.choice([0.2, 0.25, 0.3, 0.4]))
+        self.radius = float(rng.choice([0.18, 0.22, 0.25, 0.3, 0.38]))
         self.hang = droop(rng, np.zeros(3), np.ones(3), 13, 0.15)
 
     @staticmethod
@@ -182,7 +182,7 @@ class Spaghetti(Failure):
         body = print_.bodies[self.victim] if self.only_one else None
         surface = Surface(print_, self.layer)
         colour = colours[self.layer]
-        self.loose = Loose(rng, print_, onset, surface, colour, metres=between(rng, 4, 18), body=body)
+        self.loose = Loose(rng, print_, onset, surface, colour, metres=float(np.exp(rng.uniform(1.4, 3.3))), body=body)
 
     def growth(self, since: float) -> float:
         return 1 - float(np.exp(-self.loose.laid(self.onset + since) * PITCH / 2500))

@@ -67,6 +67,20 @@ def box(low: Sequence[float], high: Sequence[float], colour: Colour) -> Mesh:
     )
 
 
+def frustum(low: Sequence[float], high: Sequence[float], colour: Colour, taper: float = 0.6) -> Mesh:
+    """A box whose bottom is drawn in to `taper` of its width and depth: a shroud, a duct."""
+    mesh = box(low, high, colour)
+    middle = (np.array(low, dtype=float) + np.array(high, dtype=float)) / 2
+    corners = mesh.corners.copy()
+    bottom = corners[..., 2] <= low[2] + 1e-9
+    for axis in (0, 1):
+        corners[..., axis] = np.where(bottom, middle[axis] + (corners[..., axis] - middle[axis]) * taper, corners[..., axis])
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    normals *= np.sign((normals * mesh.normals).sum(axis=1, keepdims=True))
+    return Mesh(corners, normals, mesh.colours)
+
+
 def tube(
     centre: Sequence[float],
     radius: float,

@@ -128,7 +128,7 @@ def random_optics(seed: int, width: int, height: int, *, wide: bool = False, pla
         between(rng, 0.2, 1.0) * width / 640
         if not happens(rng, 0.12)
         else between(rng, 1.0, 2.2) * width / 640,
-        0.0 if plain else float(np.clip(rng.gamma(2.0, 2.0), 0.5, 14)),
+        0.0 if plain else float(np.clip(rng.gamma(1.5, 1.5), 0.4, 12)),
         (r, g, b),
         between(rng, 0.85, 1.3),
         0.0 if infrared else between(rng, 0.45, 1.05),

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from layerwatch.simulator.bodies import (
     mirrored,
-    paint_blob,
+    paint_blobs,
     paint_body,
     paint_current,
     paint_strips,
@@ -223,9 +223,7 @@ class Renderer:
                 head_done = True
             paint_body(canvas, view, scene.step, light, pose.bed)
             paint_current(canvas, view, scene.step, light, pose.bed)
-        for blob in scene.blobs:
-            if not blob.on_nozzle:
-                paint_blob(canvas, blob, light, pose.bed)
+        paint_blobs(canvas, [blob for blob in scene.blobs if not blob.on_nozzle], light, pose.bed)
         if pieces:
             all_pieces, all_colours = np.concatenate(pieces), np.concatenate(colours)
             all_labels, all_radii = np.concatenate(labels), np.concatenate(radii)
@@ -270,9 +268,7 @@ class Renderer:
                         np.array([[0.12, 0.12, 0.13]]) * (light.ambient + light.key),
                         6,
                     )
-        for blob in scene.blobs:
-            if blob.on_nozzle:
-                paint_blob(canvas, blob, light, pose.head)
+        paint_blobs(canvas, [blob for blob in scene.blobs if blob.on_nozzle], light, pose.head)
         if canvas.camera.eye != tuple(pose.head) and not self.viewpoint.on_head:
             paint_mesh(canvas, self.world.head.moved(pose.head), light, 0.2)
             paint_mesh(canvas, self.world.decals.moved(pose.head), light, 0.2)

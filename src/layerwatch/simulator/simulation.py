@@ -170,7 +170,7 @@ class Simulation:
             self.print.duration = duration
         self.colours = layer_colours(seed, self.print.count + 1)
         self.gloss = between(rng, 0.05, 0.5)
-        self.exposure = float(np.clip(rng.normal(0.4, 0.11), 0.14, 0.66))
+        self.exposure = float(np.clip(rng.normal(0.46, 0.11), 0.16, 0.7))
         self.light = random_light(seed, enclosed=self.world.enclosed)
         span = 2 * max(body.radius for body in self.print.bodies)
         view = random_viewpoint(stream(seed, "viewpoint"), self.world, self.print.height, span, viewpoint)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from layerwatch.simulator.randomness import Rng, between, choose, happens
 
 Points = NDArray[np.float64]
-PITCH = 1.8
+PITCH = 2.0
 """Distance between a strand's points, mm."""
 
 
