@@ -1,0 +1,103 @@
+"""From weights to the one ONNX file that the service runs: uint8 pictures in, calibrated probabilities
+out."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from layerwatch.vision.evidence import KINDS
+from layerwatch_train.model import Conv, Detector
+
+OPSET = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Platt scaling of the failure logit and of the map's logits: probability = sigmoid(scale * logit
+    + shift)."""
+
+    scale: float = 1.0
+    shift: float = 0.0
+    map_scale: float = 1.0
+    map_shift: float = 0.0
+
+
+class Served(nn.Module):
+    """The detector as it is served."""
+
+    def __init__(self, detector: Detector, calibration: Calibration):
+        super().__init__()
+        self.detector, self.calibration = detector, calibration
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        out = self.detector(image.permute(0, 3, 1, 2))
+        c = self.calibration
+        return (
+            torch.sigmoid(out.failure * c.scale + c.shift),
+            torch.sigmoid(out.kinds),
+            torch.sigmoid(out.map * c.map_scale + c.map_shift),
+            torch.sigmoid(out.in_view),
+        )
+
+
+def freeze_scales(detector: Detector) -> None:
+    """Multiply each convolution's frozen scale into its weights, so that the graph holds plain constants."""
+    with torch.no_grad():
+        for module in detector.modules():
+            if isinstance(module, Conv):
+                module.weight.mul_(module.scale[:, None, None, None])
+                module.scale.fill_(1.0)
+
+
+def export(
+    weights: dict[str, Tensor],
+    variant: str,
+    size: int,
+    calibration: Calibration,
+    out: Path,
+    version: str,
+    trained: str,
+) -> Path:
+    """Write the float32 ONNX file `out`. Returns it."""
+    detector = Detector(variant)
+    detector.load_state_dict(weights)
+    freeze_scales(detector.eval())
+    served = Served(detector, calibration).eval()
+    picture = torch.zeros((1, size, size, 3), dtype=torch.uint8)
+    names = ["failure", "kinds", "map", "in_view"]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            served,
+            (picture,),
+            str(out),
+            input_names=["image"],
+            output_names=names,
+            dynamic_axes={name: {0: "n"} for name in ["image", *names]},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    graph = onnx.load(out)
+    describe(graph, size, version, trained)
+    onnx.save(graph, out)
+    return out
+
+
+def describe(graph: onnx.ModelProto, size: int, version: str, trained: str) -> None:
+    """Write what the service needs to know into the file's metadata."""
+    del graph.metadata_props[:]
+    for key, value in (
+        ("layerwatch.version", version),
+        ("layerwatch.kinds", ",".join(KINDS)),
+        ("layerwatch.size", str(size)),
+        ("layerwatch.trained", trained),
+    ):
+        graph.metadata_props.add(key=key, value=value)
+    onnx.checker.check_model(graph)
