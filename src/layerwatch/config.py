@@ -10,7 +10,15 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -145,6 +153,11 @@ class Settings(BaseSettings):
         "only: intervals stay in print seconds, so a client has to run as fast.",
     )
 
+    @field_validator("data_dir")
+    @classmethod
+    def _own_folder(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
     @field_validator("public_url", "fallback_url")
     @classmethod
     def _whole_url(cls, value: str) -> str:
@@ -162,7 +175,7 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The database's address, the default filled in."""
-        return self.database or f"sqlite:///{self.data_dir.expanduser().absolute() / 'layerwatch.sqlite3'}"
+        return self.database or f"sqlite:///{self.data_dir / 'layerwatch.sqlite3'}"
 
     @property
     def own_url(self) -> str:
@@ -179,7 +192,7 @@ class Settings(BaseSettings):
         """
         if self.secret is not None and self.secret.get_secret_value():
             return Secrets.derive(self.secret.get_secret_value().encode())
-        path = self.data_dir.expanduser() / "secret"
+        path = self.data_dir / "secret"
         try:
             return Secrets.derive(read_or_create(path))
         except OSError as error:

@@ -62,6 +62,10 @@ class Call:
         """Seconds of print time since the context was opened, at least 0."""
         return max(0.0, (self.at - self.context.opened_at).total_seconds())
 
+    def by_camera(self, camera: str) -> Call:
+        """The same call, with the camera that its upload names."""
+        return replace(self, camera=camera)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -1,0 +1,67 @@
+"""Around every request: an id, an answer whatever happens, a line in the log, and numbers for the metrics."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from layerwatch.api.errors import internal
+from layerwatch.api.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+
+class Guard:
+    """ASGI middleware. It stands outermost, so that nothing leaves without an X-Request-Id."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid.uuid4().hex
+        began = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request=request_id)
+        try:
+            await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            log.info("client_left", path=_route(scope))
+            self._metrics.answered(_route(scope), 499, time.perf_counter() - began)
+            return
+        except Exception:
+            log.exception("crash", path=_route(scope))
+            if status == 0:
+                await internal().response()(scope, receive, send_with_id)
+        passed = time.perf_counter() - began
+        self._metrics.answered(_route(scope), status, passed)
+        log.info(
+            "request",
+            method=scope["method"],
+            path=_route(scope),
+            status=status,
+            ms=round(passed * 1000, 1),
+            **scope.get("state", {}).get("log", {}),
+        )
+
+
+def _route(scope: Scope) -> str:
+    """The route's template: never the path itself, which holds context ids and whatever else is sent."""
+    route = scope.get("route")
+    return getattr(route, "path", "unknown")

@@ -1,0 +1,43 @@
+"""For load balancers and monitoring: is the process alive, is it ready, what do its numbers say."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from layerwatch import __version__
+from layerwatch.parts import Parts
+from layerwatch.storage import StorageUnavailable
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/livez")
+async def livez() -> JSONResponse:
+    """The process runs and its event loop answers."""
+    return JSONResponse({"Status": "alive", "Version": __version__})
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> JSONResponse:
+    """The node can serve: the detector is loaded and the database answers."""
+    parts: Parts = request.app.state.parts
+
+    def ask(session: Session) -> None:
+        session.execute(text("SELECT 1"))
+
+    try:
+        await parts.database.look(ask)
+    except StorageUnavailable:
+        return JSONResponse({"Status": "not ready", "Why": "the database does not answer"}, 503)
+    return JSONResponse({"Status": "ready", "Model": parts.vision.model_version})
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Prometheus' text format."""
+    parts: Parts = request.app.state.parts
+    return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

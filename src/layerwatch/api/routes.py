@@ -1,0 +1,159 @@
+"""The calls of the wire contract."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from layerwatch.api import arguments, describe
+from layerwatch.api.callers import authenticate
+from layerwatch.api.dialects import render
+from layerwatch.api.errors import bad_args, translate
+from layerwatch.api.upload import Patience, Upload, read_upload
+from layerwatch.billing import check_allowance
+from layerwatch.contexts import Answer, Call
+from layerwatch.contexts.service import TEACHERS
+from layerwatch.fleet import Throttled
+from layerwatch.improve.recent import RecentPicture
+from layerwatch.improve.service import record
+from layerwatch.parts import Parts
+from layerwatch.storage import StorageUnavailable
+from layerwatch.vision.errors import Busy
+
+BASE = "/api/gadget/v1"
+
+router = APIRouter(prefix=BASE)
+
+
+@router.post("/createcontext", **describe.CREATE_CONTEXT)
+async def createcontext(request: Request) -> JSONResponse:
+    """Open a context for a print. Free."""
+    parts = _parts(request)
+    at = parts.clock.now()
+    caller = await authenticate(request, parts, at)
+    arguments.dialect(request.headers.get("x-api-version"), caller.dialect)
+    fields = await _json(request, parts)
+    levels = arguments.confidence_levels(fields)
+    context = parts.ids.new(caller.account_id, levels, at, parts.settings.region)
+    parts.metrics.opened()
+    own, fallback = _urls(request, parts)
+    return JSONResponse(
+        {
+            "ContextId": context.id,
+            "ProcessRequestUrl": f"{own}{BASE}/process/{context.id}",
+            "FallbackProcessRequestUrl": f"{fallback}{BASE}/process/{context.id}",
+        }
+    )
+
+
+@router.post("/process/{context_id}", **describe.PROCESS)
+async def process(request: Request) -> JSONResponse:
+    """Inspect one picture of a print. One successful call is one billed inspection."""
+    parts = _parts(request)
+    at = parts.clock.now()
+    caller = await authenticate(request, parts, at)
+    call = Call(
+        context=parts.ids.read(request.path_params["context_id"], caller.account_id, at),
+        caller=caller,
+        at=at,
+        key=arguments.idempotency_key(request.headers.get("idempotency-key")),
+        dialect=arguments.dialect(request.headers.get("x-api-version"), caller.dialect),
+        detail=arguments.wants_detail(request.query_params.get("detail")),
+    )
+    try:
+        answer, repeated = await _inspect(request, parts, call)
+    except (Throttled, Busy, StorageUnavailable) as busy:
+        # Overload is shed by intervals: come again after the next one.
+        raise translate(busy, parts.pacer.plan(False, at).recommended) from busy
+    parts.metrics.inspected(answer, repeated)
+    return JSONResponse(render(answer, call.dialect, call.detail))
+
+
+async def _inspect(request: Request, parts: Parts, call: Call) -> tuple[Answer, bool]:
+    """The answer, and whether it is a repeat. What can be refused is refused before the body is read."""
+
+    def admit(session: Session) -> Answer | None:
+        stored = parts.contexts.admit(session, call)
+        if stored is None:
+            check_allowance(session, call.caller, call.at)
+        return stored
+
+    stored = await parts.database.look(admit)
+    if stored is not None:
+        return stored, True
+    parts.admission.check()
+    with parts.admission.upload() as held:
+        upload = await _upload(request, parts, held.add)
+        with parts.admission.place():
+            deadline = time.monotonic() + parts.settings.queue_deadline
+            evidence = await parts.vision.ainspect(upload.jpeg, deadline)
+        call = call.by_camera(upload.camera)
+        outcome = await parts.contexts.conclude(call, evidence)
+        if not outcome.repeated:
+            parts.recent.put(call.context.id, RecentPicture(upload.jpeg, evidence, call.seconds))
+    return outcome.answer, outcome.repeated
+
+
+@router.post("/feedback/{context_id}", **describe.FEEDBACK)
+async def feedback(request: Request) -> JSONResponse:
+    """Say what is true of the print now, so that the next pictures are judged better. Free."""
+    parts = _parts(request)
+    at = parts.clock.now()
+    caller = await authenticate(request, parts, at)
+    context = parts.ids.read(request.path_params["context_id"], caller.account_id, at)
+    kind = (await _json(request, parts)).get("Kind")
+    if not isinstance(kind, str) or kind not in TEACHERS:
+        raise bad_args(f"Kind must be one of {', '.join(sorted(TEACHERS))}.")
+
+    def keep(session: Session) -> None:
+        record(
+            session,
+            parts.examples,
+            account_id=caller.account_id,
+            context_id=context.id,
+            kind=kind,
+            at=at,
+            recent=parts.recent.get(context.id),
+        )
+
+    if not await parts.contexts.teach(context, kind, keep):
+        raise bad_args("This context has no inspection yet to give feedback on.")
+    return JSONResponse({"ContextId": context.id, "Kind": kind})
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+async def _json(request: Request, parts: Parts) -> Mapping[str, Any]:
+    body = await arguments.read_body(
+        request.headers.get("content-length"), request.stream(), parts.settings.upload_silence
+    )
+    return arguments.parse_object(body)
+
+
+async def _upload(request: Request, parts: Parts, hold: Any) -> Upload:
+    settings = parts.settings
+    return await read_upload(
+        request.headers.get("content-type"),
+        request.headers.get("content-length"),
+        request.stream(),
+        Patience(settings.upload_silence, settings.upload_seconds),
+        hold,
+    )
+
+
+def _urls(request: Request, parts: Parts) -> tuple[str, str]:
+    """The two URLs given out, without path. The Host header counts only where the operator said so."""
+    settings = parts.settings
+    own = settings.own_url
+    if settings.trust_host_header and request.headers.get("host"):
+        own = str(request.base_url).rstrip("/")
+    return own, settings.fallback_url or own

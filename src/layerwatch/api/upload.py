@@ -1,0 +1,210 @@
+"""The one file of a multipart upload, read as a bounded stream.
+
+Whatever is sent, at most one picture and `OVERHEAD` bytes around it are held. Fields that are not the file
+are read past; only `camera` is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+
+from layerwatch.api.errors import ApiError, bad_args
+
+MAX_FILE = 6 * 1024 * 1024
+"""Bytes of the picture (API.md)."""
+
+OVERHEAD = 64 * 1024
+"""Bytes of everything around it: boundaries, part headers, other fields. A real client needs under 1 KB."""
+
+MAX_PARTS = 32
+MAX_PART_HEADERS = 16
+MAX_HEADER_BYTES = 4096
+MAX_CAMERA = 64
+"""Characters of the optional field `camera`."""
+
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it logs what clients send
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a Process call carries."""
+
+    jpeg: bytes
+    camera: str
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds without a byte, and seconds in all, that an upload may take."""
+
+    silence: float
+    whole: float
+
+
+async def read_upload(
+    content_type: str | None,
+    content_length: str | None,
+    stream: AsyncIterator[bytes],
+    patience: Patience,
+    hold: Callable[[int], None],
+) -> Upload:
+    """Read the one file out of a multipart body.
+
+    hold: told of each number of bytes before they are kept; may refuse by raising.
+    Raises ApiError for what is not one file of at most `MAX_FILE` bytes in a whole multipart body in time.
+    """
+    form = _Form(_boundary(content_type), hold)
+    if (
+        content_length is not None
+        and content_length.isdecimal()
+        and int(content_length) > MAX_FILE + OVERHEAD
+    ):
+        raise _too_large()
+    loop = asyncio.get_running_loop()
+    latest = loop.time() + patience.whole
+    try:
+        async with asyncio.timeout_at(min(latest, loop.time() + patience.silence)) as limit:
+            async for chunk in stream:
+                form.feed(chunk)
+                limit.reschedule(min(latest, loop.time() + patience.silence))
+    except TimeoutError as late:
+        raise bad_args("The upload stopped or took too long.", Connection="close") from late
+    return form.close()
+
+
+def _boundary(content_type: str | None) -> bytes:
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data":
+        raise bad_args("Send the picture as multipart/form-data with one file.")
+    boundary = options.get(b"boundary", b"")
+    if not 1 <= len(boundary) <= 70:
+        raise bad_args("The Content-Type multipart/form-data needs a boundary of 1 to 70 characters.")
+    return boundary
+
+
+def _too_large() -> ApiError:
+    return bad_args(f"The picture is larger than {MAX_FILE:,} bytes. Send a smaller JPEG.", 413)
+
+
+class _Form:
+    """Takes a multipart body in pieces and keeps its one file."""
+
+    def __init__(self, boundary: bytes, hold: Callable[[int], None]) -> None:
+        self._hold = hold
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._part_begin,
+                "on_header_field": self._header_field,
+                "on_header_value": self._header_value,
+                "on_header_end": self._header_end,
+                "on_headers_finished": self._headers_finished,
+                "on_part_data": self._part_data,
+                "on_part_end": self._part_end,
+                "on_end": self._end,
+            },
+            max_header_count=MAX_PART_HEADERS,
+            max_header_size=MAX_HEADER_BYTES,
+        )
+        self._received = 0
+        self._parts = 0
+        self._whole = False
+        self._file: list[bytes] | None = None
+        self._file_bytes = 0
+        self._camera = b""
+        self._start_part()
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next piece. Raises ApiError as soon as it is known that the body will not do."""
+        self._received += len(chunk)
+        try:
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise bad_args("The multipart body is malformed.") from error
+        if self._file_bytes > MAX_FILE or self._received - self._file_bytes > OVERHEAD:
+            raise _too_large()
+
+    def close(self) -> Upload:
+        """The file, once the body has ended."""
+        if not self._whole:
+            raise bad_args("The multipart body ends before its closing boundary.")
+        if self._file is None:
+            raise bad_args("The body holds no file. Send one JPEG as a file of multipart/form-data.")
+        camera = self._camera.decode("utf-8", "replace").strip()
+        if len(camera) > MAX_CAMERA or not camera.isprintable():
+            raise bad_args(f"The field camera takes up to {MAX_CAMERA} printable characters.")
+        return Upload(b"".join(self._file), camera)
+
+    def _start_part(self) -> None:
+        self._name, self._value = bytearray(), bytearray()
+        self._headers: dict[bytes, bytes] = {}
+        self._field = b""
+        self._is_file = False
+        self._undecided = False
+        self._empty_choice = False
+
+    def _part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise bad_args(f"The multipart body has more than {MAX_PARTS} parts.")
+        self._start_part()
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        self._headers[bytes(self._name).lower()] = bytes(self._value)
+        self._name.clear()
+        self._value.clear()
+
+    def _headers_finished(self) -> None:
+        """Decide what the part is. A file's field name, file name and type may all be absent (API.md)."""
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b"").decode("latin-1"))
+        self._field = options.get(b"name", b"")
+        kind, _ = parse_options_header(self._headers.get(b"content-type", b"").decode("latin-1"))
+        named = b"filename" in options or b"filename*" in options
+        if named and not options.get(b"filename", b"?"):
+            # What a browser sends for a file input in which nothing was chosen, unless data follow.
+            self._undecided = self._empty_choice = True
+        elif named or not self._field or (kind and kind != b"text/plain"):
+            self._open_file()
+        else:
+            self._undecided = True
+
+    def _open_file(self) -> None:
+        if self._file is not None:
+            raise bad_args("The body holds more than one file. Send exactly one.")
+        self._is_file, self._undecided = True, False
+        self._file = []
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._undecided and end > start:
+            # 0xFF begins every JPEG and no text in any usual encoding.
+            if self._empty_choice or data[start] == 0xFF:
+                self._open_file()
+            self._undecided = False
+        if self._is_file:
+            assert self._file is not None
+            self._file_bytes += end - start
+            if self._file_bytes > MAX_FILE:
+                raise _too_large()
+            self._hold(end - start)
+            self._file.append(data[start:end])
+        elif self._field == b"camera":
+            self._camera += data[start : min(end, start + 4 * MAX_CAMERA + 4)]
+
+    def _part_end(self) -> None:
+        self._undecided = False
+
+    def _end(self) -> None:
+        self._whole = True

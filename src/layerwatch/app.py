@@ -1,0 +1,202 @@
+"""Puts the parts together: the only file that knows them all."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import numpy as np
+import structlog
+from fastapi import FastAPI
+from PIL import Image
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from layerwatch.accounts import CallerRefused, KeyRing
+from layerwatch.api import health, openapi, routes
+from layerwatch.api.errors import ApiError, bad_args, internal, translate
+from layerwatch.api.guard import Guard
+from layerwatch.api.metrics import Metrics
+from layerwatch.billing import UsageRefused, count_inspection
+from layerwatch.clock import Clock, SystemClock
+from layerwatch.config import Settings
+from layerwatch.contexts import ContextError, ContextIds, Contexts
+from layerwatch.contexts.sweep import sweep_forever
+from layerwatch.fleet import Admission, Bounds, Capacity, LiveLoad, Pacer, Throttled
+from layerwatch.improve import ExampleStore, ModelRegistry, RecentPictures
+from layerwatch.parts import Eye, Parts
+from layerwatch.storage import Database, StorageUnavailable
+from layerwatch.vision import Vision
+from layerwatch.vision.errors import VisionError
+
+log = structlog.get_logger(__name__)
+
+FIRST_GUESS = 20.0
+"""Inspections a second, until the calibration at the start: half of what one slow core does."""
+
+CALIBRATION_SECONDS = 1.0
+
+
+def create_app(settings: Settings, *, clock: Clock | None = None, vision: Eye | None = None) -> FastAPI:
+    """The server as an ASGI application.
+
+    clock, vision: put in place of the machine's clock and the ONNX detector, by tests.
+    Opens the database (without asking it anything) and loads the detector. Raises ConfigError, ModelError.
+    """
+    parts = build(settings, clock=clock, vision=vision)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(parts.database.migrate)
+        parts.capacity.calibrate(await calibrate(parts.vision))
+        log.info("ready", model=parts.vision.model_version, capacity=round(parts.capacity.per_second, 1))
+        sweeper = asyncio.create_task(sweep_forever(parts.database, parts.clock))
+        yield
+        sweeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeper
+        await asyncio.to_thread(parts.vision.close)
+        await asyncio.to_thread(parts.database.close)
+
+    app = FastAPI(
+        title="Layerwatch",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(Guard, metrics=parts.metrics)],
+    )
+    app.state.parts = parts
+    app.include_router(routes.router)
+    app.include_router(health.router)
+    openapi.install(app)
+    _answer_errors(app, parts)
+    return app
+
+
+def build(settings: Settings, *, clock: Clock | None = None, vision: Eye | None = None) -> Parts:
+    """Make the parts of a server from its settings."""
+    secrets = settings.secrets()
+    clock = clock or SystemClock(settings.clock_speed)
+    metrics = Metrics()
+    database = Database(settings.database_url, threads=settings.database_threads)
+    capacity, load = Capacity(FIRST_GUESS), LiveLoad()
+    pacer = Pacer(_bounds(settings), capacity, load, speed=settings.clock_speed)
+    admission = Admission(settings.queue_length, settings.queue_deadline, settings.upload_memory, capacity)
+    parts = Parts(
+        settings=settings,
+        secrets=secrets,
+        clock=clock,
+        database=database,
+        keyring=KeyRing(database, secrets.api_keys),
+        ids=ContextIds(secrets.context_ids),
+        contexts=Contexts(database, pacer, count_inspection, clock),
+        vision=vision or _load_vision(settings, metrics),
+        capacity=capacity,
+        load=load,
+        pacer=pacer,
+        admission=admission,
+        recent=RecentPictures(),
+        examples=ExampleStore(settings.data_dir / "examples"),
+        metrics=metrics,
+    )
+    _show(parts)
+    return parts
+
+
+async def calibrate(vision: Eye) -> float:
+    """Inspections a second that the detector does on this machine with several calls under way."""
+    picture = _noise()
+    with suppress(VisionError):
+        await vision.ainspect(picture)  # the first one warms up
+        done, began = 0, time.perf_counter()
+        while (passed := time.perf_counter() - began) < CALIBRATION_SECONDS:
+            await asyncio.gather(*(vision.ainspect(picture) for _ in range(8)))
+            done += 8
+        return done / passed
+    return FIRST_GUESS
+
+
+def _noise() -> bytes:
+    """A 1280x720 JPEG with as much detail as a camera's."""
+    coarse = np.random.default_rng(0).integers(0, 256, (90, 160, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(coarse).resize((1280, 720), Image.Resampling.BICUBIC).save(out, "JPEG", quality=85)
+    return out.getvalue()
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        least=settings.interval_min,
+        rest=max(settings.interval_rest, settings.interval_min),
+        suspicious=max(settings.interval_suspicious, settings.interval_min),
+        most=max(settings.interval_ceiling, settings.interval_rest),
+    )
+
+
+def _load_vision(settings: Settings, metrics: Metrics) -> Vision:
+    registry = ModelRegistry(settings.data_dir / "models")
+    return Vision.load(
+        settings.detector or registry.path(registry.active()),
+        provider=settings.detector_provider,
+        threads=settings.detector_threads,
+        capacity=settings.queue_length,
+        on_batch=metrics.batch,
+    )
+
+
+def _show(parts: Parts) -> None:
+    """The gauges of a running server."""
+
+    def gauge(name: str, meaning: str, read: Callable[[], float]) -> None:
+        parts.metrics.gauge(name, meaning, read)
+
+    gauge("capacity_per_second", "Measured inspections a second.", lambda: parts.capacity.per_second)
+    gauge("inspections_under_way", "Pictures being judged.", lambda: parts.admission.under_way)
+    gauge("upload_bytes_held", "Bytes of uploads in memory.", lambda: parts.admission.bytes_held)
+    gauge("stretch", "Factor on the rest intervals.", lambda: parts.pacer.stretch(parts.clock.now()))
+    for name in ("healthy", "suspicious"):
+        gauge(
+            f"prints_{name}",
+            f"Live prints, {name} (estimated).",
+            lambda name=name: getattr(parts.load.prints(parts.clock.now()), name),  # type: ignore[misc]
+        )
+
+
+def _answer_errors(app: FastAPI, parts: Parts) -> None:
+    """Every refusal in the wire's one form."""
+
+    async def refuse(request: Request, error: Exception) -> JSONResponse:
+        refusal = translate(error)
+        parts.metrics.refused(refusal.type)
+        request.state.log = {**getattr(request.state, "log", {}), "error": refusal.type.value}
+        if isinstance(error, ContextError):
+            request.state.log["why"] = str(error)
+        return refusal.response()
+
+    async def no_such(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        headers = dict(error.headers or {})
+        if error.status_code == 404:
+            refusal = bad_args("There is no such path. The calls stand at /docs.", 404)
+        elif error.status_code == 405:
+            allowed = headers.get("Allow", "another")
+            refusal = bad_args(f"This path takes {allowed}, not {request.method}.", 405)
+        elif error.status_code < 500:
+            refusal = bad_args(str(error.detail), error.status_code)
+        else:
+            refusal = internal()
+        refusal.headers |= headers
+        return await refuse(request, refusal)
+
+    for kind in (
+        *(ApiError, CallerRefused, UsageRefused, ContextError),
+        *(Throttled, VisionError, StorageUnavailable),
+    ):
+        app.add_exception_handler(kind, refuse)
+    app.add_exception_handler(HTTPException, no_such)

@@ -1,0 +1,51 @@
+"""The parts of a running server, for those who serve requests with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from layerwatch.accounts import KeyRing
+from layerwatch.clock import Clock
+from layerwatch.config import Settings
+from layerwatch.contexts import ContextIds, Contexts
+from layerwatch.fleet import Admission, Capacity, LiveLoad, Pacer
+from layerwatch.improve import ExampleStore, RecentPictures
+from layerwatch.secret import Secrets
+from layerwatch.storage import Database
+from layerwatch.vision.evidence import Evidence
+
+if TYPE_CHECKING:
+    from layerwatch.api.metrics import Metrics
+
+
+class Eye(Protocol):
+    """What looks at pictures: `vision.Vision`, or a test's double."""
+
+    @property
+    def model_version(self) -> str: ...
+
+    async def ainspect(self, jpeg: bytes, deadline: float | None = None) -> Evidence: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that `app.create_app` put together; found at `request.app.state.parts`."""
+
+    settings: Settings
+    secrets: Secrets
+    clock: Clock
+    database: Database
+    keyring: KeyRing
+    ids: ContextIds
+    contexts: Contexts
+    vision: Eye
+    capacity: Capacity
+    load: LiveLoad
+    pacer: Pacer
+    admission: Admission
+    recent: RecentPictures
+    examples: ExampleStore
+    metrics: Metrics
