@@ -58,10 +58,14 @@ class Baseline:
 
     def learn_healthy(self, value: float, healthy: float) -> Baseline:
         """Take in a value that is healthy with this probability; one far above the usual teaches little."""
+        return self.learn(value, healthy * self.plausibility(value))
+
+    def plausibility(self, value: float) -> float:
+        """How much of `value` can pass for usual: 1 up to a little above the mean, little far above it."""
         beyond = (value - self.mean) / math.sqrt(self.variance * (1 + 1 / self.frames))
         near, far = c.LEARN_DEVIATIONS
         surprise = min(max((beyond - near) / (far - near), 0.0), 1.0)
-        return self.learn(value, healthy * (1 - surprise * (1 - c.LEARN_SURPRISING)))
+        return 1 - surprise * (1 - c.LEARN_SURPRISING)
 
     def nats(self, value: float, failing: tuple[float, float]) -> tuple[float, float]:
         """Nats that `value` speaks for an excursion and for failing, each against healthy; bounded.

@@ -58,13 +58,10 @@ def step(
             after, levels, Condition.FROZEN if change is Change.FROZEN else Condition.MOVED
         )
     if change is Change.NEW_SCENE:
-        trust = _healthy(before.belief)
-        known = replace(
-            known,
-            picture=known.picture.unsettled(),
-            place=known.place.unsettled(),
-            places=known.places.moved(seen, trust),
-        )
+        picture = known.picture.unsettled()
+        trust = _healthy(before.belief) * picture.plausibility(value)
+        places = known.places.moved(seen, trust)
+        known = replace(known, picture=picture, place=known.place.unsettled(), places=places)
 
     passed = min(max(seconds - before.seconds, 0.0), c.LONGEST_GAP) if before.cameras else 0.0
     excess = None if seen is None or known.frames == 0 else known.places.excess(seen)
