@@ -150,7 +150,7 @@ def test_a_month_from_usage_to_a_paid_invoice(layerwatch, tmp_path):
     assert "INV-000001" in layerwatch("invoices", "list")
 
 
-@pytest.mark.parametrize("amount", ["1.234", "-1", "x", "0"])
+@pytest.mark.parametrize("amount", ["1.234", "-1", "x", "1e3", ""])
 def test_an_amount_that_is_none_is_refused(layerwatch, amount):
     error = layerwatch("invoices", "pay", "INV-9", "--reference", "r", "--amount", amount, status=1)
-    assert "Error" in error
+    assert "is no amount" in error

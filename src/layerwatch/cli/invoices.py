@@ -124,8 +124,9 @@ def pay_(
 ) -> None:
     """Book a payment that was received outside Layerwatch. A block for it is lifted within 5 seconds."""
     with office(data_dir, config) as desk, desk.database.begin() as session:
+        given = None if amount is None else _cents(amount)
         invoice = find_invoice(session, number)
-        received = statement(session, invoice).balance if amount is None else _cents(amount)
+        received = statement(session, invoice).balance if given is None else given
         pay(
             session,
             invoice,
@@ -151,9 +152,10 @@ def credit_(
 ) -> None:
     """Issue a credit note over an invoice or a part of it."""
     with office(data_dir, config) as desk, desk.database.begin() as session:
+        given = None if amount is None else _cents(amount)
         invoice = find_invoice(session, number)
         now = statement(session, invoice)
-        taken_back = now.cents - now.credited if amount is None else _cents(amount)
+        taken_back = now.cents - now.credited if given is None else given
         credit(session, invoice, taken_back, reason, terms_of(desk), desk.now)
         _print(statement(session, invoice), desk, None, as_json)
 

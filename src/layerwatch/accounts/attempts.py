@@ -1,0 +1,60 @@
+"""Limits on guessing: how often a password, a code or a link may be tried.
+
+Counted in the database, so that they hold over all nodes and restarts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, text
+from sqlalchemy.orm import Session
+
+from layerwatch.accounts.errors import SignInRefused
+from layerwatch.accounts.models import Attempt
+
+WINDOW = timedelta(minutes=15)
+PER_USER = 10
+"""Tries at one e-mail address, or of one half-open session, in a window."""
+PER_ADDRESS = 60
+"""Tries from one IP address in a window: a whole office may sit behind one."""
+
+_COUNT = text(
+    'INSERT INTO attempts (subject, "window", count) VALUES (:subject, :window, 1)'
+    ' ON CONFLICT (subject, "window") DO UPDATE SET count = attempts.count + 1'
+)
+
+
+def check(session: Session, subject: str, limit: int, now: datetime) -> None:
+    """Raise SignInRefused if the subject was tried `limit` times in this window."""
+    row = session.get(Attempt, (_key(subject), _window(now)), populate_existing=True)
+    if row is not None and row.count >= limit:
+        wait = WINDOW - (now - datetime.fromtimestamp(0, now.tzinfo)) % WINDOW
+        minutes = max(1, -(-int(wait.total_seconds()) // 60))
+        raise SignInRefused(
+            f"Too many tries. Wait {minutes} min, then try again.", retry_after=int(wait.total_seconds()) + 1
+        )
+
+
+def count(session: Session, subject: str, now: datetime) -> None:
+    """Count one try, and forget windows long past."""
+    session.execute(_COUNT, {"subject": _key(subject), "window": _window(now)})
+    session.execute(delete(Attempt).where(Attempt.window < _window(now) - 96))
+
+
+def tried(session: Session, subject: str, now: datetime) -> int:
+    """How often the subject was tried in this window."""
+    found = session.scalar(
+        select(Attempt.count).where(Attempt.subject == _key(subject), Attempt.window == _window(now))
+    )
+    return int(found or 0)
+
+
+def _window(now: datetime) -> int:
+    return int(now.timestamp() // WINDOW.total_seconds())
+
+
+def _key(subject: str) -> str:
+    """Subjects are hashed: the table is no list of who tried to sign in, and any length fits."""
+    return hashlib.sha256(subject.encode()).hexdigest()
