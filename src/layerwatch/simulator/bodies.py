@@ -154,24 +154,19 @@ def _paint_cap(
 
 def paint_current(canvas: Canvas, view: BodyView, step: float, light: Light, shift: Points) -> None:
     """The beads of the layer under way, on top of the last one that is done."""
-    if view.current is None or len(view.current) < 2:
+    if view.current is None or not len(view.current):
         return
     moved = view.current + (
         view.shift[min(view.layers, len(view.shift) - 1)] if view.shift is not None else 0
     )
-    height = np.full((len(moved), 1), view.layers * step)
-    world = view.to_bed(np.hstack([moved, height])) + shift
-    starts, ends = world[:-1], world[1:]
-    along = ends - starts
-    length = np.linalg.norm(along, axis=1)
-    fine = (length > 1e-6) & (length < 150)
-    starts, ends, along = starts[fine], ends[fine], along[fine] / length[fine][:, None]
-    if not len(starts):
-        return
+    height = np.full((len(moved), 2, 1), view.layers * step)
+    world = view.to_bed(np.concatenate([moved, height], axis=2)) + shift
+    along = world[:, 1] - world[:, 0]
+    along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
     albedo = np.broadcast_to(view.colours[min(view.layers, len(view.colours) - 1)], along.shape)
     colours = light.shade_strand(albedo, along) * 0.97
     label = view.label if view.layers >= view.label_from and view.label_where is None else 0
-    canvas.strands(np.stack([starts, ends], axis=1), colours, 0.32, label)
+    canvas.strands(world, colours, 0.32, label)
 
 
 def chunks_of(points: Points, size: int = 4) -> Points:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ class Camera:
     height: int
     roll: float = 0.0
 
+    @cached_property
     def axes(self) -> Points:
         """Rows: right, down, forward."""
         forward = np.array(self.target) - np.array(self.eye)
@@ -45,7 +47,7 @@ class Camera:
 
     def project(self, points: Points) -> tuple[Points, Points]:
         """Points (…, 3) → pixels (…, 2) and depth (…,) in mm; what is nearer than `NEAR` gets NaN pixels."""
-        seen = (points - np.array(self.eye)) @ self.axes().T
+        seen = (points - np.array(self.eye)) @ self.axes.T
         depth = seen[..., 2]
         safe = np.where(depth > NEAR, depth, np.nan)
         pixels = seen[..., :2] * (self.focal / safe)[..., None] + np.array([self.width / 2, self.height / 2])

@@ -182,7 +182,9 @@ class Spaghetti(Failure):
         body = print_.bodies[self.victim] if self.only_one else None
         surface = Surface(print_, self.layer)
         colour = colours[self.layer]
-        self.loose = Loose(rng, print_, onset, surface, colour, metres=float(np.exp(rng.uniform(1.4, 3.3))), body=body)
+        self.loose = Loose(
+            rng, print_, onset, surface, colour, metres=float(np.exp(rng.uniform(1.4, 3.3))), body=body
+        )
 
     def growth(self, since: float) -> float:
         return 1 - float(np.exp(-self.loose.laid(self.onset + since) * PITCH / 2500))

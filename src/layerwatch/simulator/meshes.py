@@ -74,7 +74,9 @@ def frustum(low: Sequence[float], high: Sequence[float], colour: Colour, taper: 
     corners = mesh.corners.copy()
     bottom = corners[..., 2] <= low[2] + 1e-9
     for axis in (0, 1):
-        corners[..., axis] = np.where(bottom, middle[axis] + (corners[..., axis] - middle[axis]) * taper, corners[..., axis])
+        corners[..., axis] = np.where(
+            bottom, middle[axis] + (corners[..., axis] - middle[axis]) * taper, corners[..., axis]
+        )
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     normals *= np.sign((normals * mesh.normals).sum(axis=1, keepdims=True))

@@ -89,7 +89,7 @@ class Renderer:
     def _sheet(self, camera: Camera, pose: Pose, light: Light) -> Image.Image:
         """The bed's texture in perspective, lit, with the lamp's glare."""
         bed = self.world.bed
-        axes = camera.axes()
+        axes = camera.axes
         intrinsic = np.array(
             [[camera.focal, 0, self.width / 2], [0, camera.focal, self.height / 2], [0, 0, 1]]
         )
@@ -201,7 +201,7 @@ class Renderer:
 
     def _paint_standing(self, canvas: Canvas, scene: Scene, light: Light, pose: Pose) -> None:
         eye = np.array(canvas.camera.eye)
-        forward = canvas.camera.axes()[2]
+        forward = canvas.camera.axes[2]
         head_depth = float((pose.head - eye) @ forward)
         below = eye[2] < pose.head[2]
         paint_strips(canvas, scene, light, pose.bed)
@@ -284,7 +284,7 @@ def _depth(view: BodyView, eye: Points, forward: Points, shift: Points) -> float
 
 def _clip_behind(camera: Camera, outline: Points) -> Points:
     """The part of a flat outline that lies before the camera (Sutherland and Hodgman, one plane)."""
-    depth = (outline - np.array(camera.eye)) @ camera.axes()[2] - 10
+    depth = (outline - np.array(camera.eye)) @ camera.axes[2] - 10
     kept = []
     for index in range(len(outline)):
         here, following = index, (index + 1) % len(outline)

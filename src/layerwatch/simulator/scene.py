@@ -38,7 +38,7 @@ class BodyView:
     label_where: Callable[[Points], NDArray[np.bool_]] | None = None
     """Which walls failed, by their middles (M, 3) in the body's frame; None for all from `label_from`."""
     current: Points | None = None
-    """What is printed of the layer under way: a path (n, 2) in the body's frame, or None."""
+    """Beads of the layer under way: (n, 2, 2) starts and ends in the body's frame, or None."""
 
     def to_bed(self, points: Points) -> Points:
         moved: Points = points @ self.turn.T + self.offset

@@ -166,8 +166,8 @@ class Simulation:
             self.world.bed.depth * (0.68 if self.world.bed.is_round else 1),
         )
         self.print = plan or random_print(seed, bed, shape=shape, duration=duration)
-        if duration is not None:
-            self.print.duration = duration
+        if plan is not None and duration is not None:
+            self.print = replace(plan, duration=duration, paths={})
         self.colours = layer_colours(seed, self.print.count + 1)
         self.gloss = between(rng, 0.05, 0.5)
         self.exposure = float(np.clip(rng.normal(0.46, 0.11), 0.16, 0.7))
@@ -232,13 +232,17 @@ class Simulation:
         scene = Scene(self.print.step, nozzle, away=away)
         colour = self.colours[0]
         scene.strips = [(strip, colour) for strip in self.print.strips] if layer > 0 or share > 0.1 else []
-        path = self.print.path(layer) if layer < self.print.count else None
+        beads = np.zeros((0, 2, 2))
+        if layer < self.print.count:
+            path, lays = self.print.way(layer)
+            done_points = int(len(path) * share)
+            beads = np.stack([path[:-1], path[1:]], axis=1)[: max(done_points - 1, 0)]
+            beads = beads[lays[1 : len(beads) + 1]]
         for body in self.print.bodies:
             view = BodyView(body, min(layer, body.top_layer), self.colours, gloss=self.gloss)
-            if path is not None and layer < body.top_layer:
-                close = np.hypot(*(path - body.centre).T) <= body.radius + 1
-                reach = int(len(path) * share)
-                view.current = path[:reach][close[:reach]]
+            if layer < body.top_layer and len(beads):
+                close = np.hypot(*(beads.mean(axis=1) - body.centre).T) <= body.radius + 1
+                view.current = beads[close]
             scene.bodies.append(view)
         if self.failure is not None and done >= self.failure.onset:
             self.failure.apply(scene, done)

@@ -61,7 +61,7 @@ def body_from_loops(role: str, layers: list[list[tuple[Points, bool]]], *, thin:
     starts, ends, numbers = [], [], []
     for number, loops in enumerate(layers):
         for loop, hole in loops:
-            points = loop if thin else (loop[::-1] if (_area(loop) > 0) == hole else loop)
+            points = loop if thin else (loop[::-1] if (loop_area(loop) > 0) == hole else loop)
             following = points[1:] if thin else np.roll(points, -1, axis=0)
             starts.append(points[: len(following)])
             ends.append(following)
@@ -83,7 +83,8 @@ def body_from_loops(role: str, layers: list[list[tuple[Points, bool]]], *, thin:
     )
 
 
-def _area(loop: Points) -> float:
+def loop_area(loop: Points) -> float:
+    """Signed area, mm²: above 0 where the loop runs counter-clockwise."""
     x, y = loop.T
     return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
 
@@ -124,7 +125,11 @@ class Print:
     layer_height: float
     duration: float
     infill: float = 4.0
-    paths: dict[int, Points] = field(default_factory=dict)
+    given: dict[int, tuple[Points, NDArray[np.bool_]]] | None = None
+    """Ways by drawn layer in place of planned ones (see `way`)."""
+    times: Points | None = None
+    """Share of the duration at which each drawn layer is done, in place of an estimate from lengths."""
+    paths: dict[int, tuple[Points, NDArray[np.bool_]]] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -134,13 +139,15 @@ class Print:
     @cached_property
     def ends(self) -> Points:
         """Second at which each drawn layer is done, (count,)."""
+        if self.times is not None:
+            return np.asarray(self.times[: self.count] / self.times[self.count - 1] * self.duration)
         lengths = np.full(self.count, 60.0)
         for body in self.bodies:
             each = np.hypot(*(body.end - body.start).T)
             lengths += np.bincount(body.layer, each, minlength=self.count)[: self.count] * 2
             for number, caps in enumerate(body.caps[: self.count]):
                 lengths[number] += (
-                    sum(abs(_area(loop)) * (-1 if hole else 1) for loop, hole in caps) / self.infill
+                    sum(abs(loop_area(loop)) * (-1 if hole else 1) for loop, hole in caps) / self.infill
                 )
         lengths[0] *= 2.5
         done = np.cumsum(lengths)
@@ -159,6 +166,12 @@ class Print:
 
     def path(self, number: int) -> Points:
         """The nozzle's way (n, 2) through drawn layer `number`: perimeters, then infill, body by body."""
+        return self.way(number)[0]
+
+    def way(self, number: int) -> tuple[Points, NDArray[np.bool_]]:
+        """The nozzle's way (n, 2), and for each point whether plastic is laid on the way to it."""
+        if self.given is not None and number in self.given:
+            return self.given[number]
         if number in self.paths:
             return self.paths[number]
         pieces: list[Points] = list(self.strips) if number == 0 else []
@@ -170,15 +183,15 @@ class Print:
                 continue
             loops = [loop for loop, _ in body.caps[number]]
             pieces += [np.vstack([loop, loop[:1]]) for loop in loops]
-            lines = hatch(loops, (0.785, 2.356)[number % 2], self.infill)
-            if len(lines):
-                pieces.append(lines.reshape(-1, 2))
+            pieces += list(hatch(loops, (0.785, 2.356)[number % 2], self.infill))
         pieces = [piece for piece in pieces if len(piece)]
         if not pieces:
             pieces = [np.array([self.bodies[0].centre, self.bodies[0].centre + 1.0])]
+        lays = np.ones(sum(map(len, pieces)), dtype=bool)
+        lays[np.cumsum([0] + [len(piece) for piece in pieces[:-1]])] = False
         if len(self.paths) > 64:
             self.paths.clear()
-        self.paths[number] = np.concatenate(pieces)
+        self.paths[number] = (np.concatenate(pieces), lays)
         return self.paths[number]
 
     def nozzle(self, second: float) -> Points:

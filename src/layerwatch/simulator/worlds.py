@@ -96,15 +96,24 @@ def _head(rng: Rng, *, slim: bool = False) -> tuple[Mesh, Mesh]:
         wide, deep, tall = wide * 0.8, deep * 0.7, tall * 0.6
     low = between(rng, 7, 14)
     block = _tint(rng, [(0.7, 0.7, 0.7), (0.75, 0.3, 0.2), (0.12, 0.12, 0.12), (0.2, 0.35, 0.7)])
-    parts = [tube((0, 0, 0), 0.9, 3, (0.75, 0.6, 0.3), top=3.6, sides=10), box((-7, -7, 3), (7, 7, low + 2), block)]
+    parts = [
+        tube((0, 0, 0), 0.9, 3, (0.75, 0.6, 0.3), top=3.6, sides=10),
+        box((-7, -7, 3), (7, 7, low + 2), block),
+    ]
     make = choose(rng, {"box": 2.0, "shroud": 2.0, "open": 1.5})
     if make == "box":
         parts.append(box((-wide, -deep, low), (wide, deep, low + tall), shell))
-        parts.append(box((-wide * 0.8, -deep * 0.7, low + tall), (wide * 0.8, deep * 0.8, low + tall * 1.25), dark))
+        parts.append(
+            box((-wide * 0.8, -deep * 0.7, low + tall), (wide * 0.8, deep * 0.8, low + tall * 1.25), dark)
+        )
     elif make == "shroud":
-        parts.append(frustum((-wide, -deep, low), (wide, deep, low + tall * 0.5), shell, between(rng, 0.35, 0.75)))
+        parts.append(
+            frustum((-wide, -deep, low), (wide, deep, low + tall * 0.5), shell, between(rng, 0.35, 0.75))
+        )
         parts.append(box((-wide, -deep, low + tall * 0.5), (wide, deep, low + tall), shell))
-        parts.append(frustum((-wide * 0.9, -deep * 0.6, low + tall), (wide * 0.9, deep, low + tall * 1.4), dark, 1.15))
+        parts.append(
+            frustum((-wide * 0.9, -deep * 0.6, low + tall), (wide * 0.9, deep, low + tall * 1.4), dark, 1.15)
+        )
     else:
         parts.append(box((-wide * 0.7, -2, low), (wide * 0.7, deep, low + tall * 1.1), shell))
         for fin in range(7):
@@ -125,7 +134,9 @@ def _head(rng: Rng, *, slim: bool = False) -> tuple[Mesh, Mesh]:
         middle = (between(rng, -3, 3), front, low + tall * between(rng, 0.5, 0.62))
         decals.append(disc(middle, radius, dark, inner=radius * 0.28))
         for s in (0.5, 0.75, 1.0):
-            decals.append(disc((middle[0], front - 0.4, middle[2]), radius * s, shell, inner=radius * (s - 0.07)))
+            decals.append(
+                disc((middle[0], front - 0.4, middle[2]), radius * s, shell, inner=radius * (s - 0.07))
+            )
         for blade in np.linspace(0, 2 * np.pi, 7)[:-1]:
             x, z = np.cos(blade) * radius, np.sin(blade) * radius
             px, pz = -z * 0.12, x * 0.12
