@@ -91,9 +91,15 @@ def _paint_slabs(
     colours: Points,
     labels: NDArray[np.intp],
 ) -> None:
-    breaks = np.flatnonzero(np.diff(layer)) + 1
-    begins = np.concatenate([[0], breaks]) if len(layer) else np.zeros(0, dtype=int)
-    finish = np.concatenate([breaks, [len(layer)]])
+    walls: dict[int, tuple[int, int]] = {}
+    if len(layer):
+        breaks = np.flatnonzero(np.diff(layer)) + 1
+        begins, ends = np.concatenate([[0], breaks]), np.concatenate([breaks, [len(layer)]])
+        walls = dict(
+            zip(layer[begins].tolist(), zip(begins.tolist(), ends.tolist(), strict=True), strict=True)
+        )
+    levels = np.arange(view.body.first_layer, min(view.layers, view.body.top_layer))
+    levels = levels[np.argsort(-np.abs((levels + 0.5) * step - eye_local[2]), kind="stable")]
     pixels, _ = canvas.camera.project(world)
     good = np.isfinite(pixels).all(axis=(1, 2))
     flat = np.clip(np.nan_to_num(pixels), -4000, 8000).reshape(len(world), 8).tolist()
@@ -102,9 +108,8 @@ def _paint_slabs(
         ink = [value - (int(label) << 24) for value, label in zip(ink, labels, strict=True)]
     fill = canvas.draw.polygon
     up = view.turn[:, 2]
-    for begin, end in zip(begins.tolist(), finish.tolist(), strict=True):
-        number = int(layer[begin])
-        for index in range(begin, end):
+    for number in levels.tolist():
+        for index in range(*walls.get(number, (0, 0))):
             if good[index]:
                 fill(flat[index], ink[index])
         if not view.body.thin:
