@@ -9,12 +9,16 @@ from tests.support.databases import (
     sqlite_template,
     sqlite_url,
 )
+from tests.support.servers import server, server_on_each, server_settings
 
 __all__ = [
     "database",
     "database_url",
     "postgres_template",
     "postgres_url",
+    "server",
+    "server_on_each",
+    "server_settings",
     "sqlite_database",
     "sqlite_template",
     "sqlite_url",

@@ -39,7 +39,9 @@ log = structlog.get_logger(__name__)
 FIRST_GUESS = 20.0
 """Inspections a second, until the calibration at the start: half of what one slow core does."""
 
+CALIBRATION_PICTURES = 24
 CALIBRATION_SECONDS = 1.0
+"""The calibration ends after so many pictures, or so long: a start should not be held up by it."""
 
 
 def create_app(settings: Settings, *, clock: Clock | None = None, vision: Eye | None = None) -> FastAPI:
@@ -115,10 +117,10 @@ async def calibrate(vision: Eye) -> float:
     with suppress(VisionError):
         await vision.ainspect(picture)  # the first one warms up
         done, began = 0, time.perf_counter()
-        while (passed := time.perf_counter() - began) < CALIBRATION_SECONDS:
+        while done < CALIBRATION_PICTURES and time.perf_counter() - began < CALIBRATION_SECONDS:
             await asyncio.gather(*(vision.ainspect(picture) for _ in range(8)))
             done += 8
-        return done / passed
+        return done / (time.perf_counter() - began)
     return FIRST_GUESS
 
 
