@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Optional
 import httpx
 import pytest
 
-from layerwatch_sdk import Box, Client, Context, InvalidResponse, NextInterval, NoAnswer
+from layerwatch_sdk import Box, Client, Context, HeatMap, InvalidResponse, NextInterval, NoAnswer
 from layerwatch_sdk.testing import JPEG, KEY, FakeService
 
 GOOD: Dict[str, Any] = {
@@ -77,6 +77,8 @@ def test_detail_is_asked_for_and_read(client: Client, context: Context, wire: An
         ],
         "Condition": "dark",
         "ModelVersion": "2026.11",
+        "FailureProbability": 0.75,
+        "HeatMap": {"Rows": 1, "Columns": 2, "Cells": [0, 255]},
         "New": 1,
     }
     wire.script = [httpx.Response(200, json={**GOOD, "Detail": detail})]
@@ -86,7 +88,20 @@ def test_detail_is_asked_for_and_read(client: Client, context: Context, wire: An
     assert (seen.kind, seen.condition, seen.model_version) == ("spaghetti", "dark", "2026.11")
     assert seen.kinds == {"spaghetti": 0.9, "warping": 0.1}
     assert seen.boxes == (Box("spaghetti", 0.9, 0.1, 0.2, 0.3, 0.4),)
+    assert (seen.failure_probability, seen.heat_map) == (0.75, HeatMap(1, 2, b"\x00\xff"))
     assert seen.raw["New"] == 1
+
+
+@pytest.mark.parametrize(
+    "shape", [7, {}, {"Kinds": [], "Boxes": {}, "HeatMap": {"Rows": 9, "Columns": 9, "Cells": []}}]
+)
+def test_an_unknown_shape_of_detail_costs_the_detail_not_the_verdict(
+    client: Client, context: Context, wire: Any, shape: Any
+) -> None:
+    wire.script = [httpx.Response(200, json={**GOOD, "Detail": shape})]
+    inspection = client.process(context, JPEG, detail=True)
+    assert inspection.score == 5
+    assert inspection.detail is None or inspection.detail.boxes == ()
 
 
 def test_the_picture_goes_as_exactly_one_file_and_the_camera_as_a_field(

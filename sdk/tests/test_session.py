@@ -384,6 +384,21 @@ def test_feedback_is_sent_again_when_it_failed(watched: Watched, wire: Any, serv
     assert service.feedback == [("ctx0", "missed")]
 
 
+def test_refused_feedback_is_told_and_delays_no_picture(
+    watched: Watched, wire: Any, service: FakeService, refusal: Refusal
+) -> None:
+    def give(_: Inspection) -> None:
+        if len(watched.answers) == 1:
+            wire.script = [refusal(400, "OE_BAD_ARGS", "No inspection yet.")]
+            watched.session.feedback("missed")
+
+    watched.on_state = give
+    watched.run(answers=2)
+    assert [error.status for error in watched.errors] == [400]
+    first, second = process_times(wire)
+    assert second - first < 21
+
+
 def test_a_service_without_feedback_is_no_trouble(watched: Watched, wire: Any, refusal: Refusal) -> None:
     def give(_: Inspection) -> None:
         if len(watched.answers) == 1:

@@ -39,7 +39,7 @@ from layerwatch_sdk.errors import (
     PictureTooLarge,
     ServerError,
 )
-from layerwatch_sdk.models import Box, Context, Detail, Inspection, NextInterval
+from layerwatch_sdk.models import Box, Context, Detail, HeatMap, Inspection, NextInterval
 from layerwatch_sdk.picture import MAX_PICTURE_BYTES
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.session import InspectionSession
@@ -78,6 +78,7 @@ __all__ = [
     "ForeignRefusal",
     "FreeUsageLimitReached",
     "GadgetInspectionSession",
+    "HeatMap",
     "ImageDecodeFailed",
     "Inspection",
     "InspectionSession",

@@ -146,6 +146,7 @@ def checked_level(name: str, level: int) -> int:
 
 
 def _checked_key(key: str) -> str:
-    if not isinstance(key, str) or not 0 < len(key) <= 255 or not key.isascii() or not key.isprintable():
-        raise ValueError("an idempotency key is 1 to 255 visible ASCII characters; a UUID is best")
-    return key
+    try:
+        return str(uuid.UUID(key))
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError("an idempotency key is a UUID: str(uuid.uuid4()) makes one") from error

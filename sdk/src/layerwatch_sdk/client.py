@@ -84,8 +84,8 @@ class Client:
         jpeg: a JPEG or a camera's MJPEG frame, at most 6,291,456 bytes.
         detail: also ask what is seen and where.
         camera: a name for the camera, where several watch one print.
-        idempotency_key: the picture's own key, so that a repeat of this call is not billed again; made up if
-            not given. Tries inside one call share one key anyway.
+        idempotency_key: the picture's own key, a UUID, so that a repeat of this call is not billed again;
+            made up if not given. Tries inside one call share one key anyway.
         cancellation: lets another thread end the call.
 
         Raises PictureError before sending what the service would refuse, ContextLost when a new context is

@@ -270,8 +270,10 @@ class InspectionLoop:
         except LayerwatchError as error:
             if error.status == 404:
                 log.info("the service does not take feedback; %r was not told", kind)
-            else:
+            elif isinstance(error, (KeyRefused, ClientClosed)):
                 yield from self._failed(error)
+            else:
+                yield TellError(error)
         with self._lock:
             self._feedback.popleft()
 

@@ -60,6 +60,15 @@ class Box:
 
 
 @dataclass(frozen=True)
+class HeatMap:
+    """Failure probability by place: `cells` is row-major, one byte (0..255 for 0..1) a cell."""
+
+    rows: int
+    columns: int
+    cells: bytes
+
+
+@dataclass(frozen=True)
 class Detail:
     """What `detail=True` adds: what the picture shows, and where. What was left out is None or empty.
 
@@ -69,6 +78,8 @@ class Detail:
     condition: "ok", or why the picture is not fit to judge by ("dark", "blurred", "frozen", "blocked", …).
     model_version: the model that judged it.
     raw: the whole object as it came, for fields that this version does not know.
+    failure_probability: of this picture alone, 0..1.
+    heat_map: where a failure is likely.
     """
 
     kind: Optional[str]
@@ -77,6 +88,8 @@ class Detail:
     condition: Optional[str]
     model_version: Optional[str]
     raw: Mapping[str, Any]
+    failure_probability: Optional[float] = None
+    heat_map: Optional[HeatMap] = None
 
 
 @dataclass(frozen=True)

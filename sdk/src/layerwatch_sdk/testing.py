@@ -26,6 +26,7 @@ import httpx
 KEY = "prod_0123456789abcdefSECRET"
 PROCESS = re.compile(r"/api/gadget/v1/process/([A-Za-z0-9]+)")
 FEEDBACK = re.compile(r"/api/gadget/v1/feedback/([A-Za-z0-9]+)")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 JPEG = b"\xff\xd8\xff\xe0" + bytes(200) + b"\xff\xd9"
 
 
@@ -127,6 +128,8 @@ class FakeService:
         if context_id not in self.contexts:
             return refusal(500, "OE_INTERNAL_ERROR", "Failed to get context object.")
         key = headers.get("idempotency-key", "")
+        if key and not UUID.fullmatch(key):
+            return refusal(400, "OE_BAD_ARGS", "Idempotency-Key must be a UUID.")
         if (context_id, key) in self.stored:
             return 200, {}, self.stored[context_id, key]
         start = body.find(b"\xff\xd8\xff")
@@ -151,8 +154,10 @@ class FakeService:
         }
         if "detail=1" in query:
             verdict["Detail"] = {"Kind": "spaghetti", "Kinds": {"spaghetti": 0.25}, "Condition": "ok"}
-        self.stored[context_id, key] = json.dumps(verdict).encode()
-        return 200, {}, self.stored[context_id, key]
+        content = json.dumps(verdict).encode()
+        if key:
+            self.stored[context_id, key] = content
+        return 200, {}, content
 
     @staticmethod
     def _ok(**answer: object) -> Answer:

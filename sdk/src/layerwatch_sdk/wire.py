@@ -19,7 +19,7 @@ from layerwatch_sdk.errors import (
     KeyRefused,
     api_error,
 )
-from layerwatch_sdk.models import Box, Context, Detail, Inspection, NextInterval
+from layerwatch_sdk.models import Box, Context, Detail, HeatMap, Inspection, NextInterval
 
 PREFIX = "/api/gadget/v1"
 MAX_ANSWER_BYTES = 262_144
@@ -205,6 +205,7 @@ def _detail(raw: Mapping[str, Any]) -> Detail:
     kinds = raw.get("Kinds")
     kinds = kinds if isinstance(kinds, dict) else {}
     boxes = raw.get("Boxes")
+    probability = raw.get("FailureProbability")
     return Detail(
         kind=_optional_text(raw.get("Kind")),
         kinds={str(k): float(v) for k, v in kinds.items() if _is_fraction(v)}
@@ -214,7 +215,20 @@ def _detail(raw: Mapping[str, Any]) -> Detail:
         condition=_optional_text(raw.get("Condition")),
         model_version=_optional_text(raw.get("ModelVersion")),
         raw=raw,
+        failure_probability=probability if _is_fraction(probability) else None,
+        heat_map=_heat_map(raw.get("HeatMap")),
     )
+
+
+def _heat_map(raw: object) -> Optional[HeatMap]:
+    if not isinstance(raw, dict):
+        return None
+    rows, columns, cells = raw.get("Rows"), raw.get("Columns"), raw.get("Cells")
+    if type(rows) is not int or type(columns) is not int or not isinstance(cells, list):
+        return None
+    if len(cells) != rows * columns or not all(type(cell) is int and 0 <= cell <= 255 for cell in cells):
+        return None
+    return HeatMap(rows, columns, bytes(cells))
 
 
 def _box(raw: object) -> Optional[Box]:
