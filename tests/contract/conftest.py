@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 from sqlalchemy import func, select
 
+from layerwatch import log
 from layerwatch.accounts import create_account, create_key, disable_key
 from layerwatch.app import create_app
 from layerwatch.billing.models import UsageHour
@@ -74,6 +75,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         fallback_url=f"http://localhost:{port}",
         upload_silence=1.0,
     )
+    log.configure("error", "json")
     clock, detector = MovableClock(), CrashingDetector()
     app = create_app(settings, clock=clock, vision=Vision(detector))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", http="httptools", loop="uvloop"))
