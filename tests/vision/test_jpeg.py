@@ -8,6 +8,10 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+
+from layerwatch.vision.errors import ImageDecodeError
+from layerwatch.vision.jpeg import decode_jpeg
+from layerwatch.vision.jpeg_header import MAX_BYTES, MAX_SCANS, read_header
 from tests.support.jpegs import (
     APP0,
     DHT,
@@ -22,10 +26,6 @@ from tests.support.jpegs import (
     segments,
     textured,
 )
-
-from layerwatch.vision.errors import ImageDecodeError
-from layerwatch.vision.jpeg import decode_jpeg
-from layerwatch.vision.jpeg_header import MAX_BYTES, MAX_SCANS, read_header
 
 PLAIN = encode(quality=85)
 RESTARTS = encode(quality=85, restart_marker_blocks=7)

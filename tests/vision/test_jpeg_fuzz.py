@@ -7,10 +7,10 @@ import time
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.jpegs import encode, mjpeg_frame, textured
 
 from layerwatch.vision.errors import ImageDecodeError
 from layerwatch.vision.jpeg import decode_jpeg
+from tests.support.jpegs import encode, mjpeg_frame, textured
 
 SMALL = textured(96, 64)
 SEEDS = (

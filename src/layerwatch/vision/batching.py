@@ -5,6 +5,7 @@ Nothing is ever held back to fill a batch, so a lone picture is looked at the mo
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from layerwatch.vision.errors import Busy
+
+logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -141,6 +144,13 @@ class Batcher(Generic[Item, Result]):
         else:
             for job, result in results:
                 job.future.set_result(result)
-        if self._on_batch is not None:
-            waited = began - min(job.queued_at for job in batch)
+        self._report(batch, began)
+
+    def _report(self, batch: list[_Job[Item, Result]], began: float) -> None:
+        if self._on_batch is None:
+            return
+        waited = began - min(job.queued_at for job in batch)
+        try:
             self._on_batch(BatchReport(len(batch), waited, self._clock() - began, len(self._waiting)))
+        except Exception:
+            logger.exception("The callback for batch reports failed")

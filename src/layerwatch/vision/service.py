@@ -62,6 +62,7 @@ class Vision:
         self._detector = detector
         self._capacity = capacity
         self._under_way = 0
+        self._closed = False
         self._lock = threading.Lock()
         self._decoders = ThreadPoolExecutor(
             decoders or usable_cores(), thread_name_prefix="layerwatch-decode"
@@ -128,6 +129,8 @@ class Vision:
         deadline: time on the monotonic clock by which the detector must have begun. Raises ImageDecodeError
         as `inspect` does, and Busy when too many calls are under way or the deadline passes.
         """
+        if self._closed:
+            raise Busy("The detector is shutting down.")
         if self._under_way >= self._capacity:
             raise Busy(f"{self._under_way} pictures are being looked at; that is all this server can hold.")
         latest = float("inf") if deadline is None else deadline
@@ -149,8 +152,9 @@ class Vision:
         return draw_overlay(jpeg, evidence)
 
     def close(self) -> None:
-        """Finish what is under way and end the threads. May be called twice."""
-        self._decoders.shutdown(wait=True, cancel_futures=True)
+        """Finish what runs, fail what waits with Busy, end the threads. May be called twice."""
+        self._closed = True
+        self._decoders.shutdown(wait=True)
         self._batcher.close()
 
     def __enter__(self) -> Vision:
@@ -161,6 +165,8 @@ class Vision:
 
     def _prepare(self, jpeg: bytes, deadline: float = float("inf")) -> _Prepared:
         began = time.monotonic()
+        if self._closed:
+            raise Busy("The detector is shutting down.")
         if began > deadline:
             raise Busy("The server did not get to the picture in time.")
         size = self._detector.size
