@@ -70,7 +70,7 @@ class FfmpegCamera:
         )
         try:
             out, said = await asyncio.wait_for(process.communicate(), self._timeout)
-        except TimeoutError:
+        except asyncio.TimeoutError:
             raise CameraError(
                 f"{self.shown} gave no picture in {self._timeout:g} s",
                 "see that the camera is on and not in use by another program",

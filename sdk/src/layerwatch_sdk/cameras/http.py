@@ -5,6 +5,7 @@ Also the one place where an httpx failure is turned into plain words, for camera
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from typing import Optional
@@ -162,7 +163,7 @@ def explain(error: BaseException, shown: str) -> tuple[str, str]:
         return f"{host} does not speak TLS there", "try http:// instead of https://, or another port"
     if isinstance(error, httpx.ConnectTimeout):
         return f"{host} does not answer", "see that it is switched on and in the same network"
-    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
+    if isinstance(error, (httpx.TimeoutException, asyncio.TimeoutError)):
         return f"{shown} began but did not answer in time", "the machine may be overloaded; try again"
     if isinstance(error, (httpx.ConnectError, ConnectionRefusedError)):
         if any(getattr(link, "errno", None) in (101, 113) for link in chain):

@@ -1,0 +1,97 @@
+"""The machine behind every stand-in: what a printer does, without a word on how it is told so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Callable, Optional
+
+
+@dataclass
+class Machine:
+    """A printer's state, and all that it was told to do.
+
+    state: offline, idle, heating, printing, paused, attention, finished, cancelled or error.
+    """
+
+    state: str = "idle"
+    job: int = 0
+    file: str = ""
+    progress: float = 0.0
+    elapsed: float = 0.0
+    message: str = ""
+    light: bool = False
+    commands: list[str] = field(default_factory=list)
+    changed: Optional[Callable[[], None]] = None
+
+    def _become(self, state: str) -> None:
+        self.state = state
+        if self.changed is not None:
+            self.changed()
+
+    def start(self, file: str = "benchy.gcode") -> None:
+        """Begin a print: it heats first."""
+        self.job += 1
+        self.file, self.progress, self.elapsed = file, 0.0, 0.0
+        self._become("heating")
+
+    def print_on(self, elapsed: float, progress: float) -> None:
+        """Come this far with the print."""
+        self.elapsed, self.progress = elapsed, progress
+        self._become("printing")
+
+    def run_out(self) -> None:
+        """The filament runs out: stand still and ask for a person."""
+        self._become("attention")
+
+    def finish(self) -> None:
+        """The print comes to its end."""
+        self.progress = 1.0
+        self._become("finished")
+
+    def fail(self, message: str) -> None:
+        """Stop with an error."""
+        self.message = message
+        self._become("error")
+
+    def switch_off(self) -> None:
+        """Lose power; the host stays up."""
+        self._become("offline")
+
+    @property
+    def busy(self) -> bool:
+        """True between a print's start and its end."""
+        return self.state in ("heating", "printing", "paused", "attention")
+
+    def pause(self) -> bool:
+        """Told to pause. False if there is nothing to pause."""
+        self.commands.append("pause")
+        if not self.busy:
+            return False
+        if self.state in ("heating", "printing"):
+            self._become("paused")
+        return True
+
+    def resume(self) -> bool:
+        """Told to go on. False if nothing is paused."""
+        self.commands.append("resume")
+        if self.state not in ("paused", "attention"):
+            return False
+        self._become("printing")
+        return True
+
+    def cancel(self) -> bool:
+        """Told to end the print. False if there is none."""
+        self.commands.append("cancel")
+        if not self.busy:
+            return False
+        self._become("cancelled")
+        return True
+
+    def gcode(self, lines: list[str]) -> None:
+        """Told to run G-code."""
+        self.commands += lines
+
+    def switch_light(self, on: bool) -> None:
+        """Told to switch the light."""
+        self.light = on
+        self.commands.append(f"light {'on' if on else 'off'}")
