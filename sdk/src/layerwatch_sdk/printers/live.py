@@ -25,7 +25,7 @@ class LiveLink:
         self._name = name
         self._serve = serve
         self._task: Optional[asyncio.Task[None]] = None
-        self._told = asyncio.Event()  # the first outcome, good or bad
+        self._told: Optional[asyncio.Event] = None  # the first outcome, good or bad
         self._trouble: Optional[PrinterError] = None
         self._failures = 0
 
@@ -33,11 +33,13 @@ class LiveLink:
         """The link is up and has data."""
         self._failures = 0
         self._trouble = None
-        self._told.set()
+        if self._told is not None:
+            self._told.set()
 
     async def ready(self, patience: float = 10.0) -> None:
         """Start the link at the first call; wait until it is up. Raises PrinterError with what is wrong."""
-        if self._task is None:
+        if self._task is None or self._told is None:
+            self._told = asyncio.Event()
             self._task = asyncio.get_running_loop().create_task(self._run())
         try:
             await asyncio.wait_for(self._told.wait(), patience)
@@ -59,7 +61,8 @@ class LiveLink:
                 log.exception("the link to %s broke", self._name)
                 trouble = PrinterError(f"the link to {self._name} broke: {type(error).__name__}")
             self._trouble = trouble
-            self._told.set()
+            if self._told is not None:
+                self._told.set()
             self._failures += 1
             pause = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
             if isinstance(trouble, PrinterSetupError):

@@ -89,7 +89,7 @@ class MoonrakerSocket(Moonraker):
                     await asyncio.gather(reading, setup, return_exceptions=True)
         except InvalidStatus as error:
             if error.response.status_code in (401, 403):
-                await self._call("GET", "/server/info")  # raises what is wrong, where it is not Moonraker at all
+                await self._call("GET", "/server/info")  # tells it, if this is no Moonraker
                 raise PrinterSetupError(
                     f"Moonraker at {self.base} refuses the login",
                     LOGIN_HINT,
