@@ -11,22 +11,10 @@ from numpy.typing import NDArray
 
 from layerwatch.simulator import LABELS, still
 from layerwatch.vision.evidence import KINDS
-from layerwatch_train.samples import SOURCE_SIZE
+from layerwatch_train.samples import SOURCE_SIZE, Rendered
 
 VISIBLE = 0.003
 """A failure that covers less of the picture than this is not seen: such a picture is not trained on."""
-
-
-class Rendered:
-    """images [N, S, S, 3] uint8; masks [N, S, S] uint8, 255 where a failure is; kinds [N, 8] of 0 and 1."""
-
-    def __init__(self, folder: Path):
-        self.images = np.load(folder / "images.npy", mmap_mode="r")
-        with np.load(folder / "truth.npz") as kept:
-            self.masks, self.kinds = kept["masks"], kept["kinds"]
-
-    def __len__(self) -> int:
-        return len(self.kinds)
 
 
 def render(out: Path, count: int, seed: int = 0, workers: int = 1) -> Rendered:

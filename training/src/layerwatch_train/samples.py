@@ -13,7 +13,7 @@ import io
 import multiprocessing
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,9 +39,11 @@ MIX = {
     "pasted": 0.20,
     "closeup_failed": 0.12,
     "closeup_good": 0.09,
+    "rendered": 0.20,
     "blank": 0.02,
 }
-"""Shares of what is drawn. Close-ups are few and even in number, so that their style tells no label."""
+"""Shares of what is drawn (scaled to sum to one). Close-ups are few and even in number, so that their style
+tells no label."""
 
 ZOOM = {"webcam": (0.85, 1.5), "closeup": (0.45, 1.25), "other": (0.7, 1.3)}
 """Magnification by view: a close-up is shown small, as a webcam would see it, more often than large."""
@@ -56,9 +58,10 @@ _BATCH = 16
 class Draw:
     """One sample to make: which pictures it comes from (-1: none), and how."""
 
-    picture: int
+    picture: int = -1
     patch: int = -1
     failure: bool = False
+    rendered: int = -1
 
 
 def decode_all(folder: Path, out: Path, workers: int = 2) -> NDArray[np.uint8]:
@@ -87,20 +90,27 @@ def _decode(path: Path) -> NDArray[np.uint8]:
     return np.asarray(small)
 
 
-def draw(pictures: Sequence[Picture], usable: NDArray[np.bool_], count: int, rng: Generator) -> list[Draw]:
-    """Draw `count` samples by MIX; within a class evenly by the square root of a scene's size."""
+def draw(
+    pictures: Sequence[Picture], usable: NDArray[np.bool_], count: int, rng: Generator, rendered: int = 0
+) -> list[Draw]:
+    """Draw `count` samples by MIX; within a class evenly by the square root of a scene's size.
+
+    usable: [len(pictures)] which pictures may be drawn. rendered: how many rendered pictures there are.
+    """
     pools: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for number, picture in enumerate(pictures):
         if usable[number] and picture.label in ("good", "failed"):
             view = "webcam" if picture.view == "webcam" else "closeup"
             pools[f"{view}_{picture.label}"][picture.scene].append(number)
-    names = [n for n in MIX if n == "blank" or n == "pasted" or n in pools]
+    names = [n for n in MIX if n in ("blank", "pasted") or n in pools or (n == "rendered" and rendered)]
     share = np.array([MIX[n] for n in names])
     counts = rng.multinomial(count, share / share.sum())
     draws: list[Draw] = []
     for name, wanted in zip(names, counts, strict=True):
         if name == "blank":
-            draws += [Draw(-1)] * int(wanted)
+            draws += [Draw()] * int(wanted)
+        elif name == "rendered":
+            draws += [Draw(rendered=int(n)) for n in rng.integers(0, rendered, int(wanted))]
         elif name == "pasted":
             keep = [p if u else None for p, u in zip(pictures, usable, strict=True)]
             numbers = [n for n, p in enumerate(keep) if p is not None]
@@ -116,28 +126,61 @@ def draw(pictures: Sequence[Picture], usable: NDArray[np.bool_], count: int, rng
     return draws
 
 
+class Rendered:
+    """Rendered prints: images [N, S, S, 3] uint8; masks [N, S, S] uint8, 255 where a failure is; kinds [N,
+    8]."""
+
+    def __init__(self, folder: Path):
+        self.images = np.load(folder / "images.npy", mmap_mode="r")
+        with np.load(folder / "truth.npz") as kept:
+            self.masks, self.kinds = kept["masks"], kept["kinds"]
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What samples are made of: the index, its pictures, and rendered prints if there are any."""
+
+    pictures: list[Picture]
+    images: NDArray[np.uint8]
+    rendered: Rendered | None
+
+    @staticmethod
+    def load(data: Path, images: Path, rendered: Path | None) -> Material:
+        return Material(
+            read_index(data),
+            np.load(images, mmap_mode="r"),
+            Rendered(rendered) if rendered is not None else None,
+        )
+
+
 def make(
-    draw_: Draw, pictures: Sequence[Picture], images: NDArray[np.uint8], size: int, rng: Generator
+    draw_: Draw, material: Material, size: int, rng: Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], int]:
     """Make one sample: picture [size, size, 3], map target [G, G], and label 0 good, 1 failed.
 
     A map target holds the share of each cell that a failure covers, or UNKNOWN all over where no box tells.
     """
-    grid = size // GRID_STRIDE
-    if draw_.picture < 0:
+    grid, view = size // GRID_STRIDE, "webcam"
+    if draw_.rendered >= 0 and material.rendered is not None:
+        image, mask = material.rendered.images[draw_.rendered], material.rendered.masks[draw_.rendered]
+        failed, known = bool(mask.any()), True
+    elif draw_.picture < 0:
         return augment.look(_blank(size, rng), rng), np.zeros((grid, grid), np.float32), 0
-    picture = pictures[draw_.picture]
-    image, failed = images[draw_.picture], picture.label == "failed"
-    if draw_.patch >= 0:
-        patch = pictures[draw_.patch]
-        image, mask = paste.compose(image, images[draw_.patch], patch.failures if draw_.failure else (), rng)
-        failed = draw_.failure
-        if not failed:
-            mask = np.zeros_like(mask)
     else:
-        mask = paint_boxes(picture.failures, SOURCE_SIZE)
-    known = not failed or bool(mask.any())
-    view = picture.view if picture.view in ZOOM else "other"
+        picture = material.pictures[draw_.picture]
+        image, failed = material.images[draw_.picture], picture.label == "failed"
+        view = picture.view if picture.view in ZOOM else "other"
+        if draw_.patch >= 0:
+            patch, failed = material.pictures[draw_.patch], draw_.failure
+            boxes = patch.failures if failed else ()
+            image, mask = paste.compose(image, material.images[draw_.patch], boxes, rng)
+            mask = mask if failed else np.zeros_like(mask)
+        else:
+            mask = paint_boxes(picture.failures, SOURCE_SIZE)
+        known = not failed or bool(mask.any())
     image, mask = augment.place(image, mask, size, rng, ZOOM[view])
     image = augment.look(image, rng)
     if not known:
@@ -173,19 +216,11 @@ class Samples:
 _shared: dict[str, object] = {}
 
 
-def _start(variant: str, size: int, folder: Path, images: Path, weights: Path | None) -> None:
+def _start(variant: str, size: int, material: Callable[[], Material]) -> None:
     torch.set_num_threads(1)
     model = Detector(variant).eval()
-    if weights is None:
-        model.trunk.load_imagenet(VARIANTS[variant])
-    else:
-        model.load_state_dict(torch.load(weights, weights_only=True))
-    _shared.update(
-        lower=Lower(model),
-        pictures=read_index(folder),
-        images=np.load(images, mmap_mode="r"),
-        size=size,
-    )
+    model.trunk.load_imagenet(VARIANTS[variant])
+    _shared.update(lower=Lower(model), material=material(), size=size)
 
 
 def _chunk(
@@ -194,7 +229,7 @@ def _chunk(
     start, draws, seed = job
     rng = np.random.default_rng([seed, start])
     size = _shared["size"]
-    made = [make(d, _shared["pictures"], _shared["images"], size, rng) for d in draws]  # type: ignore[arg-type]
+    made = [make(d, _shared["material"], size, rng) for d in draws]  # type: ignore[arg-type]
     features = _shared["lower"](np.stack([m[0] for m in made]))  # type: ignore[arg-type]
     return start, features, np.stack([m[1] for m in made]), [m[2] for m in made]
 
@@ -230,17 +265,17 @@ class Lower:
 
 def build(
     out: Path,
-    data: Path,
-    images: Path,
+    material: Callable[[], Material],
     draws: list[Draw],
     variant: str,
     size: int,
     seed: int,
     workers: int = 2,
+    tick: Callable[[int], None] = lambda made: None,
 ) -> Samples:
     """Make all `draws` and keep them in the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
-    pictures = read_index(data)
+    kept = material()
     grid, channels = size // GRID_STRIDE, Detector(variant).trunk.channels[0]
     store = np.lib.format.open_memmap(
         out / "features.npy", "w+", np.float16, (len(draws), size // 8, size // 8, channels)
@@ -249,22 +284,26 @@ def build(
     labels = np.zeros(len(draws), np.int8)
     jobs = [(start, draws[start : start + _BATCH], seed) for start in range(0, len(draws), _BATCH)]
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _start, (variant, size, data, images, None)) as pool:
+    with context.Pool(workers, _start, (variant, size, material)) as pool:
         for start, features, cells, label in pool.imap_unordered(_chunk, jobs):
             end = start + len(label)
             store[start:end], maps[start:end], labels[start:end] = features, cells, label
+            tick(end - start)
     kinds = np.zeros((len(draws), 8), np.float32)
     for number, d in enumerate(draws):
-        if labels[number]:
-            kinds[number] = kinds_target(pictures[d.patch if d.patch >= 0 else d.picture])
+        if labels[number] and d.rendered >= 0 and kept.rendered is not None:
+            kinds[number] = kept.rendered.kinds[d.rendered]
+        elif labels[number]:
+            kinds[number] = kinds_target(kept.pictures[d.patch if d.patch >= 0 else d.picture])
     np.savez(
         out / "targets.npz",
         maps=maps,
         labels=labels,
         kinds=kinds,
-        in_view=np.array([d.picture >= 0 for d in draws]),
+        in_view=np.array([d.picture >= 0 or d.rendered >= 0 for d in draws]),
         picture=np.array([d.picture for d in draws]),
         patch=np.array([d.patch for d in draws]),
+        rendered=np.array([d.rendered for d in draws]),
     )
     store.flush()
     return Samples(out)

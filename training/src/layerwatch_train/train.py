@@ -146,7 +146,9 @@ def fit(
         model.load_state_dict(weights)
     model = model.to(memory_format=torch.channels_last)
     freeze(model)
-    trunk = [p for part in (model.trunk.middle, model.trunk.upper) for p in part.parameters() if p.requires_grad]
+    trunk = [
+        p for part in (model.trunk.middle, model.trunk.upper) for p in part.parameters() if p.requires_grad
+    ]
     groups = [
         {"params": trunk, "lr": recipe.trunk_rate},
         {"params": model.heads.parameters(), "lr": recipe.head_rate},

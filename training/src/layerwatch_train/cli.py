@@ -1,0 +1,155 @@
+"""`layerwatch-train`: from a folder of pictures to the detector that ships, one step a command."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from layerwatch_train.index import IndexFormatError
+
+if TYPE_CHECKING:  # torch takes seconds to import: `--help` must not wait for it
+    from layerwatch_train.pipeline import Runs
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Train, judge and export the detector on pictures listed in DATA/index.csv.\n\n"
+    "Every step keeps its result in the folder OUT and is skipped when it is there: an interrupted run "
+    "goes on where it stopped. `layerwatch-train all --data DIR --quick` tries every step in minutes.",
+)
+_console = Console(stderr=True)
+
+Data = Annotated[Path, typer.Option(help="Folder with index.csv and the pictures it lists.")]
+Out = Annotated[Path, typer.Option(help="Folder for everything made; big (about 3 GB for 5,000 pictures).")]
+Quick = Annotated[bool, typer.Option("--quick", help="Every step once, tiny: to see that it runs.")]
+Threads = Annotated[int, typer.Option(help="CPU threads and worker processes.")]
+
+
+def _log(text: str) -> None:
+    _console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim] {text}", highlight=False)
+
+
+def _run(data: Path, out: Path, quick: bool, threads: int, steps: Callable[[Runs], None]) -> None:
+    import torch
+
+    from layerwatch_train.pipeline import QUICK, Plan, Runs
+
+    torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    plan = replace(QUICK if quick else Plan(), workers=threads)
+    try:
+        steps(Runs(data, out, plan, _log))
+    except (IndexFormatError, FileNotFoundError) as error:
+        _console.print(f"[red]{error}[/red]", highlight=False)
+        raise typer.Exit(2) from None
+
+
+@app.command("all")
+def all_steps(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2) -> None:
+    """Everything: render, make samples, cross-validate, calibrate, find errors, train, export, report."""
+    from layerwatch_train import pipeline
+
+    def steps(runs: Runs) -> None:
+        pipeline.render(runs)
+        pipeline.cross_validate(runs)
+        pipeline.calibration(runs)
+        pipeline.find_errors(runs)
+        final = pipeline.ship(runs)
+        _report(runs)
+        _log(f"the model is {final}")
+
+    _run(data, out, quick, threads, steps)
+
+
+@app.command()
+def render(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2) -> None:
+    """Render prints with exact masks, healthy and failed."""
+    from layerwatch_train import pipeline
+
+    _run(data, out, quick, threads, pipeline.render)
+
+
+@app.command()
+def folds(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2) -> None:
+    """Cross-validate: judge every webcam picture by a model that saw nothing of its printer."""
+    from layerwatch_train import pipeline
+
+    _run(data, out, quick, threads, pipeline.cross_validate)
+
+
+@app.command()
+def clean(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2) -> None:
+    """List near-duplicates and suspected mislabels, and draw contact sheets, from the out-of-fold scores.
+
+    Nothing is dropped by itself: write the files to drop, one a line, into OUT/dropped.txt, delete
+    OUT/samples and OUT/folds, and run `all` again.
+    """
+    from layerwatch_train import pipeline
+
+    _run(data, out, quick, threads, pipeline.find_errors)
+
+
+@app.command()
+def train(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2) -> None:
+    """Train the final model on everything."""
+    from layerwatch_train import pipeline
+
+    def steps(runs: Runs) -> None:
+        pipeline.train_final(runs)
+
+    _run(data, out, quick, threads, steps)
+
+
+@app.command()
+def export(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2) -> None:
+    """Calibrate, export to ONNX, quantise; OUT/detector.onnx."""
+    from layerwatch_train import pipeline
+
+    def steps(runs: Runs) -> None:
+        pipeline.ship(runs)
+
+    _run(data, out, quick, threads, steps)
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    out: Out = Path("runs"),
+    quick: Quick = False,
+    threads: Threads = 2,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Judge this detector file on DATA instead: honest only on pictures it never saw."),
+    ] = None,
+    robustness: Annotated[bool, typer.Option(help="Add the table of corruptions (slow).")] = False,
+    baseline: Annotated[bool, typer.Option(help="Add the frozen baseline on the same folds (slow).")] = False,
+) -> None:
+    """Print the report: per source and in total, webcam pictures only."""
+    from layerwatch_train import reports
+
+    def steps(runs: Runs) -> None:
+        if model is not None:
+            reports.report_model(runs, model, typer.echo)
+            return
+        _report(runs)
+        if baseline:
+            reports.report_baseline(runs, typer.echo)
+        if robustness:
+            reports.report_robustness(runs, typer.echo)
+
+    _run(data, out, quick, threads, steps)
+
+
+def _report(runs: Runs) -> None:
+    from layerwatch_train import reports
+
+    reports.report_folds(runs, typer.echo)
+
+
+def main() -> None:
+    app()
