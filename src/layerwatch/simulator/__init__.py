@@ -1,4 +1,5 @@
-"""Simulated prints as a webcam sees them, with the truth attached: numpy and Pillow only, deterministic by seed.
+"""Simulated prints as a webcam sees them, with the truth attached: numpy and Pillow only, deterministic by
+seed.
 
 One print over time::
 
@@ -14,17 +15,18 @@ Training pictures, each another scene, odd seeds failed and even ones healthy::
     for frame in stills(seed0=0, count=1000): ...
     still(41)                             # the picture of one seed, for work in several processes
 
-A truth's mask is (H, W) uint8: 0 where nothing is wrong, else 1 + the index in `LABELS`, which are the detector's
-kinds. `KIND_OF` maps the simulator's finer `FAILURES` to them. Everything here is simulated and says so; the
-pictures stand in for real ones where those are missing and do not replace them in a judgement.
+A truth's mask is (H, W) uint8: 0 where nothing is wrong, else 1 + the index in `LABELS`, which are the
+detector's kinds. `KIND_OF` maps the simulator's finer `FAILURES` to them. Everything here is simulated and
+says so; the pictures stand in for real ones where those are missing and do not replace them in a judgement.
 """
 
-from layerwatch.simulator.failures import FAILURES, KIND_OF, LABELS
 from layerwatch.simulator.geometry import SHAPES
 from layerwatch.simulator.nuisances import NUISANCES
-from layerwatch.simulator.simulation import Frame, Simulation, Truth, TruthBox
-from layerwatch.simulator.slicer import random_print
+from layerwatch.simulator.plates import random_print
+from layerwatch.simulator.processes import FAILURES, KIND_OF, LABELS
+from layerwatch.simulator.simulation import Simulation
 from layerwatch.simulator.stills import still, stills
+from layerwatch.simulator.truth import Frame, Truth, TruthBox
 from layerwatch.simulator.viewpoints import VIEWPOINTS
 from layerwatch.simulator.worlds import WORLDS
 

@@ -1,8 +1,11 @@
-"""What lies behind the printer: a wall, furniture, shelves, posters, plants, spools; painted flat and out of focus."""
+"""What lies behind the printer: a wall, furniture, shelves, posters, plants, spools; painted flat and out of
+focus.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from layerwatch.simulator.randomness import Rng, between, choose, happens
@@ -42,7 +45,7 @@ def _colour(rng: Rng, vivid: float = 0.5) -> tuple[int, int, int]:
     return r, g, b
 
 
-def _bricks(rng: Rng, draw: ImageDraw.ImageDraw, width: int, height: int, base: np.ndarray) -> None:  # type: ignore[type-arg]
+def _bricks(rng: Rng, draw: ImageDraw.ImageDraw, width: int, height: int, base: NDArray[np.float64]) -> None:
     tall = height / between(rng, 7, 16)
     tint = base * np.array([1.1, 0.75, 0.7])
     for row in range(int(height / tall) + 1):

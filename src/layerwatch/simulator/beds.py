@@ -16,7 +16,9 @@ Points = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Bed:
-    """width, depth: mm. texture: RGB square. reflect: 0..1 mirror. clips: whether binder clips hold the sheet."""
+    """width, depth: mm. texture: RGB square. reflect: 0..1 mirror. clips: whether binder clips hold the
+    sheet.
+    """
 
     kind: str
     width: float
@@ -98,8 +100,8 @@ def _texture(rng: Rng, kind: str, base: NDArray[np.float64]) -> Image.Image:
     for _ in range(int(rng.poisson(5)) if happens(rng, 0.5) else 0):
         x, y = rng.uniform(0, TEXTURE, 2)
         dx, dy = rng.normal(0, 60, 2)
-        shade = tuple(int(v) for v in np.clip(base + rng.choice([-26, 22]), 0, 255))
-        draw.line([x, y, x + dx, y + dy], fill=shade, width=1)
+        scratch = tuple(int(v) for v in np.clip(base + rng.choice([-26, 22]), 0, 255))
+        draw.line([x, y, x + dx, y + dy], fill=scratch, width=1)
     for _ in range(int(rng.integers(1, 5)) if happens(rng, 0.35) else 0):
         _stain(rng, draw, base)
     return image.filter(ImageFilter.GaussianBlur(0.6))

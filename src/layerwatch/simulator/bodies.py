@@ -1,4 +1,6 @@
-"""Painting printed bodies: walls layer by layer, caps, infill of the layer under way, blobs and loose strands."""
+"""Painting printed bodies: walls layer by layer, caps, infill of the layer under way, blobs and loose
+strands.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ def mirrored(view: BodyView) -> BodyView:
 def paint_body(canvas: Canvas, view: BodyView, step: float, light: Light, shift: Points) -> None:
     """Paint `view`, whose bed is moved by `shift` (3,) in the printer's frame.
 
-    Slabs are painted far to near from the eye's own height in the body's frame, so that any pose sorts rightly.
+    Slabs are painted far to near from the eye's own height in the body's frame, so that any pose sorts
+    rightly.
     """
     body, turn, step = view.body, view.turn, step * view.stretch
     chosen = body.layer < view.layers
@@ -101,7 +104,7 @@ def _paint_slabs(
     levels = np.arange(view.body.first_layer, min(view.layers, view.body.top_layer))
     levels = levels[np.argsort(-np.abs((levels + 0.5) * step - eye_local[2]), kind="stable")]
     pixels, _ = canvas.camera.project(world)
-    good = np.isfinite(pixels).all(axis=(1, 2))
+    good = np.isfinite(pixels).reshape(len(world), 8).all(axis=1).tolist()
     flat = np.clip(np.nan_to_num(pixels), -4000, 8000).reshape(len(world), 8).tolist()
     ink = inks(colours, 0)
     if view.label:
@@ -180,7 +183,8 @@ def chunks_of(points: Points, size: int = 4) -> Points:
     if count < 1:
         return np.zeros((0, size + 1, 3))
     index = np.arange(count)[:, None] * size + np.arange(size + 1)
-    return points[index]
+    pieces: Points = points[index]
+    return pieces
 
 
 def strand_pieces(strand: Strand, light: Light, shift: Points) -> tuple[Points, Points]:

@@ -20,7 +20,9 @@ def inks(colours: Colours, label: int) -> list[int]:
 
 
 class Canvas:
-    """An RGBA picture seen through one camera. Its alpha byte is 255 where all is well, else 254 less the kind's index."""
+    """An RGBA picture seen through one camera. Its alpha byte is 255 where all is well, else 254 less the
+    kind's index.
+    """
 
     def __init__(self, image: Image.Image, camera: Camera) -> None:
         self.image = image
@@ -54,7 +56,7 @@ class Canvas:
                 self.draw.line(pixels.ravel().tolist(), ink, thick)
 
     def strands(self, chunks: Points, colours: Colours, radius: float, label: int = 0) -> None:
-        """Short polylines (M, k, 3), far to near, each with a darker rim so that a tangle reads as strands."""
+        """Short polylines (M, k, 3), far to near, each with a darker rim: a tangle reads as strands."""
         if not len(chunks):
             return
         pixels, depth = self.camera.project(chunks)

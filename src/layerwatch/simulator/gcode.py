@@ -1,7 +1,8 @@
 """Reading a slicer's G-code as a print: extrusion moves become walls, caps and beads.
 
-Understood: G0-G3, G20/G21, G28, G90/G91, G92, M82/M83 and the `;TYPE:` comments of PrusaSlicer, OrcaSlicer, Bambu
-Studio and Cura. Everything else is passed over. Times follow the feed rates; accelerations are not modelled.
+Understood: G0-G3, G20/G21, G28, G90/G91, G92, M82/M83 and the `;TYPE:` comments of PrusaSlicer, OrcaSlicer,
+Bambu Studio and Cura. Everything else is passed over. Times follow the feed rates; accelerations are not
+modelled.
 """
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ def _arc(start: Points, end: Points, words: dict[str, float], command: int) -> P
     radius = float(np.hypot(*a))
     count = int(np.clip(radius * turn, 2, 200))
     angle = first + np.linspace(0, turn, count + 1) * (-1 if command == 2 else 1)
-    way = centre + radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    way: Points = centre + radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     way[-1] = end
     return way
 

@@ -1,4 +1,6 @@
-"""Solids to print: parametric and random shapes as stacks of closed outlines. Millimetres; z is up, the bed at 0."""
+"""Solids to print: parametric and random shapes as stacks of closed outlines. Millimetres; z is up, the bed
+at 0.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,9 @@ def loft(
     holes: tuple[Points, ...] = (),
     steps: int = 24,
 ) -> Solid:
-    """Sweep `outline` upwards; `scale(t)`, `twist` (radians in all) and `lean` (mm in all) vary with t = 0..1."""
+    """Sweep `outline` upwards; `scale(t)`, `twist` (radians in all) and `lean` (mm in all) vary with t =
+    0..1.
+    """
     shares = np.linspace(0, 1, steps)
     outer, inner = [], [[] for _ in holes]  # type: ignore[var-annotated]
     for share in shares:

@@ -21,7 +21,7 @@ class Light:
     ambient: Points
 
     def shade(self, albedo: Points, normals: Points, view: Points, gloss: float) -> Points:
-        """Colours (M, 3) of surfaces with unit `normals` (M, 3) seen from the unit directions `view` (M, 3)."""
+        """Colours (M, 3) of surfaces with unit `normals` (M, 3) seen from unit directions `view` (M, 3)."""
         facing = normals @ self.towards
         sky = 0.62 + 0.38 * normals[:, 2]
         bounce = np.maximum(normals @ FILL, 0) * 0.45
@@ -34,10 +34,9 @@ class Light:
         return lit
 
     def shade_strand(self, albedo: Points, tangents: Points) -> Points:
-        """Colours (M, 3) of thin threads along unit `tangents` (Kajiya and Kay 1989: the sine to the lamp)."""
+        """Colours (M, 3) of thin threads along unit `tangents` (Kajiya and Kay 1989: sine to the lamp)."""
         along = tangents @ self.towards
         diffuse = np.sqrt(np.maximum(1 - along**2, 0))
-        return (
-            albedo * (self.ambient + 0.85 * self.key * diffuse[:, None])
-            + 0.18 * self.key * (diffuse**12)[:, None]
-        )
+        lit: Points = albedo * (self.ambient + 0.85 * self.key * diffuse[:, None])
+        lit = lit + 0.18 * self.key * (diffuse**12)[:, None]
+        return lit

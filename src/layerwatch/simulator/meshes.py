@@ -92,7 +92,7 @@ def tube(
     top: float = 1.0,
     sides: int = 16,
 ) -> Mesh:
-    """An upright tube or cone standing on `centre`; `top` is the share of the radius left at its upper end."""
+    """An upright tube or cone standing on `centre`; `top`: share of the radius left at its upper end."""
     angle = np.linspace(0, 2 * np.pi, sides + 1)
     ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     low = np.hstack([ring * radius, np.zeros((sides + 1, 1))]) + np.array(centre)
@@ -111,7 +111,7 @@ def tube(
 def disc(
     centre: Sequence[float], radius: float, colour: Colour, *, inner: float = 0.0, sides: int = 18
 ) -> Mesh:
-    """A disc or ring facing the front (−y): a fan, a knob, a sticker."""
+    """A disc or ring facing the front (-y): a fan, a knob, a sticker."""
     angle = np.linspace(0, 2 * np.pi, sides + 1)
     ring = np.stack([np.cos(angle), np.zeros(sides + 1), np.sin(angle)], axis=1)
     outer, hole = np.array(centre) + ring * radius, np.array(centre) + ring * inner

@@ -1,4 +1,4 @@
-"""What happens in the picture without anything being wrong: hands, lamps, bumps, pauses, a camera that hunts."""
+"""What happens in the picture with nothing wrong: hands, lamps, bumps, pauses, a camera that hunts."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ class Timeline:
 def random_events(
     seed: int, duration: float, kinds: Sequence[str] | None = None, rate: float = 0.5
 ) -> Timeline:
-    """Events drawn at `rate` an hour from `kinds` (all by default); each of given `kinds` happens at least once.
+    """Events drawn at `rate` an hour from `kinds` (all by default); each of given `kinds` happens at least
+    once.
 
     Raises ValueError for an unknown kind.
     """
@@ -121,7 +122,9 @@ def random_events(
 _SKIN = [(224, 172, 140), (198, 134, 96), (141, 85, 54), (92, 56, 38), (240, 196, 170), (40, 44, 52)]
 
 
-def hand_mask(event: Event, second: float, width: int, height: int) -> tuple[Image.Image, Image.Image]:
+def hand_mask(
+    event: Event, second: float, width: int, height: int, brightness: float
+) -> tuple[Image.Image, Image.Image]:
     """A hand and forearm reaching in: its picture (RGB) and where it covers (L), both `width` by `height`."""
     rng = stream(event.seed, "hand")
     edge = float(rng.uniform(0, 2 * np.pi))
@@ -129,12 +132,12 @@ def hand_mask(event: Event, second: float, width: int, height: int) -> tuple[Ima
     wave = stream(event.seed, int(second)).normal(0, 0.05, 2) * [width, height]
     palm = middle + wave + np.array([np.cos(edge), np.sin(edge)]) * height * rng.uniform(0.05, 0.35)
     elbow = middle + np.array([np.cos(edge), np.sin(edge)]) * width * 1.2
-    thick = height * rng.uniform(0.12, 0.24)
-    skin = _SKIN[int(rng.integers(len(_SKIN)))]
+    thick = height * rng.uniform(0.16, 0.3)
+    skin = tuple(int(v * brightness) for v in _SKIN[int(rng.integers(len(_SKIN)))])
     colour, cover = Image.new("RGB", (width, height)), Image.new("L", (width, height), 0)
     ink, area = ImageDraw.Draw(colour), ImageDraw.Draw(cover)
     sleeve = palm + (elbow - palm) * rng.uniform(0.15, 0.6)
-    cloth = tuple(int(v) for v in rng.integers(10, 200, 3))
+    cloth = tuple(int(v * brightness) for v in rng.integers(10, 200, 3))
 
     def limb(a: Points, b: Points, size: float, fill: tuple[int, ...]) -> None:
         flat = [float(a[0]), float(a[1]), float(b[0]), float(b[1])]
@@ -143,7 +146,8 @@ def hand_mask(event: Event, second: float, width: int, height: int) -> tuple[Ima
             for x, y in (a, b):
                 draw.ellipse([x - size / 2, y - size / 2, x + size / 2, y + size / 2], fill=value)
 
-    limb(palm, elbow, thick, skin)
+    limb(palm, elbow, thick * 0.75, skin)
+    limb(palm, palm * 0.9 + elbow * 0.1, thick, skin)
     inward = (palm - elbow) / np.linalg.norm(palm - elbow)
     across = np.array([-inward[1], inward[0]])
     for finger in range(5):

@@ -1,4 +1,4 @@
-"""From the painted picture to what a cheap webcam sends: lens, exposure, colour, noise, dirt, overlay, JPEG."""
+"""From a painted picture to what a webcam sends: lens, exposure, colour, noise, dirt, overlay, JPEG."""
 
 from __future__ import annotations
 

@@ -1,15 +1,19 @@
 """One moment of a print as a picture: backdrop, frame, bed with shadows and reflections, part, strands, head.
 
-Everything on and under the bed is painted at the picture's own size and enlarged; what stands on it and the head
-are painted at `SCALE` times that, far to near, and the whole is reduced, which smooths the edges of strands.
+Everything on and under the bed is painted at the picture's own size and enlarged; what stands on it and the
+head are painted at `SCALE` times that, far to near, and the whole is reduced, which smooths the edges of
+strands.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from layerwatch.simulator.beds import TEXTURE
 from layerwatch.simulator.bodies import (
     mirrored,
     paint_blobs,
@@ -20,15 +24,15 @@ from layerwatch.simulator.bodies import (
 )
 from layerwatch.simulator.camera import Camera
 from layerwatch.simulator.canvas import Canvas
-from layerwatch.simulator.beds import TEXTURE
 from layerwatch.simulator.light import Light
-from layerwatch.simulator.meshes import box, join, paint_mesh
+from layerwatch.simulator.meshes import Mesh, box, join, paint_mesh
 from layerwatch.simulator.scene import BodyView, Scene
 from layerwatch.simulator.viewpoints import Viewpoint
 from layerwatch.simulator.worlds import Pose, World
 
 Points = NDArray[np.float64]
 SCALE = 2
+"""How much larger than the picture the standing things are painted; masks are reduced by pairs of pixels."""
 
 
 class Renderer:
@@ -55,16 +59,17 @@ class Renderer:
         canvas = Canvas(ground.resize(size, Image.Resampling.BILINEAR).convert("RGBA"), large)
         self._paint_standing(canvas, scene, light, pose)
         labels = 255 - np.asarray(canvas.image.getchannel("A"))
-        mask = labels.reshape(self.height, SCALE, self.width, SCALE).max(axis=(1, 3))
+        rows = np.maximum(labels[::2], labels[1::2])
+        mask = np.maximum(rows[:, ::2], rows[:, 1::2])
         return canvas.image.convert("RGB").reduce(SCALE), mask
 
     def _ground(self, scene: Scene, light: Light, camera: Camera, pose: Pose) -> Image.Image:
         key = (repr(camera).encode(), light.key.tobytes(), light.ambient.tobytes())
         if self._still is None or self._still[0] != key:
-            image = self.backdrop.copy()
-            canvas = Canvas(image, camera)
+            twice = replace(camera, width=self.width * 2, height=self.height * 2)
+            canvas = Canvas(self.backdrop.resize((self.width * 2, self.height * 2)), twice)
             paint_mesh(canvas, self.world.static, light)
-            self._still = (key, image)
+            self._still = (key, canvas.image.reduce(2))
         image = self._still[1].copy()
         canvas = Canvas(image, camera)
         paint_mesh(canvas, self.world.carriage.moved(pose.bed), light)
@@ -73,9 +78,10 @@ class Renderer:
         outline, _ = camera.project(self.world.bed.outline() + pose.bed)
         if not np.isfinite(outline).all():
             outline, _ = camera.project(_clip_behind(camera, self.world.bed.outline() + pose.bed))
-        mask = Image.new("L", image.size, 0)
+        mask = Image.new("L", (self.width * 2, self.height * 2), 0)
         if len(outline):
-            ImageDraw.Draw(mask).polygon(outline.ravel().tolist(), 255)
+            ImageDraw.Draw(mask).polygon((outline * 2).ravel().tolist(), 255)
+        mask = mask.reduce(2)
         sheet = self._sheet(camera, pose, light)
         image.paste(sheet, (0, 0), mask)
         if self.world.bed.clips:
@@ -130,7 +136,7 @@ class Renderer:
             )
         return sheet
 
-    def _clips(self):  # type: ignore[no-untyped-def]
+    def _clips(self) -> Mesh:
         x, y = self.world.bed.width / 2, self.world.bed.depth / 2
         return join(
             [
@@ -141,7 +147,7 @@ class Renderer:
         )
 
     def _shadow(self, scene: Scene, light: Light, camera: Camera, pose: Pose) -> Image.Image:
-        """How much light reaches the bed, 0..255: outlines of the part and strands cast along the key light."""
+        """How much light reaches the bed, 0..255: part and strands cast along the key light."""
         half = Image.new("L", (self.width // 2, self.height // 2), 255)
         draw = ImageDraw.Draw(half)
         slope = -light.towards[:2] / max(light.towards[2], 0.25)

@@ -18,8 +18,9 @@ class BodyView:
     """A body as it stands now, in the bed's frame.
 
     layers: drawn layers that are done; colours: (layers or more, 3), 0..1; turn: orthogonal 3x3; offset: mm;
-    shift: (count, 2) mm by layer or None; lift: corner lifts as (x, y, mm, reach); gaps: (count,) share of the
-    walls missing by layer or None; label: kind index + 1 where it failed, with `label_from` the first failed layer.
+    shift: (count, 2) mm by layer or None; lift: corner lifts as (x, y, mm, reach); gaps: (count,) share of
+    the walls missing by layer or None; label: kind index + 1 where it failed, with `label_from` the first
+    failed layer.
     """
 
     body: Body
@@ -57,7 +58,7 @@ class Strand:
 
 @dataclass
 class Blob:
-    """A lump of plastic. `on_nozzle` ones move with the head: their centre is relative to the nozzle's tip."""
+    """A lump of plastic. `on_nozzle` ones move with the head: their centre is from the nozzle's tip."""
 
     centre: Points
     radius: float

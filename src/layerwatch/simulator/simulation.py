@@ -3,140 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from layerwatch.simulator.backdrops import random_backdrop
-from layerwatch.simulator.failures import LABELS, Failure, make_failure, random_failure_name
+from layerwatch.simulator.failures import make_failure, random_failure_name
+from layerwatch.simulator.filament import layer_colours, random_light
 from layerwatch.simulator.geometry import Points
-from layerwatch.simulator.light import Light
 from layerwatch.simulator.nuisances import Timeline, bump_of, hand_mask, random_events, unsteady
-from layerwatch.simulator.optics import Moment, jpeg, random_optics
-from layerwatch.simulator.randomness import Rng, between, choose, happens, stream
+from layerwatch.simulator.optics import Moment, random_optics
+from layerwatch.simulator.plates import random_print
+from layerwatch.simulator.processes import LABELS, Failure
+from layerwatch.simulator.randomness import Rng, between, happens, stream
 from layerwatch.simulator.render import Renderer
 from layerwatch.simulator.scene import BodyView, Scene
-from layerwatch.simulator.slicer import Print, random_print
+from layerwatch.simulator.slicer import Print
+from layerwatch.simulator.truth import Frame, Truth, TruthBox
 from layerwatch.simulator.viewpoints import random_viewpoint
 from layerwatch.simulator.worlds import WORLDS, random_world
-
-
-@dataclass(frozen=True)
-class TruthBox:
-    """Where a failure is: corner and size in fractions of the picture; shaped like `vision.evidence.Box`."""
-
-    kind: str
-    probability: float
-    left: float
-    top: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What is so at one second.
-
-    failure: name of the process, from its onset on; kind: the detector's kind; severity 0..1; onset: second of the
-    recording, None for a healthy print; mask: (H, W) uint8, 0 or kind index + 1, None where nothing was rendered;
-    visible: share of the picture that shows the failure; condition: as in `vision.evidence.Condition`, or "frozen".
-    """
-
-    second: float
-    shape: str
-    layer: int
-    layers: int
-    progress: float
-    failed: bool
-    failure: str | None
-    kind: str | None
-    severity: float
-    onset: float | None
-    events: tuple[str, ...]
-    condition: str
-    visible: float | None = None
-    boxes: tuple[TruthBox, ...] = ()
-    mask: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
-
-    def as_dict(self) -> dict[str, object]:
-        """Everything but the mask, ready for JSON."""
-        fields = {
-            name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("mask", "boxes")
-        }
-        boxes = [{name: getattr(box, name) for name in box.__dataclass_fields__} for box in self.boxes]
-        return fields | {"events": list(self.events), "boxes": boxes}
-
-
-@dataclass(frozen=True)
-class Frame:
-    """rgb: (H, W, 3) uint8."""
-
-    rgb: NDArray[np.uint8]
-    truth: Truth
-    quality: int
-
-    def jpeg(self, quality: int | None = None) -> bytes:
-        return jpeg(self.rgb, quality or self.quality)
-
-
-_PALETTE: dict[tuple[float, float, float], float] = {
-    (0.92, 0.92, 0.9): 2.0,
-    (0.07, 0.07, 0.08): 1.6,
-    (0.45, 0.46, 0.48): 1.8,
-    (0.95, 0.45, 0.08): 1.5,
-    (0.95, 0.8, 0.1): 1.2,
-    (0.1, 0.3, 0.85): 1.3,
-    (0.12, 0.55, 0.2): 1.0,
-    (0.75, 0.08, 0.08): 1.2,
-    (0.5, 0.15, 0.6): 0.7,
-    (0.95, 0.5, 0.65): 0.5,
-    (0.75, 0.6, 0.3): 0.6,
-    (0.1, 0.65, 0.65): 0.6,
-    (0.55, 0.85, 0.15): 0.6,
-    (0.5, 0.35, 0.22): 0.4,
-}
-
-
-def layer_colours(seed: int, count: int) -> Points:
-    """Filament colour by drawn layer (count, 3): plain, rainbow, or changed on the way."""
-    rng = stream(seed, "filament")
-
-    def one() -> Points:
-        return np.clip(
-            np.array(choose(rng, _PALETTE)) * between(rng, 0.8, 1.05) + rng.normal(0, 0.025, 3), 0.02, 0.97
-        )
-
-    style = choose(rng, {"plain": 8.0, "rainbow": 1.0, "changes": 0.8})
-    if style == "plain":
-        return np.tile(one(), (count, 1))
-    if style == "rainbow":
-        anchors = np.array([one() for _ in range(4)])
-        place = np.linspace(0, 3, count)
-        return np.stack([np.interp(place, np.arange(4), anchors[:, band]) for band in range(3)], axis=1)
-    cuts = np.sort(rng.integers(0, count, 2))
-    stages = np.searchsorted(cuts, np.arange(count), side="right")
-    return np.array([one() for _ in range(3)])[stages]
-
-
-def random_light(seed: int, *, enclosed: bool) -> Light:
-    rng = stream(seed, "light")
-    towards = np.array([rng.normal(0, 0.6), rng.normal(-0.2, 0.6), between(rng, 0.5, 1.3)])
-    strength = float(np.clip(rng.normal(0.56, 0.17), 0.15, 0.9))
-    around = float(np.clip(rng.normal(0.38 if not enclosed else 0.3, 0.12), 0.1, 0.7))
-    warm = np.array([1.0, 1.0, 1.0]) + rng.normal(0, 0.06) * np.array([1, 0, -1])
-    return Light(towards / np.linalg.norm(towards), strength * warm, around * (2 - warm))
 
 
 class Simulation:
     """One print in one printer before one camera, all drawn from `seed`.
 
-    failure: None for a healthy print, "random", or a name of `FAILURES`; world: a name of `WORLDS` or None for any;
-    duration: seconds of printing (drawn when None); nuisance: True for events at random, False for none, or the
-    kinds that shall happen; viewpoint: a name of `VIEWPOINTS` or None; onset: second of printing at which the
-    failure begins (drawn between 8 and 75 % of the print when None); shape: a name of `SHAPES`; `plan`: a print of
-    your own (from `gcode.read_gcode`) in place of a random one. Raises ValueError for unknown names.
+    failure: None for a healthy print, "random", or a name of `FAILURES`; world: a name of `WORLDS` or None
+    for any; duration: seconds of printing (drawn when None); nuisance: True for events at random, False for
+    none, or the kinds that shall happen; viewpoint: a name of `VIEWPOINTS` or None; onset: second of printing
+    at which the failure begins (drawn between 8 and 75 % of the print when None); shape: a name of `SHAPES`;
+    `plan`: a print of your own (from `gcode.read_gcode`) in place of a random one. Raises ValueError for
+    unknown names.
     """
 
     def __init__(
@@ -287,9 +185,10 @@ class Simulation:
         rng = stream(self.seed, "moment", round(second * 1000))
         moment, bump = self._moment(second, rng)
         image, mask = self._renderer.paint(self.scene(second), self.light, bump=bump)
+        brightness = float(np.clip((self.light.ambient + self.light.key).mean() * 0.7, 0.15, 0.9))
         for event in self.timeline.active(second):
             if event.kind == "hand":
-                colour, cover = hand_mask(event, second, width, height)
+                colour, cover = hand_mask(event, second, width, height, brightness)
                 image.paste(colour, (0, 0), cover)
                 mask = np.where(np.asarray(cover) > 128, 0, mask).astype(np.uint8)
         moment = replace(moment, gain=moment.gain * self._metered(image))
@@ -297,7 +196,7 @@ class Simulation:
         return rgb, np.ascontiguousarray(self.optics.bend(mask))
 
     def _metered(self, image: Image.Image) -> float:
-        """The gain that automatic exposure settles on; it evens out most of the scene's brightness, not all."""
+        """The gain that automatic exposure settles on; it evens out most of a scene's brightness."""
         mean = max(float(np.asarray(image.convert("L").reduce(8)).mean()) / 255, 0.02)
         return float(np.clip((self.exposure / mean) ** 0.8, 0.6, 3.5))
 

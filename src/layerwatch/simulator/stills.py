@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from layerwatch.simulator.failures import random_failure_name
 from layerwatch.simulator.randomness import between, choose, happens, stream
-from layerwatch.simulator.simulation import Frame, Simulation
+from layerwatch.simulator.simulation import Simulation
+from layerwatch.simulator.truth import Frame
 
 
 def still(seed: int, size: tuple[int, int] = (640, 480)) -> Frame:

@@ -1,7 +1,8 @@
 """Loose filament: how a strand curls, piles up and droops once nothing holds it.
 
-A strand is a worm-like chain (its curvature wanders) around the way of the nozzle, laid on a height field that
-rises as more falls on it. Every point is laid in order, so a tangle at one time is the start of that at a later.
+A strand is a worm-like chain (its curvature wanders) around the way of the nozzle, laid on a height field
+that rises as more falls on it. Every point is laid in order, so a tangle at one time is the start of that at
+a later.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ PITCH = 2.0
 
 @dataclass(frozen=True)
 class TangleStyle:
-    """curl: mm, radius of the usual loop; spread: mm, how far it strays from the nozzle's way; fluff: mm of height
-    that a strand adds where it lies; sag: points over which height is smoothed; stretch: 0..1, share pulled
-    straight; arcs: mm, height of free loops; ceiling: whether the nozzle presses it flat from above."""
+    """curl: mm, radius of the usual loop; spread: mm, how far it strays from the nozzle's way; fluff: mm of
+    height that a strand adds where it lies; sag: points over which height is smoothed; stretch: 0..1, share
+    pulled straight; arcs: mm, height of free loops; ceiling: whether the nozzle presses it flat from above.
+    """
 
     curl: float
     spread: float
@@ -81,7 +83,7 @@ def tangle(
     base: Callable[[Points], Points],
     ceiling: float,
 ) -> Points:
-    """A strand (n, 3) along the nozzle's `way` (n, 2), one point each, over the surface `base(xy) → z`, mm."""
+    """A strand (n, 3) along the nozzle's `way` (n, 2), one point each, over `base(xy) → z`, mm."""
     count = len(way)
     bend = rng.normal(0, 1, count)
     bend = _smooth(bend[:, None], 25)[:, 0] * 25**0.5 * 0.6 + rng.choice([-1.0, 1.0]) * 0.7

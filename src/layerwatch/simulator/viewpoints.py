@@ -79,7 +79,8 @@ def random_viewpoint(
         middle = np.array([0.0, between(rng, -4, 10), between(rng, -8, 2)])
         view = between(rng, 60, 90)
     if name not in ("wide", "toolhead") and happens(rng, 0.7):
-        span = max(part_span, part_top, 25.0) / between(rng, 0.3, 0.8)
+        tall = part_top * (1.4 if inside else 1.0)
+        span = max(part_span, tall, 25.0) / between(rng, 0.3, 0.8)
         view = float(np.clip(np.rad2deg(2 * np.arctan(span / 2 / np.linalg.norm(eye - middle))), 16, view))
     roll = between(rng, -4, 4) if happens(rng, 0.8) else between(rng, -20, 20)
     return Viewpoint(name, eye, middle, view, roll, happens(rng, 0.04), name == "toolhead")

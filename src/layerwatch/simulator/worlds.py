@@ -1,7 +1,8 @@
 """Printers: bed-slinger, CoreXY box and delta, each drawn differently from its seed.
 
-The printer's frame: x right, y away from the door, z up, mm. On a bed-slinger the bed goes along y; in a CoreXY
-box it sinks; on a delta it stays. The nozzle's place is given in the bed's frame and `pose` moves both.
+The printer's frame: x right, y away from the door, z up, mm. On a bed-slinger the bed goes along y; in a
+CoreXY box it sinks; on a delta it stays. The nozzle's place is given in the bed's frame and `pose` moves
+both.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwatch.simulator.beds import Bed, random_bed
-from layerwatch.simulator.meshes import Mesh, box, disc, frustum, join, plate, refined, tube
+from layerwatch.simulator.heads import ACCENTS, METALS, random_head, tint
+from layerwatch.simulator.meshes import Mesh, box, join, plate, refined, tube
 from layerwatch.simulator.randomness import Rng, between, choose, happens, stream
 
 Points = NDArray[np.float64]
@@ -21,7 +23,9 @@ WORLDS: tuple[str, ...] = ("bedslinger", "corexy", "delta")
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the moving parts are: added to the bed's frame, to the head's (nozzle tip at 0) and to the beam's."""
+    """Where the moving parts are: added to the bed's frame, to the head's (nozzle tip at 0) and to the
+    beam's.
+    """
 
     bed: Points
     head: Points
@@ -30,7 +34,8 @@ class Pose:
 
 @dataclass(frozen=True)
 class World:
-    """static: does not move; carriage: moves with the bed; head: nozzle tip at the origin; beam: carries the head.
+    """static: does not move; carriage: moves with the bed; head: nozzle tip at the origin; beam: carries the
+    head.
 
     wires: anchors of cables in the printer's frame, each to run to the head; reach: mm, bed width and depth.
     """
@@ -62,17 +67,6 @@ class World:
         return np.array([-self.bed.width / 2 + 5, self.bed.depth / 2 - 5])
 
 
-_METALS = [(0.1, 0.1, 0.11), (0.16, 0.16, 0.17), (0.55, 0.56, 0.58), (0.3, 0.31, 0.33)]
-_ACCENTS = [
-    (0.85, 0.35, 0.05),
-    (0.1, 0.35, 0.8),
-    (0.8, 0.1, 0.1),
-    (0.9, 0.75, 0.1),
-    (0.1, 0.6, 0.25),
-    (0.5, 0.2, 0.7),
-]
-
-
 def random_world(seed: int, kind: str | None = None) -> World:
     """A printer of `kind`, or of any. Raises KeyError for an unknown kind."""
     rng = stream(seed, "world")
@@ -80,87 +74,11 @@ def random_world(seed: int, kind: str | None = None) -> World:
     return {"bedslinger": _bedslinger, "corexy": _corexy, "delta": _delta}[kind](rng)
 
 
-def _tint(rng: Rng, options: list[tuple[float, float, float]]) -> tuple[float, float, float]:
-    colour = np.array(options[int(rng.integers(len(options)))]) + rng.normal(0, 0.02, 3)
-    r, g, b = np.clip(colour, 0.02, 1)
-    return float(r), float(g), float(b)
-
-
-def _head(rng: Rng, *, slim: bool = False) -> tuple[Mesh, Mesh]:
-    """Hot end, shroud, fans, ducts of one of several makes, nozzle tip at the origin; and its front face."""
-    plain = [(0.05, 0.05, 0.055), (0.1, 0.1, 0.11), (0.16, 0.16, 0.17), (0.3, 0.31, 0.33), (0.82, 0.82, 0.8)]
-    shell = _tint(rng, plain if happens(rng, 0.75) else _ACCENTS)
-    dark = tuple(v * 0.45 for v in shell)
-    wide, deep, tall = between(rng, 19, 31), between(rng, 17, 30), between(rng, 38, 66)
-    if slim:
-        wide, deep, tall = wide * 0.8, deep * 0.7, tall * 0.6
-    low = between(rng, 7, 14)
-    block = _tint(rng, [(0.7, 0.7, 0.7), (0.75, 0.3, 0.2), (0.12, 0.12, 0.12), (0.2, 0.35, 0.7)])
-    parts = [
-        tube((0, 0, 0), 0.9, 3, (0.75, 0.6, 0.3), top=3.6, sides=10),
-        box((-7, -7, 3), (7, 7, low + 2), block),
-    ]
-    make = choose(rng, {"box": 2.0, "shroud": 2.0, "open": 1.5})
-    if make == "box":
-        parts.append(box((-wide, -deep, low), (wide, deep, low + tall), shell))
-        parts.append(
-            box((-wide * 0.8, -deep * 0.7, low + tall), (wide * 0.8, deep * 0.8, low + tall * 1.25), dark)
-        )
-    elif make == "shroud":
-        parts.append(
-            frustum((-wide, -deep, low), (wide, deep, low + tall * 0.5), shell, between(rng, 0.35, 0.75))
-        )
-        parts.append(box((-wide, -deep, low + tall * 0.5), (wide, deep, low + tall), shell))
-        parts.append(
-            frustum((-wide * 0.9, -deep * 0.6, low + tall), (wide * 0.9, deep, low + tall * 1.4), dark, 1.15)
-        )
-    else:
-        parts.append(box((-wide * 0.7, -2, low), (wide * 0.7, deep, low + tall * 1.1), shell))
-        for fin in range(7):
-            z = low + 6 + fin * 4.2
-            parts.append(box((-11, -deep * 0.6, z), (11, 0, z + 2.2), (0.66, 0.67, 0.69)))
-        parts.append(box((-16, -deep * 0.9, low + 4), (-12, 2, low + 38), dark))
-        parts.append(box((wide * 0.5, -deep * 0.7, low + 12), (wide * 1.2, deep * 0.5, low + 58), dark))
-    for side in (-1, 1):
-        if happens(rng, 0.5):
-            duct = frustum((-8, -9, low - 5), (8, 9, low + 14), dark, 0.45)
-            parts.append(duct.moved(np.array([side * wide * 0.75, -deep * 0.6, 0])))
-    if happens(rng, 0.4):
-        parts.append(box((wide, -10, low - 5), (wide + 12, 12, low + 30), _tint(rng, _METALS)))
-    decals: list[Mesh] = []
-    front = -deep - 0.6
-    if make != "open" and happens(rng, 0.8):
-        radius = min(wide, tall / 2) * between(rng, 0.5, 0.85)
-        middle = (between(rng, -3, 3), front, low + tall * between(rng, 0.5, 0.62))
-        decals.append(disc(middle, radius, dark, inner=radius * 0.28))
-        for s in (0.5, 0.75, 1.0):
-            decals.append(
-                disc((middle[0], front - 0.4, middle[2]), radius * s, shell, inner=radius * (s - 0.07))
-            )
-        for blade in np.linspace(0, 2 * np.pi, 7)[:-1]:
-            x, z = np.cos(blade) * radius, np.sin(blade) * radius
-            px, pz = -z * 0.12, x * 0.12
-            edge = [(0, 0), (x * 0.95 + px, z * 0.95 + pz), (x * 0.95 - px, z * 0.95 - pz), (0, 0)]
-            quad = [(middle[0] + u, front - 0.2, middle[2] + v) for u, v in edge]
-            decals.append(plate(quad, (0, -1, 0), tuple(v * 0.6 for v in dark)))
-    if happens(rng, 0.4):
-        size = between(rng, 3, 7)
-        x, z = between(rng, -wide * 0.6, wide * 0.6), low + tall * 0.55
-        label = _tint(rng, [(0.95, 0.85, 0.1), (0.9, 0.9, 0.9), *_ACCENTS])
-        y = front - 0.6
-        corners = [(x - size, y, z), (x + size, y, z), (x, y, z + size * 1.7), (x, y, z + size * 1.7)]
-        decals.append(plate(corners, (0, -1, 0), label))
-    if happens(rng, 0.3):
-        shine = _tint(rng, [(0.95, 0.35, 0.4), (0.85, 0.85, 0.85), (0.2, 0.2, 0.22)])
-        parts.append(tube((-wide - between(rng, 6, 12), -4, low - 2), 4.5, between(rng, 20, 38), shine))
-    return refined(join(parts), 3, rng), join(decals)
-
-
 def _bedslinger(rng: Rng) -> World:
     bed = random_bed(rng, is_round=False)
     half, deep = bed.width / 2, bed.depth / 2
-    metal = _tint(rng, _METALS[:2] + _METALS[2:3] * happens(rng, 0.3))
-    accent = _tint(rng, _METALS + _ACCENTS)
+    metal = tint(rng, METALS[:2] + METALS[2:3] * happens(rng, 0.3))
+    accent = tint(rng, METALS + ACCENTS)
     tall = between(rng, 300, 420)
     post, back = half + between(rng, 22, 45), between(rng, 15, 45)
     floor = -between(rng, 55, 80)
@@ -174,9 +92,7 @@ def _bedslinger(rng: Rng) -> World:
     ]
     if happens(rng, 0.5):
         static.append(
-            box(
-                (half * 0.1, -deep - 55, floor - 5), (half * 0.9, -deep - 25, floor + 40), _tint(rng, _METALS)
-            )
+            box((half * 0.1, -deep - 55, floor - 5), (half * 0.9, -deep - 25, floor + 40), tint(rng, METALS))
         )
     for side in (-1, 1):
         static.append(
@@ -197,9 +113,9 @@ def _bedslinger(rng: Rng) -> World:
         box(
             (-post - 30, back - 20, beam_z - 12),
             (-post + 18, back + 25, beam_z + 48),
-            _tint(rng, _METALS + _ACCENTS[:2]),
+            tint(rng, METALS + ACCENTS[:2]),
         ),
-        box((post - 16, back - 20, beam_z - 12), (post + 25, back + 25, beam_z + 40), _tint(rng, _METALS)),
+        box((post - 16, back - 20, beam_z - 12), (post + 25, back + 25, beam_z + 40), tint(rng, METALS)),
         box((-post, back - 17, beam_z + 8), (post, back - 14, beam_z + 13), (0.06, 0.06, 0.06)),
     ]
     wires = tuple(
@@ -215,7 +131,7 @@ def _bedslinger(rng: Rng) -> World:
         bed,
         refined(join(static), 5, rng),
         join(carriage),
-        *_head(rng),
+        *random_head(rng),
         join(beam),
         wires,
         False,
@@ -226,9 +142,9 @@ def _bedslinger(rng: Rng) -> World:
 def _corexy(rng: Rng) -> World:
     bed = random_bed(rng, is_round=False)
     half, deep = bed.width / 2, bed.depth / 2
-    metal = _tint(rng, _METALS)
+    metal = tint(rng, METALS)
     room, top, floor = 40, between(rng, 60, 110), -between(rng, 260, 380)
-    wall = _tint(
+    wall = tint(
         rng, [(0.12, 0.12, 0.13), (0.3, 0.3, 0.32), (0.75, 0.75, 0.74), (0.05, 0.05, 0.06), (0.45, 0.47, 0.5)]
     )
     x, y = half + room, deep + room
@@ -266,12 +182,12 @@ def _corexy(rng: Rng) -> World:
         static.append(box((half * 0.4, y - 55, 2), (half * 0.4 + 40, y - 20, 24), (0.15, 0.15, 0.16)))
     carriage = [
         box((-half, -deep, -5), (half, deep, -0.6), bed.edge),
-        box((-half * 0.8, deep * 0.2, -22), (half * 0.8, y - 12, -7), _tint(rng, _METALS)),
+        box((-half * 0.8, deep * 0.2, -22), (half * 0.8, y - 12, -7), tint(rng, METALS)),
     ]
     beam = [
         box((-x + 10, 14, 22), (x - 10, 30, 40), metal),
-        box((-x + 4, -18, 18), (-x + 34, 40, 46), _tint(rng, _METALS + _ACCENTS)),
-        box((x - 34, -18, 18), (x - 4, 40, 46), _tint(rng, _METALS + _ACCENTS)),
+        box((-x + 4, -18, 18), (-x + 34, 40, 46), tint(rng, METALS + ACCENTS)),
+        box((x - 34, -18, 18), (x - 4, 40, 46), tint(rng, METALS + ACCENTS)),
     ]
     wires = ((np.array([between(rng, -x, x) * 0.5, y - 10, top]), np.array([0, 10, 70]), between(rng, 2, 7)),)
     return World(
@@ -279,7 +195,7 @@ def _corexy(rng: Rng) -> World:
         bed,
         refined(join(static), 5, rng),
         join(carriage),
-        *_head(rng),
+        *random_head(rng),
         join(beam),
         wires,
         False,
@@ -290,7 +206,7 @@ def _corexy(rng: Rng) -> World:
 def _delta(rng: Rng) -> World:
     bed = random_bed(rng, is_round=True)
     reach = bed.width / 2
-    metal = _tint(rng, _METALS)
+    metal = tint(rng, METALS)
     static = []
     for angle in (np.pi / 2, np.pi * 7 / 6, np.pi * 11 / 6):
         x, y = (reach + 45) * np.cos(angle), (reach + 45) * np.sin(angle)
@@ -304,8 +220,8 @@ def _delta(rng: Rng) -> World:
     )
     carriage = [tube((0, 0, -6), reach + 2, 5.2, bed.edge, sides=40)]
     plate_z = between(rng, 16, 26)
-    head, decals = _head(rng, slim=True)
-    effector = [tube((0, 0, plate_z), 32, 5, _tint(rng, _METALS + _ACCENTS), sides=12), head]
+    head, decals = random_head(rng, slim=True)
+    effector = [tube((0, 0, plate_z), 32, 5, tint(rng, METALS + ACCENTS), sides=12), head]
     wires = ((np.array([0.0, reach, 500.0]), np.array([0, 4, 60]), 3.0),)
     return World(
         "delta",
