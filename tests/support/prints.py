@@ -1,4 +1,4 @@
-"""Pictures of one print as a fixed camera sees it: the scene stays, the print moves, `FakeDetector` reads red."""
+"""Pictures of one print as a fixed camera sees it; `FakeDetector` reads the failure from their red."""
 
 from __future__ import annotations
 

@@ -89,13 +89,14 @@ class Contexts:
 
     def admit(self, session: Session, call: Call) -> Answer | None:
         """The stored answer if this call repeats one; else None if it may go on. Raises TooSoon."""
-        if call.key is not None:
-            stored = _stored(session, call)
-            if stored is not None:
-                return stored
+        # The context before the stored answer, here and in `_write`: an answer that is committed between the
+        # two looks is then found, and its own call is not taken for an early one.
         last = session.execute(
             select(ContextRow.inspected_at, ContextRow.interval_ms).where(ContextRow.id == call.context.id)
         ).one_or_none()
+        stored = _stored(session, call)
+        if stored is not None:
+            return stored
         if last is not None:
             early.check(last.inspected_at, last.interval_ms / 1000, call.at)
         return None
@@ -140,11 +141,10 @@ class Contexts:
         return await self._database.run(lesson)
 
     def _write(self, session: Session, call: Call, evidence: Evidence) -> Outcome:
-        if call.key is not None:
-            stored = _stored(session, call)
-            if stored is not None:
-                return Outcome(stored, repeated=True)
         row = _row(session, call.context)
+        stored = _stored(session, call)
+        if stored is not None:
+            return Outcome(stored, repeated=True)
         if row is not None:
             early.check(row.inspected_at, row.interval_ms / 1000, call.at)
         state, verdict = temporal.step(_unpack(row), evidence, call.seconds, call.context.levels, call.camera)
@@ -203,6 +203,8 @@ def _row(session: Session, context: Context) -> ContextRow | None:
 
 
 def _stored(session: Session, call: Call) -> Answer | None:
+    if call.key is None:
+        return None
     body = session.scalar(
         select(AnswerRow.body).where(AnswerRow.context_id == call.context.id, AnswerRow.key == call.key)
     )
