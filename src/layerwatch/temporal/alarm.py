@@ -26,16 +26,12 @@ class Alarm:
         credit = min(seconds, c.LONGEST_CREDIT)
         if quality > c.BAD_QUALITY:
             good = self.good_seconds + credit if quality >= c.CLEAR_QUALITY else 0.0
-            cleared = good >= c.CLEAR_SECONDS
-            return Alarm(
-                max(0.0, self.bad_seconds - credit),
-                good,
-                0 if cleared else self.warned,
-                0 if cleared else self.paused,
-            )
+            if good >= c.CLEAR_SECONDS:
+                return Alarm(good_seconds=min(good, c.MOST_SECONDS))
+            return Alarm(max(0.0, self.bad_seconds - credit), good, self.warned, self.paused)
         bad = self.bad_seconds + (credit if last_quality <= c.BAD_QUALITY else 0.0)
         return Alarm(
-            min(bad, c.MOST_BAD_SECONDS),
+            min(bad, c.MOST_SECONDS),
             0.0,
             self.warned | _levels_due(bad, log_odds, c.WARNING_SECONDS),
             self.paused | _levels_due(bad, log_odds, c.PAUSE_SECONDS),

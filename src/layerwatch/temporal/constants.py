@@ -65,7 +65,7 @@ LAMP_STEPS = 4.0  # … and more than so many usual steps
 # --- time ---------------------------------------------------------------------------------------------------
 USUAL_INTERVAL = 20.0  # seconds; closer frames carry proportionally less evidence
 LONGEST_CREDIT = 45.0  # seconds of low quality that one interval may add
-MOST_BAD_SECONDS = 600.0
+MOST_SECONDS = 600.0  # of low or of good quality that are counted
 LONGEST_GAP = 900.0  # seconds; a longer silence counts as this long
 CLOCK_SET_BACK = 600.0  # a frame earlier than this is a clock set back, not a late frame
 
@@ -79,5 +79,5 @@ UNSURE_LOG_ODDS = 0.5
 # Seconds of quality 1-3, for levels 1-5: when sure, and at the latest.
 WARNING_SECONDS: tuple[tuple[float, float], ...] = ((8, 20), (18, 35), (30, 58), (55, 100), (90, 160))
 PAUSE_SECONDS: tuple[tuple[float, float], ...] = ((35, 55), (50, 75), (68, 98), (110, 160), (170, 240))
-CLEAR_SECONDS = 60.0  # seconds of better quality until a flag goes down
+CLEAR_SECONDS = 90.0  # seconds of better quality until a flag goes down
 CLEAR_QUALITY = 5

@@ -45,9 +45,12 @@ class CameraState:
     view: View
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PrintState:
-    """What is believed of a print. seconds: of its last picture.  kinds: decaying mean of each kind."""
+    """What is believed of a print. seconds: of its last picture.  kinds: decaying mean of each kind.
+
+    Two states are equal when their bytes are.
+    """
 
     belief: Belief
     alarm: Alarm
@@ -76,6 +79,12 @@ class PrintState:
         for camera in self.cameras:
             parts += _camera_parts(camera)
         return b"".join(parts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PrintState) and self.to_bytes() == other.to_bytes()
+
+    def __hash__(self) -> int:
+        return hash(self.to_bytes())
 
     @classmethod
     def from_bytes(cls, data: bytes) -> PrintState:
