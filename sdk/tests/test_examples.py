@@ -19,6 +19,7 @@ from layerwatch_sdk.testing import JPEG, KEY, FakeService
 
 SDK = Path(__file__).resolve().parents[1]
 EXAMPLES = SDK / "examples"
+GUIDE = SDK.parent / "docs" / "sdk.md"
 HTTP_EXAMPLES = SDK.parent / "docs" / "http-examples.md"
 
 
@@ -94,6 +95,32 @@ def test_requests_plain(running: FakeService, camera: str) -> None:
     lines = run("requests_plain.py", running, camera, "--pictures", "2")
     assert lines == ["quality 8/10, pause: False"] * 2
     assert len(running.billed) == 2
+
+
+def python_blocks(page: Path) -> List[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+def test_the_readmes_program(running: FakeService, tmp_path: Path) -> None:
+    (tmp_path / "frame.jpg").write_bytes(JPEG)
+    running.extra = {"PauseSuggested": True}
+    (block,) = python_blocks(SDK / "README.md")
+    done = subprocess.run(
+        [sys.executable, "-c", block],
+        env=environment(running),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["quality 8/10", "pause the printer"]
+
+
+def test_the_guides_test_of_your_own() -> None:
+    block = python_blocks(GUIDE)[-1]
+    assert "assert" in block
+    exec(compile(block, str(GUIDE), "exec"), {})
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
