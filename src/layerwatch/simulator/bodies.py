@@ -104,7 +104,7 @@ def _paint_slabs(
     levels = np.arange(view.body.first_layer, min(view.layers, view.body.top_layer))
     levels = levels[np.argsort(-np.abs((levels + 0.5) * step - eye_local[2]), kind="stable")]
     pixels, _ = canvas.camera.project(world)
-    good = np.isfinite(pixels).reshape(len(world), 8).all(axis=1).tolist()
+    good = np.asarray(np.isfinite(pixels)).reshape(len(world), 8).min(axis=1, initial=True).tolist()
     flat = np.clip(np.nan_to_num(pixels), -4000, 8000).reshape(len(world), 8).tolist()
     ink = inks(colours, 0)
     if view.label:

@@ -273,7 +273,9 @@ _WEIGHTS = dict.fromkeys(SHAPES, 1.0) | {"figure": 3.0, "vase": 1.6, "boat": 1.4
 
 
 def random_object(rng: Rng, shape: str | None = None) -> list[Solid]:
-    """One object, centred, turned at random. Raises KeyError for an unknown `shape`."""
+    """One object, centred, turned at random. Raises ValueError for an unknown `shape`."""
+    if shape is not None and shape not in SHAPES:
+        raise ValueError(f"unknown shape {shape!r}; known: {', '.join(SHAPES)}")
     solids = SHAPES[shape or choose(rng, _WEIGHTS)](rng)
     turn = between(rng, 0, 2 * np.pi)
     matrix = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])

@@ -27,6 +27,16 @@ def turn_view(view: BodyView, pivot: Points, turn: Points) -> None:
     view.offset = turn @ (view.offset - pivot) + pivot
 
 
+def rest_on_bed(view: BodyView, step: float) -> None:
+    """Raise `view` so that no point of it is below the bed."""
+    printed = view.body.layer < view.layers
+    levels = view.body.layer[printed] * step
+    points = np.hstack([view.body.end[printed], levels[:, None]])
+    points = np.concatenate([points, points + [0, 0, step]])
+    if len(points):
+        view.offset = view.offset - np.array([0, 0, min(float(view.to_bed(points)[:, 2].min()), 0.0)])
+
+
 class Detachment(Failure):
     """The part comes off the bed, slides and tilts with the nozzle; what follows is laid on air."""
 
@@ -69,6 +79,7 @@ class Detachment(Failure):
             axis = np.array([-way[1], way[0], 0])
             turn_view(view, centre + way * view.body.radius * 0.6, turn_about(axis, self.tilt * share))
         view.offset = view.offset + self.way * share
+        rest_on_bed(view, scene.step)
         view.label, view.label_from = self.label, 0
         if self.loose:
             self.loose.add_to(scene, second)
@@ -104,8 +115,7 @@ class KnockedOver(Failure):
         share = min(since / 6, 1.0)
         turn_view(view, pivot, turn_about(np.array([-way[1], way[0], 0]), self.rest * share**2))
         view.offset = view.offset + way * self.slide * min(since / 40, 1.0)
-        low = view.to_bed(np.hstack([view.body.end, (view.body.layer * scene.step)[:, None]]))
-        view.offset = view.offset - np.array([0, 0, min(float(low[:, 2].min()), 0.0)])
+        rest_on_bed(view, scene.step)
         view.label = self.label
         self.loose.add_to(scene, second)
 
@@ -132,8 +142,7 @@ class PickedUp(Failure):
         turn_view(view, grip, turn_about(np.array([1.0, 0, 0]), self.lean[0] * share))
         turn_view(view, grip, turn_about(np.array([0, 1.0, 0]), self.lean[1] * share))
         view.offset = view.offset + scene.nozzle - grip + np.array([0, 0, self.height * share - 0.3])
-        low = view.to_bed(np.hstack([view.body.end, (view.body.layer * scene.step)[:, None]]))[:, 2].min()
-        view.offset = view.offset - np.array([0, 0, min(float(low), 0.0)])
+        rest_on_bed(view, scene.step)
         view.label = self.label
 
 
@@ -165,7 +174,6 @@ class SupportCollapse(Failure):
         turn_view(
             view, pivot, turn_about(np.array([-way[1], way[0], 0]), self.rest * min(since / 30, 1) ** 2)
         )
-        low = view.to_bed(np.hstack([view.body.end, (view.body.layer * scene.step)[:, None]]))[:, 2].min()
-        view.offset = view.offset - np.array([0, 0, min(float(low), 0.0)])
+        rest_on_bed(view, scene.step)
         view.label = self.label
         self.loose.add_to(scene, second)
