@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from layerwatch import console
 from layerwatch.accounts import CallerRefused, KeyRing
 from layerwatch.api import health, openapi, routes
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
@@ -77,6 +78,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, vision: Eye | 
     app.include_router(routes.router)
     app.include_router(health.router)
     openapi.install(app)
+    console.install(app, parts)
     _answer_errors(app, parts)
     return app
 

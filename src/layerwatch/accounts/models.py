@@ -24,6 +24,9 @@ class Account(Base):
     blocked_from: Mapped[datetime | None]
     """From then on Process calls are refused, for an invoice that is overdue past its grace."""
     billing_email: Mapped[str | None] = mapped_column(String(254))
+    payment_ready: Mapped[bool] = mapped_column(default=False)
+    """A way to pay is set up, so that the account may leave free usage only."""
+    stripe_customer: Mapped[str | None] = mapped_column(String(80))
     created_at: Mapped[datetime]
 
 

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from layerwatch.accounts.models import User, WebSession
@@ -67,6 +67,39 @@ def find(session: Session, token: str | None, now: datetime) -> WebSession | Non
     return row
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A session of a user as its owner sees it."""
+
+    address: str
+    agent: str
+    seen_at: datetime
+    this: bool
+
+
+def of_user(session: Session, user: User, token: str | None, now: datetime) -> list[Seen]:
+    """The user's live sessions, the latest seen first; `this` marks the one of the token."""
+    rows = session.scalars(
+        select(WebSession)
+        .where(WebSession.user_id == user.id, WebSession.complete.is_(True), WebSession.seen_at > now - IDLE)
+        .order_by(WebSession.seen_at.desc())
+    )
+    mine = _digest(token or "")
+    return [Seen(row.address, row.agent, row.seen_at, hmac.compare_digest(row.digest, mine)) for row in rows]
+
+
+def touch(session: Session, token: str, now: datetime) -> None:
+    """Keep that the session was seen now."""
+    row = session.get(WebSession, _digest(token))
+    if row is not None:
+        row.seen_at = now
+
+
+def look_at(session: Session, token: str, account_id: int) -> None:
+    """Turn a session to another account. Whether the user may is for the caller to check."""
+    session.get_one(WebSession, _digest(token)).account_id = account_id
+
+
 def end(session: Session, token: str) -> None:
     """End one session, here and on every node at once."""
     session.execute(delete(WebSession).where(WebSession.digest == _digest(token)))
@@ -78,6 +111,11 @@ def end_all(session: Session, user: User, keep: str | None = None) -> None:
     if keep is not None:
         ended = ended.where(WebSession.digest != _digest(keep))
     session.execute(ended)
+
+
+def new_form_cookie() -> str:
+    """A name for a browser that is not signed in, so that its forms can be told from others'."""
+    return secrets.token_urlsafe(24)
 
 
 def form_token(cookie: str, key: bytes) -> str:

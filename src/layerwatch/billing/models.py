@@ -118,6 +118,16 @@ class Counter(Base):
     value: Mapped[int]
 
 
+class PaymentEvent(Base):
+    """An event of the payment provider that was taken: a repeat of it does nothing."""
+
+    __tablename__ = "payment_events"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(80))
+    taken_at: Mapped[datetime]
+
+
 class SpendAlert(Base):
     """Tell somebody once a month when an account's spending reaches an amount."""
 

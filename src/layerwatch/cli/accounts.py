@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from layerwatch.accounts import create_account, find_account, list_accounts
+from layerwatch.accounts.audit import ON_THE_COMMAND_LINE, entries, record
 from layerwatch.accounts.models import Account
+from layerwatch.accounts.users import operator_link
 from layerwatch.billing import Month, price_books
 from layerwatch.cli.office import AsJson, ConfigFile, DataDir, moment, office, show, table
 
@@ -40,6 +42,7 @@ def create(
         account = create_account(
             session, name, desk.now, price_book=price_book, free_only=free_only, billing_email=email
         )
+        record(session, ON_THE_COMMAND_LINE, "account created", name, desk.now, account.id)
         row = as_row(account)
         if as_json:
             show(row)
@@ -47,6 +50,46 @@ def create(
             typer.echo(
                 f"Account {row['id']}, {name!r}. Next: layerwatch keys create --account {row['id']} --name …"
             )
+
+
+@app.command()
+def link(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Print a link that signs the operator in to the console, once, within 12 hours.
+
+    `layerwatch serve` prints one too when it starts on your own machine.
+    """
+    with office(data_dir, config) as desk:
+        address = desk.database.transact(
+            lambda session: operator_link(session, desk.settings.own_url, desk.now)
+        )
+    show({"link": address}) if as_json else typer.echo(address)
+
+
+@app.command()
+def audit(
+    account: Annotated[
+        str | None, typer.Option("--account", "-a", help="Number or name.", show_default="all")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest first.")] = 50,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who did what, when, from where."""
+    with office(data_dir, config) as desk, desk.database.read() as session:
+        owner = None if account is None else find_account(session, account).id
+        rows = [
+            {
+                "at": moment(row.at),
+                "account": row.account_id,
+                "who": row.who,
+                "from": row.address,
+                "action": row.action,
+                "detail": row.detail,
+            }
+            for row in entries(session, owner, limit)
+        ]
+    show(rows) if as_json else table("Audit log", rows)
 
 
 @app.command("list")
@@ -79,6 +122,9 @@ def set_(
             found.price_book = price_book
         if email is not None:
             found.billing_email = email or None
+        given = {"free only": free_only, "price book": price_book, "email": email}
+        changes = ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
+        record(session, ON_THE_COMMAND_LINE, "account changed", changes, desk.now, found.id)
         row = as_row(found)
     show(row) if as_json else table("Account", [_in_short(row)])
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from layerwatch.accounts.audit import ON_THE_COMMAND_LINE, record
 from layerwatch.billing.errors import NotPossible
 from layerwatch.billing.invoices import close_all, credit, find_invoice, list_invoices, pay, preview
 from layerwatch.billing.money import cents, dollars
@@ -70,7 +71,8 @@ def close(
         if month is None:
             period = period.previous
         issued = set(close_all(desk.database, period, terms_of(desk), desk.now))
-        with desk.database.read() as session:
+        with desk.database.begin() as session:
+            record(session, ON_THE_COMMAND_LINE, "month closed", str(period), desk.now)
             rows = [row for row in list_invoices(session) if row.month == period]
             if as_json:
                 show([row.as_json(desk.now) for row in rows])
@@ -136,6 +138,8 @@ def pay_(
             terms=terms_of(desk),
             now=desk.now,
         )
+        detail = f"{number} {cents(received)} {reference}"
+        record(session, ON_THE_COMMAND_LINE, "payment booked", detail, desk.now, invoice.account_id)
         _print(statement(session, invoice), desk, None, as_json)
 
 
@@ -156,7 +160,9 @@ def credit_(
         invoice = find_invoice(session, number)
         now = statement(session, invoice)
         taken_back = now.cents - now.credited if given is None else given
-        credit(session, invoice, taken_back, reason, terms_of(desk), desk.now)
+        note = credit(session, invoice, taken_back, reason, terms_of(desk), desk.now)
+        detail = f"{note.number} over {number} {cents(taken_back)}"
+        record(session, ON_THE_COMMAND_LINE, "credit note", detail, desk.now, invoice.account_id)
         _print(statement(session, invoice), desk, None, as_json)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from layerwatch.accounts import create_key, disable_key, find_key, list_keys
+from layerwatch.accounts.audit import ON_THE_COMMAND_LINE, record
 from layerwatch.accounts.models import ApiKey
 from layerwatch.billing.usage import last_used
 from layerwatch.cli.office import (
@@ -66,6 +67,7 @@ def create(
                 addresses=allow_from or (),
             )
             row = as_row(new.row)
+            record(session, ON_THE_COMMAND_LINE, "key created", _told(new.row), desk.now, owner.id)
         if as_json:
             show({"key": new.text} | row)
         else:
@@ -109,10 +111,15 @@ def disable(
             typer.confirm(f"Disable key {key.id} ({key.name!r}, {row['shown']}) for ever?", abort=True)
         with desk.database.begin() as session:
             row = as_row(disable_key(session, owner.id, key.id, desk.now))
+            record(session, ON_THE_COMMAND_LINE, "key disabled", _told(key), desk.now, owner.id)
         if as_json:
             show(row)
         else:
             typer.echo(f"Key {row['id']} is disabled.")
+
+
+def _told(key: ApiKey) -> str:
+    return f"{key.id} {key.name} {key.prefix}…"
 
 
 def as_row(key: ApiKey) -> dict[str, Any]:

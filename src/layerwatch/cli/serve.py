@@ -143,6 +143,7 @@ def _greet(settings: Settings, database: Any, *, as_json: bool) -> None:
         "docs": f"{settings.own_url}/docs",
         "data_dir": str(settings.data_dir),
         "has_key": has_key,
+        "console": _console_link(settings, database),
     }
     if as_json:
         print(json.dumps(where), flush=True)
@@ -151,9 +152,26 @@ def _greet(settings: Settings, database: Any, *, as_json: bool) -> None:
     out.print(f"Layerwatch listens on [bold]{settings.own_url}[/]   (Ctrl-C ends it)")
     out.print(f"  API reference  {where['docs']}")
     out.print(f"  Data           {settings.data_dir}")
+    out.print(f"  Console        {where['console']}", highlight=False)
     if not has_key:
         out.print("\nNo API key exists yet. Make one, in another terminal:")
         out.print(f"  [bold]{_keys_command(settings)}[/]", highlight=False)
+
+
+def _console_link(settings: Settings, database: Any) -> str:
+    """Where the console is; on one's own machine with a link that signs the operator in, once."""
+    import ipaddress
+    from datetime import UTC, datetime
+
+    from layerwatch.accounts.users import operator_link
+
+    try:
+        own_machine = ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        own_machine = settings.host == "localhost"
+    if not own_machine:
+        return f"{settings.own_url}/console/"
+    return str(database.transact(lambda session: operator_link(session, settings.own_url, datetime.now(UTC))))
 
 
 def _keys_command(settings: Settings) -> str:

@@ -1,0 +1,52 @@
+"""The console as an ASGI application."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from layerwatch.accounts.mail import Mailer, mailer_for
+from layerwatch.console import pages
+from layerwatch.console.render import static_file
+from layerwatch.console.web import BASE, HEADERS, error_page, routes
+from layerwatch.parts import Parts
+
+
+def install(app: Starlette, parts: Parts, mailer: Mailer | None = None) -> None:
+    """Put the console under `/console`, and lead a browser there that asks for `/`."""
+    for path in ("/", BASE):
+        app.add_route(path, _to_the_console, methods=["GET"], include_in_schema=False)
+    app.mount(BASE, create_console(parts, mailer), name="console")
+
+
+def create_console(parts: Parts, mailer: Mailer | None = None) -> Starlette:
+    """The console over the parts of a running server. mailer: by default the one of the settings."""
+    settings = parts.settings
+    mailer = mailer or mailer_for(settings.mail_server.get_secret_value(), settings.mail_from)
+    post_room = ThreadPoolExecutor(2, thread_name_prefix="layerwatch-mail")
+    console = Starlette(
+        routes=[
+            Route("/static/{name}", static_file, methods=["GET"]),
+            *routes(pages.ALL, parts, mailer, post_room),
+        ],
+        exception_handlers={HTTPException: _no_such_page},
+    )
+    console.router.redirect_slashes = False
+    return console
+
+
+async def _to_the_console(request: Request) -> Response:
+    return RedirectResponse(f"{BASE}/", 307)
+
+
+async def _no_such_page(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    response = error_page(status, "There is no such page.")
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,0 +1,22 @@
+"""The console's pages by theme. `ALL` is the route table: every page and what it needs."""
+
+from __future__ import annotations
+
+from layerwatch.console.pages import (
+    account,
+    invoices,
+    keys,
+    operator,
+    prints,
+    profile,
+    review,
+    sign_in,
+    usage,
+)
+from layerwatch.console.web import Page
+
+ALL: tuple[Page, ...] = tuple(
+    page
+    for theme in (sign_in, prints, keys, usage, invoices, account, profile, operator, review)
+    for page in theme.pages.all
+)

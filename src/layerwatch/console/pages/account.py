@@ -1,0 +1,176 @@
+"""The account's settings: limits, alerts, members, audit log."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from starlette.responses import Response
+
+from layerwatch.accounts import BadInput
+from layerwatch.accounts.audit import entries
+from layerwatch.accounts.models import Account
+from layerwatch.accounts.roles import Role, members_of, set_role
+from layerwatch.accounts.users import invite
+from layerwatch.billing.alerts import add_alert, list_alerts, remove_alert
+from layerwatch.billing.contracts import book_for
+from layerwatch.billing.money import MICRO_PER_DOLLAR, dollars
+from layerwatch.billing.periods import Month
+from layerwatch.billing.terms import Terms
+from layerwatch.console.web import Needs, Pages, Visit, required
+
+pages = Pages()
+
+
+@pages.get("/settings", Needs.READ_ONLY)
+def show(visit: Visit) -> Response:
+    """Name, limits, alerts and members."""
+    with visit.parts.database.read() as session:
+        account = session.get_one(Account, visit.account_id)
+        terms = Terms.of(visit.parts.settings)
+        book = book_for(session, account.id, account.price_book, Month.of(visit.clock), terms.books)
+        values: dict[str, Any] = {
+            "name": account.name,
+            "billing_email": account.billing_email or "",
+            "free_only": account.free_only,
+            "blocked_from": account.blocked_from,
+            "free_calls": book.free_calls,
+            "alerts": [
+                {
+                    "id": alert.id,
+                    "micro_dollars": alert.micro_dollars,
+                    "email": alert.email,
+                    "webhook": alert.webhook,
+                    "secret": alert.webhook_secret if _owns(visit) else None,
+                }
+                for alert in list_alerts(session, account.id)
+            ],
+            "members": [(user.id, user.email, role) for user, role in members_of(session, account.id)],
+        }
+    return visit.page("settings.html", roles=list(Role), owns=_owns(visit), now=visit.clock, **values)
+
+
+@pages.post("/settings", Needs.OWNER)
+def save(visit: Visit) -> Response:
+    """Name and the address that invoices go to."""
+    name = required(visit, "name", "The name")
+    if len(name) > 120:
+        raise BadInput("A name has at most 120 characters.")
+    with visit.parts.database.begin() as session:
+        account = session.get_one(Account, visit.account_id)
+        account.name = name
+        account.billing_email = visit.form.get("billing_email", "").strip()[:254] or None
+        visit.note(session, "account changed", name)
+    return visit.go("/settings", "saved")
+
+
+@pages.post("/settings/free-only", Needs.OWNER)
+def free_only(visit: Visit) -> Response:
+    """Switch free usage only on, or off if payment is set up."""
+    on = visit.form.get("free_only") == "on"
+    with visit.parts.database.begin() as session:
+        account = session.get_one(Account, visit.account_id)
+        if not on and not account.payment_ready and not visit.me.operator:
+            raise BadInput("Set up payment first. Until then this account is on free usage only.")
+        account.free_only = on
+        visit.note(session, "free usage only", "on" if on else "off")
+    return visit.go("/settings", "saved")
+
+
+@pages.post("/alerts", Needs.OWNER)
+def new_alert(visit: Visit) -> Response:
+    """Add a spend alert."""
+    with visit.parts.database.begin() as session:
+        alert = add_alert(
+            session,
+            visit.account_id,
+            _micro_dollars(visit.form.get("dollars", "")),
+            email=visit.form.get("email", "").strip() or None,
+            webhook=visit.form.get("webhook", "").strip() or None,
+        )
+        visit.note(session, "spend alert added", dollars(alert.micro_dollars))
+    return visit.go("/settings", "alert-added")
+
+
+@pages.post("/alerts/{alert_id}/remove", Needs.OWNER)
+def drop_alert(visit: Visit) -> Response:
+    """Remove a spend alert."""
+    with visit.parts.database.begin() as session:
+        remove_alert(session, visit.account_id, visit.number("alert_id"))
+        visit.note(session, "spend alert removed")
+    return visit.go("/settings", "alert-removed")
+
+
+@pages.post("/members", Needs.OWNER)
+def invite_member(visit: Visit) -> Response:
+    """Invite somebody, or change the role of who is a member already."""
+    email = required(visit, "email", "The e-mail address")
+    role = _role(visit)
+    with visit.parts.database.begin() as session:
+        mail = invite(
+            session, visit.account_id, visit.me.account_name, email, role, visit.base_url, visit.now
+        )
+        visit.note(session, "member invited", f"{mail.to} {role.value}")
+    visit.send(mail)
+    return visit.go("/settings", "invited")
+
+
+@pages.post("/members/{user_id}/role", Needs.OWNER)
+def change_member(visit: Visit) -> Response:
+    """Change a member's role."""
+    role = _role(visit)
+    with visit.parts.database.begin() as session:
+        user_id = _member(visit, session)
+        set_role(session, visit.account_id, user_id, role)
+        visit.note(session, "member's role changed", f"{user_id} {role.value}")
+    return visit.go("/settings", "member-changed")
+
+
+@pages.post("/members/{user_id}/remove", Needs.OWNER)
+def remove_member(visit: Visit) -> Response:
+    """Take somebody's membership."""
+    with visit.parts.database.begin() as session:
+        user_id = _member(visit, session)
+        set_role(session, visit.account_id, user_id, None)
+        visit.note(session, "member removed", str(user_id))
+    return visit.go("/settings", "member-removed")
+
+
+@pages.get("/audit", Needs.OWNER)
+def audit(visit: Visit) -> Response:
+    """Who did what in this account."""
+    with visit.parts.database.read() as session:
+        rows = [
+            (row.at, row.who, row.address, row.action, row.detail)
+            for row in entries(session, visit.account_id)
+        ]
+    return visit.page("audit.html", entries=rows, whole=False)
+
+
+def _owns(visit: Visit) -> bool:
+    return visit.me.role is Role.OWNER
+
+
+def _member(visit: Visit, session: object) -> int:
+    user_id = visit.number("user_id")
+    members = members_of(session, visit.account_id)  # type: ignore[arg-type]
+    if user_id not in [user.id for user, _ in members]:
+        raise BadInput("There is no such member.")
+    return user_id
+
+
+def _role(visit: Visit) -> Role:
+    try:
+        return Role(visit.form.get("role", ""))
+    except ValueError as wrong:
+        raise BadInput("There is no such role.") from wrong
+
+
+def _micro_dollars(text: str) -> int:
+    try:
+        amount = Decimal(text.strip().removeprefix("$").replace(",", ""))
+    except InvalidOperation as wrong:
+        raise BadInput("The amount is a number of dollars, such as 50 or 12.50.") from wrong
+    if not amount.is_finite() or not 0 < amount < 10**9:
+        raise BadInput("The amount is a number of dollars above zero.")
+    return int(amount * MICRO_PER_DOLLAR)

@@ -1,0 +1,72 @@
+"""API keys: make, see, disable."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from layerwatch.accounts import AccountsError, BadInput, create_key, disable_key, list_keys
+from layerwatch.billing.usage import last_used
+from layerwatch.console.web import Needs, Pages, Visit
+
+pages = Pages()
+
+
+@pages.get("/keys", Needs.READ_ONLY)
+def show(visit: Visit) -> Response:
+    """The account's keys."""
+    return _page(visit)
+
+
+@pages.post("/keys", Needs.MEMBER)
+def create(visit: Visit) -> Response:
+    """Make a key and show it, this once."""
+    form = visit.form
+    try:
+        if not visit.me.verified:
+            raise BadInput(
+                "Verify your e-mail address first. The settings of your sign-in send the mail again."
+            )
+        with visit.parts.database.begin() as session:
+            new = create_key(
+                session,
+                visit.account_id,
+                name=form.get("name", ""),
+                pepper=visit.parts.secrets.api_keys,
+                now=visit.now,
+                test=form.get("kind") == "test",
+                dialect=2 if form.get("dialect") == "2" else 1,
+                addresses=form.get("addresses", "").replace(",", " ").split(),
+            )
+            visit.note(session, "key created", f"{new.row.id} {new.row.name} {new.row.prefix}…")
+    except AccountsError as wrong:
+        return _page(visit, error=str(wrong), status=400)
+    return _page(visit, new=new.text)
+
+
+@pages.post("/keys/{key_id}/disable", Needs.MEMBER)
+def disable(visit: Visit) -> Response:
+    """Disable a key, for ever."""
+    with visit.parts.database.begin() as session:
+        key = disable_key(session, visit.account_id, visit.number("key_id"), visit.now)
+        visit.note(session, "key disabled", f"{key.id} {key.name}")
+    return visit.go("/keys", "key-disabled")
+
+
+def _page(visit: Visit, *, new: str = "", error: str = "", status: int = 200) -> Response:
+    with visit.parts.database.read() as session:
+        used = last_used(session, visit.account_id)
+        rows = [
+            {
+                "id": key.id,
+                "name": key.name,
+                "shown": f"{key.prefix}…{key.last_four}",
+                "test": key.test,
+                "dialect": key.dialect,
+                "addresses": key.addresses.split(),
+                "created_at": key.created_at,
+                "disabled_at": key.disabled_at,
+                "last_used": used.get(key.id),
+            }
+            for key in list_keys(session, visit.account_id)
+        ]
+    return visit.page("keys.html", status, keys=rows, new=new, error=error, url=visit.base_url)

@@ -1,0 +1,125 @@
+"""What only the operator of the installation sees: all accounts, all invoices, closing, payments."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from layerwatch.accounts import NotFound
+from layerwatch.accounts.audit import entries, record
+from layerwatch.accounts.models import Account
+from layerwatch.accounts.service import list_accounts
+from layerwatch.billing.invoices import (
+    close_all,
+    credit,
+    find_invoice,
+    list_invoices,
+    pay,
+    preview,
+)
+from layerwatch.billing.money import cents
+from layerwatch.billing.periods import Month
+from layerwatch.billing.statement import statement
+from layerwatch.billing.terms import Terms
+from layerwatch.console.pages.usage import month_of
+from layerwatch.console.web import Needs, Pages, Visit, required
+
+pages = Pages()
+
+
+@pages.get("/operator", Needs.OPERATOR)
+def show(visit: Visit) -> Response:
+    """Every account with its month so far, and every invoice that is not settled."""
+    terms, month = Terms.of(visit.parts.settings), Month.of(visit.clock)
+    with visit.parts.database.read() as session:
+        accounts = [
+            {
+                "id": account.id,
+                "name": account.name,
+                "price_book": account.price_book,
+                "free_only": account.free_only,
+                "blocked": account.blocked_from is not None and account.blocked_from <= visit.clock,
+                "draft": preview(session, account, month, terms),
+            }
+            for account in list_accounts(session)
+        ]
+        invoices = list_invoices(session)
+    totals = {
+        "accounts": len(accounts),
+        "calls": sum(row["draft"].calls for row in accounts),  # type: ignore[attr-defined]
+        "cents": sum(row["draft"].cents for row in accounts),  # type: ignore[attr-defined]
+        "owed": sum(max(0, row.balance) for row in invoices),
+    }
+    return visit.page(
+        "operator.html",
+        accounts=accounts,
+        invoices=invoices,
+        totals=totals,
+        month=month,
+        last_month=month.previous,
+        now=visit.clock,
+    )
+
+
+@pages.post("/operator/close", Needs.OPERATOR)
+def close(visit: Visit) -> Response:
+    """Close the month before this one for every account."""
+    month = month_of(visit).previous
+    close_all(visit.parts.database, month, Terms.of(visit.parts.settings), visit.clock)
+    with visit.parts.database.begin() as session:
+        record(session, visit.actor, "month closed", str(month), visit.now)
+    return visit.go("/operator", "month-closed")
+
+
+@pages.post("/operator/invoices/{number}/pay", Needs.OPERATOR)
+def mark_paid(visit: Visit) -> Response:
+    """Book the whole balance as received."""
+    reference = required(visit, "reference", "The bank's reference")
+    with visit.parts.database.begin() as session:
+        invoice = find_invoice(session, visit.path("number"))
+        amount = statement(session, invoice).balance
+        pay(
+            session,
+            invoice,
+            amount,
+            method="manual",
+            reference=reference[:120],
+            terms=Terms.of(visit.parts.settings),
+            now=visit.clock,
+        )
+        detail = f"{invoice.number} {cents(amount)} {reference}"
+        record(session, visit.actor, "payment booked", detail, visit.now, invoice.account_id)
+    return visit.go("/operator", "paid")
+
+
+@pages.post("/operator/invoices/{number}/credit", Needs.OPERATOR)
+def credit_rest(visit: Visit) -> Response:
+    """Take back what is left to pay of an invoice."""
+    reason = required(visit, "reason", "The reason")
+    with visit.parts.database.begin() as session:
+        invoice = find_invoice(session, visit.path("number"))
+        amount = statement(session, invoice).balance
+        note = credit(session, invoice, amount, reason, Terms.of(visit.parts.settings), visit.clock)
+        detail = f"{note.number} over {invoice.number} {cents(amount)}"
+        record(session, visit.actor, "credit note", detail, visit.now, invoice.account_id)
+    return visit.go("/operator", "credited")
+
+
+@pages.post("/operator/accounts/{account_id}/free-only", Needs.OPERATOR)
+def switch_free_only(visit: Visit) -> Response:
+    """Switch an account between free usage only and billed."""
+    on = visit.form.get("free_only") == "on"
+    with visit.parts.database.begin() as session:
+        account = session.get(Account, visit.number("account_id"))
+        if account is None:
+            raise NotFound("There is no such account.")
+        account.free_only = on
+        record(session, visit.actor, "free usage only", "on" if on else "off", visit.now, account.id)
+    return visit.go("/operator", "saved")
+
+
+@pages.get("/operator/audit", Needs.OPERATOR)
+def audit(visit: Visit) -> Response:
+    """Who did what in the whole installation."""
+    with visit.parts.database.read() as session:
+        rows = [(row.at, row.who, row.address, row.action, row.detail) for row in entries(session, None, 300)]
+    return visit.page("audit.html", entries=rows, whole=True)

@@ -1,0 +1,134 @@
+"""The user's own sign-in: password, one-time codes, other browsers."""
+
+from __future__ import annotations
+
+import segno
+from starlette.responses import Response
+
+from layerwatch.accounts import AccountsError, SignInRefused, attempts, passwords, sessions, totp, users
+from layerwatch.accounts.audit import record
+from layerwatch.accounts.models import User
+from layerwatch.console.web import Needs, Pages, Visit
+
+pages = Pages()
+
+
+@pages.get("/profile", Needs.SIGNED_IN)
+def show(visit: Visit) -> Response:
+    """The settings of one's own sign-in."""
+    return _page(visit)
+
+
+@pages.post("/profile/password", Needs.SIGNED_IN)
+def password(visit: Visit) -> Response:
+    """A new password, behind the old one."""
+    try:
+        _confirm(visit)
+        with visit.parts.database.begin() as session:
+            user = session.get_one(User, visit.me.user_id)
+            users.set_password(session, user, visit.form.get("new", ""), keep=visit.token)
+            record(session, visit.actor, "password changed", "", visit.now)
+    except AccountsError as wrong:
+        return _page(visit, error=str(wrong), status=400)
+    return visit.go("/profile", "password-changed")
+
+
+@pages.post("/profile/verify", Needs.SIGNED_IN)
+def verify(visit: Visit) -> Response:
+    """Send the verification mail again."""
+    with visit.parts.database.begin() as session:
+        attempts.check(session, f"verify {visit.me.user_id}", attempts.PER_USER, visit.now)
+        attempts.count(session, f"verify {visit.me.user_id}", visit.now)
+        user = session.get_one(User, visit.me.user_id)
+        mail = users.verification_mail(session, user, visit.base_url, visit.now)
+    visit.send(mail)
+    return visit.go("/profile", "check-mail")
+
+
+@pages.post("/profile/codes", Needs.SIGNED_IN)
+def prepare_codes(visit: Visit) -> Response:
+    """Show the picture that an authenticator app reads."""
+    key = visit.parts.secrets.sessions
+    try:
+        _confirm(visit)
+        with visit.parts.database.begin() as session:
+            user = session.get_one(User, visit.me.user_id)
+            secret = totp.prepare(session, user, key)
+            picture = segno.make(totp.address_of(user, key), error="m").svg_data_uri(scale=5, border=2)
+    except AccountsError as wrong:
+        return _page(visit, error=str(wrong), status=400)
+    return _page(visit, secret=secret, picture=picture)
+
+
+@pages.post("/profile/codes/confirm", Needs.SIGNED_IN)
+def confirm_codes(visit: Visit) -> Response:
+    """Switch one-time codes on, once the app has shown a right one."""
+    key = visit.parts.secrets.sessions
+    try:
+        _limit_codes(visit)
+        with visit.parts.database.begin() as session:
+            user = session.get_one(User, visit.me.user_id)
+            totp.confirm(user, visit.form.get("code", ""), key, visit.now)
+            record(session, visit.actor, "one-time codes on", "", visit.now)
+    except AccountsError as wrong:
+        return _page(visit, error=str(wrong), status=400)
+    return visit.go("/profile", "codes-on")
+
+
+@pages.post("/profile/codes/off", Needs.SIGNED_IN)
+def codes_off(visit: Visit) -> Response:
+    """Switch one-time codes off, behind the password."""
+    try:
+        _confirm(visit)
+        with visit.parts.database.begin() as session:
+            totp.switch_off(session.get_one(User, visit.me.user_id))
+            record(session, visit.actor, "one-time codes off", "", visit.now)
+    except AccountsError as wrong:
+        return _page(visit, error=str(wrong), status=400)
+    return visit.go("/profile", "codes-off")
+
+
+@pages.post("/profile/others-out", Needs.SIGNED_IN)
+def others_out(visit: Visit) -> Response:
+    """End every other session of the user."""
+    with visit.parts.database.begin() as session:
+        sessions.end_all(session, session.get_one(User, visit.me.user_id), keep=visit.token)
+        record(session, visit.actor, "other browsers signed out", "", visit.now)
+    return visit.go("/profile", "others-out")
+
+
+def _confirm(visit: Visit) -> None:
+    """That it is really the user: a browser left open must not be enough. Raises SignInRefused.
+
+    Whoever has no password (the operator of one's own machine) came by a link that proves as much.
+    """
+    me, database = visit.me, visit.parts.database
+
+    def stored(session: object) -> str | None:
+        attempts.check(session, f"user {me.email}", attempts.PER_USER, visit.now)  # type: ignore[arg-type]
+        attempts.count(session, f"user {me.email}", visit.now)  # type: ignore[arg-type]
+        return session.get_one(User, me.user_id).password  # type: ignore[attr-defined, no-any-return]
+
+    password = database.transact(stored)
+    if password is not None and not passwords.is_right(visit.form.get("password", ""), password):
+        raise SignInRefused("The password is wrong.")
+
+
+def _limit_codes(visit: Visit) -> None:
+    with visit.parts.database.begin() as session:
+        users.guard_second_step(session, session.get_one(User, visit.me.user_id), visit.now)
+
+
+def _page(
+    visit: Visit, *, error: str = "", secret: str = "", picture: str = "", status: int = 200
+) -> Response:
+    with visit.parts.database.read() as session:
+        user = session.get_one(User, visit.me.user_id)
+        values = {
+            "has_password": user.password is not None,
+            "codes_on": user.totp_since is not None,
+            "sessions": sessions.of_user(session, user, visit.token, visit.now),
+        }
+    return visit.page(
+        "profile.html", status, error=error, secret=secret, picture=picture, now=visit.now, **values
+    )

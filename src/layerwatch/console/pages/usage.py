@@ -1,0 +1,64 @@
+"""Usage: day by day, by key, what it costs so far, and the export."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from layerwatch.accounts import BadInput
+from layerwatch.accounts.models import Account
+from layerwatch.billing import Month
+from layerwatch.billing.invoices import preview
+from layerwatch.billing.terms import Terms
+from layerwatch.billing.usage import days, export_csv, hours
+from layerwatch.console.chart import bar_chart
+from layerwatch.console.web import Needs, Pages, Visit
+
+pages = Pages()
+
+
+@pages.get("/usage", Needs.READ_ONLY)
+def show(visit: Visit) -> Response:
+    """A month of the account."""
+    month = month_of(visit)
+    with visit.parts.database.read() as session:
+        account = session.get_one(Account, visit.account_id)
+        draft = preview(session, account, month, Terms.of(visit.parts.settings))
+        month_days = days(session, visit.account_id, month)
+        keys: dict[tuple[int, str, str, bool], int] = {}
+        for row in hours(session, visit.account_id, month):
+            of = (row.key_id, row.key_name, row.key_shown, row.test)
+            keys[of] = keys.get(of, 0) + row.calls
+        free_only = account.free_only
+    return visit.page(
+        "usage.html",
+        month=month,
+        this_month=Month.of(visit.clock),
+        draft=draft,
+        free_only=free_only,
+        chart=bar_chart([(str(day.day.day), day.calls) for day in month_days], "inspections"),
+        test_calls=sum(day.test_calls for day in month_days),
+        keys=sorted(keys.items(), key=lambda item: -item[1]),
+    )
+
+
+@pages.get("/usage.csv", Needs.READ_ONLY)
+def export(visit: Visit) -> Response:
+    """The month by hour and key."""
+    month = month_of(visit)
+    with visit.parts.database.read() as session:
+        text = export_csv(session, visit.account_id, month)
+    name = f"layerwatch-usage-{month}.csv"
+    return Response(
+        text,
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def month_of(visit: Visit) -> Month:
+    """The month that the address names, or this one."""
+    text = visit.query("month")
+    try:
+        return Month.parse(text) if text else Month.of(visit.clock)
+    except ValueError as wrong:
+        raise BadInput(str(wrong)) from wrong

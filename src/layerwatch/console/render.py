@@ -1,0 +1,86 @@
+"""Templates and static files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from layerwatch import __version__
+from layerwatch.billing.money import cents, dollars
+from layerwatch.console.messages import SAID
+
+STATIC = Path(__file__).with_name("static")
+_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+_A_YEAR = "public, max-age=31536000, immutable"
+
+
+def render(template: str, status: int, values: Mapping[str, Any]) -> Response:
+    """A page from a template; every value is escaped."""
+    return HTMLResponse(_environment().get_template(template).render(values), status)
+
+
+async def static_file(request: Request) -> Response:
+    """A stylesheet, script or picture of the console, named with its hash so that it is kept for ever."""
+    files = _static()
+    name = request.path_params["name"]
+    if name not in files:
+        return Response("not found", 404)
+    content, mark = files[name]
+    cache_for = _A_YEAR if request.query_params.get("v") == mark else "no-cache"
+    headers = {"Cache-Control": cache_for, "X-Content-Type-Options": "nosniff"}
+    return Response(content, media_type=_TYPES[Path(name).suffix], headers=headers)
+
+
+def static_url(name: str) -> str:
+    """The address of a static file, with its hash."""
+    return f"/console/static/{name}?v={_static()[name][1]}"
+
+
+@cache
+def _static() -> dict[str, tuple[bytes, str]]:
+    found = {}
+    for path in STATIC.iterdir():
+        if path.suffix in _TYPES:
+            content = path.read_bytes()
+            found[path.name] = content, hashlib.sha256(content).hexdigest()[:12]
+    return found
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("layerwatch.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"static": static_url, "version": __version__, "said": SAID}
+    environment.filters |= {
+        "cents": cents,
+        "dollars": dollars,
+        "number": lambda value: f"{value:,}",
+        "day": lambda at: f"{at.astimezone(UTC):%Y-%m-%d}" if at else "–",  # noqa: RUF001
+        "minute": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else "never",
+        "ago": ago,
+    }
+    return environment
+
+
+def ago(span: timedelta | datetime, now: datetime | None = None) -> str:
+    """How long ago, as a person says it."""
+    if isinstance(span, datetime):
+        span = (now or datetime.now(UTC)) - span
+    seconds = max(0, int(span.total_seconds()))
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
