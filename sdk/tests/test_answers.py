@@ -242,4 +242,5 @@ def test_a_failing_transport_is_no_answer(
     with pytest.raises(NoAnswer) as caught:
         client.process(context, JPEG)
     assert caught.value.__cause__ is error
+    assert "fallback.test" in str(caught.value), "which host it was is not said"
     assert caught.value.maybe_judged

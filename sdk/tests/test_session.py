@@ -431,6 +431,7 @@ def test_a_closed_client_ends_it(client: Client, clock: ManualClock) -> None:
     watched.on_state = lambda _: client.close()
     watched.run(answers=10)
     assert watched.session.state == "failed"
+    assert watched.errors == [watched.session.error]
 
 
 def test_as_a_context_manager_it_leaves_no_thread(service: FakeService, make_client: Any) -> None:

@@ -143,7 +143,8 @@ class InspectionLoop:
         """End a pause; by default tell the service `resumed` if it had suggested the pause."""
         if tell or (tell is None and self.paused and not self._resumed_told):
             self.give_feedback("resumed")
-        self._resumed_told = True
+        if tell is not None or self.paused:
+            self._resumed_told = True
         self.paused = False
 
     def give_feedback(self, kind: str) -> None:
@@ -215,12 +216,9 @@ class InspectionLoop:
 
     def _failed(self, error: LayerwatchError) -> Generator[Step, Any, None]:
         """Decide what a failure means for the next look, then report it."""
-        if isinstance(error, ClientClosed):
-            if not self.stopping:  # the client was closed under the session
-                self.stopping = True
-                self.error = error
+        if isinstance(error, ClientClosed) and self.stopping:
             return
-        if isinstance(error, KeyRefused):
+        if isinstance(error, (KeyRefused, ClientClosed)):  # the latter: it was closed under the session
             self.stopping = True
             self.error = error
         elif isinstance(error, (PictureError, CallbackError, ImageDecodeFailed)):

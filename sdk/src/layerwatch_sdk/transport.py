@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Union
+from urllib.parse import urlsplit
 
 from layerwatch_sdk.errors import AnswerTimeout, ClientClosed, ConnectionFailed, InvalidResponse, NoAnswer
 from layerwatch_sdk.settings import Timeouts
@@ -103,7 +104,7 @@ class Http:
             cancellation.check()
             if self._client.is_closed:
                 raise ClientClosed("the client was closed during the call") from error
-            told = told_apart(error)
+            told = told_apart(error, request.url)
             if told is None:
                 raise
             raise told from error
@@ -144,7 +145,7 @@ class AsyncHttp:
         except Exception as error:
             if self._client.is_closed:
                 raise ClientClosed("the client was closed during the call") from error
-            told = told_apart(error)
+            told = told_apart(error, request.url)
             if told is None:
                 raise
             raise told from error
@@ -153,19 +154,21 @@ class AsyncHttp:
         await self._client.aclose()
 
 
-def told_apart(error: Exception) -> Optional[NoAnswer]:
+def told_apart(error: Exception, url: str) -> Optional[NoAnswer]:
     """A transport's failure in this package's words, or None if it is no such thing."""
     import httpx
 
     words = " ".join(str(error).split())[:200] or type(error).__name__
+    # The host is named because it is not always the one the user gave: a context has URLs of its own.
+    host = urlsplit(url).netloc
     if isinstance(error, httpx.ConnectTimeout):
-        return ConnectionFailed("the service was not reached in time")
+        return ConnectionFailed(f"{host} was not reached in time")
     if isinstance(error, httpx.TimeoutException):
-        return AnswerTimeout("the service did not answer in time")
+        return AnswerTimeout(f"{host} did not answer in time")
     if isinstance(error, httpx.DecodingError):
-        return InvalidResponse(f"the answer's compression is broken: {words}")
+        return InvalidResponse(f"the compression of the answer from {host} is broken: {words}")
     if isinstance(error, (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError)):
-        return ConnectionFailed(f"the service was not reached, or the connection broke: {words}")
+        return ConnectionFailed(f"{host} was not reached, or the connection broke: {words}")
     return None
 
 

@@ -69,7 +69,10 @@ def read_context(reply: Reply, warning_level: int, pause_level: int, *, secure: 
         if match is None:
             raise _invalid(reply, f"{name} is not a complete http(s) URL")
         if secure and match.group(1).lower() != "https":
-            raise _invalid(reply, f"{name} is plain http, but the service was reached by https")
+            raise _invalid(
+                reply,
+                f"{name} is plain http, but the service was reached by https: mend the URL in its settings",
+            )
         urls.append(url)
     return Context(context_id, urls[0], urls[1], warning_level, pause_level)
 
