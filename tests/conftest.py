@@ -1,5 +1,7 @@
 """Fixtures that every test may use; what they do stands in `tests/support`."""
 
+from hypothesis import HealthCheck, settings
+
 from tests.support.databases import (
     database,
     database_url,
@@ -10,6 +12,10 @@ from tests.support.databases import (
     sqlite_url,
 )
 from tests.support.servers import server, server_on_each, server_settings
+
+# A busy machine is no failure: examples have no time limit of their own, only the whole test has.
+settings.register_profile("layerwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("layerwatch")
 
 __all__ = [
     "database",

@@ -36,6 +36,10 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_template(postgres_url: str) -> str:
     """Name of a PostgreSQL database with every table in it, to copy from."""
+    # Nothing here has to survive a power cut, and tests make many databases.
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        _administer(postgres_url, f"ALTER SYSTEM SET {setting} = off")
+    _administer(postgres_url, "SELECT pg_reload_conf()")
     _administer(postgres_url, "CREATE DATABASE layerwatch_template")
     migrated = Database(_named(postgres_url, "layerwatch_template"))
     migrated.migrate()

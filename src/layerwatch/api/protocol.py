@@ -36,6 +36,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     _limit: asyncio.TimerHandle | None = None
     _in_head = True
+    _ended = False
     _head_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
@@ -47,8 +48,9 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._ended = False
         super().data_received(data)
-        if not self._in_head:
+        if not self._in_head or self._ended:  # these bytes were not all of one head
             return
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
@@ -61,7 +63,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._in_head = True
+        self._in_head = self._ended = True
         if self.cycle is None or self.cycle.response_complete:
             self._allow(HEAD_SECONDS)
 
