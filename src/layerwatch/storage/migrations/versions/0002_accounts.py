@@ -25,7 +25,7 @@ def upgrade() -> None:
     op.create_table(
         "api_keys",
         sa.Column("id", RowId, primary_key=True),
-        sa.Column("account_id", sa.BigInteger, sa.ForeignKey("accounts.id"), nullable=False),
+        sa.Column("account_id", RowId, sa.ForeignKey("accounts.id"), nullable=False),
         sa.Column("digest", sa.LargeBinary(32), nullable=False, unique=True),
         sa.Column("prefix", sa.String(12), nullable=False),
         sa.Column("last_four", sa.String(4), nullable=False),

@@ -14,10 +14,10 @@ down_revision = "0002"
 def upgrade() -> None:
     op.create_table(
         "usage_hours",
-        sa.Column("key_id", sa.BigInteger, sa.ForeignKey("api_keys.id"), primary_key=True),
+        sa.Column("key_id", RowId, sa.ForeignKey("api_keys.id"), primary_key=True),
         sa.Column("hour", sa.BigInteger, primary_key=True),
         sa.Column("slot", sa.BigInteger, primary_key=True),
-        sa.Column("account_id", sa.BigInteger, sa.ForeignKey("accounts.id"), nullable=False),
+        sa.Column("account_id", RowId, sa.ForeignKey("accounts.id"), nullable=False),
         sa.Column("test", sa.Boolean, nullable=False),
         sa.Column("calls", sa.BigInteger, nullable=False),
         sa.Column("last_at", sa.BigInteger, nullable=False),
@@ -26,7 +26,7 @@ def upgrade() -> None:
     op.create_table(
         "contracts",
         sa.Column("id", RowId, primary_key=True),
-        sa.Column("account_id", sa.BigInteger, sa.ForeignKey("accounts.id"), nullable=False),
+        sa.Column("account_id", RowId, sa.ForeignKey("accounts.id"), nullable=False),
         sa.Column("effective", sa.String(7), nullable=False),
         sa.Column("tiers", sa.Text, nullable=False),
         sa.Column("note", sa.String(500), nullable=False),

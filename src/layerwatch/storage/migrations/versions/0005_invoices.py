@@ -16,7 +16,7 @@ def upgrade() -> None:
         "invoices",
         sa.Column("id", RowId, primary_key=True),
         sa.Column("number", sa.String(20), nullable=False, unique=True),
-        sa.Column("account_id", sa.BigInteger, sa.ForeignKey("accounts.id"), nullable=False),
+        sa.Column("account_id", RowId, sa.ForeignKey("accounts.id"), nullable=False),
         sa.Column("month", sa.String(7), nullable=False),
         sa.Column("seller", sa.Text, nullable=False),
         sa.Column("buyer", sa.Text, nullable=False),
@@ -30,17 +30,17 @@ def upgrade() -> None:
     op.create_index("ix_invoices_account_id", "invoices", ["account_id"])
     op.create_table(
         "closings",
-        sa.Column("account_id", sa.BigInteger, sa.ForeignKey("accounts.id"), primary_key=True),
+        sa.Column("account_id", RowId, sa.ForeignKey("accounts.id"), primary_key=True),
         sa.Column("month", sa.String(7), primary_key=True),
         sa.Column("calls", sa.BigInteger, nullable=False),
-        sa.Column("invoice_id", sa.BigInteger, sa.ForeignKey("invoices.id")),
+        sa.Column("invoice_id", RowId, sa.ForeignKey("invoices.id")),
         sa.Column("closed_at", sa.BigInteger, nullable=False),
     )
     op.create_table(
         "credit_notes",
         sa.Column("id", RowId, primary_key=True),
         sa.Column("number", sa.String(20), nullable=False, unique=True),
-        sa.Column("invoice_id", sa.BigInteger, sa.ForeignKey("invoices.id"), nullable=False),
+        sa.Column("invoice_id", RowId, sa.ForeignKey("invoices.id"), nullable=False),
         sa.Column("cents", sa.BigInteger, nullable=False),
         sa.Column("reason", sa.String(500), nullable=False),
         sa.Column("issued_at", sa.BigInteger, nullable=False),
@@ -49,7 +49,7 @@ def upgrade() -> None:
     op.create_table(
         "payments",
         sa.Column("id", RowId, primary_key=True),
-        sa.Column("invoice_id", sa.BigInteger, sa.ForeignKey("invoices.id"), nullable=False),
+        sa.Column("invoice_id", RowId, sa.ForeignKey("invoices.id"), nullable=False),
         sa.Column("cents", sa.BigInteger, nullable=False),
         sa.Column("method", sa.String(20), nullable=False),
         sa.Column("reference", sa.String(120), nullable=False),
@@ -65,7 +65,7 @@ def upgrade() -> None:
     op.create_table(
         "spend_alerts",
         sa.Column("id", RowId, primary_key=True),
-        sa.Column("account_id", sa.BigInteger, sa.ForeignKey("accounts.id"), nullable=False),
+        sa.Column("account_id", RowId, sa.ForeignKey("accounts.id"), nullable=False),
         sa.Column("micro_dollars", sa.BigInteger, nullable=False),
         sa.Column("email", sa.String(254)),
         sa.Column("webhook", sa.String(500)),

@@ -27,16 +27,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "memberships",
-        sa.Column("user_id", sa.BigInteger, sa.ForeignKey("users.id"), primary_key=True),
-        sa.Column("account_id", sa.BigInteger, sa.ForeignKey("accounts.id"), primary_key=True),
+        sa.Column("user_id", RowId, sa.ForeignKey("users.id"), primary_key=True),
+        sa.Column("account_id", RowId, sa.ForeignKey("accounts.id"), primary_key=True),
         sa.Column("role", sa.String(12), nullable=False),
     )
     op.create_index("ix_memberships_account_id", "memberships", ["account_id"])
     op.create_table(
         "web_sessions",
         sa.Column("digest", sa.LargeBinary(32), primary_key=True),
-        sa.Column("user_id", sa.BigInteger, sa.ForeignKey("users.id"), nullable=False),
-        sa.Column("account_id", sa.BigInteger, sa.ForeignKey("accounts.id")),
+        sa.Column("user_id", RowId, sa.ForeignKey("users.id"), nullable=False),
+        sa.Column("account_id", RowId, sa.ForeignKey("accounts.id")),
         sa.Column("complete", sa.Boolean, nullable=False),
         sa.Column("address", sa.String(45), nullable=False),
         sa.Column("agent", sa.String(200), nullable=False),
@@ -47,7 +47,7 @@ def upgrade() -> None:
     op.create_table(
         "one_time_links",
         sa.Column("digest", sa.LargeBinary(32), primary_key=True),
-        sa.Column("user_id", sa.BigInteger, sa.ForeignKey("users.id"), nullable=False),
+        sa.Column("user_id", RowId, sa.ForeignKey("users.id"), nullable=False),
         sa.Column("purpose", sa.String(12), nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
     )
