@@ -132,7 +132,7 @@ def test_a_key_that_a_proxy_echoes_is_cut_out(
 
 
 def test_importing_loads_neither_httpx_nor_asyncio() -> None:
-    # What makes it quick on a small computer; the figure itself stands in the README.
+    # What makes it quick on a small computer; the figure itself stands in docs/sdk.md.
     code = "import sys, layerwatch_sdk; print(sorted({'httpx', 'asyncio', 'ssl'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
