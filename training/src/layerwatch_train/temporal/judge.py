@@ -81,7 +81,7 @@ class Tally:
         if print_.onset is None or print_.onset >= print_.ends:
             return
         self.failing += 1
-        after = ~healthy
+        after = print_.seconds >= print_.onset
         told_warning = _first(print_.seconds, flags.warning & after)
         told_pause = _first(print_.seconds, flags.pause & after)
         low = None

@@ -20,7 +20,7 @@ class Print:
     seconds: shape [n], since the print began.  scores: shape [n], failure probability, NaN where the picture
     cannot be judged.  heat: uint8 [n, rows, columns].  thumbnails: uint8 [n, 768].  conditions: n of
     `Condition`.  kinds: float [n, 8] or None.  onset: second at which a failure began, None if none did.
-    ends: second at which the print ends; a failure not told by then is missed.
+    well_until: second until which any alarm is false; by default the onset, or the end.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Print:
     conditions: list[Condition]
     onset: float | None
     kinds: Floats | None = None
-    note: str = ""
+    well_until: float | None = None
     tags: tuple[str, ...] = field(default=())
 
     @property
@@ -41,6 +41,8 @@ class Print:
     @property
     def healthy_seconds(self) -> float:
         """Seconds during which any alarm is false."""
+        if self.well_until is not None:
+            return min(self.well_until, self.ends)
         return self.ends if self.onset is None else min(self.onset, self.ends)
 
     def evidence(self) -> Iterator[Evidence]:

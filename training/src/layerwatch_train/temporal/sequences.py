@@ -1,0 +1,119 @@
+"""Real sequences with held-out scores: what a detector that never saw the printer says of its frames."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from layerwatch.vision.condition import MEASURED_SIZE, judge, measure
+from layerwatch.vision.evidence import Condition
+from layerwatch_train.index import Picture, read_index
+from layerwatch_train.temporal.prints import Print
+
+INTERVAL = 30.0
+"""Seconds between frames. The real ones are not known (videos and time-lapses); a client would use this."""
+
+
+def real_sequences(data: Path, held_out: Sequence[Path], cache: Path) -> list[Print]:
+    """Every sequence of the index whose frames all have held-out scores.
+
+    data: folder of index.csv.  held_out: `oof.npz` files of cross-validation, logits for every row of the
+        index, NaN where a picture was not held out; a later file fills what an earlier one lacks.
+    cache: where to keep the pictures' thumbnails and measures. Raises FileNotFoundError.
+    """
+    pictures = read_index(data)
+    scores = _merged(held_out)
+    order: dict[str, list[int]] = defaultdict(list)
+    for at, picture in enumerate(pictures):
+        if picture.sequence:
+            order[picture.sequence].append(at)
+    prints = []
+    for name, rows in order.items():
+        rows.sort(key=lambda at: (pictures[at].frame, at))
+        if not np.isnan(scores["failure"][rows]).any():
+            prints.append(_print(name, data, [pictures[at] for at in rows], rows, scores, cache))
+    return prints
+
+
+def onset_of(labels: Sequence[str]) -> tuple[int | None, int]:
+    """(first frame of the failure, or None; frames before which all is well).
+
+    The failure begins at the first `failed` frame from which on at least four in five frames are failed;
+    frames labelled `other` just before it are the moment of failing and count for neither side.
+    """
+    failed = np.array([label == "failed" for label in labels])
+    for at in np.flatnonzero(failed).tolist():
+        if failed[at:].mean() >= 0.8:
+            well = at
+            while well > 0 and labels[well - 1] == "other":
+                well -= 1
+            return at, well
+    return None, len(labels)
+
+
+def _merged(files: Sequence[Path]) -> dict[str, NDArray[np.float32]]:
+    merged: dict[str, NDArray[np.float32]] = {}
+    for file in files:
+        with np.load(file) as held:
+            for key in ("failure", "kinds", "map", "in_view"):
+                values = held[key]
+                merged[key] = (
+                    np.where(np.isnan(merged[key]), values, merged[key]) if key in merged else values
+                )
+    if not merged:
+        raise FileNotFoundError("no held-out scores given")
+    return merged
+
+
+def _print(
+    name: str,
+    data: Path,
+    pictures: Sequence[Picture],
+    rows: list[int],
+    scores: dict[str, NDArray[np.float32]],
+    cache: Path,
+) -> Print:
+    heat = _probability(scores["map"][rows])
+    in_view = _probability(scores["in_view"][rows])
+    thumbnails, conditions = [], []
+    for picture, seen in zip(pictures, in_view, strict=True):
+        thumbnail, condition = _look(data / picture.file, float(seen), cache)
+        thumbnails.append(np.frombuffer(thumbnail, np.uint8))
+        conditions.append(condition)
+    onset, well = onset_of([picture.label for picture in pictures])
+    return Print(
+        name=name,
+        seconds=np.arange(len(rows), dtype=np.float64) * INTERVAL,
+        scores=_probability(scores["failure"][rows]).astype(np.float64),
+        heat=np.rint(heat * 255).astype(np.uint8),
+        thumbnails=np.stack(thumbnails),
+        conditions=conditions,
+        onset=None if onset is None else onset * INTERVAL,
+        well_until=well * INTERVAL,
+        kinds=_probability(scores["kinds"][rows]).astype(np.float64),
+        tags=(pictures[0].source,),
+    )
+
+
+def _look(file: Path, in_view: float, cache: Path) -> tuple[bytes, Condition]:
+    """Thumbnail and condition, measured as `Vision` does on a picture at the detector's size."""
+    kept = cache / f"{file.parent.name}-{file.stem}.png"
+    if not kept.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with Image.open(file) as picture:
+            picture.convert("RGB").resize((MEASURED_SIZE, MEASURED_SIZE), Image.Resampling.BILINEAR).save(
+                kept
+            )
+    with Image.open(kept) as picture:
+        measures = measure(picture)
+    return measures.thumbnail, judge(measures, in_view)
+
+
+def _probability(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    values = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+    return values.astype(np.float32)
