@@ -26,10 +26,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from layerwatch.errors import UserError
 from layerwatch.secret import Secrets, read_or_create
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError):
     """A setting is wrong; the message names it and says what would be right."""
 
 

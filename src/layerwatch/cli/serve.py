@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 if TYPE_CHECKING:
     from layerwatch.config import Settings
@@ -26,10 +27,10 @@ GRACE_SECONDS = 30
 def command(
     host: Annotated[
         str | None,
-        typer.Option(help="Address to listen on [127.0.0.1]. 0.0.0.0 lets your network reach it."),
+        typer.Option(help="Address to listen on (127.0.0.1). 0.0.0.0 lets your network reach it."),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port to listen on [8080]. 0 takes any free one.", min=0, max=65535)
+        int | None, typer.Option(help="Port to listen on (8080). 0 takes any free one.", min=0, max=65535)
     ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of the embedded database and the secret.", file_okay=False)
@@ -44,10 +45,10 @@ def command(
         str | None, typer.Option(help="URL under which clients reach this server: https://print.example.org.")
     ] = None,
     fallback_url: Annotated[
-        str | None, typer.Option(help="Second URL that clients are given [the public one].")
+        str | None, typer.Option(help="Second URL that clients are given (the public one).")
     ] = None,
-    region: Annotated[str | None, typer.Option(help="Name of this region [local].")] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error [info].")] = None,
+    region: Annotated[str | None, typer.Option(help="Name of this region (local).")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (info).")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object once it listens, and log in JSON.")
     ] = False,
@@ -194,5 +195,5 @@ def _has_key(database: Any) -> bool:
 
 
 def _refuse(message: str) -> typer.Exit:
-    Console(stderr=True).print(f"[red]error:[/] {message}", highlight=False, soft_wrap=True)
+    Console(stderr=True).print(Text.assemble(("error: ", "red"), message), soft_wrap=True)
     return typer.Exit(2)

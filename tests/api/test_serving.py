@@ -1,0 +1,163 @@
+"""What the server says of itself: URLs, documents, health, metrics, request ids."""
+
+from __future__ import annotations
+
+import httpx
+import jsonschema_rs
+import pytest
+
+from layerwatch.api.routes import BASE
+from layerwatch.config import Settings
+from layerwatch.storage import StorageUnavailable
+from tests.support.prints import frame
+from tests.support.servers import Server, running
+
+
+def test_urls_come_from_the_configuration_not_from_the_host_header(server_settings: Settings) -> None:
+    configured = server_settings.model_copy(
+        update={"public_url": "https://eu.example.org", "fallback_url": "https://any.example.org"}
+    )
+    with running(configured) as server:
+        answer = server.create_context(server.new_key(), Host="evil.example.net").json()
+    path = f"{BASE}/process/{answer['ContextId']}"
+    assert answer["ProcessRequestUrl"] == f"https://eu.example.org{path}"
+    assert answer["FallbackProcessRequestUrl"] == f"https://any.example.org{path}"
+
+
+def test_the_host_header_counts_where_the_operator_says_so(server_settings: Settings) -> None:
+    with running(server_settings.model_copy(update={"trust_host_header": True})) as server:
+        answer = server.create_context(server.new_key(), Host="printer.local:8080").json()
+    assert answer["ProcessRequestUrl"].startswith("http://printer.local:8080/api/")
+
+
+def test_both_urls_work(server: Server) -> None:
+    key = server.new_key()
+    answer = server.create_context(key).json()
+    for url in (answer["ProcessRequestUrl"], answer["FallbackProcessRequestUrl"]):
+        files = {"file": ("a.jpg", frame(0.1, 1))}
+        assert server.http.post(url, files=files, headers={"X-API-Key": key}).status_code == 200
+        server.clock.advance(60)
+
+
+def test_every_answer_has_a_request_id_of_its_own(server: Server) -> None:
+    key = server.new_key()
+    answers = [
+        server.create_context(key),
+        server.create_context("wrong"),
+        server.http.get("/nothing"),
+        server.http.get("/livez"),
+        server.http.head("/docs"),
+        server.http.get("/console/nothing"),
+    ]
+    assert len({answer.headers["X-Request-Id"] for answer in answers}) == len(answers)
+
+
+def test_the_reference_is_one_page_that_needs_nothing_from_elsewhere(server: Server) -> None:
+    page = server.http.get("/docs")
+    assert page.headers["Content-Type"].startswith("text/html")
+    for call in ("createcontext", "process", "feedback"):
+        assert f"{BASE}/{call}" in page.text
+    assert "<script" not in page.text
+    assert "://cdn" not in page.text
+
+
+def test_every_answer_in_the_document_has_an_example_that_fits_its_schema(server: Server) -> None:
+    document = server.http.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    checked = 0
+    for path in document["paths"].values():
+        for call in path.values():
+            assert call["security"] == [{"ApiKey": []}]
+            for answer in call["responses"].values():
+                content = answer["content"]["application/json"]
+                examples = [example["value"] for example in content.get("examples", {}).values()]
+                examples += [content["example"]] if "example" in content else []
+                assert examples
+                schema = {**content["schema"], "components": document["components"]}
+                for example in examples:
+                    jsonschema_rs.validate(schema, example)
+                    checked += 1
+    assert checked > 25
+
+
+def test_a_detailed_answer_fits_the_documents_schema(server: Server) -> None:
+    document = server.http.get("/openapi.json").json()
+    key = server.new_key()
+    for version, name in (("1", "ProcessAnswer1"), ("2", "ProcessAnswer2")):
+        answer = server.process(
+            key, server.new_context(key), frame(0.9, 1), query="?detail=1", **{"X-API-Version": version}
+        )
+        schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        jsonschema_rs.validate(schema, answer.json())
+        detail = answer.json()["Detail"]
+        assert detail["ModelVersion"] == "fake"
+        assert detail["Kinds"]["spaghetti"] == pytest.approx(0.9, abs=0.02)
+
+
+def test_ready_means_that_the_database_answers(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert server.http.get("/readyz").json() == {"Status": "ready", "Model": "fake"}
+
+    def down(*_: object) -> None:
+        raise StorageUnavailable("down")
+
+    monkeypatch.setattr(server.parts.database, "read", down)
+    assert server.http.get("/readyz").status_code == 503
+    assert server.http.get("/livez").status_code == 200
+
+
+def test_metrics_count_what_happened(server: Server) -> None:
+    key = server.new_key()
+    context = server.new_context(key)
+    server.process(key, context)
+    server.process(key, context)
+    text = server.http.get("/metrics").text
+    assert 'layerwatch_inspections_total{condition="ok",decision="none"} 1.0' in text
+    assert 'layerwatch_errors_total{type="OE_CONTEXT_RATE_LIMITED"} 1.0' in text
+    assert f'layerwatch_requests_total{{route="{BASE}/createcontext",status="200"}} 1.0' in text
+    assert context not in text
+    assert key not in text
+
+
+def feedback(server: Server, key: str, context: str, kind: object) -> httpx.Response:
+    return server.http.post(f"{BASE}/feedback/{context}", json={"Kind": kind}, headers={"X-API-Key": key})
+
+
+def fail(server: Server, key: str, context: str, frames: range) -> list[bool]:
+    """Show frames that are healthy up to the fourth and fail from then on; whether each warned."""
+    warned = []
+    for number in frames:
+        answer = server.process(key, context, frame(0.02 if number < 4 else 0.9, number))
+        warned.append(bool(answer.json()["WarningSuggested"]))
+        server.clock.advance(45)
+    return warned
+
+
+def test_a_false_alarm_that_was_told_does_not_come_again(server: Server) -> None:
+    key, account = server.new_key_of()
+    context = server.new_context(key)
+    assert fail(server, key, context, range(9))[-1] is True
+    assert feedback(server, key, context, "false_alarm").status_code == 200
+    assert fail(server, key, context, range(9, 14)) == [False] * 5
+    assert server.billed(account) == 14
+
+
+@pytest.mark.parametrize("kind", ["wrong", "", None, 3, ["missed"]])
+def test_feedback_of_another_kind_is_refused(server: Server, kind: object) -> None:
+    key = server.new_key()
+    context = server.new_context(key)
+    server.process(key, context)
+    answer = feedback(server, key, context, kind)
+    assert (answer.status_code, answer.json()["ErrorType"]) == (400, "OE_BAD_ARGS")
+
+
+def test_feedback_needs_a_picture_to_speak_of(server: Server) -> None:
+    key = server.new_key()
+    assert feedback(server, key, server.new_context(key), "missed").status_code == 400
+
+
+def test_feedback_on_a_foreign_context_finds_none(server: Server) -> None:
+    key = server.new_key()
+    context = server.new_context(key)
+    server.process(key, context)
+    answer = feedback(server, server.new_key(), context, "missed")
+    assert (answer.status_code, answer.json()["ErrorDetails"]) == (500, "Failed to get context object.")

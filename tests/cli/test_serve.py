@@ -1,0 +1,123 @@
+"""`layerwatch serve`, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from layerwatch.vision.models import packaged_models
+
+PROGRAM = [sys.executable, "-m", "layerwatch"]
+SERVE = [*PROGRAM, "serve"]
+
+needs_detector = pytest.mark.skipif(not packaged_models(), reason="this checkout holds no detector.onnx")
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("LAYERWATCH_")}
+
+
+@contextmanager
+def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, object]]]:
+    """The process, and what it says of itself once it listens."""
+    process = subprocess.Popen(
+        [*SERVE, "--port", "0", "--json", *options],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        said = json.loads(process.stdout.readline() or "{}")
+        assert said, "it ended before it listened"
+        yield process, said
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@needs_detector
+def test_it_says_where_it_listens_serves_and_ends_when_told_to(tmp_path: Path) -> None:
+    with serving("--data-dir", str(tmp_path)) as (process, said):
+        assert said["has_key"] is False
+        made = subprocess.run(
+            [*PROGRAM, "keys", "create", "--name", "me", "--json", "--data-dir", str(tmp_path)],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        headers = {"X-API-Key": json.loads(made.stdout)["key"]}
+        with httpx.Client(trust_env=False, timeout=30) as http:
+            answer = http.post(f"{said['url']}/api/gadget/v1/createcontext", headers=headers)
+        assert answer.status_code == 200
+        assert answer.json()["ProcessRequestUrl"].startswith(str(said["url"]))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+@needs_detector
+def test_it_answers_what_it_accepted_before_it_ends(tmp_path: Path) -> None:
+    with serving("--data-dir", str(tmp_path)) as (process, said):
+        host, port = str(said["url"]).removeprefix("http://").split(":")
+        with httpx.Client(trust_env=False, timeout=30) as http:
+            http.get(f"{said['url']}/livez")
+        with socket.create_connection((host, int(port)), 20) as connection:
+            connection.sendall(
+                b"POST /api/gadget/v1/createcontext HTTP/1.1\r\nHost: x\r\nX-API-Key: none\r\n\r\n"
+            )
+            stop = threading.Timer(0.0, process.send_signal, [signal.SIGTERM])
+            stop.start()
+            assert b"OE_INVALID_API_KEY" in connection.recv(4096)
+        began = time.monotonic()
+        process.wait(25)
+        assert time.monotonic() - began < 20
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = subprocess.run(
+            [*SERVE, "--port", port, "--data-dir", str(tmp_path)],
+            env=environment(),
+            capture_output=True,
+            text=True,
+        )
+    assert result.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--region", "EU West"], "region"),
+        (["--database", "mysql://x/y"], "sqlite:///"),
+        (["--config", "nowhere.toml"], "nowhere.toml"),
+        (["--log-level", "loud"], "log_level"),
+    ],
+)
+def test_a_wrong_setting_is_said_without_a_traceback(tmp_path: Path, options: list[str], told: str) -> None:
+    result = subprocess.run(
+        [*SERVE, "--port", "0", "--data-dir", str(tmp_path), *options],
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
