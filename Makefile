@@ -7,10 +7,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 MANIFESTS := pyproject.toml sdk/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format clean
+.PHONY: help install demo test lint format typescript-check clean
 
 help: ## Say what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 install: $(VENV)/.installed ## Make .venv with .venv/bin/layerwatch in it
 
@@ -29,6 +29,9 @@ lint: $(VENV)/.installed-dev ## Check style and types
 format: $(VENV)/.installed-dev ## Put the code into the house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+typescript-check: $(VENV)/.installed-dev ## Make a TypeScript client from the OpenAPI document and compile it
+	sdk/typescript/check.sh
 
 clean: ## Remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,19 +85,6 @@ class Server:
     key: str
 
 
-class FastClock:
-    """The SDK's clock, `speed` times faster than the machine's."""
-
-    def __init__(self, speed: float) -> None:
-        self._speed = speed
-
-    def monotonic(self) -> float:
-        return time.monotonic() * self._speed
-
-    def sleep(self, seconds: float, wake: threading.Event | None = None) -> None:
-        (wake or threading.Event()).wait(max(0.0, seconds) / self._speed)
-
-
 @contextmanager
 def _server(folder: Path, speed: float) -> Iterator[Server]:
     """`layerwatch keys create` and `layerwatch serve`, as a user would type them."""
@@ -157,9 +143,10 @@ def _wait_until_ready(url: str) -> None:
 def _watch(name: str, print_: Simulation, server: Server, speed: float, screen: Screen) -> Seen:
     """Stream one print, as a printer's own client would, until it ends or is to be paused."""
     from layerwatch_sdk import Client
+    from layerwatch_sdk.clock import AcceleratedClock
 
     seen = Seen()
-    clock = FastClock(speed)
+    clock = AcceleratedClock(speed)
     screen.heading(name, print_)
     with Client(server.key, server.url, clock=clock) as client:
         context = client.create_context()
