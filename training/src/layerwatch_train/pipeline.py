@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from layerwatch_train import clean, export, quantise, rendered, samples, sheets, train
 from layerwatch_train.calibrate import fit_platt, scene_weights, sigmoid
-from layerwatch_train.crossval import allowed
 from layerwatch_train.evaluate import judged
 from layerwatch_train.index import Picture, read_index
 from layerwatch_train.metrics import auroc
@@ -127,6 +126,12 @@ def range_pictures(
             scenes.setdefault(picture.scene, []).append(number)
     members = list(scenes.values())
     return np.array([rng.choice(members[n % len(members)]) for n in range(RANGE_PICTURES)], np.int64)
+
+
+def allowed(made: samples.Samples, pictures: Sequence[Picture], held_out: set[str]) -> NDArray[np.int64]:
+    """Positions of the samples that show nothing of the held-out units, be it as scene or as pasted patch."""
+    out = np.array([unit(p) in held_out for p in pictures] + [False])  # position -1: no picture
+    return np.flatnonzero(~(out[made.picture] | out[made.patch]))
 
 
 def cross_validate(runs: Runs) -> None:
