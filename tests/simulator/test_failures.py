@@ -82,7 +82,7 @@ def test_warped_corners_rise_and_the_middle_stays() -> None:
     _, scene = scene_of("warping", 7, 3000)
     lifts = [lift for view in scene.bodies for lift in view.lift]
     assert lifts
-    assert all(height > 1 for _, _, height, _ in lifts)
+    assert all(height > 1 for _, _, height, _, _ in lifts)
 
 
 def test_the_leftover_part_is_there_from_the_start() -> None:

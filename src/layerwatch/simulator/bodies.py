@@ -18,9 +18,10 @@ MIRROR = np.diag([1.0, 1.0, -1.0])
 
 
 def lifted(view: BodyView, points: Points) -> Points:
-    """`points` (…, 3) in the body's frame with warped corners raised."""
-    for x, y, height, reach in view.lift:
+    """`points` (…, 3) in the body's frame with warped corners raised; at a lift's `top` all is level."""
+    for x, y, height, reach, top in view.lift:
         near = np.exp(-((points[..., 0] - x) ** 2 + (points[..., 1] - y) ** 2) / reach**2)
+        near = near * np.clip(1 - points[..., 2] / top, 0, 1)
         points = points + np.stack([np.zeros_like(near), np.zeros_like(near), near * height], axis=-1)
     return points
 
@@ -152,12 +153,25 @@ def _paint_cap(
     step = view.shift[number] if view.shift is not None else np.zeros(2)
     for group in groups:
         flat = np.concatenate(group) + step
-        world = (
-            view.to_bed(lifted(view, np.hstack([flat, np.full((len(flat), 1), z)]))) + offset - view.offset
-        )
-        pixels, _ = canvas.camera.project(world)
-        if np.isfinite(pixels).all():
-            canvas.draw.polygon(pixels.ravel().tolist(), packed)
+        raised = lifted(view, np.hstack([flat, np.full((len(flat), 1), z)]))
+        pixels, _ = canvas.camera.project(view.to_bed(raised) + offset - view.offset)
+        if not np.isfinite(pixels).all():
+            continue
+        canvas.draw.polygon(pixels.ravel().tolist(), packed)
+        if view.label_where is not None:
+            rim = len(group[0])
+            for chosen in runs(view.label_where(raised[:rim])):
+                canvas.draw.polygon(pixels[chosen].ravel().tolist(), inks(colour, view.label)[0])
+
+
+def runs(chosen: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """Indices of each run of three or more true values around a closed loop."""
+    if chosen.all():
+        return [np.arange(len(chosen))]
+    first = int(np.argmin(chosen))
+    order = np.roll(np.arange(len(chosen)), -first)
+    cuts = np.flatnonzero(np.diff(chosen[order].astype(int))) + 1
+    return [piece for piece in np.split(order, cuts) if len(piece) >= 3 and chosen[piece[0]]]
 
 
 def paint_current(canvas: Canvas, view: BodyView, step: float, light: Light, shift: Points) -> None:
@@ -168,7 +182,7 @@ def paint_current(canvas: Canvas, view: BodyView, step: float, light: Light, shi
         view.shift[min(view.layers, len(view.shift) - 1)] if view.shift is not None else 0
     )
     height = np.full((len(moved), 2, 1), view.layers * step)
-    world = view.to_bed(np.concatenate([moved, height], axis=2)) + shift
+    world = view.to_bed(lifted(view, np.concatenate([moved, height], axis=2))) + shift
     along = world[:, 1] - world[:, 0]
     along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
     albedo = np.broadcast_to(view.colours[min(view.layers, len(view.colours) - 1)], along.shape)

@@ -15,7 +15,7 @@ from layerwatch.simulator.tangles import droop
 
 
 class Warping(Failure):
-    """One or two corners curl up from the bed."""
+    """One to four corners curl up from the bed."""
 
     name = "warping"
 
@@ -25,12 +25,13 @@ class Warping(Failure):
         foot = body.start[body.layer == body.first_layer]
         far = foot[np.argsort(-np.hypot(*(foot - body.centre).T))]
         corners = [far[0]]
-        if happens(rng, 0.5):
-            apart = far[np.hypot(*(far - far[0]).T) > body.radius]
-            corners += list(apart[:1])
+        for _ in range(int(rng.integers(0, 4))):
+            gaps = np.min([np.hypot(*(far - corner).T) for corner in corners], axis=0)
+            if gaps.max() > body.radius * 0.7:
+                corners.append(far[int(gaps.argmax())])
         self.corners = corners
         self.height, self.pace = between(rng, 3, 14), between(rng, 600, 3000)
-        self.reach = body.radius * between(rng, 0.45, 0.8)
+        self.reach = body.radius * between(rng, 0.4, 0.7)
 
     def growth(self, since: float) -> float:
         return self.height * (1 - float(np.exp(-since / self.pace))) / 8
@@ -38,7 +39,8 @@ class Warping(Failure):
     def apply(self, scene: Scene, second: float) -> None:
         view = scene.bodies[self.victim]
         height = self.height * (1 - float(np.exp(-(second - self.onset) / self.pace)))
-        view.lift = [(float(x), float(y), height, self.reach) for x, y in self.corners]
+        top = max(view.layers * scene.step, height, 8.0)
+        view.lift = [(float(x), float(y), height, self.reach, top) for x, y in self.corners]
         view.label = self.label
         corners, reach = np.array(self.corners), self.reach * 0.8
 

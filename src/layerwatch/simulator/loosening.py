@@ -32,7 +32,7 @@ def rest_on_bed(view: BodyView, step: float) -> None:
     printed = view.body.layer < view.layers
     levels = view.body.layer[printed] * step
     points = np.hstack([view.body.end[printed], levels[:, None]])
-    points = np.concatenate([points, points + [0, 0, step]])
+    points = np.concatenate([points, points + np.array([0, 0, step])])
     if len(points):
         view.offset = view.offset - np.array([0, 0, min(float(view.to_bed(points)[:, 2].min()), 0.0)])
 

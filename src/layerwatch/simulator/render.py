@@ -58,10 +58,15 @@ class Renderer:
         size = (self.width * SCALE, self.height * SCALE)
         canvas = Canvas(ground.resize(size, Image.Resampling.BILINEAR).convert("RGBA"), large)
         self._paint_standing(canvas, scene, light, pose)
-        labels = 255 - np.asarray(canvas.image.getchannel("A"))
-        rows = np.maximum(labels[::2], labels[1::2])
-        mask = np.maximum(rows[:, ::2], rows[:, 1::2])
-        return canvas.image.convert("RGB").reduce(SCALE), mask
+        return canvas.image.convert("RGB").reduce(SCALE), _labels(canvas)
+
+    def glance(self, scene: Scene, light: Light, *, bump: Points | None = None) -> NDArray[np.uint8]:
+        """The labels alone: neither backdrop nor bed are painted."""
+        pose = self.world.pose(scene.nozzle)
+        large = self.viewpoint.camera(self.width * SCALE, self.height * SCALE, pose.head, bump)
+        canvas = Canvas(Image.new("RGBA", (large.width, large.height), (0, 0, 0, 255)), large)
+        self._paint_standing(canvas, scene, light, pose)
+        return _labels(canvas)
 
     def _ground(self, scene: Scene, light: Light, camera: Camera, pose: Pose) -> Image.Image:
         key = (repr(camera).encode(), light.key.tobytes(), light.ambient.tobytes())
@@ -69,6 +74,9 @@ class Renderer:
             twice = replace(camera, width=self.width * 2, height=self.height * 2)
             canvas = Canvas(self.backdrop.resize((self.width * 2, self.height * 2)), twice)
             paint_mesh(canvas, self.world.static, light)
+            for strand in self.world.litter:
+                pieces, colours = strand_pieces(strand, light, np.zeros(3))
+                canvas.strands(pieces, colours, strand.radius)
             self._still = (key, canvas.image.reduce(2))
         image = self._still[1].copy()
         canvas = Canvas(image, camera)
@@ -281,6 +289,12 @@ class Renderer:
         else:
             nozzle = self.world.head.only(self.world.head.corners[:, :, 2].max(axis=1) < 6)
             paint_mesh(canvas, nozzle.moved(pose.head), light, 0.2)
+
+
+def _labels(canvas: Canvas) -> NDArray[np.uint8]:
+    labels = 255 - np.asarray(canvas.image.getchannel("A"))
+    rows = np.maximum(labels[::2], labels[1::2])
+    return np.asarray(np.maximum(rows[:, ::2], rows[:, 1::2]))
 
 
 def _depth(view: BodyView, eye: Points, forward: Points, shift: Points) -> float:

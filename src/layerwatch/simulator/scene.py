@@ -18,8 +18,8 @@ class BodyView:
     """A body as it stands now, in the bed's frame.
 
     layers: drawn layers that are done; colours: (layers or more, 3), 0..1; turn: orthogonal 3x3; offset: mm;
-    shift: (count, 2) mm by layer or None; lift: corner lifts as (x, y, mm, reach); gaps: (count,) share of
-    the walls missing by layer or None; label: kind index + 1 where it failed, with `label_from` the first
+    shift: (count, 2) mm by layer or None; lift: corner lifts as (x, y, mm, reach, top); gaps: (count,)
+    share of the walls missing by layer or None; label: kind index + 1 where it failed, with `label_from` the first
     failed layer.
     """
 
@@ -29,7 +29,7 @@ class BodyView:
     turn: Points = field(default_factory=lambda: np.eye(3))
     offset: Points = field(default_factory=lambda: np.zeros(3))
     shift: Points | None = None
-    lift: list[tuple[float, float, float, float]] = field(default_factory=list)
+    lift: list[tuple[float, float, float, float, float]] = field(default_factory=list)
     gaps: Points | None = None
     gloss: float = 0.2
     stretch: float = 1.0

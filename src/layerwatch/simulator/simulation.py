@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from layerwatch.simulator.backdrops import random_backdrop
+from layerwatch.simulator.clutter import with_clutter
 from layerwatch.simulator.failures import make_failure, random_failure_name
 from layerwatch.simulator.filament import layer_colours, random_light
 from layerwatch.simulator.geometry import Points
@@ -67,6 +68,7 @@ class Simulation:
         if plan is not None and duration is not None:
             self.print = replace(plan, duration=duration, paths={})
         self.colours = layer_colours(seed, self.print.count + 1)
+        self.world = with_clutter(self.world, seed, self.colours[0])
         self.gloss = between(rng, 0.05, 0.5)
         self.exposure = float(np.clip(rng.normal(0.46, 0.11), 0.16, 0.7))
         self.light = random_light(seed, enclosed=self.world.enclosed)
@@ -165,6 +167,18 @@ class Simulation:
         kinds = self._boxes(mask)
         seen = float(np.count_nonzero(mask)) / mask.size
         return Frame(rgb, replace(truth, mask=mask, visible=seen, boxes=kinds), self.optics.quality)
+
+    def glance(self, second: float, width: int = 96) -> Truth:
+        """The truth with boxes and `visible` from labels painted `width` pixels wide, without a picture.
+
+        Thin strands look broader than at full size, and lens distortion and hands are left out: good to see
+        whether a failure can be seen, no mask to train on.
+        """
+        height = width * self.size[1] // self.size[0] // 2 * 2
+        renderer = Renderer(self.world, self.viewpoint, Image.new("RGB", (2, 2)), width, height)
+        mask = renderer.glance(self.scene(self.timeline.frozen_at(second)), self.light)
+        seen = float(np.count_nonzero(mask)) / mask.size
+        return replace(self.truth(second), visible=seen, boxes=self._boxes(mask))
 
     def frames(
         self, interval: float = 30.0, start: float = 0.0, until: float | None = None

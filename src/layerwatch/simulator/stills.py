@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from layerwatch.simulator.failures import random_failure_name
-from layerwatch.simulator.randomness import between, choose, happens, stream
+from layerwatch.simulator.randomness import Rng, between, choose, happens, stream
 from layerwatch.simulator.simulation import Simulation
 from layerwatch.simulator.truth import Frame
+
+IN_SIGHT = 0.006
+"""Share of the picture that a failure covers at least in a still, where a few tries find such a moment."""
+TRIES = 5
 
 
 def still(seed: int, size: tuple[int, int] = (640, 480)) -> Frame:
@@ -23,9 +27,7 @@ def still(seed: int, size: tuple[int, int] = (640, 480)) -> Frame:
     nuisance = events if happens(rng, 0.15) else []
     simulation = Simulation(seed, name, nuisance=nuisance, size=size)
     if failed and simulation.failure is not None:
-        begin, end = simulation.failure.onset, simulation.duration
-        share = between(rng, 0.03, 1.0) ** 1.5
-        second = min(begin + 90 + share * min(max(end - begin, 600), 5400), max(end, begin + 120))
+        second = _when_it_shows(simulation, simulation.failure.onset, rng)
     else:
         second = between(rng, 0.04, 1.02) * simulation.duration
     if nuisance and happens(rng, 0.7):
@@ -33,6 +35,22 @@ def still(seed: int, size: tuple[int, int] = (640, 480)) -> Frame:
         if not failed or event.start > (simulation.onset or 0):
             second = between(rng, event.start, event.end)
     return simulation.frame(second)
+
+
+def _when_it_shows(simulation: Simulation, onset: float, rng: Rng) -> float:
+    """A second after the onset at which the failure is in sight; the best of a few if it is always hidden."""
+    best, most = onset + 120, -1.0
+    for _ in range(TRIES):
+        span = min(max(simulation.duration - onset, 600), 5400)
+        second = min(
+            onset + 90 + between(rng, 0.03, 1.0) ** 1.5 * span, max(simulation.duration, onset + 120)
+        )
+        visible = simulation.glance(second).visible or 0.0
+        if visible > most:
+            best, most = second, visible
+        if visible >= IN_SIGHT:
+            break
+    return best
 
 
 def stills(seed0: int, count: int, size: tuple[int, int] = (640, 480)) -> Iterator[Frame]:

@@ -16,6 +16,7 @@ from layerwatch.simulator.beds import Bed, random_bed
 from layerwatch.simulator.heads import ACCENTS, METALS, random_head, tint
 from layerwatch.simulator.meshes import Mesh, box, join, plate, refined, tube
 from layerwatch.simulator.randomness import Rng, between, choose, happens, stream
+from layerwatch.simulator.scene import Strand
 
 Points = NDArray[np.float64]
 WORLDS: tuple[str, ...] = ("bedslinger", "corexy", "delta")
@@ -37,7 +38,8 @@ class World:
     """static: does not move; carriage: moves with the bed; head: nozzle tip at the origin; beam: carries the
     head.
 
-    wires: anchors of cables in the printer's frame, each to run to the head; reach: mm, bed width and depth.
+    wires: anchors of cables in the printer's frame, each to run to the head; floor: mm, what it
+    stands on; litter: strands that lie about and are no failure.
     """
 
     kind: str
@@ -50,6 +52,8 @@ class World:
     wires: tuple[tuple[Points, Points, float], ...]
     rods: bool
     enclosed: bool
+    floor: float
+    litter: tuple[Strand, ...] = ()
 
     def pose(self, nozzle: Points, parked: bool = False) -> Pose:
         """Poses for the nozzle's tip at `nozzle` (3,) in the bed's frame."""
@@ -136,6 +140,7 @@ def _bedslinger(rng: Rng) -> World:
         wires,
         False,
         False,
+        floor,
     )
 
 
@@ -200,6 +205,7 @@ def _corexy(rng: Rng) -> World:
         wires,
         False,
         True,
+        floor,
     )
 
 
@@ -234,4 +240,5 @@ def _delta(rng: Rng) -> World:
         wires,
         True,
         False,
+        -60.0,
     )
