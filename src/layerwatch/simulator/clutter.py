@@ -34,16 +34,16 @@ def with_clutter(world: World, seed: int, filament: Points) -> World:
                 place = np.array([between(rng, -half, half), -deep - between(rng, 25, 120)])
                 strands.append(_curls(rng, place, floor, colour, int(rng.integers(8, 30))))
         elif kind == "spool":
-            meshes.append(_spool(rng, np.append(spot + [side * 30, 60], floor), colour))
+            meshes.append(_spool(rng, np.array([spot[0] + side * 30, spot[1] + 60, floor]), colour))
             strands.append(_loose_end(rng, np.append(spot, floor + 120), colour))
         elif kind == "brush":
             place = np.array([side * (half + 8), deep * 0.8])
-            meshes.append(
-                box([place[0] - 6, place[1] - 16, -8], [place[0] + 6, place[1] + 16, 2], (0.8, 0.5, 0.1))
+            low, high = np.append(place - 6, -8.0), np.append(place + 6, 2.0)
+            meshes.append(box(low.tolist(), high.tolist(), (0.8, 0.5, 0.1)))
             )
-            for bristle in rng.uniform([-5, -15], [5, 15], (60, 2)):
+            for bristle in rng.uniform(-5, 5, (60, 2)):
                 foot = np.append(place + bristle, 2.0)
-                tip = foot + [*rng.normal(0, 1.5, 2), 10.0]
+                tip = foot + np.append(rng.normal(0, 1.5, 2), 10.0)
                 strands.append(Strand(np.linspace(foot, tip, 5), 0.25, np.array([0.75, 0.6, 0.25])))
         elif kind == "lamp":
             lit = (2.6, 2.6, 2.5)
@@ -56,17 +56,17 @@ def with_clutter(world: World, seed: int, filament: Points) -> World:
 def _curls(rng: Rng, spot: Points, floor: float, colour: Points, count: int) -> Strand:
     way = spot + np.cumsum(rng.normal(0, 0.4, (count, 2)), axis=0)
     points = tangle(rng, STYLES["springs"], way, lambda flat: np.zeros(len(flat)), 20.0)
-    return Strand(points + [0, 0, floor], float(rng.choice([0.3, 0.6, 0.9])), colour)
+    return Strand(points + np.array([0, 0, floor]), float(rng.choice([0.3, 0.6, 0.9])), colour)
 
 
 def _spool(rng: Rng, foot: Points, colour: Points) -> Mesh:
     radius, wide = between(rng, 60, 100), between(rng, 35, 65)
-    rim = np.full(3, between(rng, 0.03, 0.85))
+    rim = (between(rng, 0.03, 0.85),) * 3
     x, y, z = (float(value) for value in foot)
     return join(
         [
             tube((x, y, z), radius, 4, rim, sides=28),
-            tube((x, y, z + 4), radius * between(rng, 0.6, 0.95), wide, colour, sides=28),
+            tube((x, y, z + 4), radius * between(rng, 0.6, 0.95), wide, colour.tolist(), sides=28),
             tube((x, y, z + 4 + wide), radius, 4, rim, sides=28),
         ]
     )

@@ -19,8 +19,8 @@ class BodyView:
 
     layers: drawn layers that are done; colours: (layers or more, 3), 0..1; turn: orthogonal 3x3; offset: mm;
     shift: (count, 2) mm by layer or None; lift: corner lifts as (x, y, mm, reach, top); gaps: (count,)
-    share of the walls missing by layer or None; label: kind index + 1 where it failed, with `label_from` the first
-    failed layer.
+    share of the walls missing by layer or None; label: kind index + 1 where it failed, from the layer
+    `label_from` on.
     """
 
     body: Body
