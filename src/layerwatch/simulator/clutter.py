@@ -40,7 +40,6 @@ def with_clutter(world: World, seed: int, filament: Points) -> World:
             place = np.array([side * (half + 8), deep * 0.8])
             low, high = np.append(place - 6, -8.0), np.append(place + 6, 2.0)
             meshes.append(box(low.tolist(), high.tolist(), (0.8, 0.5, 0.1)))
-            )
             for bristle in rng.uniform(-5, 5, (60, 2)):
                 foot = np.append(place + bristle, 2.0)
                 tip = foot + np.append(rng.normal(0, 1.5, 2), 10.0)
