@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
-from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from layerwatch import temporal
 from layerwatch.accounts import Caller
 from layerwatch.clock import Clock
-from layerwatch.contexts import early
+from layerwatch.contexts import early, rows
 from layerwatch.contexts.answer import Answer, describe
 from layerwatch.contexts.ids import Context
-from layerwatch.contexts.models import AnswerRow, ContextRow
 from layerwatch.fleet.pacing import Pacer
 from layerwatch.storage import Database, StorageUnavailable
 from layerwatch.temporal import PrintState, StateFormatError
 from layerwatch.vision.evidence import Evidence
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 Charge = Callable[[Session, Caller, datetime], None]
 """Counts one inspection of a caller in the given transaction; may refuse by raising."""
@@ -91,15 +93,11 @@ class Contexts:
         """The stored answer if this call repeats one; else None if it may go on. Raises TooSoon."""
         # The context before the stored answer, here and in `_write`: an answer that is committed between the
         # two looks is then found, and its own call is not taken for an early one.
-        last = session.execute(
-            select(ContextRow.inspected_at, ContextRow.interval_ms).where(ContextRow.id == call.context.id)
-        ).one_or_none()
+        last = rows.last(session, call.context)
         stored = _stored(session, call)
-        if stored is not None:
-            return stored
-        if last is not None:
+        if stored is None and last is not None:
             early.check(last.inspected_at, last.interval_ms / 1000, call.at)
-        return None
+        return stored
 
     async def conclude(self, call: Call, evidence: Evidence) -> Outcome:
         """Take the evidence into the print's state, charge, and store the answer: one transaction.
@@ -108,15 +106,10 @@ class Contexts:
         winner's answer if they carry its Idempotency-Key. Raises StorageUnavailable, and what `charge`
         raises.
         """
-        for _ in range(RACES):
-            try:
-                outcome = await self._database.run(lambda session: self._write(session, call, evidence))
-            except (_LostRace, IntegrityError):  # undone; look again at what the winner left
-                continue
-            if not outcome.repeated:
-                self._pacer.called(outcome.answer.interval, outcome.answer.suspicious, call.at)
-            return outcome
-        raise StorageUnavailable("the context is being changed by too many at once")
+        outcome = await self._settle(lambda session: self._write(session, call, evidence))
+        if not outcome.repeated:
+            self._pacer.called(outcome.answer.interval, outcome.answer.suspicious, call.at)
+        return outcome
 
     async def teach(self, context: Context, kind: str, also: Callable[[Session], None]) -> bool:
         """Teach a print's state what a person said of it, one of `TEACHERS`; False if nothing was seen yet.
@@ -125,29 +118,35 @@ class Contexts:
         """
 
         def lesson(session: Session) -> bool:
-            row = _row(session, context)
-            if row is None:
+            found = rows.find(session, context)
+            if found is None:
                 return False
-            state = _unpack(row)
-            if state is not None:
-                session.execute(
-                    update(ContextRow)
-                    .where(ContextRow.id == context.id)
-                    .values(state=TEACHERS[kind](state).to_bytes(), revision=ContextRow.revision + 1)
-                )
+            state = _unpack(found, context)
+            if state is not None and not rows.teach(
+                session, context, found.revision, TEACHERS[kind](state).to_bytes()
+            ):
+                raise _LostRace
             also(session)
             return True
 
-        return await self._database.run(lesson)
+        return await self._settle(lesson)
+
+    async def _settle(self, work: Callable[[Session], T]) -> T:
+        """Run work in a transaction, and again on what the winner left when it lost a race."""
+        for _ in range(RACES):
+            with suppress(_LostRace, IntegrityError):
+                return await self._database.run(work)
+        raise StorageUnavailable("the context is being changed by too many at once")
 
     def _write(self, session: Session, call: Call, evidence: Evidence) -> Outcome:
-        row = _row(session, call.context)
+        found = rows.find(session, call.context)
         stored = _stored(session, call)
         if stored is not None:
             return Outcome(stored, repeated=True)
-        if row is not None:
-            early.check(row.inspected_at, row.interval_ms / 1000, call.at)
-        state, verdict = temporal.step(_unpack(row), evidence, call.seconds, call.context.levels, call.camera)
+        if found is not None:
+            early.check(found.inspected_at, found.interval_ms / 1000, call.at)
+        before = _unpack(found, call.context) if found is not None else None
+        state, verdict = temporal.step(before, evidence, call.seconds, call.context.levels, call.camera)
         now = self._clock.now()
         plan = self._pacer.plan(verdict.suspicious, now)
         answer = Answer(
@@ -161,62 +160,32 @@ class Contexts:
             condition=verdict.condition.value,
             detail=describe(evidence, verdict) if call.detail else None,
         )
-        values = {
-            "state": state.to_bytes(),
-            "inspected_at": now,
-            "interval_ms": 1000 * (plan.minimum if call.dialect == 2 else plan.recommended),
-            "camera": call.camera or None,
-            "answer": replace(answer, detail=None).to_json(),
-        }
-        if row is None:
-            fixed = {
-                "id": call.context.id,
-                "account_id": call.context.account_id,
-                "opened_at": call.context.opened_at,
-                "expires_at": call.context.expires_at,
-                "revision": 1,
-            }
-            session.execute(insert(ContextRow).values(**fixed, **values))
-        else:
-            moved = session.execute(
-                update(ContextRow)
-                .where(ContextRow.id == row.id, ContextRow.revision == row.revision)
-                .values(revision=row.revision + 1, **values)
-            )
-            if moved.rowcount != 1:  # type: ignore[attr-defined]
-                raise _LostRace
+        moved = rows.Moved(
+            state=state.to_bytes(),
+            inspected_at=now,
+            interval_ms=1000 * (plan.minimum if call.dialect == 2 else plan.recommended),
+            camera=call.camera or None,
+            answer=replace(answer, detail=None).to_json(),
+        )
+        if found is None:
+            rows.add(session, call.context, moved)
+        elif not rows.move(session, call.context, found.revision, moved):
+            raise _LostRace
         if call.key is not None:
-            session.execute(
-                insert(AnswerRow).values(
-                    context_id=call.context.id,
-                    key=call.key,
-                    expires_at=call.context.expires_at,
-                    body=answer.to_json(),
-                )
-            )
+            rows.keep_answer(session, call.context, call.key, answer.to_json())
         self._charge(session, call.caller, call.at)
         return Outcome(answer, repeated=False)
 
 
-def _row(session: Session, context: Context) -> ContextRow | None:
-    return session.get(ContextRow, context.id)
-
-
 def _stored(session: Session, call: Call) -> Answer | None:
-    if call.key is None:
-        return None
-    body = session.scalar(
-        select(AnswerRow.body).where(AnswerRow.context_id == call.context.id, AnswerRow.key == call.key)
-    )
+    body = rows.answer(session, call.context, call.key) if call.key is not None else None
     return Answer.from_json(body) if body is not None else None
 
 
-def _unpack(row: ContextRow | None) -> PrintState | None:
+def _unpack(found: rows.Found, context: Context) -> PrintState | None:
     """The stored state; None, a fresh start, when it is another version's: better than no watch at all."""
-    if row is None:
-        return None
     try:
-        return PrintState.from_bytes(row.state)
+        return PrintState.from_bytes(found.state)
     except StateFormatError as error:
-        log.warning("print_state_unreadable", context=row.id[:12], why=str(error))
+        log.warning("print_state_unreadable", context=context.id[:12], why=str(error))
         return None
