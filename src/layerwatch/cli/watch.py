@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,13 +29,31 @@ RECORDING_SECONDS = 30
 
 def command(
     source: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="A camera's address (JPEG snapshot, MJPEG stream, rtsp://…), /dev/video0, a folder of "
             "JPEGs in name order, or a video file.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Printers, cameras and what to do, in one TOML file; see docs/watch.md.", dir_okay=False
+        ),
+    ] = None,
+    printer: Annotated[
+        str,
+        typer.Option(
+            envvar="LAYERWATCH_PRINTER",
+            help="Follow and pause this printer: octoprint://KEY@HOST, moonraker://HOST, "
+            "prusalink://USER:PASSWORD@HOST, bambu://CODE@HOST/SERIAL, duet://HOST. "
+            "SOURCE is its camera; left out, the printer's own is used.",
+            show_default=False,
+            show_envvar=True,
+        ),
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done; do nothing.")] = False,
     server: Annotated[
         str,
         typer.Option(
@@ -78,7 +97,10 @@ def command(
     ] = False,
     once: Annotated[bool, typer.Option("--once", help="One inspection, then stop.")] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Try camera and server once and say what is wrong, if anything.")
+        bool, typer.Option("--check", help="Try everything once and say what is wrong, if anything.")
+    ] = False,
+    test: Annotated[
+        bool, typer.Option("--test", help="Send a test event through every channel of --config.")
     ] = False,
 ) -> None:
     """Watch a print through a camera: quality, score, warning and pause, live in the terminal.
@@ -92,7 +114,36 @@ def command(
       layerwatch watch frames/ --json | jq .score
 
     With --server the pictures go to your server, every 20-40 s as it asks, one billed inspection each.
+
+    With --printer it follows the print's life and pauses the printer when the print fails; with --config it
+    does so for many printers and tells you by webhook, e-mail, messenger or Home Assistant.
+
+      layerwatch watch --printer moonraker://voron.local --dry-run
     """
+    if config is not None or printer:
+        from layerwatch.cli.watch_farm import watch_farm
+
+        levels = Levels(warning_level, pause_level)
+        code = watch_farm(
+            config,
+            printer,
+            source,
+            server,
+            key,
+            levels,
+            interval,
+            dry_run,
+            check=check,
+            test=test,
+            as_json=as_json,
+        )
+        if code:
+            raise typer.Exit(code)
+        return
+    if source is None:
+        raise typer.BadParameter("give a camera, a folder or a video to watch, or --printer, or --config")
+    if test or dry_run:
+        raise typer.BadParameter("--test and --dry-run go with --config or --printer")
     recording = is_recording(source)
     clock: AsyncClock = SteppingClock() if recording and not server else AsyncSystemClock()
     spacing = (interval or RECORDING_SECONDS) if recording else None
@@ -106,7 +157,7 @@ def command(
 
     try:
         if check:
-            code = asyncio.run(_check(camera, judge, server, as_json=as_json))
+            code = asyncio.run(report(_check(camera, judge, server), as_json=as_json))
         else:
             code = asyncio.run(
                 _watch(
@@ -199,35 +250,29 @@ async def _watch(
 
 
 async def _check(
-    open_camera: Callable[[], Camera], open_judge: Callable[[], Judge], server: str, *, as_json: bool
-) -> int:
-    findings: list[Finding] = []
-
-    def found(finding: Finding) -> None:
-        findings.append(finding)
-        if as_json:
-            ok = {True: "yes", None: "could be better", False: "no"}[finding.ok]
-            line = {"subject": finding.subject, "ok": ok, "what": finding.what, "hint": finding.hint}
-            typer.echo(json.dumps(line))
-        else:
-            mark = {True: "✓", None: "!", False: "✗"}[finding.ok]
-            typer.echo(f"{mark} {finding.subject}: {finding.what}")
-            if finding.hint:
-                typer.echo(f"  → {finding.hint}")
-
+    open_camera: Callable[[], Camera], open_judge: Callable[[], Judge], server: str
+) -> AsyncIterator[Finding]:
     async for finding in check_camera(open_camera):
-        found(finding)
+        yield finding
     try:
         judge = open_judge()
     except LayerwatchError as error:
-        found(Finding("server" if server else "detector", False, str(error)))
+        yield Finding("server" if server else "detector", False, str(error))
+        return
+    if server:
+        yield await check_server(judge, redact(server))
     else:
-        if server:
-            found(await check_server(judge, redact(server)))
-        else:
-            found(Finding("detector", True, "runs in this process; no server is used"))
-        await judge.close()
-    return 1 if any(finding.ok is False for finding in findings) else 0
+        yield Finding("detector", True, "runs in this process; no server is used")
+    await judge.close()
+
+
+async def report(findings: AsyncIterator[Finding], *, as_json: bool) -> int:
+    """Print findings as they come; 1 if one of them is bad, else 0."""
+    bad = False
+    async for finding in findings:
+        bad = bad or finding.ok is False
+        typer.echo(json.dumps(finding.as_json()) if as_json else finding.line())
+    return int(bad)
 
 
 def _screen(source: str, server: str, *, as_json: bool) -> Screen:

@@ -80,9 +80,13 @@ class LineScreen(JsonScreen):
 
     def show(self, look: Look) -> None:
         """Print one line."""
-        cells = _cells(look)
-        sys.stdout.write("  ".join([clock(look.seconds), *(cell.plain for cell in cells)]).rstrip() + "\n")
+        sys.stdout.write(look_line(look) + "\n")
         sys.stdout.flush()
+
+
+def look_line(look: Look) -> str:
+    """One look as plain text."""
+    return "  ".join([clock(look.seconds), *(cell.plain for cell in _cells(look))]).rstrip()
 
 
 class LiveScreen:

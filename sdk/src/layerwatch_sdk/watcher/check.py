@@ -24,6 +24,16 @@ class Finding:
     what: str
     hint: str = ""
 
+    def line(self) -> str:
+        """As a person reads it: a mark, what was tried, what came of it, and what to do."""
+        mark = {True: "✓", None: "!", False: "✗"}[self.ok]
+        return f"{mark} {self.subject}: {self.what}" + (f"\n  → {self.hint}" if self.hint else "")
+
+    def as_json(self) -> dict[str, str]:
+        """The same for scripts."""
+        ok = {True: "yes", None: "could be better", False: "no"}[self.ok]
+        return {"subject": self.subject, "ok": ok, "what": self.what, "hint": self.hint}
+
 
 async def check_camera(open_camera: Callable[[], Camera], subject: str = "camera") -> AsyncIterator[Finding]:
     """Take one picture and look at it from outside: is it a JPEG, whole, of a useful size."""

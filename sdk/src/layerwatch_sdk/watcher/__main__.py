@@ -1,0 +1,70 @@
+"""`python -m layerwatch_sdk.watcher watch.toml`: the watcher without the server's package.
+
+For a small computer such as a Raspberry Pi Zero 2, which needs `layerwatch-sdk` and nothing else. On a
+machine with the server installed, `layerwatch watch --config` does the same and shows more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from layerwatch_sdk.watcher import hub
+from layerwatch_sdk.watcher.check import Finding
+from layerwatch_sdk.watcher.settings import WatcherSettings, read_file
+from layerwatch_sdk.watcher.tables import ConfigError
+
+
+def main() -> int:
+    """Run the command line; gives the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m layerwatch_sdk.watcher",
+        description="Watch the printers of a configuration file, and act when a print fails.",
+    )
+    parser.add_argument("config", type=Path, help="the configuration (TOML); see docs/watch.md")
+    parser.add_argument("--check", action="store_true", help="try everything once and say what is wrong")
+    parser.add_argument("--test", action="store_true", help="send a test event through every channel")
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
+    logging.getLogger("layerwatch_sdk.watcher").setLevel(logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        settings = read_file(options.config)
+        if options.check:
+            return asyncio.run(report(hub.check(settings, lambda: hub.open_remote(settings))))
+        if options.test:
+            return asyncio.run(report(hub.try_channels(settings)))
+        return asyncio.run(_watch(settings))
+    except ConfigError as error:
+        print(f"{options.config}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+async def _watch(settings: WatcherSettings) -> int:
+    task = asyncio.ensure_future(hub.watch(settings, hub.open_remote(settings)))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    return 0
+
+
+async def report(findings: AsyncIterator[Finding]) -> int:
+    """Print findings as they come; 1 if one of them is bad, else 0."""
+    bad = False
+    async for finding in findings:
+        bad = bad or finding.ok is False
+        print(finding.line(), flush=True)
+    return int(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""All printers of one configuration, watched in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Callable, Optional
+
+import httpx
+
+from layerwatch_sdk.cameras.addresses import redact
+from layerwatch_sdk.errors import LayerwatchError
+from layerwatch_sdk.printers.base import PrinterError
+from layerwatch_sdk.watcher.builders import BuiltPrinter, build_camera, build_printer
+from layerwatch_sdk.watcher.check import Finding, check_camera, check_server
+from layerwatch_sdk.watcher.journal import Journal
+from layerwatch_sdk.watcher.judge import Judge
+from layerwatch_sdk.watcher.looking import Look
+from layerwatch_sdk.watcher.notify.build import build_channels, build_homeassistant
+from layerwatch_sdk.watcher.notify.dispatch import Dispatcher
+from layerwatch_sdk.watcher.notify.event import DeliveryError, Event, Kind
+from layerwatch_sdk.watcher.policy import Action
+from layerwatch_sdk.watcher.print_watcher import POLL_SECONDS, PrintWatcher, Watched
+from layerwatch_sdk.watcher.settings import PrinterSettings, WatcherSettings
+from layerwatch_sdk.watcher.tables import ConfigError
+
+if TYPE_CHECKING:
+    from layerwatch_sdk.watcher.notify.homeassistant import HomeAssistant
+
+log = logging.getLogger("layerwatch_sdk.watcher")
+
+AGAIN_AFTER_CRASH = 10.0
+"""Seconds until a printer whose watching broke, by a mistake of ours, is watched again."""
+
+
+def open_remote(settings: WatcherSettings) -> Judge:
+    """A client of the configured server. Raises ConfigError."""
+    from layerwatch_sdk.async_client import AsyncClient
+
+    if not settings.server:
+        raise ConfigError("server: is missing; give your server's address, like http://127.0.0.1:8080")
+    try:
+        return AsyncClient(api_key=settings.key, base_url=settings.server)
+    except ValueError as error:
+        raise ConfigError(f"server: {error}") from None
+
+
+async def watch(
+    settings: WatcherSettings,
+    judge: Judge,
+    *,
+    on_look: Optional[Callable[[PrintWatcher, Look], None]] = None,
+    on_ready: Optional[Callable[[list[PrintWatcher]], None]] = None,
+) -> None:
+    """Watch until cancelled. Closes what it opened, and `judge`. Raises ConfigError before it begins."""
+    clock = judge.clock
+    journal = Journal(settings.journal)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(judge.close)
+        client = await stack.enter_async_context(shared_client())
+        channels = build_channels(settings.notify, client)
+        dispatcher = Dispatcher(channels, quiet=settings.notify.quiet, digest=settings.notify.digest)
+        home = build_homeassistant(settings.notify.mqtt)
+
+        def seen(watcher: PrintWatcher, look: Look) -> None:
+            if home is not None:
+                home.show(watcher, look)
+            if on_look is not None:
+                on_look(watcher, look)
+
+        watchers: list[PrintWatcher] = []
+        for printer in settings.printers:
+            watched, built = _assemble(printer, client, judge)
+            stack.push_async_callback(built.printer.close)
+            stack.push_async_callback(watched.camera.close)
+            watcher = PrintWatcher(
+                watched,
+                judge,
+                journal,
+                dispatcher.tell,
+                server=redact(settings.server) if settings.server else "the detector",
+                on_look=seen,
+            )
+            watchers.append(watcher)
+            if home is not None:
+                home.add(watcher)
+        dispatcher.start()
+        stack.push_async_callback(dispatcher.close)
+        if on_ready is not None:
+            on_ready(watchers)
+
+        async def one(number: int, watcher: PrintWatcher) -> None:
+            # Spread over the polling interval, so that a farm is not asked all at the same moment.
+            await clock.sleep(POLL_SECONDS * number / len(watchers))
+            await _supervised(watcher, judge)
+
+        tasks = [asyncio.ensure_future(one(n, watcher)) for n, watcher in enumerate(watchers)]
+        if home is not None:
+            tasks.append(asyncio.ensure_future(home.run()))
+            tasks.append(asyncio.ensure_future(_refresh(home, watchers, judge)))
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def shared_client() -> httpx.AsyncClient:
+    """One HTTP client for all cameras, printers and webhooks: a TLS context costs megabytes."""
+    return httpx.AsyncClient(
+        limits=httpx.Limits(max_connections=200, max_keepalive_connections=40, keepalive_expiry=30)
+    )
+
+
+def _assemble(
+    printer: PrinterSettings, client: httpx.AsyncClient, judge: Judge
+) -> tuple[Watched, BuiltPrinter]:
+    built = build_printer(printer.table, client)
+    printer.table.done()
+    camera = build_camera(printer.camera, built, printer.table.place, client, judge.clock)
+    watched = Watched(
+        printer.name, built.printer, camera, printer.policy, printer.levels, printer.min_interval
+    )
+    return watched, built
+
+
+async def _supervised(watcher: PrintWatcher, judge: Judge) -> None:
+    while True:
+        try:
+            await watcher.run()
+        except Exception:  # one printer's trouble must not end the watching of the others
+            log.exception("watching %s broke; it begins again in %g s", watcher.name, AGAIN_AFTER_CRASH)
+        await judge.clock.sleep(AGAIN_AFTER_CRASH)
+
+
+async def _refresh(home: HomeAssistant, watchers: list[PrintWatcher], judge: Judge) -> None:
+    while True:
+        for watcher in watchers:
+            home.refresh(watcher)
+        await judge.clock.sleep(POLL_SECONDS)
+
+
+async def check(settings: WatcherSettings, open_judge: Callable[[], Judge]) -> AsyncIterator[Finding]:
+    """Try everything once, without doing anything to a printer: server, printers, cameras, channels."""
+    try:
+        judge = open_judge()
+    except (ConfigError, LayerwatchError) as error:
+        yield Finding("server", False, str(error))
+        return
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(judge.close)
+        if settings.server:
+            yield await check_server(judge, redact(settings.server))
+        else:
+            yield Finding("detector", True, "runs in this process; no server is used")
+        client = await stack.enter_async_context(shared_client())
+        for printer in settings.printers:
+            async for finding in _check_printer(printer, client, judge, stack):
+                yield finding
+        try:
+            for channel in build_channels(settings.notify, client):
+                stack.push_async_callback(channel.close)
+                yield Finding(channel.name, True, "is configured; send a test event with --test")
+            home = build_homeassistant(settings.notify.mqtt)
+            if home is not None:
+                yield Finding(home.name, True, "is configured")
+        except ConfigError as error:
+            yield Finding("notify", False, str(error))
+
+
+async def _check_printer(
+    printer: PrinterSettings, client: httpx.AsyncClient, judge: Judge, stack: contextlib.AsyncExitStack
+) -> AsyncIterator[Finding]:
+    try:
+        watched, built = _assemble(printer, client, judge)
+    except ConfigError as error:
+        yield Finding(printer.name, False, str(error))
+        return
+    stack.push_async_callback(built.printer.close)
+    try:
+        status = await built.printer.status()
+    except PrinterError as error:
+        yield Finding(f"{printer.name}, printer", False, str(error), error.hint)
+    else:
+        file = f", {status.file}" if status.file and status.state.in_print else ""
+        yield Finding(f"{printer.name}, printer", True, f"answers: {status.state.value}{file}")
+    async for finding in check_camera(lambda: watched.camera, f"{printer.name}, camera"):
+        yield finding
+    needs_gcode = Action.GCODE in (*printer.policy.on_warning, *printer.policy.on_pause)
+    if built.kind == "prusalink" and (needs_gcode or printer.policy.heaters_off_after is not None):
+        yield Finding(
+            f"{printer.name}, policy",
+            False,
+            "PrusaLink takes no G-code, so gcode and heaters_off_after cannot work",
+            "set heaters_off_after = false and leave gcode out for this printer",
+        )
+
+
+async def try_channels(settings: WatcherSettings) -> AsyncIterator[Finding]:
+    """Send a test event through every channel, and say which took it."""
+    event = Event(Kind.TEST, "test", "Layerwatch: a test", "If you read this, the channel works.")
+    async with shared_client() as client:
+        for channel in build_channels(settings.notify, client):
+            try:
+                await channel.send(event)
+            except DeliveryError as error:
+                yield Finding(channel.name, False, str(error))
+            else:
+                yield Finding(channel.name, True, "took the test event")
+            finally:
+                await channel.close()
