@@ -63,10 +63,10 @@ def bar_chart(values: Sequence[tuple[str, int]], unit: str) -> Chart:
 
 
 def _round_up(value: int) -> int:
-    """The next of 4, 8, 20, 40, 80, 200, …: quarters of it are round."""
+    """The next of 4, 8, 12, 16, 20, 24, 28, 32, 40, 80, …: quarters of it are round."""
     size = 4
     while True:
-        for factor in (1, 2, 5):
+        for factor in range(1, 9):
             if size * factor >= value:
                 return size * factor
         size *= 10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
 from layerwatch.accounts import NotFound
@@ -18,7 +20,7 @@ from layerwatch.billing.invoices import (
 )
 from layerwatch.billing.money import cents
 from layerwatch.billing.periods import Month
-from layerwatch.billing.statement import statement
+from layerwatch.billing.statement import Statement, statement
 from layerwatch.billing.terms import Terms
 from layerwatch.console.pages.usage import month_of
 from layerwatch.console.web import Needs, Pages, Visit, required
@@ -32,21 +34,14 @@ def show(visit: Visit) -> Response:
     terms, month = Terms.of(visit.parts.settings), Month.of(visit.clock)
     with visit.parts.database.read() as session:
         accounts = [
-            {
-                "id": account.id,
-                "name": account.name,
-                "price_book": account.price_book,
-                "free_only": account.free_only,
-                "blocked": account.blocked_from is not None and account.blocked_from <= visit.clock,
-                "draft": preview(session, account, month, terms),
-            }
+            _row(account, preview(session, account, month, terms), visit)
             for account in list_accounts(session)
         ]
         invoices = list_invoices(session)
     totals = {
         "accounts": len(accounts),
-        "calls": sum(row["draft"].calls for row in accounts),  # type: ignore[attr-defined]
-        "cents": sum(row["draft"].cents for row in accounts),  # type: ignore[attr-defined]
+        "calls": sum(row["draft"].calls for row in accounts),
+        "cents": sum(row["draft"].cents for row in accounts),
         "owed": sum(max(0, row.balance) for row in invoices),
     }
     return visit.page(
@@ -58,6 +53,18 @@ def show(visit: Visit) -> Response:
         last_month=month.previous,
         now=visit.clock,
     )
+
+
+def _row(account: Account, draft: Statement, visit: Visit) -> dict[str, Any]:
+    return {
+        "id": account.id,
+        "name": account.name,
+        "price_book": account.price_book,
+        "free_only": account.free_only,
+        "blocked": account.blocked_from is not None and account.blocked_from <= visit.clock,
+        "priced": any(tier["micro_dollars_per_call"] for tier in draft.quote["tiers"]),
+        "draft": draft,
+    }
 
 
 @pages.post("/operator/close", Needs.OPERATOR)

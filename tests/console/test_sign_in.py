@@ -1,0 +1,177 @@
+"""Signing up, in and out."""
+
+from datetime import UTC, datetime
+
+import pyotp
+import pytest
+
+from layerwatch.accounts import attempts
+from layerwatch.accounts.models import Account, User, WebSession
+from tests.support.browser import PASSWORD, text_of
+
+
+def test_the_link_that_serve_prints_signs_the_operator_in_once(office):
+    from layerwatch.accounts.users import operator_link
+
+    with office.server.parts.database.begin() as session:
+        path = operator_link(session, "", datetime.now(UTC)).removeprefix("/console")
+    first, second = office.browser(), office.browser()
+    assert first.get(path).status_code == 303
+    assert "local" in first.get("/").text
+    assert second.get(path).status_code == 400
+    assert second.get("/").headers["location"].startswith("/console/sign-in")
+
+
+def test_who_is_not_signed_in_is_led_to_sign_in_and_back(office):
+    office.user("ann@example.org", office.account("Acme"))
+    browser = office.browser()
+    to = browser.get("/keys").headers["location"]
+    assert to == "/console/sign-in?next=%2Fconsole%2Fkeys"
+    answer = browser.post("/sign-in", email="ann@example.org", password=PASSWORD, next="/console/keys")
+    assert answer.headers["location"] == "/console/keys"
+
+
+@pytest.mark.parametrize("away", ["//evil.example", "https://evil.example/console/", "/console//evil", "/x"])
+def test_signing_in_leads_nowhere_else(office, away):
+    office.user("ann@example.org", office.account("Acme"))
+    answer = office.browser().post("/sign-in", email="ann@example.org", password=PASSWORD, next=away)
+    assert answer.headers["location"] == "/console/"
+
+
+def test_a_wrong_password_and_an_unknown_user_look_the_same(office):
+    office.user("ann@example.org", office.account("Acme"))
+    browser = office.browser()
+    wrong = browser.sign_in("ann@example.org", "not the password")
+    unknown = browser.sign_in("bob@example.org", "not the password")
+    assert wrong.status_code == unknown.status_code == 403
+    assert text_of(wrong).split() == text_of(unknown).split()
+
+
+def test_signing_out_ends_the_session_on_the_server(office):
+    office.user("ann@example.org", office.account("Acme"))
+    browser = office.signed_in("ann@example.org")
+    stolen = browser.session
+    browser.post("/sign-out")
+    thief = office.browser()
+    thief.http.cookies.set("layerwatch_session", stolen, path="/console")
+    assert thief.get("/keys").status_code == 303
+
+
+def test_a_new_account_is_on_free_usage_only_and_has_to_verify_before_it_makes_keys(office):
+    browser = office.browser()
+    form = {"email": "New@Example.org", "password": PASSWORD, "name": "New Works"}
+    assert browser.post("/sign-up", "/sign-up", **form).status_code == 303
+    with office.server.parts.database.read() as session:
+        account = session.query(Account).filter_by(name="New Works").one()
+        assert account.free_only and account.price_book == "standard"
+    link = office.link()
+    browser.sign_in("new@example.org")
+    assert "Verify your e-mail" in browser.post("/keys", "/keys", name="farm").text
+    assert browser.get(link).headers["location"] == "/console/?said=verified"
+    assert "Your new key" in browser.post("/keys", "/keys", name="farm").text
+
+
+def test_signing_up_with_an_address_in_use_tells_only_its_owner(office):
+    office.user("ann@example.org", office.account("Acme"))
+    form = {"password": PASSWORD, "name": ""}
+    known = office.browser().post("/sign-up", "/sign-up", email="ann@example.org", **form)
+    fresh = office.browser().post("/sign-up", "/sign-up", email="eve@example.org", **form)
+    assert (known.status_code, known.headers["location"]) == (fresh.status_code, fresh.headers["location"])
+    while len(office.mails) < 2:
+        pass
+    assert {mail.to: "have an account already" in mail.subject for mail in office.mails} == {
+        "ann@example.org": True,
+        "eve@example.org": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [
+        ("no address", PASSWORD),
+        ("operator@localhost", PASSWORD),
+        ("a@example.org", "short"),
+        ("a@example.org", "aaaaaaaaaaaaaaaa"),
+        ("somebody.long@example.org", "somebody.long1"),
+    ],
+)
+def test_sign_up_refuses_what_cannot_be_used(office, email, password):
+    answer = office.browser().post("/sign-up", "/sign-up", email=email, password=password, name="x")
+    assert answer.status_code == 400
+
+
+def test_sign_up_is_closed_unless_the_operator_opens_it(server):
+    from tests.support.browser import Browser
+
+    assert Browser(server.url).get("/sign-up").status_code == 404
+
+
+def test_a_forgotten_password_is_reset_by_mail_and_ends_every_session(office):
+    office.user("ann@example.org", office.account("Acme"))
+    old = office.signed_in("ann@example.org")
+    browser = office.browser()
+    browser.post("/forgot", "/forgot", email="ann@example.org")
+    link = office.link()
+    fields = {"link": link.split("link=")[1], "password": "a new and longer one"}
+    assert browser.post("/reset", link, **fields).status_code == 303
+    assert old.get("/keys").status_code == 303
+    assert browser.sign_in("ann@example.org", "a new and longer one").status_code == 303
+    assert browser.get(link).status_code == 400
+
+
+def test_asking_for_an_unknown_address_looks_the_same_and_mails_nobody(office):
+    office.user("ann@example.org", office.account("Acme"))
+    known = office.browser().post("/forgot", "/forgot", email="ann@example.org")
+    unknown = office.browser().post("/forgot", "/forgot", email="bob@example.org")
+    assert known.headers["location"] == unknown.headers["location"]
+    office.link()
+    assert office.mails == []
+
+
+def test_one_time_codes(office):
+    user = office.user("ann@example.org", office.account("Acme"))
+    browser = office.signed_in("ann@example.org")
+    page = browser.post("/profile/codes", password=PASSWORD)
+    with office.server.parts.database.read() as session:
+        from layerwatch.accounts.totp import secret_of
+
+        secret = secret_of(session.get(User, user), office.server.parts.secrets.sessions)
+    assert secret in page.text and "data:image/svg+xml" in page.text
+    code = pyotp.TOTP(secret).at(datetime.now(UTC))
+    assert browser.post("/profile/codes/confirm", code="000000").status_code == 400
+    assert browser.post("/profile/codes/confirm", code=code).status_code == 303
+
+    other = office.browser()
+    assert other.sign_in("ann@example.org").headers["location"].startswith("/console/code")
+    half_open = other.session
+    assert other.get("/keys").headers["location"] == "/console/code"
+    used_again = other.post("/code", "/code", code=code)
+    assert used_again.status_code == 403
+    following = pyotp.TOTP(secret).at(int(datetime.now(UTC).timestamp()) + 30)
+    assert other.post("/code", "/code", code=following).status_code == 303
+    assert other.session != half_open
+    assert other.get("/keys").status_code == 200
+
+
+def test_codes_cannot_be_guessed(office):
+    user = office.user("ann@example.org", office.account("Acme"))
+    with office.server.parts.database.begin() as session:
+        row = session.get(User, user)
+        row.totp_nonce, row.totp_since = b"n" * 16, datetime.now(UTC)
+    browser = office.browser()
+    browser.sign_in("ann@example.org")
+    codes = [
+        browser.post("/code", "/code", code=f"{n:06d}").status_code for n in range(attempts.PER_USER + 2)
+    ]
+    assert codes[-1] == 429 and codes.count(429) >= 2
+
+
+def test_a_session_that_was_not_used_for_long_is_over(office):
+    office.user("ann@example.org", office.account("Acme"))
+    browser = office.signed_in("ann@example.org")
+    from layerwatch.accounts.sessions import IDLE
+
+    with office.server.parts.database.begin() as session:
+        for row in session.query(WebSession):
+            row.seen_at = datetime.now(UTC) - IDLE - (datetime.now(UTC) - row.created_at)
+    assert browser.get("/keys").status_code == 303
