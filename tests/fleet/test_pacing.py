@@ -19,19 +19,14 @@ COUNTS = st.floats(0, 1e7)
 
 
 def pacer(prints: int = 0, suspicious: int = 0, capacity: float = 20.0, speed: float = 1.0) -> Pacer:
+    """A pacer that knows of so many live prints, their calls spread over the next 40 s."""
     load = LiveLoad()
-    for second in range(1200):  # long enough for the estimate to settle
-        at = NOW + timedelta(seconds=second)
-        if prints:
-            load.called(prints, False, at)  # a call of weight n a second is n prints
-        if suspicious:
-            load.called(suspicious, True, at)
+    load.expect(prints, suspicious, NOW, NOW + timedelta(seconds=40))
     return Pacer(BOUNDS, Capacity(capacity), load, speed=speed)
 
 
 def plans(made: Pacer, suspicious: bool) -> list[int]:
-    at = NOW + timedelta(seconds=1200)
-    return [made.plan(suspicious, at).recommended for _ in range(500)]
+    return [made.plan(suspicious, NOW).recommended for _ in range(500)]
 
 
 def test_at_rest_a_healthy_print_comes_every_40_s_on_average_and_not_in_step() -> None:
@@ -54,13 +49,14 @@ def test_healthy_prints_pay_first() -> None:
 
 def test_under_great_load_everyone_waits_but_no_longer_than_the_ceiling() -> None:
     flooded = pacer(prints=1_000_000)
-    assert set(plans(flooded, suspicious=False)) == {BOUNDS.most}
+    told = plans(flooded, suspicious=False)
+    assert 0.85 * BOUNDS.most < min(told) < max(told) <= BOUNDS.most
+    assert len(set(told)) > 10, "in step"
 
 
 def test_a_fast_clock_makes_as_much_more_load() -> None:
-    at = NOW + timedelta(seconds=1200)
     slow, fast = pacer(prints=500, capacity=20), pacer(prints=500, capacity=200, speed=10)
-    assert fast.stretch(at) == pytest.approx(slow.stretch(at))
+    assert fast.stretch(NOW) == pytest.approx(slow.stretch(NOW))
 
 
 @given(COUNTS, COUNTS, st.floats(0.1, 1e5))
@@ -85,8 +81,8 @@ def test_a_plan_is_within_bounds_and_the_suspicious_share_is_shorter(
     prints: int, suspicious: int, capacity: float
 ) -> None:
     load = LiveLoad()
-    load.called(prints * 120, False, NOW)
-    load.called(suspicious * 120, True, NOW)
+    load.called(60, False, NOW, prints)
+    load.called(60, True, NOW, suspicious)
     made = Pacer(BOUNDS, Capacity(capacity), load)
     for looks in (False, True):
         plan = made.plan(looks, NOW)
@@ -95,9 +91,9 @@ def test_a_plan_is_within_bounds_and_the_suspicious_share_is_shorter(
     assert BOUNDS.suspicious * max(1, x / 2) < BOUNDS.rest * x + 1e-9
 
 
-def test_live_prints_are_counted_whatever_their_intervals() -> None:
+def test_each_print_counts_once_from_its_first_call_on() -> None:
     load = LiveLoad()
-    for second in range(1200):
+    for second in range(400):
         at = NOW + timedelta(seconds=second)
         for number in range(100):
             if second % 40 == number % 40:
@@ -105,21 +101,44 @@ def test_live_prints_are_counted_whatever_their_intervals() -> None:
         for number in range(10):
             if second % 20 == number * 2:
                 load.called(20, True, at)
-    prints = load.prints(NOW + timedelta(seconds=1200))
-    assert prints.healthy == pytest.approx(100, rel=0.05)
-    assert prints.suspicious == pytest.approx(10, rel=0.05)
+        if second >= 39:
+            prints = load.prints(at)
+            assert prints.healthy == pytest.approx(100, abs=3)
+            assert prints.suspicious == pytest.approx(10, abs=1)
 
 
-def test_prints_that_ended_fade() -> None:
+def test_a_print_that_does_not_come_again_is_forgotten() -> None:
     load = LiveLoad()
-    load.called(40 * 120, False, NOW)
-    assert load.prints(NOW + timedelta(minutes=20)).healthy < 0.01
+    load.called(40, False, NOW)
+    assert load.prints(NOW + timedelta(seconds=39)).healthy == 1
+    assert load.prints(NOW + timedelta(seconds=41)).healthy == 0
 
 
 def test_a_clock_that_was_set_back_does_not_swell_the_load() -> None:
     load = LiveLoad()
-    load.called(120, False, NOW)
-    assert load.prints(NOW - timedelta(days=1)).healthy == pytest.approx(1)
+    load.called(40, False, NOW)
+    assert load.prints(NOW - timedelta(days=1)).healthy == 1
+    assert load.prints(NOW + timedelta(days=1)).healthy == 0
+
+
+def test_calls_that_would_come_at_once_are_spread_over_free_seconds() -> None:
+    made = pacer(capacity=20)  # 15 calls a second are planned for
+    for _ in range(100):
+        made.called(made.plan(False, NOW), False, NOW)
+    assert max(made._load.booked(NOW, 0, 300)) <= 15
+
+
+def test_a_new_node_takes_over_what_is_known_of_the_last_one() -> None:
+    load = LiveLoad()
+    load.expect(1000, 50, NOW, NOW + timedelta(seconds=100))
+    assert load.prints(NOW).healthy == pytest.approx(1000)
+    assert load.prints(NOW + timedelta(seconds=50)).healthy == pytest.approx(500, rel=0.03)
+
+
+def test_who_is_in_a_hurry_may_not_take_what_others_wait_for() -> None:
+    assert pacer().plan(False, NOW).minimum == 20
+    loaded = pacer(prints=2000).plan(False, NOW)
+    assert loaded.minimum == loaded.recommended
 
 
 def test_the_plan_leaves_room() -> None:

@@ -69,8 +69,10 @@ async def process(request: Request) -> JSONResponse:
     try:
         answer, repeated = await _inspect(request, parts, call)
     except (Throttled, Busy, StorageUnavailable) as busy:
-        # Overload is shed by intervals: come again after the next one.
-        raise translate(busy, parts.pacer.plan(False, at).recommended) from busy
+        # Overload is shed by intervals: come again after the next one, as a live print that counts.
+        plan = parts.pacer.plan(False, at)
+        parts.pacer.called(plan, False, at)
+        raise translate(busy, plan.recommended) from busy
     parts.metrics.inspected(answer, repeated)
     return JSONResponse(render(answer, call.dialect, call.detail))
 
@@ -81,16 +83,16 @@ async def _inspect(request: Request, parts: Parts, call: Call) -> tuple[Answer, 
     def admit(session: Session) -> Answer | None:
         stored = parts.contexts.admit(session, call)
         if stored is None:
-            check_allowance(session, call.caller, call.at)
+            check_allowance(session, call.caller, call.at, parts.terms.books)
         return stored
 
     stored = await parts.database.look(admit)
     if stored is not None:
         return stored, True
-    parts.admission.check()
+    parts.admission.check(call.caller.account_id)
     with parts.admission.upload() as held:
         upload = await _upload(request, parts, held.add)
-        with parts.admission.place():
+        with parts.admission.place(call.caller.account_id):
             deadline = time.monotonic() + parts.settings.queue_deadline
             evidence = await parts.vision.ainspect(upload.jpeg, deadline)
         call = call.by_camera(upload.camera)

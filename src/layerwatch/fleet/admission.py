@@ -14,6 +14,10 @@ class Admission:
 
     length: pictures under way at once.  deadline: seconds within which one must be judged.
     memory: bytes of uploads held at once.  Used from one event loop.
+
+    Fair between accounts: nobody may have more places than are still free. So one account alone gets half of
+    the queue, two a third each, and whoever comes last finds room (dynamic thresholds with factor 1,
+    Choudhury and Hahne 1998).
     """
 
     def __init__(self, length: int, deadline: float, memory: int, capacity: Capacity) -> None:
@@ -23,25 +27,33 @@ class Admission:
         self._capacity = capacity
         self.under_way = 0
         self.bytes_held = 0
+        self._of_account: dict[int, int] = {}
 
-    def check(self) -> None:
-        """Raise Throttled if a picture that came now could not be judged in time."""
+    def check(self, account: int) -> None:
+        """Raise Throttled if a picture of this account that came now could not be judged in time."""
         if self.under_way >= self._length:
             raise Throttled(f"{self.under_way} pictures are under way")
+        held = self._of_account.get(account, 0)
+        if held > 0 and held >= self._length - self.under_way:
+            raise Throttled(f"{held} pictures of this account are under way")
         wait = self.under_way / self._capacity.per_second
         if wait > self._deadline:
             raise Throttled(f"the queue is {wait:.1f} s long")
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self, account: int) -> Iterator[None]:
         """A place in the queue, from before the detector until its answer. Raises Throttled as `check`."""
-        self.check()
+        self.check(account)
         self.under_way += 1
+        self._of_account[account] = self._of_account.get(account, 0) + 1
         self._capacity.started(self.under_way)
         try:
             yield
         finally:
             self.under_way -= 1
+            self._of_account[account] -= 1
+            if not self._of_account[account]:
+                del self._of_account[account]
             self._capacity.finished(self.under_way)
 
     @contextmanager

@@ -7,10 +7,15 @@ intervals so that the calls that they make are what the node can take:
 
 Healthy prints pay first: until their interval has doubled, suspicious ones keep theirs. The left side falls
 steadily in x, so there is one solution, in closed form for each of the two branches.
+
+The equation sees to the mean; the calendar of promised calls (`LiveLoad`) sees to it that no second gets more
+than its share: a healthy print is told the free second nearest to its own. `docs/pacing.md` says why the two
+together settle without oscillating.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,11 +24,18 @@ from layerwatch.fleet.capacity import Capacity
 from layerwatch.fleet.load import LiveLoad, Prints
 
 TARGET_USE = 0.75
-"""Share of the capacity that pacing plans for. The rest takes up jitter, first calls and retries; at 0.75
+"""Share of the capacity that pacing plans for. The rest takes up first calls, retries and lateness; at 0.75
 the mean wait in an M/D/1 queue is 1.5 service times."""
 
 JITTER = 0.05
 """Share by which intervals are spread, so that prints that began together do not stay in step."""
+
+REACH = 0.10
+"""Share of its interval by which a healthy print is moved to find a second that is not yet full."""
+
+CLOSING = 0.5
+"""Stretch beyond 1 at which `minimum` has closed up to `recommended`: who is in a hurry may use capacity that
+nobody needs, but not what others wait for."""
 
 HEALTHY_PAYS = 2.0
 """Stretch up to which only healthy prints wait longer."""
@@ -61,21 +73,40 @@ class Pacer:
         """The next interval of a print that looks suspicious or not. Random within the jitter."""
         x = self.stretch(at)
         soonest = self._bounds.suspicious * max(1.0, x / HEALTHY_PAYS)
-        wanted = soonest if suspicious else max(self._bounds.rest * x, soonest)
-        # Jitter never shortens the least interval; a healthy print's may fall to either side.
-        spread = random.uniform(0.0 if suspicious else -JITTER, JITTER)
-        recommended = self._within(wanted * (1.0 + spread))
-        return Plan(min(self._within(soonest), recommended), recommended)
+        if suspicious:
+            # Jitter never shortens the shorter share: at rest it is the least interval.
+            recommended = self._within(soonest * random.uniform(1.0, 1.0 + JITTER))
+            return Plan(min(self._within(soonest), recommended), recommended)
+        wanted = min(max(self._bounds.rest * x, soonest), self._bounds.most / (1.0 + JITTER))
+        recommended = self._level(wanted * random.uniform(1.0 - JITTER, 1.0 + JITTER), at)
+        hurry = 1.0 - min(1.0, (x - 1.0) / CLOSING)
+        minimum = self._within(recommended - hurry * (recommended - self._bounds.suspicious))
+        return Plan(min(minimum, recommended), recommended)
 
     def called(self, plan: Plan, suspicious: bool, at: datetime) -> None:
-        """A print was told `plan`: it is live and will come again then."""
+        """A print was told `plan`, in an answer or a refusal: it is live and will come again then."""
         self._load.called(plan.recommended, suspicious, at)
 
     def stretch(self, at: datetime) -> float:
         """x of the equation above: 1 at rest, growing with the load."""
-        prints = self._load.prints(at)
-        budget = TARGET_USE * self._capacity.per_second / self._speed
-        return stretch(prints, budget, self._bounds)
+        return stretch(self._load.prints(at), self._budget(), self._bounds)
+
+    def _budget(self) -> float:
+        """Calls that may be made in one second of print time."""
+        return TARGET_USE * self._capacity.per_second / self._speed
+
+    def _level(self, seconds: float, at: datetime) -> int:
+        """The whole second nearest to `seconds` from now that is not fully booked; if all within reach are,
+        the one that is booked least."""
+        middle = self._within(seconds)
+        reach = math.ceil(REACH * middle)
+        first = max(self._bounds.least, middle - reach)
+        booked = self._load.booked(at, first, min(self._bounds.most, middle + reach))
+        budget = self._budget()
+        free = [second for second, calls in enumerate(booked, first) if calls < budget]
+        if free:
+            return min(free, key=lambda second: (abs(second - middle), second))
+        return first + min(range(len(booked)), key=booked.__getitem__)
 
     def _within(self, seconds: float) -> int:
         return max(self._bounds.least, min(round(seconds), self._bounds.most))
