@@ -7,6 +7,7 @@ import io
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import numpy as np
 import structlog
@@ -19,11 +20,15 @@ from starlette.responses import JSONResponse
 
 from layerwatch import console
 from layerwatch.accounts import CallerRefused, KeyRing
+from layerwatch.accounts.mail import mailer_for
 from layerwatch.api import health, openapi, routes
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
 from layerwatch.api.guard import Guard
 from layerwatch.api.metrics import Metrics
 from layerwatch.billing import UsageRefused, count_inspection
+from layerwatch.billing.housekeeping import Housekeeper, keep_house_forever
+from layerwatch.billing.terms import Terms
+from layerwatch.billing.webhook import Webhooks
 from layerwatch.clock import Clock, SystemClock
 from layerwatch.config import Settings
 from layerwatch.contexts import ContextError, ContextIds, Contexts
@@ -58,11 +63,15 @@ def create_app(settings: Settings, *, clock: Clock | None = None, vision: Eye | 
         await asyncio.to_thread(parts.database.migrate)
         parts.capacity.calibrate(await calibrate(parts.vision))
         log.info("ready", model=parts.vision.model_version, capacity=round(parts.capacity.per_second, 1))
-        sweeper = asyncio.create_task(sweep_forever(parts.database, parts.clock))
+        chores = [
+            asyncio.create_task(sweep_forever(parts.database, parts.clock)),
+            asyncio.create_task(keep_house_forever(_housekeeper(parts), parts.clock)),
+        ]
         yield
-        sweeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await sweeper
+        for chore in chores:
+            chore.cancel()
+            with suppress(asyncio.CancelledError):
+                await chore
         await asyncio.to_thread(parts.vision.close)
         await asyncio.to_thread(parts.database.close)
 
@@ -86,6 +95,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, vision: Eye | 
 def build(settings: Settings, *, clock: Clock | None = None, vision: Eye | None = None) -> Parts:
     """Make the parts of a server from its settings."""
     secrets = settings.secrets()
+    terms = Terms.of(settings)
     clock = clock or SystemClock(settings.clock_speed)
     metrics = Metrics()
     database = Database(settings.database_url, threads=settings.database_threads)
@@ -99,7 +109,7 @@ def build(settings: Settings, *, clock: Clock | None = None, vision: Eye | None 
         database=database,
         keyring=KeyRing(database, secrets.api_keys),
         ids=ContextIds(secrets.context_ids),
-        contexts=Contexts(database, pacer, count_inspection, clock),
+        contexts=Contexts(database, pacer, partial(count_inspection, books=terms.books), clock),
         vision=vision or _load_vision(settings, metrics),
         capacity=capacity,
         load=load,
@@ -108,9 +118,21 @@ def build(settings: Settings, *, clock: Clock | None = None, vision: Eye | None 
         recent=RecentPictures(),
         examples=ExampleStore(settings.data_dir / "examples"),
         metrics=metrics,
+        terms=terms,
     )
     _show(parts)
     return parts
+
+
+def _housekeeper(parts: Parts) -> Housekeeper:
+    settings = parts.settings
+    return Housekeeper(
+        database=parts.database,
+        mailer=mailer_for(settings.mail_server.get_secret_value(), settings.mail_from),
+        webhooks=Webhooks(private=settings.webhooks_private),
+        terms=parts.terms,
+        base_url=settings.own_url,
+    )
 
 
 async def calibrate(vision: Eye) -> float:

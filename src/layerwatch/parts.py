@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from layerwatch.accounts import KeyRing
+from layerwatch.billing.terms import Terms
 from layerwatch.clock import Clock
 from layerwatch.config import Settings
 from layerwatch.contexts import ContextIds, Contexts
@@ -49,3 +50,4 @@ class Parts:
     recent: RecentPictures
     examples: ExampleStore
     metrics: Metrics
+    terms: Terms

@@ -20,11 +20,12 @@ class MailError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One plain-text message."""
+    """One plain-text message, with at most one PDF file (name, content)."""
 
     to: str
     subject: str
     text: str
+    file: tuple[str, bytes] | None = None
 
 
 class Mailer(Protocol):
@@ -44,7 +45,8 @@ class ConsoleMailer:
     def send(self, mail: Mail) -> None:
         """Print the message."""
         out = self._out or sys.stderr
-        print(f"\n--- mail to {mail.to}: {mail.subject}\n{mail.text}\n---\n", file=out, flush=True)
+        attached = f"[attached: {mail.file[0]}]\n" if mail.file else ""
+        print(f"\n--- mail to {mail.to}: {mail.subject}\n{mail.text}\n{attached}---\n", file=out, flush=True)
 
 
 class SmtpMailer:
@@ -70,6 +72,9 @@ class SmtpMailer:
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = self._sender, mail.to, mail.subject
         message.set_content(mail.text)
+        if mail.file is not None:
+            name, content = mail.file
+            message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
         try:
             with self._connect() as server:
                 if self._starttls:

@@ -78,6 +78,7 @@ class Invoice(Base):
     due_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
     """When nothing was left to pay."""
+    mailed_at: Mapped[datetime | None]
     stripe_id: Mapped[str | None] = mapped_column(String(80), unique=True)
 
 

@@ -16,7 +16,6 @@ from layerwatch.billing.alerts import add_alert, list_alerts, remove_alert
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.money import MICRO_PER_DOLLAR, dollars
 from layerwatch.billing.periods import Month
-from layerwatch.billing.terms import Terms
 from layerwatch.console.web import Needs, Pages, Visit, required
 
 pages = Pages()
@@ -27,7 +26,7 @@ def show(visit: Visit) -> Response:
     """Name, limits, alerts and members."""
     with visit.parts.database.read() as session:
         account = session.get_one(Account, visit.account_id)
-        terms = Terms.of(visit.parts.settings)
+        terms = visit.parts.terms
         book = book_for(session, account.id, account.price_book, Month.of(visit.clock), terms.books)
         values: dict[str, Any] = {
             "name": account.name,

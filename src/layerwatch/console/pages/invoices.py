@@ -8,7 +8,6 @@ from layerwatch.accounts.models import Account
 from layerwatch.billing.invoices import find_invoice, list_invoices, preview
 from layerwatch.billing.pdf import invoice_pdf
 from layerwatch.billing.statement import Statement, statement
-from layerwatch.billing.terms import Terms
 from layerwatch.console.pages.usage import month_of
 from layerwatch.console.web import Needs, Pages, Visit
 
@@ -55,7 +54,7 @@ def _invoice(visit: Visit) -> Statement:
 def _preview(visit: Visit) -> Statement:
     with visit.parts.database.read() as session:
         account = session.get_one(Account, visit.account_id)
-        return preview(session, account, month_of(visit), Terms.of(visit.parts.settings))
+        return preview(session, account, month_of(visit), visit.parts.terms)
 
 
 def _pdf(invoice: Statement, visit: Visit) -> Response:

@@ -21,7 +21,6 @@ from layerwatch.billing.invoices import (
 from layerwatch.billing.money import cents
 from layerwatch.billing.periods import Month
 from layerwatch.billing.statement import Statement, statement
-from layerwatch.billing.terms import Terms
 from layerwatch.console.pages.usage import month_of
 from layerwatch.console.web import Needs, Pages, Visit, required
 
@@ -31,7 +30,7 @@ pages = Pages()
 @pages.get("/operator", Needs.OPERATOR)
 def show(visit: Visit) -> Response:
     """Every account with its month so far, and every invoice that is not settled."""
-    terms, month = Terms.of(visit.parts.settings), Month.of(visit.clock)
+    terms, month = visit.parts.terms, Month.of(visit.clock)
     with visit.parts.database.read() as session:
         accounts = [
             _row(account, preview(session, account, month, terms), visit)
@@ -71,7 +70,7 @@ def _row(account: Account, draft: Statement, visit: Visit) -> dict[str, Any]:
 def close(visit: Visit) -> Response:
     """Close the month before this one for every account."""
     month = month_of(visit).previous
-    close_all(visit.parts.database, month, Terms.of(visit.parts.settings), visit.clock)
+    close_all(visit.parts.database, month, visit.parts.terms, visit.clock)
     with visit.parts.database.begin() as session:
         record(session, visit.actor, "month closed", str(month), visit.now)
     return visit.go("/operator", "month-closed")
@@ -90,7 +89,7 @@ def mark_paid(visit: Visit) -> Response:
             amount,
             method="manual",
             reference=reference[:120],
-            terms=Terms.of(visit.parts.settings),
+            terms=visit.parts.terms,
             now=visit.clock,
         )
         detail = f"{invoice.number} {cents(amount)} {reference}"
@@ -105,7 +104,7 @@ def credit_rest(visit: Visit) -> Response:
     with visit.parts.database.begin() as session:
         invoice = find_invoice(session, visit.path("number"))
         amount = statement(session, invoice).balance
-        note = credit(session, invoice, amount, reason, Terms.of(visit.parts.settings), visit.clock)
+        note = credit(session, invoice, amount, reason, visit.parts.terms, visit.clock)
         detail = f"{note.number} over {invoice.number} {cents(amount)}"
         record(session, visit.actor, "credit note", detail, visit.now, invoice.account_id)
     return visit.go("/operator", "credited")

@@ -8,7 +8,6 @@ from layerwatch.accounts import BadInput
 from layerwatch.accounts.models import Account
 from layerwatch.billing import Month
 from layerwatch.billing.invoices import preview
-from layerwatch.billing.terms import Terms
 from layerwatch.billing.usage import days, export_csv, hours
 from layerwatch.console.chart import bar_chart
 from layerwatch.console.web import Needs, Pages, Visit
@@ -22,7 +21,7 @@ def show(visit: Visit) -> Response:
     month = month_of(visit)
     with visit.parts.database.read() as session:
         account = session.get_one(Account, visit.account_id)
-        draft = preview(session, account, month, Terms.of(visit.parts.settings))
+        draft = preview(session, account, month, visit.parts.terms)
         month_days = days(session, visit.account_id, month)
         keys: dict[tuple[int, str, str, bool], int] = {}
         for row in hours(session, visit.account_id, month):

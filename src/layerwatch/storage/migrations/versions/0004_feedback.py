@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("picture", sa.String(64)),
-        sa.Column("failure_probability", sa.Float),
+        sa.Column("failure_probability", sa.Double),
         sa.Column("model_version", sa.String(64)),
         sa.Column("label", sa.String(16)),
         sa.Column("failure_type", sa.String(24)),
