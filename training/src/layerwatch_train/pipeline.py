@@ -37,11 +37,11 @@ class Plan:
 
     variant: str = "lite0"
     size: int = 320
-    samples: int = 20_000
-    rendered: int = 2_600
+    samples: int = 19_000
+    rendered: int = 1_300
     folds: int = 5
-    fold_steps: int = 200
-    final_steps: int = 700
+    fold_steps: int = 420
+    final_steps: int = 620
     workers: int = 2
     seed: int = 1
 
@@ -134,6 +134,9 @@ def allowed(made: samples.Samples, pictures: Sequence[Picture], held_out: set[st
     return np.flatnonzero(~(out[made.picture] | out[made.patch]))
 
 
+Scores = dict[str, NDArray[np.float32]]
+
+
 def cross_validate(runs: Runs) -> None:
     """Train a model a fold, export and quantise it, and judge the fold's webcam pictures by the int8 file.
 
@@ -145,36 +148,48 @@ def cross_validate(runs: Runs) -> None:
     if (out / "oof.npz").is_file():
         return
     out.mkdir(parents=True, exist_ok=True)
-    pictures, images, made = runs.pictures(), runs.images(), make_samples(runs)
-    folds = assign_folds(pictures, plan.folds)
+    pictures, made = runs.pictures(), make_samples(runs)
+    folds, scores = assign_folds(pictures, plan.folds), no_scores(len(pictures), plan.size)
     recipe = train.Recipe(variant=plan.variant, size=plan.size, steps=plan.fold_steps, seed=plan.seed)
-    grid, total = plan.size // 16, len(pictures)
-    scores = {
-        "failure": np.full(total, np.nan, np.float32),
-        "float32": np.full(total, np.nan, np.float32),
-        "kinds": np.full((total, 8), np.nan, np.float32),
-        "map": np.full((total, grid, grid), np.nan, np.float32),
-        "in_view": np.full(total, np.nan, np.float32),
-    }
     for fold in range(plan.folds):
         held_out = {unit(p) for p, f in zip(pictures, folds, strict=True) if f == fold}
         usable = allowed(made, pictures, held_out)
         runs.log(f"fold {fold}: {len(usable)} samples, holds out {', '.join(sorted(held_out))}")
-        weights = train.fit(
-            made, usable, replace(recipe, seed=plan.seed + fold), out / f"fold{fold}.pt", runs.log
-        )
-        inside = np.array([unit(p) not in held_out for p in pictures])
-        whole, small = deploy(runs, weights, inside, out / f"fold{fold}", export.Calibration())
-        judge = np.flatnonzero((folds == fold) & np.array([p.view == "webcam" for p in pictures]))
-        for start in range(0, len(judge), 64):
-            part = judge[start : start + 64]
-            batch = resized(images, part, plan.size)
-            answer = run(small, batch)
-            scores["failure"][part] = logit(answer["failure"])
-            scores["map"][part] = logit(answer["map"])
-            scores["kinds"][part], scores["in_view"][part] = answer["kinds"], answer["in_view"]
-            scores["float32"][part] = logit(run(whole, batch)["failure"])
+        fold_recipe = replace(recipe, seed=plan.seed + fold)
+        weights = train.fit(made, usable, fold_recipe, out / f"fold{fold}.pt", runs.log)
+        judge_fold(runs, fold, folds, weights, scores)
     np.savez_compressed(out / "oof.npz", **scores)
+
+
+def no_scores(total: int, size: int) -> Scores:
+    """Arrays for `total` pictures, all NaN."""
+    shapes = {
+        "failure": (total,),
+        "float32": (total,),
+        "kinds": (total, 8),
+        "map": (total, size // 16, size // 16),
+        "in_view": (total,),
+    }
+    return {name: np.full(shape, np.nan, np.float32) for name, shape in shapes.items()}
+
+
+def judge_fold(
+    runs: Runs, fold: int, folds: NDArray[np.int64], weights: dict[str, torch.Tensor], scores: Scores
+) -> None:
+    """Export and quantise a fold's model, and fill in `scores` of the fold's webcam pictures."""
+    pictures, images, size = runs.pictures(), runs.images(), runs.plan.size
+    held_out = {unit(p) for p, f in zip(pictures, folds, strict=True) if f == fold}
+    inside = np.array([unit(p) not in held_out for p in pictures])
+    whole, small = deploy(runs, weights, inside, runs.out / "folds" / f"fold{fold}", export.Calibration())
+    chosen = np.flatnonzero((folds == fold) & np.array([p.view == "webcam" for p in pictures]))
+    for start in range(0, len(chosen), 64):
+        part = chosen[start : start + 64]
+        batch = resized(images, part, size)
+        answer = run(small, batch)
+        scores["failure"][part] = logit(answer["failure"])
+        scores["map"][part] = logit(answer["map"])
+        scores["kinds"][part], scores["in_view"][part] = answer["kinds"], answer["in_view"]
+        scores["float32"][part] = logit(run(whole, batch)["failure"])
 
 
 def deploy(

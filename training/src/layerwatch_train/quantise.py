@@ -19,6 +19,8 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from layerwatch_train.padding import fold_padding
+
 QUANTISED_OPS = ["Conv", "Add", "Clip", "Resize"]
 """The trunk. The small heads after the map stay in float32: they cost nothing and their logits need
 the range."""
@@ -40,6 +42,9 @@ def quantise(source: Path, out: Path, pictures: NDArray[np.uint8]) -> Path:
     with TemporaryDirectory() as folder:
         ready = Path(folder) / "ready.onnx"
         quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
+        plain = onnx.load(ready)
+        fold_padding(plain)
+        onnx.save(plain, ready)
         quantize_static(
             str(ready),
             str(out),

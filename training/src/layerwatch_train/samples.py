@@ -34,13 +34,13 @@ SOURCE_SIZE = 384
 """Pixels a side at which decoded pictures are kept, stretched to a square."""
 
 MIX = {
-    "webcam_good": 0.30,
-    "webcam_failed": 0.27,
-    "pasted": 0.20,
-    "closeup_failed": 0.12,
-    "closeup_good": 0.09,
-    "rendered": 0.20,
-    "blank": 0.02,
+    "webcam_good": 0.25,
+    "webcam_failed": 0.23,
+    "pasted": 0.17,
+    "closeup_failed": 0.10,
+    "closeup_good": 0.10,
+    "rendered": 0.135,
+    "blank": 0.015,
 }
 """Shares of what is drawn (scaled to sum to one). Close-ups are few and even in number, so that their style
 tells no label."""
