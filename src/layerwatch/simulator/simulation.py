@@ -164,7 +164,7 @@ class Simulation:
         truth = self.truth(second)
         shown = self.timeline.frozen_at(second)
         rgb, mask = self._picture(shown)
-        kinds = self._boxes(mask)
+        kinds = boxes_of(mask)
         seen = float(np.count_nonzero(mask)) / mask.size
         return Frame(rgb, replace(truth, mask=mask, visible=seen, boxes=kinds), self.optics.quality)
 
@@ -178,7 +178,7 @@ class Simulation:
         renderer = Renderer(self.world, self.viewpoint, Image.new("RGB", (2, 2)), width, height)
         mask = renderer.glance(self.scene(self.timeline.frozen_at(second)), self.light)
         seen = float(np.count_nonzero(mask)) / mask.size
-        return replace(self.truth(second), visible=seen, boxes=self._boxes(mask))
+        return replace(self.truth(second), visible=seen, boxes=boxes_of(mask))
 
     def frames(
         self, interval: float = 30.0, start: float = 0.0, until: float | None = None
@@ -205,11 +205,11 @@ class Simulation:
                 colour, cover = hand_mask(event, second, width, height, brightness)
                 image.paste(colour, (0, 0), cover)
                 mask = np.where(np.asarray(cover) > 128, 0, mask).astype(np.uint8)
-        moment = replace(moment, gain=moment.gain * self._metered(image))
+        moment = replace(moment, gain=moment.gain * self.metered(image))
         rgb = self.optics.develop(image, moment, rng, second)
         return rgb, np.ascontiguousarray(self.optics.bend(mask))
 
-    def _metered(self, image: Image.Image) -> float:
+    def metered(self, image: Image.Image) -> float:
         """The gain that automatic exposure settles on; it evens out most of a scene's brightness."""
         mean = max(float(np.asarray(image.convert("L").reduce(8)).mean()) / 255, 0.02)
         return float(np.clip((self.exposure / mean) ** 0.8, 0.6, 3.5))
@@ -241,13 +241,15 @@ class Simulation:
                 gain *= unsteady(rng, event.size)
         return Moment(gain, defocus, (float(tint[0]), float(tint[1]), float(tint[2])), noise, infrared), bump
 
-    def _boxes(self, mask: NDArray[np.uint8]) -> tuple[TruthBox, ...]:
-        height, width = mask.shape
-        boxes = []
-        for value in np.unique(mask[mask > 0]):
-            chosen = mask == value
-            rows, columns = np.flatnonzero(chosen.any(axis=1)), np.flatnonzero(chosen.any(axis=0))
-            left, top = columns[0] / width, rows[0] / height
-            wide, tall = (columns[-1] + 1) / width - left, (rows[-1] + 1) / height - top
-            boxes.append(TruthBox(LABELS[value - 1], 1.0, float(left), float(top), float(wide), float(tall)))
-        return tuple(boxes)
+
+def boxes_of(mask: NDArray[np.uint8]) -> tuple[TruthBox, ...]:
+    """The box around each kind in a mask (H, W) of kind index + 1."""
+    height, width = mask.shape
+    boxes = []
+    for value in np.unique(mask[mask > 0]):
+        chosen = mask == value
+        rows, columns = np.flatnonzero(chosen.any(axis=1)), np.flatnonzero(chosen.any(axis=0))
+        left, top = columns[0] / width, rows[0] / height
+        wide, tall = (columns[-1] + 1) / width - left, (rows[-1] + 1) / height - top
+        boxes.append(TruthBox(LABELS[value - 1], 1.0, float(left), float(top), float(wide), float(tall)))
+    return tuple(boxes)

@@ -16,6 +16,12 @@ TRIES = 5
 
 def still(seed: int, size: tuple[int, int] = (640, 480)) -> Frame:
     """The picture of `seed`: even seeds healthy, odd ones failed, at a time when the failure can be seen."""
+    simulation, second = moment(seed, size)
+    return simulation.frame(second)
+
+
+def moment(seed: int, size: tuple[int, int] = (640, 480)) -> tuple[Simulation, float]:
+    """The print of `seed` and the second at which its still is taken."""
     rng = stream(seed, "still")
     failed = seed % 2 == 1
     name = random_failure_name(rng) if failed else None
@@ -34,7 +40,7 @@ def still(seed: int, size: tuple[int, int] = (640, 480)) -> Frame:
         event = simulation.timeline.events[0]
         if not failed or event.start > (simulation.onset or 0):
             second = between(rng, event.start, event.end)
-    return simulation.frame(second)
+    return simulation, second
 
 
 def _when_it_shows(simulation: Simulation, onset: float, rng: Rng) -> float:

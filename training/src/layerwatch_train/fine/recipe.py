@@ -1,0 +1,25 @@
+"""Which moment of which print a seed stands for, and how much work Cycles may spend on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from layerwatch.simulator import Simulation
+from layerwatch.simulator.stills import moment
+
+EVALUATION_SEEDS = range(900_000, 901_000)
+"""Never rendered for training: kept for scoring detectors on rendered pictures."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """size: pixels; samples: light paths a pixel before denoising; seconds: most that one picture may take."""
+
+    size: tuple[int, int] = (480, 360)
+    samples: int = 16
+    seconds: float = 30.0
+
+
+def scene_of(seed: int, recipe: Recipe) -> tuple[Simulation, float]:
+    """The simulation of `seed` and the second at which to render it; the same as `still(seed)` shows."""
+    return moment(seed, recipe.size)
