@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from layerwatch.simulator import Simulation
 from layerwatch.simulator.stills import moment
 
-EVALUATION_SEEDS = range(900_000, 901_000)
-"""Never rendered for training: kept for scoring detectors on rendered pictures."""
-
 
 @dataclass(frozen=True)
 class Recipe:
-    """size: pixels; samples: light paths a pixel before denoising; seconds: most that one picture may take."""
+    """size: pixels; samples: light paths a pixel before denoising; seconds: most that Cycles may take."""
 
     size: tuple[int, int] = (480, 360)
     samples: int = 16
