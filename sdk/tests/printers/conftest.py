@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-import trustme
 from sdk.tests.stand_ins import duet, octoprint, prusalink
 from sdk.tests.stand_ins.bambu import CODE, SERIAL, BambuPrinter, bambu_printer
+from sdk.tests.stand_ins.certificates import Tls, tls
 from sdk.tests.stand_ins.machine import Machine
 from sdk.tests.stand_ins.moonraker import moonraker_app
 from sdk.tests.stand_ins.serve import serving
@@ -23,6 +21,8 @@ from layerwatch_sdk.printers.moonraker import Moonraker
 from layerwatch_sdk.printers.moonraker_socket import MoonrakerSocket
 from layerwatch_sdk.printers.octoprint import OctoPrint
 from layerwatch_sdk.printers.prusalink import PrusaLink
+
+__all__ = ["tls"]
 
 KINDS = (
     "octoprint",
@@ -43,24 +43,6 @@ class Peer:
     kind: str
     machine: Machine
     printer: Printer
-
-
-@dataclass
-class Tls:
-    """A server's TLS and its certificate as a PEM file."""
-
-    server: ssl.SSLContext
-    pem: Path
-
-
-@pytest.fixture(scope="session")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
-    made = trustme.CA().issue_cert("printer.test")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.configure_cert(context)
-    pem = tmp_path_factory.mktemp("tls") / "printer.pem"
-    made.cert_chain_pems[0].write_to_path(str(pem))
-    return Tls(context, pem)
 
 
 async def connect(kind: str, machine: Machine, tls: Tls, stack: AsyncExitStack) -> Printer:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 import pytest
+from sdk.tests.stand_ins.certificates import tls
 from sdk.tests.stand_ins.clock import VirtualClock
 from sdk.tests.stand_ins.judge import HEALTHY, ScriptedJudge, Verdict
 from sdk.tests.stand_ins.machine import Machine
@@ -21,6 +22,8 @@ from layerwatch_sdk.watcher.journal import Journal
 from layerwatch_sdk.watcher.notify.event import Event, Kind
 from layerwatch_sdk.watcher.policy import Policy
 from layerwatch_sdk.watcher.print_watcher import PrintWatcher, Watched
+
+__all__ = ["tls"]
 
 PICTURE = b"\xff\xd8\xff\xe0\x00\x04\x00\x00\xff\xd9"
 

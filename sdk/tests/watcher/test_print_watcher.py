@@ -89,6 +89,18 @@ async def test_after_the_user_resumes_it_stays_resumed(scene: Make) -> None:
     assert entry["who"] == "somebody at the printer"
 
 
+async def test_a_user_who_goes_on_at_once_is_seen_to_go_on(scene: Make) -> None:
+    s = scene(failing_after(100))
+    s.watch(heaters_off_after=600.0)
+    s.start_print()
+    while s.machine.state != "paused":
+        await s.clock.advance(1)
+    s.machine.resume()  # before the printer is asked for its status again
+    await s.run(1800)
+    assert s.judge.told == ["resumed"]
+    assert s.machine.commands == ["pause", "resume"]
+
+
 async def test_it_stays_resumed_although_the_service_does_not_learn(scene: Make) -> None:
     s = scene(failing_after(100), learns=False)
     s.watch()

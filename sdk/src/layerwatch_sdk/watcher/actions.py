@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from layerwatch_sdk.clock import AsyncClock
-from layerwatch_sdk.printers.base import HEATERS_OFF, Printer, PrinterError
+from layerwatch_sdk.printers.base import HEATERS_OFF, Printer, PrinterError, PrinterStatus
 
 CONFIRM_SECONDS = 30.0
 """A pause must show in the printer's status by then. Klipper's PAUSE macro may park the head first."""
@@ -22,28 +22,29 @@ class ActionFailed(Exception):
     """The action was tried and did not work. The message says why."""
 
 
-async def pause(printer: Printer, clock: AsyncClock) -> None:
-    """Pause, and wait until the printer stands. Asked a second time if the first had no effect."""
+async def pause(printer: Printer, clock: AsyncClock) -> PrinterStatus:
+    """Pause, and give the status that shows it. Asked a second time if the first had no effect."""
     for _ in range(2):
         try:
             await printer.pause()
         except PrinterError as error:
             raise ActionFailed(str(error)) from None
-        if await _stands(printer, clock):
-            return
+        standing = await _standing(printer, clock)
+        if standing is not None:
+            return standing
     raise ActionFailed("the printer took the pause, but goes on printing")
 
 
-async def _stands(printer: Printer, clock: AsyncClock) -> bool:
+async def _standing(printer: Printer, clock: AsyncClock) -> Optional[PrinterStatus]:
     until = clock.monotonic() + CONFIRM_SECONDS
     while True:
         # A status that fails is no news of the print.
         with contextlib.suppress(PrinterError):
-            state = (await printer.status()).state
-            if state.standing or not state.in_print:
-                return True
+            status = await printer.status()
+            if status.state.standing or not status.state.in_print:
+                return status
         if clock.monotonic() >= until:
-            return False
+            return None
         await clock.sleep(CONFIRM_EVERY)
 
 

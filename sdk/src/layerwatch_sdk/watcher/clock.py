@@ -23,18 +23,15 @@ class SteppingClock:
 
 
 class FastClock:
-    """The machine's clock, `factor` times as fast; several processes with one `start` agree on it.
+    """The machine's monotonic clock, `factor` times as fast: hours of a print in minutes."""
 
-    factor: how many seconds pass in a real one.  start: the moment, in `time.time()` seconds, that is 0.
-    """
-
-    def __init__(self, factor: float, start: float) -> None:
+    def __init__(self, factor: float) -> None:
         self.factor = factor
-        self._start = start
+        self._began = time.monotonic()
 
     def monotonic(self) -> float:
-        """Seconds since `start` on the fast clock."""
-        return (time.time() - self._start) * self.factor
+        """Seconds of the fast clock since it was made."""
+        return (time.monotonic() - self._began) * self.factor
 
     async def sleep(self, seconds: float) -> None:
         """Wait for `seconds` of the fast clock."""

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Callable, Optional
 import httpx
 
 from layerwatch_sdk.cameras.addresses import redact
+from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.errors import LayerwatchError
 from layerwatch_sdk.printers.base import PrinterError
 from layerwatch_sdk.watcher.builders import BuiltPrinter, build_camera, build_printer
 from layerwatch_sdk.watcher.check import Finding, check_camera, check_server
 from layerwatch_sdk.watcher.journal import Journal
-from layerwatch_sdk.watcher.judge import Judge
+from layerwatch_sdk.watcher.judge import Judge, Quick
 from layerwatch_sdk.watcher.looking import Look
 from layerwatch_sdk.watcher.notify.build import build_channels, build_homeassistant
 from layerwatch_sdk.watcher.notify.dispatch import Dispatcher
@@ -35,16 +36,22 @@ AGAIN_AFTER_CRASH = 10.0
 """Seconds until a printer whose watching broke, by a mistake of ours, is watched again."""
 
 
-def open_remote(settings: WatcherSettings) -> Judge:
-    """A client of the configured server. Raises ConfigError."""
+def open_remote(settings: WatcherSettings, clock: Optional[AsyncClock] = None) -> Judge:
+    """A client of the configured server, on the machine's clock or on this one. Raises ConfigError."""
     from layerwatch_sdk.async_client import AsyncClient
 
     if not settings.server:
         raise ConfigError("server: is missing; give your server's address, like http://127.0.0.1:8080")
     try:
-        return AsyncClient(api_key=settings.key, base_url=settings.server)
+        client = AsyncClient(
+            api_key=settings.key,
+            base_url=settings.server,
+            api_version=2 if settings.quick else None,  # only this dialect tells the minimum
+            clock=clock,
+        )
     except ValueError as error:
         raise ConfigError(f"server: {error}") from None
+    return Quick(client) if settings.quick else client
 
 
 async def watch(

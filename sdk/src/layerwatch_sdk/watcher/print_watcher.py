@@ -243,8 +243,13 @@ class PrintWatcher:
     async def _act(self, action: Action, look: Look, why: str) -> None:
         policy, printer = self.watched.policy, self.watched.printer
         if action is Action.PAUSE:
-            await actions.pause(printer, self._clock)
+            status = await actions.pause(printer, self._clock)
+            if not status.state.standing:
+                return  # it ended in the meantime
+            # Followed here and now: a user who goes on at once must be seen to go on.
             self._stands_by_us = True
+            if Step.STOOD in self._life.follow(status):
+                self._stood(status)
             if policy.heaters_off_after is not None:
                 self._heaters_off_at = self._clock.monotonic() + policy.heaters_off_after
         elif action is Action.CANCEL:

@@ -49,6 +49,8 @@ class WatcherSettings:
     printers: tuple[PrinterSettings, ...]
     notify: NotifySettings
     journal: Optional[Path] = None
+    quick: bool = False
+    """Take pictures as soon as the server allows, not as seldom as it recommends."""
 
 
 def read_file(path: Path) -> WatcherSettings:
@@ -82,6 +84,7 @@ def read(values: Mapping[str, Any], folder: Path) -> WatcherSettings:
         )
     dry_run = top.flag("dry_run", False)
     journal = top.path("log")
+    quick = top.choice("pace", ("recommended", "quick"), "recommended") == "quick"
     common = _policy(top.table("policy"), Policy(dry_run=dry_run))
     levels = Levels(top.whole("warning_level", 3, 1, 5), top.whole("pause_level", 3, 1, 5))
     interval = top.duration("interval", 0.0) or 0.0
@@ -94,7 +97,7 @@ def read(values: Mapping[str, Any], folder: Path) -> WatcherSettings:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"two printers are called {name}; give each its own name")
-    return WatcherSettings(server, key, printers, notify, journal)
+    return WatcherSettings(server, key, printers, notify, journal, quick)
 
 
 def _first(variables: tuple[str, ...]) -> str:
