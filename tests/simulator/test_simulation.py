@@ -129,6 +129,16 @@ def test_truth_without_rendering_agrees_with_the_frames_truth() -> None:
         assert getattr(rendered, name) == getattr(cheap, name)
 
 
+def test_a_glance_sees_what_the_frame_shows() -> None:
+    simulation = calm(12, "spaghetti", "bedslinger", viewpoint="front")
+    assert simulation.glance(2300.0).visible == 0
+    glance, frame = simulation.glance(6000.0), simulation.frame(6000.0).truth
+    assert glance.visible is not None
+    assert frame.visible is not None
+    assert 0.4 * frame.visible < glance.visible < 4 * frame.visible
+    assert {box.kind for box in glance.boxes} == {box.kind for box in frame.boxes}
+
+
 def test_the_labels_are_the_detectors_kinds() -> None:
     assert LABELS == KINDS
 

@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def one(seed: int, recipe: Recipe, out: Path, threads: int) -> None:
-    """Render one seed: its picture, its mask and its truth. The truth is written last and marks it as done."""
+    """Render one seed: picture, mask and truth. The truth is written last and marks it as done."""
     from layerwatch_train.fine.cycles import render
     from layerwatch_train.fine.stage import build
 
