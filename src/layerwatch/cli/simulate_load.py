@@ -144,8 +144,9 @@ def _show(result: Result, judged: Settling, plot: Path | None) -> None:
             ),
         )
     out.print(table)
+    lost = f", {scenario.lost} is lost at {scenario.lost_at} s" if scenario.lost else ""
     out.print(
-        f"The surge comes at {scenario.surge_at} s and takes {scenario.surge_seconds} s. From its end on:"
+        f"The surge comes at {scenario.surge_at} s and takes {scenario.surge_seconds} s{lost}. From then on:"
     )
 
     def after(seconds: int | None) -> str:

@@ -21,11 +21,12 @@ BAND = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Settling:
-    """throttled_during, throttled_after: share of calls, in the surge and after two intervals past its end.
-    few_throttled_after, settled_after: seconds from the surge's end; None: never.
+    """throttled_during, throttled_after: share of calls in the surge; two intervals after the last event.
+    few_throttled_after, settled_after: seconds from the last event's end (the surge, or a region's loss);
+    None: never.
     interval: mean told to healthy prints in the last quarter, seconds; overshoot: how far above it the
-    interval went after the surge, as a share; swings: times it went from one side of the 10 % band to the
-    other after the surge.  use: share of the fleet's true capacity in the last quarter.
+    interval went after that, as a share; swings: times it went from one side of the 10 % band to the
+    other after it.  use: share of the fleet's true capacity in the last quarter.
     """
 
     throttled_during: float
@@ -41,7 +42,8 @@ class Settling:
 def settling(result: Result) -> Settling:
     """Judge a run."""
     scenario = result.scenario
-    end = scenario.surge_at + scenario.surge_seconds
+    surged = scenario.surge_at + scenario.surge_seconds
+    end = surged if scenario.lost is None else max(surged, scenario.lost_at)
     last_quarter = scenario.seconds * 3 // 4
     told = _smooth(result.told_mean())
     interval = float(np.nanmean(told[last_quarter:]))
@@ -52,7 +54,7 @@ def settling(result: Result) -> Settling:
     settled = _last(np.abs(off) > BAND)
     alive = sum(site.capacity for site in scenario.sites if site.name != scenario.lost)
     return Settling(
-        throttled_during=result.throttled_share(scenario.surge_at, end),
+        throttled_during=result.throttled_share(scenario.surge_at, surged),
         throttled_after=result.throttled_share(end + round(2 * interval), scenario.seconds),
         few_throttled_after=_last(shares >= FEW),
         settled_after=settled,

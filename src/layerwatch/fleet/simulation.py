@@ -28,8 +28,8 @@ from layerwatch.fleet.regions import Chooser, Region
 HEARTBEAT = 5
 """Seconds between what regions tell each other."""
 
-QUEUE_SECONDS = 1.0
-"""Length of a region's queue in seconds of its capacity: 64 pictures on a node that does 64 a second."""
+QUEUE_SECONDS = 1.5
+"""Length of a region's queue in seconds of its capacity: 64 pictures on a node that does 43 a second."""
 
 _START = datetime(2030, 1, 1, tzinfo=UTC)
 _SUSPICIOUS_FOR = 180.0
@@ -38,7 +38,7 @@ _SUSPICIOUS_FOR = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A region of the scenario. capacity: what it truly does a second; believed: what it was rated at first."""
+    """A region of the scenario. capacity: what it truly does a second; believed: its first estimate."""
 
     name: str
     capacity: float
@@ -127,7 +127,8 @@ def simulate(scenario: Scenario) -> Result:
     suspicious = rng.random(scenario.cohorts) < scenario.suspicious
     due: list[list[int]] = [[] for _ in range(scenario.seconds + 1)]
     for cohort, second in enumerate(born):
-        due[second].append(cohort)
+        if second < scenario.seconds:
+            due[second].append(cohort)
     shape = (scenario.seconds, len(fleets))
     called, answered, throttled, told, x, believed = (np.zeros(shape) for _ in range(6))
     healthy_told = np.zeros(shape)
