@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
-from tests.support.accounts import NOON, PEPPER, make_caller, make_key
 
 from layerwatch.accounts import KeyRing
 from layerwatch.accounts.models import Account
@@ -29,6 +28,7 @@ from layerwatch.billing.periods import hour_of
 from layerwatch.billing.pricebook import PACKAGED, PriceBooks
 from layerwatch.billing.statement import statement
 from layerwatch.billing.terms import Terms
+from tests.support.accounts import NOON, PEPPER, make_caller, make_key
 
 NOVEMBER = Month(2026, 11)
 CLOSING = NOVEMBER.end + timedelta(days=1)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import insert, select
-from tests.support.accounts import NOON, make_caller
 
 from layerwatch.billing import (
     TEST_CALLS_A_DAY,
@@ -19,6 +18,7 @@ from layerwatch.billing import (
 )
 from layerwatch.billing.models import UsageHour
 from layerwatch.billing.periods import hour_of
+from tests.support.accounts import NOON, make_caller
 
 NOVEMBER = Month(2026, 11)
 

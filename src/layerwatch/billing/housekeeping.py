@@ -21,7 +21,6 @@ from layerwatch.billing.errors import BillingError
 from layerwatch.billing.invoices import SETTLE, close
 from layerwatch.billing.models import Closing, Invoice
 from layerwatch.billing.money import cents
-from layerwatch.billing.pdf import invoice_pdf
 from layerwatch.billing.periods import Month
 from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.billing.statement import statement
@@ -97,6 +96,8 @@ class Housekeeper:
         return mailed
 
     def _mail(self, session: Session, invoice_id: int, address: str, now: datetime) -> Mail:
+        from layerwatch.billing.pdf import invoice_pdf  # slow to import, and rarely needed
+
         invoice = statement(session, session.get_one(Invoice, invoice_id))
         text = (
             f"Your invoice {invoice.number} for {invoice.calls:,} inspections in {invoice.month} is"

@@ -11,7 +11,6 @@ from layerwatch.accounts.audit import ON_THE_COMMAND_LINE, record
 from layerwatch.billing.errors import NotPossible
 from layerwatch.billing.invoices import close_all, credit, find_invoice, list_invoices, pay, preview
 from layerwatch.billing.money import cents, dollars
-from layerwatch.billing.pdf import invoice_pdf
 from layerwatch.billing.statement import Statement, statement
 from layerwatch.billing.terms import Terms
 from layerwatch.cli.office import (
@@ -173,6 +172,8 @@ def terms_of(desk: Office) -> Terms:
 
 def _print(invoice: Statement, desk: Office, pdf: Path | None, as_json: bool) -> None:
     if pdf is not None:
+        from layerwatch.billing.pdf import invoice_pdf
+
         try:
             pdf.write_bytes(invoice_pdf(invoice, desk.now))
         except OSError as wrong:

@@ -6,7 +6,6 @@ from starlette.responses import JSONResponse, Response
 
 from layerwatch.accounts.models import Account
 from layerwatch.billing.invoices import find_invoice, list_invoices, preview
-from layerwatch.billing.pdf import invoice_pdf
 from layerwatch.billing.statement import Statement, statement
 from layerwatch.console.pages.usage import month_of
 from layerwatch.console.web import Needs, Pages, Visit
@@ -58,6 +57,8 @@ def _preview(visit: Visit) -> Statement:
 
 
 def _pdf(invoice: Statement, visit: Visit) -> Response:
+    from layerwatch.billing.pdf import invoice_pdf  # slow to import, and rarely needed
+
     name = f"layerwatch-{invoice.number or f'preview-{invoice.month}'}.pdf"
     return Response(
         invoice_pdf(invoice, visit.clock),
