@@ -9,7 +9,7 @@ import hashlib
 import hmac
 from typing import Union
 
-HEADER = "X-Layerwatch-Signature"
+HEADER = "Layerwatch-Signature"
 TOLERANCE = 300
 """Seconds by which sender's and receiver's clocks may differ."""
 

@@ -51,8 +51,8 @@ class Webhook:
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "Layerwatch",
-            "X-Layerwatch-Event": event.kind.value,
-            "X-Layerwatch-Delivery": event.id,
+            "Layerwatch-Event": event.kind.value,
+            "Layerwatch-Delivery": event.id,
         }
         if self._secret:
             headers[HEADER] = sign(self._secret, body, self._now())
