@@ -30,11 +30,24 @@ def test_no_part_sinks_into_the_bed(failure: str, seed: int) -> None:
         assert low.size == 0 or low.min() > -1e-6
 
 
+def test_a_lump_on_the_nozzle_travels_with_it() -> None:
+    for seed in range(40):
+        simulation, early = scene_of("spaghetti", seed, 1500)
+        assert simulation.failure is not None
+        if simulation.failure.loose.carried:
+            late = simulation.scene(5500)
+            moved = late.strands[-1].points[0] - early.strands[-1].points[0]
+            assert np.allclose(moved[:2], (late.nozzle - early.nozzle)[:2])
+            return
+    pytest.fail("no seed gave a lump on the nozzle")
+
+
 @pytest.mark.parametrize("failure", ["spaghetti", "detachment", "knocked_over"])
 def test_a_strand_at_one_time_is_the_start_of_the_strand_later(failure: str) -> None:
     for seed in range(8):
         simulation, scene = scene_of(failure, seed, 1000)
-        if not scene.strands:
+        assert simulation.failure is not None
+        if not scene.strands or simulation.failure.loose.carried:
             continue
         later = simulation.scene(5000).strands[0].points
         early = scene.strands[0].points

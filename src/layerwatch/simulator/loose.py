@@ -10,7 +10,7 @@ from layerwatch.simulator.processes import Failure, label_of
 from layerwatch.simulator.randomness import Rng, between, happens
 from layerwatch.simulator.scene import Scene, Strand
 from layerwatch.simulator.slicer import Body, Print
-from layerwatch.simulator.tangles import PITCH, TangleStyle, droop, random_style, tangle
+from layerwatch.simulator.tangles import PITCH, STYLES, TangleStyle, droop, random_style, tangle
 
 
 class Surface:
@@ -53,16 +53,36 @@ class Loose:
         metres: float = 9.0,
         body: Body | None = None,
         label: int = label_of("spaghetti"),
+        carried: bool = False,
     ) -> None:
         self.onset, self.colour, self.label, self.surface = onset, colour, label, surface
         self.pace = between(rng, 700, 2600)
-        count = int(metres * 1000 / PITCH)
+        self.carried = carried
+        self.millimetres = metres * 1000
+        count = int(self.millimetres / PITCH)
         layer = min(print_.reached(onset)[0], print_.count - 1)
         way = self._way(print_, layer, count, body, between(rng, 0.25, 1.0))
         ceiling = (layer + 1) * print_.step + between(rng, 0, 8)
         self.points = tangle(rng, style or random_style(rng), way, surface, ceiling)
-        self.radius = float(rng.choice([0.18, 0.22, 0.25, 0.3, 0.38]))
+        if carried:
+            self.points = self._coil(rng, min(count, 900), ceiling)
+        self.radius = (
+            between(rng, 0.35, 0.75) if carried else float(rng.choice([0.18, 0.22, 0.25, 0.3, 0.38]))
+        )
         self.hang = droop(rng, np.zeros(3), np.ones(3), 13, 0.15)
+
+    @staticmethod
+    def _coil(rng: Rng, count: int, height: float) -> Points:
+        """A springy lump stuck to the nozzle, from its tip (the origin) down and to one side."""
+        angle, reach = between(rng, 0, 2 * np.pi), between(rng, 8, 45)
+        t = np.linspace(0, 1, count)[:, None]
+        side = np.array([[np.cos(angle), np.sin(angle)]])
+        way = side * reach * t + np.cumsum(rng.normal(0, 0.35, (count, 2)), axis=0) * 0.5
+        points = tangle(rng, STYLES["springs"], way, lambda flat: np.zeros(len(flat)), height)
+        t = np.linspace(0, 1, len(points))[:, None]
+        drop = np.minimum(height, between(rng, 4, 25))
+        points[:, 2] = points[:, 2] * 0.8 - drop * (1 - (1 - t[:, 0]) ** 2)
+        return points
 
     @staticmethod
     def _way(print_: Print, layer: int, count: int, body: Body | None, advance: float) -> Points:
@@ -80,16 +100,21 @@ class Loose:
         wanted = np.mod(np.arange(count) * PITCH * advance, max(reach[-1], 1.0))
         return np.stack([np.interp(wanted, reach, way[:, 0]), np.interp(wanted, reach, way[:, 1])], axis=1)
 
-    def laid(self, second: float) -> int:
-        """Points laid by `second`."""
+    def length(self, second: float) -> float:
+        """Millimetres of strand laid by `second`."""
         since = max(second - self.onset, 0.0)
-        return int(len(self.points) * (1 - np.exp(-since / self.pace)))
+        return self.millimetres * (1 - float(np.exp(-since / self.pace)))
 
     def add_to(self, scene: Scene, second: float) -> None:
-        count = self.laid(second)
+        count = int(len(self.points) * self.length(second) / self.millimetres)
         if count < 10:
             return
         points = self.points[:count]
+        if self.carried:
+            points = points + scene.nozzle
+            points[:, 2] = np.maximum(points[:, 2], 0.3)
+            scene.strands.append(Strand(points, self.radius, self.colour, self.label))
+            return
         scene.strands.append(Strand(points, self.radius, self.colour, self.label))
         if not scene.away and np.hypot(*(scene.nozzle[:2] - points[-1, :2])) < 60:
             t = np.linspace(0, 1, 13)[:, None]
@@ -110,12 +135,12 @@ class Spaghetti(Failure):
         body = print_.bodies[self.victim] if self.only_one else None
         surface = Surface(print_, self.layer)
         colour = colours[self.layer]
-        self.loose = Loose(
-            rng, print_, onset, surface, colour, metres=float(np.exp(rng.uniform(1.4, 3.3))), body=body
-        )
+        metres = float(np.exp(rng.uniform(1.4, 3.3)))
+        carried = happens(rng, 0.15)
+        self.loose = Loose(rng, print_, onset, surface, colour, metres=metres, body=body, carried=carried)
 
     def growth(self, since: float) -> float:
-        return 1 - float(np.exp(-self.loose.laid(self.onset + since) * PITCH / 2500))
+        return 1 - float(np.exp(-self.loose.length(self.onset + since) / 2500))
 
     def apply(self, scene: Scene, second: float) -> None:
         for number, view in enumerate(scene.bodies):

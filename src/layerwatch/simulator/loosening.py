@@ -10,7 +10,6 @@ from layerwatch.simulator.processes import Failure
 from layerwatch.simulator.randomness import Rng, between, happens
 from layerwatch.simulator.scene import BodyView, Scene
 from layerwatch.simulator.slicer import Print
-from layerwatch.simulator.tangles import PITCH
 
 
 def turn_about(axis: Points, angle: float) -> Points:
@@ -65,7 +64,7 @@ class Detachment(Failure):
         return float(np.searchsorted(self.jerks, since, side="right")) / len(self.jerks)
 
     def growth(self, since: float) -> float:
-        more = self.loose.laid(self.onset + since) * PITCH / 4000 if self.loose else 0.0
+        more = self.loose.length(self.onset + since) / 4000 if self.loose else 0.0
         return 0.45 + 0.4 * self.moved(since) + 0.15 * (1 - float(np.exp(-more)))
 
     def apply(self, scene: Scene, second: float) -> None:
@@ -164,7 +163,7 @@ class SupportCollapse(Failure):
         )
 
     def growth(self, since: float) -> float:
-        return 0.3 + 0.7 * (1 - float(np.exp(-self.loose.laid(self.onset + since) * PITCH / 2500)))
+        return 0.3 + 0.7 * (1 - float(np.exp(-self.loose.length(self.onset + since) / 2500)))
 
     def apply(self, scene: Scene, second: float) -> None:
         view, since = scene.bodies[self.fallen], second - self.onset

@@ -41,6 +41,8 @@ class Optics:
     quality: int
     infrared: bool
     overlay: str | None
+    caption: tuple[str, float, int] | None
+    """Words laid over the picture, their height (0..1) and a style: people film their screens for others."""
     veil: Image.Image
     grain: Image.Image
     maps: tuple[NDArray[np.intp], NDArray[np.intp]] | None = field(default=None, repr=False)
@@ -73,6 +75,8 @@ class Optics:
             image = ImageChops.add(image, Image.blend(flat, speckle, share), 1, -128)
         if self.overlay is not None:
             self._write(image, seconds)
+        if self.caption is not None:
+            self._subtitle(image, *self.caption)
         return np.asarray(image)
 
     def _curve(self, moment: Moment) -> list[int]:
@@ -85,12 +89,39 @@ class Optics:
             table += np.clip(value * 255, 0, 255).astype(int).tolist()
         return table
 
+    def _subtitle(self, image: Image.Image, words: str, place: float, style: int) -> None:
+        draw = ImageDraw.Draw(image)
+        font = ImageFont.load_default(max(self.height // 16, 10))
+        wide = draw.textlength(words, font=font)
+        x, y = (self.width - wide) / 2, place * self.height
+        if style % 2:
+            pad = self.height / 80
+            box = [x - pad, y - pad, x + wide + pad, y + self.height / 14 + pad]
+            draw.rounded_rectangle(
+                box, pad * 2, fill=((200, 40, 40), (30, 90, 210), (20, 110, 60))[style % 3]
+            )
+        draw.text(
+            (x, y), words, fill=(255, 255, 255), font=font, stroke_width=1 - style % 2, stroke_fill=(0, 0, 0)
+        )
+
     def _write(self, image: Image.Image, seconds: float) -> None:
         draw = ImageDraw.Draw(image)
         hours, rest = divmod(int(seconds) + 36000, 3600)
         text = f"{self.overlay} {hours % 24:02d}:{rest // 60:02d}:{rest % 60:02d}"
         draw.text((9, 7), text, fill=(0, 0, 0), font=ImageFont.load_default(max(self.height // 28, 9)))
         draw.text((8, 6), text, fill=(255, 255, 255), font=ImageFont.load_default(max(self.height // 28, 9)))
+
+
+_CAPTIONS = (
+    "day two of printing",
+    "wait for it",
+    "it worked!",
+    "oh no",
+    "boat no. 40",
+    "how it started",
+    "live",
+    "PLA+",
+)
 
 
 def jpeg(pixels: Pixels, quality: int) -> bytes:
@@ -118,6 +149,9 @@ def random_optics(seed: int, width: int, height: int, *, wide: bool = False, pla
     grain = np.clip(rng.normal(128, 40, (height // 2, width // 2, 3)), 0, 255).astype(np.uint8)
     speckle = Image.fromarray(grain, "RGB").resize((width, height), Image.Resampling.BICUBIC)
     r, g, b = (float(v) for v in cast)
+    caption = None
+    if happens(rng, 0.05):
+        caption = (str(rng.choice(_CAPTIONS)), between(rng, 0.03, 0.85), int(rng.integers(6)))
     overlay = (
         str(rng.choice(["CAM1", "printer", "octopi", "P1", "Cam 2026-01-14"])) if happens(rng, 0.08) else None
     )
@@ -136,6 +170,7 @@ def random_optics(seed: int, width: int, height: int, *, wide: bool = False, pla
         int(rng.integers(45, 92)),
         infrared,
         None if plain else overlay,
+        None if plain else caption,
         _veil(rng, width, height, infrared=infrared, plain=plain),
         speckle,
         _barrel_maps(width, height, barrel) if barrel > 0.01 else None,

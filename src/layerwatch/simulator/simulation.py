@@ -33,7 +33,7 @@ class Simulation:
     failure: None for a healthy print, "random", or a name of `FAILURES`; world: a name of `WORLDS` or None
     for any; duration: seconds of printing (drawn when None); nuisance: True for events at random, False for
     none, or the kinds that shall happen; viewpoint: a name of `VIEWPOINTS` or None; onset: second of printing
-    at which the failure begins (drawn between 8 and 75 % of the print when None); shape: a name of `SHAPES`;
+    at which the failure begins (drawn between 4 and 78 % of the print when None); shape: a name of `SHAPES`;
     `plan`: a print of your own (from `gcode.read_gcode`) in place of a random one. Raises ValueError for
     unknown names.
     """
@@ -83,7 +83,7 @@ class Simulation:
         else:
             self.timeline = random_events(seed, self.print.duration, list(nuisance))
         name = random_failure_name(rng) if failure == "random" else failure
-        begin = onset if onset is not None else between(rng, 0.08, 0.75) * self.print.duration
+        begin = onset if onset is not None else between(rng, 0.04, 0.78) * self.print.duration
         self.failure: Failure | None = None
         if name is not None:
             self.failure = make_failure(name, stream(seed, "failure", name), self.print, self.colours, begin)

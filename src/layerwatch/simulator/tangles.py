@@ -20,6 +20,10 @@ PITCH = 2.0
 """Distance between a strand's points, mm."""
 
 
+TIGHT = 4.5
+"""Loops smaller than this, mm, are rounded with points in between."""
+
+
 @dataclass(frozen=True)
 class TangleStyle:
     """curl: mm, radius of the usual loop; spread: mm, how far it strays from the nozzle's way; fluff: mm of
@@ -116,7 +120,17 @@ def tangle(
         pile = room * (1 - np.exp(-pile / room))
     height = _smooth((ground + pile)[:, None], style.sag)[:, 0]
     height = np.maximum(height, base(flat) * 0.0 + 0.3)
-    return np.hstack([flat, height[:, None]])
+    points = np.hstack([flat, height[:, None]])
+    return rounded(points) if style.curl < TIGHT else points
+
+
+def rounded(points: Points) -> Points:
+    """Twice as many points (2n - 1, 3) on Catmull-Rom curves through `points`."""
+    held = np.concatenate([points[:1], points, points[-1:]])
+    middle = (9 * (held[1:-2] + held[2:-1]) - held[:-3] - held[3:]) / 16
+    out = np.empty((2 * len(points) - 1, 3))
+    out[0::2], out[1::2] = points, middle
+    return out
 
 
 def droop(rng: Rng, top: Points, bottom: Points, count: int = 24, slack: float = 6.0) -> Points:
