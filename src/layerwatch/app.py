@@ -32,11 +32,13 @@ from layerwatch.billing.webhook import Webhooks
 from layerwatch.clock import Clock, SystemClock
 from layerwatch.config import Settings
 from layerwatch.contexts import ContextError, ContextIds, Contexts
+from layerwatch.contexts.outage import Outage
+from layerwatch.contexts.spool import Spool
 from layerwatch.contexts.sweep import sweep_forever
 from layerwatch.fleet import Admission, Bounds, Capacity, LiveLoad, Pacer, Throttled
 from layerwatch.improve import ExampleStore, ModelRegistry, RecentPictures
 from layerwatch.parts import Eye, Parts
-from layerwatch.storage import Database, StorageUnavailable
+from layerwatch.storage import Database, Reach, StorageUnavailable
 from layerwatch.vision import Vision
 from layerwatch.vision.errors import VisionError
 
@@ -61,9 +63,11 @@ def create_app(settings: Settings, *, clock: Clock | None = None, vision: Eye | 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(parts.database.migrate)
+        await parts.outage.catch_up()
         parts.capacity.calibrate(await calibrate(parts.vision))
         log.info("ready", model=parts.vision.model_version, capacity=round(parts.capacity.per_second, 1))
         chores = [
+            asyncio.create_task(parts.outage.mend_forever()),
             asyncio.create_task(sweep_forever(parts.database, parts.clock)),
             asyncio.create_task(keep_house_forever(_housekeeper(parts), parts.clock)),
         ]
@@ -72,6 +76,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, vision: Eye | 
             chore.cancel()
             with suppress(asyncio.CancelledError):
                 await chore
+        await asyncio.to_thread(parts.outage.close)
         await asyncio.to_thread(parts.vision.close)
         await asyncio.to_thread(parts.database.close)
 
@@ -99,6 +104,13 @@ def build(settings: Settings, *, clock: Clock | None = None, vision: Eye | None 
     clock = clock or SystemClock(settings.clock_speed)
     metrics = Metrics()
     database = Database(settings.database_url, threads=settings.database_threads)
+    reach = Reach(database)
+    outage = Outage(
+        reach,
+        Spool(settings.data_dir / "spool"),
+        partial(count_inspection, books=terms.books, enforce=False),
+        clock,
+    )
     capacity, load = Capacity(FIRST_GUESS), LiveLoad()
     pacer = Pacer(_bounds(settings), capacity, load, speed=settings.clock_speed)
     admission = Admission(settings.queue_length, settings.queue_deadline, settings.upload_memory, capacity)
@@ -107,9 +119,11 @@ def build(settings: Settings, *, clock: Clock | None = None, vision: Eye | None 
         secrets=secrets,
         clock=clock,
         database=database,
+        reach=reach,
+        outage=outage,
         keyring=KeyRing(database, secrets.api_keys),
         ids=ContextIds(secrets.context_ids),
-        contexts=Contexts(database, pacer, partial(count_inspection, books=terms.books), clock),
+        contexts=Contexts(outage, pacer, partial(count_inspection, books=terms.books), clock),
         vision=vision or _load_vision(settings, metrics),
         capacity=capacity,
         load=load,
@@ -184,6 +198,8 @@ def _show(parts: Parts) -> None:
 
     gauge("capacity_per_second", "Measured inspections a second.", lambda: parts.capacity.per_second)
     gauge("inspections_under_way", "Pictures being judged.", lambda: parts.admission.under_way)
+    gauge("database_away", "1 while the database is out of reach.", lambda: parts.reach.away)
+    gauge("spool_units", "Inspections answered but not yet booked.", lambda: parts.outage.waiting)
     gauge("upload_bytes_held", "Bytes of uploads in memory.", lambda: parts.admission.bytes_held)
     gauge("stretch", "Factor on the rest intervals.", lambda: parts.pacer.stretch(parts.clock.now()))
     for name in ("healthy", "suspicious"):

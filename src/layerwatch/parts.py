@@ -10,10 +10,11 @@ from layerwatch.billing.terms import Terms
 from layerwatch.clock import Clock
 from layerwatch.config import Settings
 from layerwatch.contexts import ContextIds, Contexts
+from layerwatch.contexts.outage import Outage
 from layerwatch.fleet import Admission, Capacity, LiveLoad, Pacer
 from layerwatch.improve import ExampleStore, RecentPictures
 from layerwatch.secret import Secrets
-from layerwatch.storage import Database
+from layerwatch.storage import Database, Reach
 from layerwatch.vision.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Parts:
     secrets: Secrets
     clock: Clock
     database: Database
+    reach: Reach
+    outage: Outage
     keyring: KeyRing
     ids: ContextIds
     contexts: Contexts

@@ -108,6 +108,10 @@ class KeyRing:
             return None
         return known.caller if not known.networks or _inside(ip, known.networks) else None
 
+    def leave_alone(self, now: datetime) -> None:
+        """The database is out of reach: for `RETRY` answer from memory without asking it."""
+        self._leave_until = now + RETRY
+
     def _lookup(self, mark: bytes, now: datetime) -> _Known | None:
         known = self._known.get(mark)
         if known is not None and _within(now, known.read_at, FRESH):

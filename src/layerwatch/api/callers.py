@@ -17,6 +17,18 @@ async def authenticate(request: Request, parts: Parts, at: datetime) -> Caller:
     address = request.client.host if request.client else None
     caller = parts.keyring.cached(key, at, address)
     if caller is None:
-        caller = await asyncio.to_thread(parts.keyring.authenticate, key, at, address)
+        caller = await _ask(parts, key, at, address)
     request.state.log = {"key": caller.prefix, "account": caller.account_id}
     return caller
+
+
+async def _ask(parts: Parts, key: str | None, at: datetime, address: str | None) -> Caller:
+    if not parts.reach.away:
+        asking = asyncio.to_thread(parts.keyring.authenticate, key, at, address)
+        try:
+            return await asyncio.wait_for(asking, parts.reach.patience)
+        except TimeoutError:
+            parts.reach.gone("the database does not answer")
+    # From memory, and without a thread: those may all be waiting for the database.
+    parts.keyring.leave_alone(at)
+    return parts.keyring.authenticate(key, at, address)

@@ -23,17 +23,19 @@ async def livez() -> JSONResponse:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> JSONResponse:
-    """The node can serve: the detector is loaded and the database answers."""
+    """The node can serve: from the database, or from memory while that is away for every node alike."""
     parts: Parts = request.app.state.parts
 
     def ask(session: Session) -> None:
         session.execute(text("SELECT 1"))
 
+    status = {"Status": "ready", "Model": parts.vision.model_version}
     try:
-        await parts.database.look(ask)
+        await parts.reach.look(ask)
     except StorageUnavailable:
-        return JSONResponse({"Status": "not ready", "Why": "the database does not answer"}, 503)
-    return JSONResponse({"Status": "ready", "Model": parts.vision.model_version})
+        # A balancer that took every node out for its database would end the detection that goes on without.
+        status["Database"] = "away"
+    return JSONResponse(status)
 
 
 @router.get("/metrics")

@@ -16,7 +16,7 @@ from layerwatch.api.callers import authenticate
 from layerwatch.api.dialects import render
 from layerwatch.api.errors import bad_args, translate
 from layerwatch.api.upload import Patience, Upload, read_upload
-from layerwatch.billing import check_allowance
+from layerwatch.billing import check_allowance, check_not_blocked
 from layerwatch.contexts import Answer, Call
 from layerwatch.contexts.service import TEACHERS
 from layerwatch.fleet import Throttled
@@ -80,15 +80,13 @@ async def process(request: Request) -> JSONResponse:
 async def _inspect(request: Request, parts: Parts, call: Call) -> tuple[Answer, bool]:
     """The answer, and whether it is a repeat. What can be refused is refused before the body is read."""
 
-    def admit(session: Session) -> Answer | None:
-        stored = parts.contexts.admit(session, call)
-        if stored is None:
-            check_allowance(session, call.caller, call.at, parts.terms.books)
-        return stored
+    def allowed(session: Session) -> None:
+        check_allowance(session, call.caller, call.at, parts.terms.books)
 
-    stored = await parts.database.look(admit)
+    stored = await parts.contexts.admit(call, allowed)
     if stored is not None:
         return stored, True
+    check_not_blocked(call.caller)
     parts.admission.check(call.caller.account_id)
     with parts.admission.upload() as held:
         upload = await _upload(request, parts, held.add)

@@ -12,7 +12,13 @@ from layerwatch.billing.errors import (
     PaymentBlocked,
     UsageRefused,
 )
-from layerwatch.billing.metering import TEST_CALLS_A_DAY, billable_calls, check_allowance, count_inspection
+from layerwatch.billing.metering import (
+    TEST_CALLS_A_DAY,
+    billable_calls,
+    check_allowance,
+    check_not_blocked,
+    count_inspection,
+)
 from layerwatch.billing.periods import Month
 from layerwatch.billing.pricebook import PriceBook, PriceBookError, PriceBooks, Quote, price_books
 
@@ -31,6 +37,7 @@ __all__ = [
     "UsageRefused",
     "billable_calls",
     "check_allowance",
+    "check_not_blocked",
     "count_inspection",
     "price_books",
 ]

@@ -43,9 +43,14 @@ def check_allowance(session: Session, caller: Caller, at: datetime, books: Price
     Raises PaymentBlocked, or FreeLimitReached with the seconds until the next allowance. Asks the
     database only for test keys and accounts on free usage only.
     """
+    check_not_blocked(caller)
+    _check_limit(session, caller, at, books, counted=0)
+
+
+def check_not_blocked(caller: Caller) -> None:
+    """The part of `check_allowance` that needs no database. Raises PaymentBlocked."""
     if caller.blocked_payment:
         raise PaymentBlocked("An invoice is overdue. Pay it in the console to go on.")
-    _check_limit(session, caller, at, books, counted=0)
 
 
 def count_inspection(

@@ -1,4 +1,4 @@
-"""Tables of a print's session: its state, and the answers that an idempotent repeat is given."""
+"""Tables of a print's session: its state, answers for idempotent repeats, units booked late."""
 
 from __future__ import annotations
 
@@ -42,3 +42,13 @@ class AnswerRow(Base):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     expires_at: Mapped[datetime]
     body: Mapped[str] = mapped_column(Text)
+
+
+class ReplayedUnit(Base):
+    """An inspection answered while the database was away and booked since: none is booked twice."""
+
+    __tablename__ = "replayed_units"
+    __table_args__ = (Index(None, "replayed_at"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    replayed_at: Mapped[datetime]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,8 +19,11 @@ from layerwatch.clock import Clock
 from layerwatch.contexts import early, rows
 from layerwatch.contexts.answer import Answer, describe
 from layerwatch.contexts.ids import Context
+from layerwatch.contexts.memory import Memory
+from layerwatch.contexts.outage import Outage
+from layerwatch.contexts.unit import Unit
 from layerwatch.fleet.pacing import Pacer
-from layerwatch.storage import Database, StorageUnavailable
+from layerwatch.storage import OutcomeUnknown, StorageUnavailable
 from layerwatch.temporal import PrintState, StateFormatError
 from layerwatch.vision.evidence import Evidence
 
@@ -78,19 +82,38 @@ class Outcome:
 
 
 class Contexts:
-    """Looks after every print's session.
+    """Looks after every print's session, also while the database is away.
 
     charge: counts an inspection in the transaction of its answer (`billing.count_inspection`).
     """
 
-    def __init__(self, database: Database, pacer: Pacer, charge: Charge, clock: Clock) -> None:
-        self._database = database
+    def __init__(self, outage: Outage, pacer: Pacer, charge: Charge, clock: Clock) -> None:
+        self._outage = outage
+        self._reach = outage.reach
+        self._memory = Memory()
         self._pacer = pacer
         self._charge = charge
         self._clock = clock
 
-    def admit(self, session: Session, call: Call) -> Answer | None:
-        """The stored answer if this call repeats one; else None if it may go on. Raises TooSoon."""
+    async def admit(self, call: Call, allowed: Callable[[Session], None]) -> Answer | None:
+        """The stored answer if this call repeats one; else None if it may go on.
+
+        allowed: looks whether the account may make the call; may refuse by raising. It is not asked while
+        the database is away. Raises TooSoon.
+        """
+
+        def look(session: Session) -> Answer | None:
+            stored = self._admit(session, call)
+            if stored is None:
+                allowed(session)
+            return stored
+
+        try:
+            return await self._reach.look(look)
+        except StorageUnavailable:
+            return await self._admit_from_memory(call)
+
+    def _admit(self, session: Session, call: Call) -> Answer | None:
         # The context before the stored answer, here and in `_write`: an answer that is committed between the
         # two looks is then found, and its own call is not taken for an early one.
         last = rows.last(session, call.context)
@@ -103,10 +126,21 @@ class Contexts:
         """Take the evidence into the print's state, charge, and store the answer: one transaction.
 
         Of several calls on one context at the same time one wins; the others raise TooSoon, or return the
-        winner's answer if they carry its Idempotency-Key. Raises StorageUnavailable, and what `charge`
+        winner's answer if they carry its Idempotency-Key. While the database is away the answer comes from
+        what is remembered of the print, and is booked later. Raises StorageUnavailable, and what `charge`
         raises.
         """
-        outcome = await self._settle(lambda session: self._write(session, call, evidence))
+        try:
+            outcome, moved = await self._settle(lambda session: self._write(session, call, evidence))
+        except OutcomeUnknown:
+            raise  # to answer from memory might count the call twice
+        except StorageUnavailable:
+            if not self._reach.away:
+                raise
+            outcome = await self._conclude_from_memory(call, evidence)
+        else:
+            if moved is not None:
+                self._memory.remember(call.context.id, moved)
         if not outcome.repeated:
             self._pacer.called(outcome.answer.interval, outcome.answer.suspicious, call.at)
         return outcome
@@ -129,22 +163,68 @@ class Contexts:
             also(session)
             return True
 
-        return await self._settle(lesson)
+        taught = await self._settle(lesson)
+        self._memory.teach(context.id, TEACHERS[kind])
+        return taught
 
     async def _settle(self, work: Callable[[Session], T]) -> T:
         """Run work in a transaction, and again on what the winner left when it lost a race."""
         for _ in range(RACES):
             with suppress(_LostRace, IntegrityError):
-                return await self._database.run(work)
+                return await self._reach.run(work)
         raise StorageUnavailable("the context is being changed by too many at once")
 
-    def _write(self, session: Session, call: Call, evidence: Evidence) -> Outcome:
+    async def _admit_from_memory(self, call: Call) -> Answer | None:
+        stored = self._memory.answer(call.context.id, call.key)
+        if stored is not None:
+            return await stored
+        last = self._memory.last(call.context.id)
+        if last is not None:
+            early.check(last.inspected_at, last.interval_ms / 1000, call.at)
+        return None
+
+    async def _conclude_from_memory(self, call: Call, evidence: Evidence) -> Outcome:
+        repeated = await self._admit_from_memory(call)
+        if repeated is not None:
+            return Outcome(repeated, repeated=True)
+        answer, moved = self._judge(self._memory.last(call.context.id), call, evidence)
+        # Before the disk has it: another call on this print that comes meanwhile is an early one, or waits.
+        before = self._memory.remember(call.context.id, moved)
+        promise = self._memory.promise(call.context.id, call.key) if call.key is not None else None
+        body = answer.to_json() if call.key is not None else None
+        unit = Unit(secrets.token_hex(16), call.context, call.caller, call.at, call.key, body, moved)
+        try:
+            await self._outage.keep(unit)
+        except StorageUnavailable as error:
+            self._memory.put_back(call.context.id, before)
+            if promise is not None and call.key is not None:
+                self._memory.withdraw(call.context.id, call.key)
+                promise.set_exception(error)
+                promise.exception()  # nobody else need be waiting for it
+            raise
+        if promise is not None:
+            promise.set_result(answer)
+        return Outcome(answer, repeated=False)
+
+    def _write(self, session: Session, call: Call, evidence: Evidence) -> tuple[Outcome, rows.Moved | None]:
         found = rows.find(session, call.context)
         stored = _stored(session, call)
         if stored is not None:
-            return Outcome(stored, repeated=True)
+            return Outcome(stored, repeated=True), None
         if found is not None:
             early.check(found.inspected_at, found.interval_ms / 1000, call.at)
+        answer, moved = self._judge(found, call, evidence)
+        if found is None:
+            rows.add(session, call.context, moved)
+        elif not rows.move(session, call.context, found.revision, moved):
+            raise _LostRace
+        if call.key is not None:
+            rows.keep_answer(session, call.context, call.key, answer.to_json())
+        self._charge(session, call.caller, call.at)
+        return Outcome(answer, repeated=False), moved
+
+    def _judge(self, found: rows.Found | None, call: Call, evidence: Evidence) -> tuple[Answer, rows.Moved]:
+        """The answer, and what it leaves behind."""
         before = _unpack(found, call.context) if found is not None else None
         state, verdict = temporal.step(before, evidence, call.seconds, call.context.levels, call.camera)
         now = self._clock.now()
@@ -167,14 +247,7 @@ class Contexts:
             camera=call.camera or None,
             answer=replace(answer, detail=None).to_json(),
         )
-        if found is None:
-            rows.add(session, call.context, moved)
-        elif not rows.move(session, call.context, found.revision, moved):
-            raise _LostRace
-        if call.key is not None:
-            rows.keep_answer(session, call.context, call.key, answer.to_json())
-        self._charge(session, call.caller, call.at)
-        return Outcome(answer, repeated=False)
+        return answer, moved
 
 
 def _stored(session: Session, call: Call) -> Answer | None:

@@ -17,6 +17,16 @@ Money is integer micro-dollars (`BigInteger`).
 
 from layerwatch.storage.base import Base, RowId, UtcTime
 from layerwatch.storage.database import Database
-from layerwatch.storage.errors import StorageError, StorageUnavailable
+from layerwatch.storage.errors import OutcomeUnknown, StorageError, StorageUnavailable
+from layerwatch.storage.reach import Reach
 
-__all__ = ["Base", "Database", "RowId", "StorageError", "StorageUnavailable", "UtcTime"]
+__all__ = [
+    "Base",
+    "Database",
+    "OutcomeUnknown",
+    "Reach",
+    "RowId",
+    "StorageError",
+    "StorageUnavailable",
+    "UtcTime",
+]

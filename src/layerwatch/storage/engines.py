@@ -77,6 +77,11 @@ def _postgres(url: URL, connections: int) -> Engine:
         connect_args={
             "connect_timeout": POSTGRES_CONNECT_S,
             "application_name": "layerwatch",
+            # A network that drops packets must not hold a connection for the kernel's quarter of an hour.
+            "keepalives_idle": POSTGRES_CONNECT_S,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": POSTGRES_STATEMENT_MS,
             "options": f"-c statement_timeout={POSTGRES_STATEMENT_MS} -c timezone=UTC",
         },
     )

@@ -2,6 +2,7 @@
 
 StorageError
 └── StorageUnavailable   the database cannot be reached, is full, read-only or too busy: try again later
+    └── OutcomeUnknown   the connection was lost while it committed: the work may or may not have happened
 """
 
 from __future__ import annotations
@@ -13,3 +14,7 @@ class StorageError(Exception):
 
 class StorageUnavailable(StorageError):
     """The database did not take or give the data just now. Nothing was committed, or it is not known."""
+
+
+class OutcomeUnknown(StorageUnavailable):
+    """The commit was sent and never confirmed. Doing the work another way could do it twice."""

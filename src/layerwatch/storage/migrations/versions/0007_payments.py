@@ -11,9 +11,7 @@ down_revision = "0006"
 
 def upgrade() -> None:
     with op.batch_alter_table("accounts") as accounts:
-        accounts.add_column(
-            sa.Column("payment_ready", sa.Boolean, nullable=False, server_default=sa.false())
-        )
+        accounts.add_column(sa.Column("payment_ready", sa.Boolean, nullable=False, server_default=sa.false()))
         accounts.add_column(sa.Column("stripe_customer", sa.String(80)))
     op.create_table(
         "payment_events",
