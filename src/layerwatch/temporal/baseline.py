@@ -61,11 +61,14 @@ class Baseline:
         return self.learn(value, healthy * self.plausibility(value))
 
     def plausibility(self, value: float) -> float:
-        """How much of `value` can pass for usual: 1 up to a little above the mean, little far above it."""
+        """How much of `value` can pass for usual: little far above the mean, more than 1 far below it.
+
+        What looked like a failure and is gone was no part of the scene, so the baseline soon forgets it.
+        """
         beyond = (value - self.mean) / math.sqrt(self.variance * (1 + 1 / self.frames))
         near, far = c.LEARN_DEVIATIONS
-        surprise = min(max((beyond - near) / (far - near), 0.0), 1.0)
-        return 1 - surprise * (1 - c.LEARN_SURPRISING)
+        surprise = min(max((abs(beyond) - near) / (far - near), 0.0), 1.0)
+        return 1 + surprise * ((c.LEARN_RELIEF if beyond < 0 else c.LEARN_SURPRISING) - 1)
 
     def nats(self, value: float, failing: tuple[float, float]) -> tuple[float, float]:
         """Nats that `value` speaks for an excursion and for failing, each against healthy; bounded.

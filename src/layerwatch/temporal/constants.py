@@ -17,25 +17,26 @@ LEAST_PROBABILITY = 0.002  # of any of the three: nothing is ever certain
 
 # --- what a detector says of them: means and scales of logits ---------------------------------------------
 LOGIT_LIMIT = 5.0
-GLOBAL_HEALTHY = (-2.8, 1.2)  # prior of the print's own mean, and scale around it
+GLOBAL_HEALTHY = (-2.2, 0.8)  # prior of the print's own mean, and scale around it
 GLOBAL_FAILING = (2.4, 1.7)
-LOCAL_HEALTHY = (0.0, 1.1)  # of the largest excess over its place's baseline
+LOCAL_HEALTHY = (0.5, 1.0)  # of the largest excess over its place's baseline
 LOCAL_FAILING = (3.2, 1.6)
 EXCURSION_HEIGHT = (2.0, 1.5)  # above the print's own mean
 EXCURSION_ANY = 0.3  # share of excursions in which the detector may say anything
 FAILING_STEP = 1.5  # failing stands at least so far above the print's own mean
 PRIOR_FRAMES = 0.6  # how many frames the healthy prior is worth
-PRIOR_SCALE_FRAMES = 6.0
-LEAST_VARIANCE = 0.35
-MISS_RATE = 0.25  # share of frames of a failing print that look healthy
+PRIOR_SCALE_FRAMES = 4.0
+LEAST_VARIANCE = 0.2
+MISS_RATE = 0.1  # share of frames of a failing print that look healthy
 OUTLIER_RATE = 0.02  # share of frames of a healthy print that look like anything
 FRAME_EVIDENCE = 0.6  # successive frames are not independent: evidence per frame is shrunk by this
 SATURATED = (1.0, 0.8)  # baseline logit at which the picture's own score stops telling, and how softly
 
 # --- the scene's baseline ---------------------------------------------------------------------------------
 FIRST_FRAME_WEIGHT = 3.0  # what is there from the start is scenery
-LEARN_DEVIATIONS = (1.0, 3.0)  # above the usual, within which a value teaches fully, and beyond which …
-LEARN_SURPRISING = 0.15  # … only this share
+LEARN_DEVIATIONS = (1.0, 2.5)  # from the usual, within which a value counts as one frame, and beyond which
+LEARN_SURPRISING = 0.05  # … as this much of one, if it is above, and
+LEARN_RELIEF = 3.0  # … as so many, if it is below
 NEW_SCENE_FRAMES = 6.0  # what the old baseline is still worth after a bump or a lamp
 NEW_SCENE_VARIANCE = 1.2**2
 EXCURSION_LEARNING = 0.3  # of what a healthy frame teaches
@@ -43,7 +44,8 @@ MOST_FRAMES = 60.0  # what the baseline remembers, in frames
 DRIFT_PER_SECOND = 1 / (60 * 60 * 30)  # growth of the baseline's relative variance
 PLACE_FLOOR = -2.0  # a place's logit below this is no sight of a failure
 PLACE_LEARN_UP = 0.15
-PLACE_LEARN_DOWN = 0.01
+PLACE_FIRST_FRAMES = 1.5  # early on a place learns as if it had been seen so often
+PLACE_LEARN_DOWN = 0.007
 RECENT_DECAY = 0.25  # logits a frame
 TAUGHT_FRAMES = 20.0  # what "false alarm" is worth
 KIND_LEARN = 0.3

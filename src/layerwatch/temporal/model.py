@@ -113,7 +113,7 @@ def _learnt(
     else:
         picture = picture.learn_healthy(value, healthy)
         if seen is not None:
-            places = places.learn(seen, healthy)
+            places = places.learn(seen, healthy, camera.frames)
         if excess is not None:
             place = place.learn_healthy(excess, healthy)
     frames = min(camera.frames + 1, 2**31)

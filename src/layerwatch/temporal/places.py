@@ -45,11 +45,15 @@ class Places:
         around = _with_neighbours(self.usual.astype(np.float32))
         return float((seen - np.maximum(around, c.PLACE_FLOOR)).max())
 
-    def learn(self, seen: Logits, healthy: float) -> Places:
-        """What was seen of a print that is healthy with this probability: quickly upwards, slowly down."""
+    def learn(self, seen: Logits, healthy: float, frames: int) -> Places:
+        """What was seen of a print that is healthy with this probability, after `frames` others.
+
+        Upwards quickly, most so at first, when few places have shown what they can; downwards slowly.
+        """
         usual = self.usual.astype(np.float32)
         off = seen - usual
-        usual += np.where(off > 0, healthy * c.PLACE_LEARN_UP, healthy * c.PLACE_LEARN_DOWN) * off
+        up = max(c.PLACE_LEARN_UP, c.PLACE_FIRST_FRAMES / (frames + c.PLACE_FIRST_FRAMES))
+        usual += np.where(off > 0, healthy * up, healthy * c.PLACE_LEARN_DOWN) * off
         recent = np.maximum(seen, self.recent - np.float16(c.RECENT_DECAY))
         return Places(usual.astype(np.float16), recent.astype(np.float16))
 

@@ -26,9 +26,9 @@ class Detector:
     """How well the modelled detector tells failing from healthy; means and spreads of prints' logits."""
 
     name: str = "good"
-    healthy: tuple[float, float] = (-3.2, 1.1)
-    failing: tuple[float, float] = (2.8, 1.2)
-    noise: float = 0.8
+    healthy: tuple[float, float] = (-2.4, 1.2)
+    failing: tuple[float, float] = (3.2, 1.1)
+    noise: float = 0.5
     spikes_per_hour: float = 1.0
     lookalikes: float = 0.05
     """Share of prints in which healthy work looks like a failure for a while."""
@@ -37,7 +37,7 @@ class Detector:
 
 
 GOOD = Detector()
-MEDIOCRE = Detector("mediocre", (-2.2, 1.3), (1.8, 1.5), 1.0, 2.0, 0.10, 0.10)
+MEDIOCRE = Detector("mediocre", (-1.6, 1.3), (2.0, 1.4), 0.8, 2.0, 0.10, 0.10)
 
 
 def modelled_prints(count: int, detector: Detector, seed: int) -> Iterator[Print]:

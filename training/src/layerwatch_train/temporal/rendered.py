@@ -1,7 +1,7 @@
 """Rendered prints through the real detector: the simulator's pictures, whole prints at the client's pace.
 
 Two steps, because detectors change more often than pictures: `render` keeps JPEGs and truth, one file a print
-and resumable; `rendered_prints` runs a detector over them and keeps its evidence beside them, by model version.
+and resumable; `rendered_prints` runs a detector over them and keeps its evidence beside them, by model.
 """
 
 from __future__ import annotations

@@ -18,12 +18,14 @@ from layerwatch_train.temporal.prints import Print
 INTERVAL = 30.0
 """Seconds between frames. The real ones are not known (videos and time-lapses); a client would use this."""
 
+CUT = 3
+
 
 def real_sequences(data: Path, held_out: Sequence[Path], cache: Path) -> list[Print]:
     """Every sequence of the index whose frames all have held-out scores.
 
-    data: folder of index.csv.  held_out: `oof.npz` files of cross-validation, logits for every row of the
-        index, NaN where a picture was not held out; a later file fills what an earlier one lacks.
+    data: folder of index.csv.  held_out: `oof.npz` files of cross-validation, one row a row of the index,
+        NaN where a picture was not held out; a later file fills what an earlier one lacks.
     cache: where to keep the pictures' thumbnails and measures. Raises FileNotFoundError.
     """
     pictures = read_index(data)
@@ -35,9 +37,30 @@ def real_sequences(data: Path, held_out: Sequence[Path], cache: Path) -> list[Pr
     prints = []
     for name, rows in order.items():
         rows.sort(key=lambda at: (pictures[at].frame, at))
-        if not np.isnan(scores["failure"][rows]).any():
-            prints.append(_print(name, data, [pictures[at] for at in rows], rows, scores, cache))
+        if np.isnan(scores["failure"][rows]).any():
+            continue
+        for number, part in enumerate(parts_of([pictures[at].label for at in rows])):
+            own = rows[part]
+            part_name = f"{name}#{number + 1}" if number else name
+            prints.append(_print(part_name, data, [pictures[at] for at in own], own, scores, cache))
     return prints
+
+
+def parts_of(labels: Sequence[str]) -> list[slice]:
+    """A sequence cut where a failure is followed by good frames again: another print in the same video.
+
+    Fewer than `CUT` frames of a label in a row are taken for slips of the label, not for a new print.
+    """
+    cuts, last = [0], ""
+    for at in range(len(labels) - CUT + 1):
+        run = set(labels[at : at + CUT])
+        if run == {"failed"}:
+            last = "failed"
+        elif run == {"good"}:
+            if last == "failed":
+                cuts.append(at)
+            last = "good"
+    return [slice(begin, end) for begin, end in zip(cuts, [*cuts[1:], len(labels)], strict=True)]
 
 
 def onset_of(labels: Sequence[str]) -> tuple[int | None, int]:
@@ -57,11 +80,12 @@ def onset_of(labels: Sequence[str]) -> tuple[int | None, int]:
 
 
 def _merged(files: Sequence[Path]) -> dict[str, NDArray[np.float32]]:
+    """Probabilities for every row of the index. Files without a `logit` array hold logits throughout."""
     merged: dict[str, NDArray[np.float32]] = {}
     for file in files:
         with np.load(file) as held:
             for key in ("failure", "kinds", "map", "in_view"):
-                values = held[key]
+                values = held[key] if "logit" in held else _probability(held[key])
                 merged[key] = (
                     np.where(np.isnan(merged[key]), values, merged[key]) if key in merged else values
                 )
@@ -78,8 +102,8 @@ def _print(
     scores: dict[str, NDArray[np.float32]],
     cache: Path,
 ) -> Print:
-    heat = _probability(scores["map"][rows])
-    in_view = _probability(scores["in_view"][rows])
+    heat = scores["map"][rows]
+    in_view = scores["in_view"][rows]
     thumbnails, conditions = [], []
     for picture, seen in zip(pictures, in_view, strict=True):
         thumbnail, condition = _look(data / picture.file, float(seen), cache)
@@ -89,13 +113,13 @@ def _print(
     return Print(
         name=name,
         seconds=np.arange(len(rows), dtype=np.float64) * INTERVAL,
-        scores=_probability(scores["failure"][rows]).astype(np.float64),
+        scores=scores["failure"][rows].astype(np.float64),
         heat=np.rint(heat * 255).astype(np.uint8),
         thumbnails=np.stack(thumbnails),
         conditions=conditions,
         onset=None if onset is None else onset * INTERVAL,
         well_until=well * INTERVAL,
-        kinds=_probability(scores["kinds"][rows]).astype(np.float64),
+        kinds=scores["kinds"][rows].astype(np.float64),
         tags=(pictures[0].source,),
     )
 

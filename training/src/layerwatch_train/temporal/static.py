@@ -1,0 +1,92 @@
+"""The scenes that fool the detector most, standing still for twelve hours, and then a failure in them.
+
+The evidence is a held-out detector's on real frames of healthy prints that it is most wrong on; from frame to
+frame only noise is added to it (modelled). The failure's evidence is the held-out detector's on frames of a real
+failing print; a picture that shows both has the higher of the two everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwatch_train.temporal.judge import run_ours
+from layerwatch_train.temporal.prints import Print
+
+HOURS, INTERVAL, NOISE = 12.0, 40.0, 0.3
+FAILING_FRAMES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """What happened in one scene. frames: from the failure's first until the warning; None if none came."""
+
+    name: str
+    score: float
+    warnings: int
+    frames_to_warning: int | None
+    frames_to_pause: int | None
+
+
+def static_scenes(sequences: Sequence[Print], count: int, seed: int) -> list[Static]:
+    """The test on the `count` healthy frames with the highest held-out scores, of different sequences' frames."""
+    rng = np.random.default_rng(seed)
+    healthy = [
+        (float(one.scores[i]), one, i)
+        for one in sequences
+        for i in np.flatnonzero(one.seconds < one.healthy_seconds)
+    ]
+    healthy.sort(key=lambda entry: -entry[0])
+    failing = [one for one in sequences if one.onset is not None]
+    results = []
+    for at, (score, scene, frame) in enumerate(healthy[:count]):
+        failure = failing[at % len(failing)]
+        print_ = _static_print(scene, frame, failure, rng)
+        flags = run_ours(print_)[2]
+        begins = int(np.searchsorted(print_.seconds, print_.onset or 0.0))
+        results.append(
+            Static(
+                f"{scene.name} frame {frame}, then {failure.name}",
+                score,
+                int(np.count_nonzero(flags.warning[:begins])),
+                _first(flags.warning[begins:]),
+                _first(flags.pause[begins:]),
+            )
+        )
+    return results
+
+
+def _static_print(scene: Print, frame: int, failure: Print, rng: np.random.Generator) -> Print:
+    still = int(HOURS * 3600 / INTERVAL)
+    total = still + FAILING_FRAMES
+    begun = int(np.searchsorted(failure.seconds, failure.onset or 0.0))
+    shown = np.minimum(begun + np.arange(FAILING_FRAMES), len(failure.seconds) - 1)
+    score = _noisy(np.full(total, scene.scores[frame]), rng)
+    heat = _noisy(np.repeat(scene.heat[frame][None] / 255.0, total, axis=0), rng)
+    score[still:] = np.maximum(score[still:], failure.scores[shown])
+    heat[still:] = np.maximum(heat[still:], failure.heat[shown] / 255.0)
+    pixels = scene.thumbnails[frame][None].astype(float) + rng.normal(0, 1.0, (total, 768))
+    return Print(
+        name=scene.name,
+        seconds=np.arange(total) * INTERVAL,
+        scores=score,
+        heat=np.rint(heat * 255).astype(np.uint8),
+        thumbnails=np.clip(np.rint(pixels), 0, 255).astype(np.uint8),
+        conditions=[scene.conditions[frame]] * total,
+        onset=still * INTERVAL,
+    )
+
+
+def _noisy(probability: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    bounded = np.clip(probability, 1e-3, 1 - 1e-3)
+    logits = np.log(bounded / (1 - bounded)) + rng.normal(0, NOISE, bounded.shape)
+    noisy: NDArray[np.float64] = 1 / (1 + np.exp(-logits))
+    return noisy
+
+
+def _first(flag: NDArray[np.bool_]) -> int | None:
+    hits = np.flatnonzero(flag)
+    return int(hits[0]) + 1 if hits.size else None
