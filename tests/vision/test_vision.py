@@ -214,6 +214,11 @@ async def test_it_runs_a_detector_file_from_bytes_to_evidence(tmp_path: Path) ->
         assert one.failure_probability == pytest.approx(other.failure_probability, abs=1e-5)
 
 
+def test_a_provider_s_name_may_be_written_in_capitals(tmp_path: Path) -> None:
+    with Vision.load(save_model(tmp_path / "tiny.onnx"), provider="CPU") as vision:
+        assert vision.inspect(encode(textured(320, 240))).model_version == "stand-in"
+
+
 def test_a_model_that_cannot_be_used_is_an_error_of_the_operator(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         Vision.load(tmp_path / "missing.onnx")

@@ -92,6 +92,7 @@ class Vision:
         provider: cpu, cuda, tensorrt, openvino or coreml.  threads: CPU threads in all, by default one for
         each core. Raises ModelError when the file or the provider cannot be used.
         """
+        provider = provider.lower()
         detector = OnnxDetector(path, provider) if path else choose_model(provider)
         threads = threads or usable_cores()
         return cls(
