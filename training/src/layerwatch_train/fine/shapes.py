@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from layerwatch.simulator.bodies import lifted
 from layerwatch.simulator.meshes import Mesh
 from layerwatch.simulator.scene import BodyView
+from layerwatch_train.fine.beads import wall_lines
 
 Points = NDArray[np.float64]
 
@@ -61,34 +62,6 @@ def add_body(view: BodyView, step: float, offset: Points, material: Any) -> None
         height = np.full((len(view.current), 2, 1), view.layers * step + 0.15)
         beads = view.to_bed(lifted(view, np.concatenate([view.current, height], axis=2))) + offset
         add_curve("infill", list(beads), 0.28, material, view.label if view.label_where is None else 0)
-
-
-def wall_lines(view: BodyView, step: float, offset: Points) -> dict[int, list[Points]]:
-    """Wall segments joined to polylines (n, 3), by label."""
-    body = view.body
-    chosen = body.layer < view.layers
-    if view.gaps is not None:
-        noise = np.abs(np.sin(np.arange(len(body.layer)) * 12.9898 + body.layer * 78.233)) * 0.999
-        chosen &= noise >= view.gaps[body.layer]
-    layer, a, b = body.layer[chosen], body.start[chosen], body.end[chosen]
-    if view.shift is not None:
-        a, b = a + view.shift[layer], b + view.shift[layer]
-    height = ((layer + 0.5) * step)[:, None]
-    starts, ends = lifted(view, np.hstack([a, height])), lifted(view, np.hstack([b, height]))
-    labels = np.where(layer >= view.label_from, view.label, 0)
-    if view.label_where is not None:
-        labels = np.where(view.label_where((starts + ends) / 2), labels, 0)
-    world_a, world_b = view.to_bed(starts) + offset, view.to_bed(ends) + offset
-    lines: dict[int, list[Points]] = {}
-    if not len(layer):
-        return lines
-    joined = (
-        (np.abs(a[1:] - b[:-1]).max(axis=1) < 1e-6) & (layer[1:] == layer[:-1]) & (labels[1:] == labels[:-1])
-    )
-    for piece in np.split(np.arange(len(layer)), np.flatnonzero(~joined) + 1):
-        line = np.vstack([world_a[piece], world_b[piece[-1:]]])
-        lines.setdefault(int(labels[piece[0]]), []).append(line)
-    return lines
 
 
 def caps(view: BodyView, step: float, offset: Points) -> dict[int, Points]:
