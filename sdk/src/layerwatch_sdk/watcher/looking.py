@@ -125,7 +125,9 @@ class Looking:
         self, *, inspection: Optional[Inspection] = None, trouble: Optional[Trouble] = None
     ) -> None:
         self._count += 1
-        look = Look(self._count, self._taken - self._began, self._picture, inspection, trouble)
+        # The picture is let go at once: twenty printers' pictures, kept until the next, are megabytes.
+        picture, self._picture = self._picture, None
+        look = Look(self._count, self._taken - self._began, picture, inspection, trouble)
         await self._on_look(look)
 
 

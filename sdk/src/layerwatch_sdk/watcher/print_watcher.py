@@ -62,7 +62,6 @@ class PrintWatcher:
         self.name = watched.name
         self.enabled = True
         self.status: Optional[PrinterStatus] = None
-        self.last_look: Optional[Look] = None
         self._judge = judge
         self._clock = judge.clock
         self._journal = journal
@@ -190,7 +189,6 @@ class PrintWatcher:
     # What was seen
 
     async def _looked(self, look: Look) -> None:
-        self.last_look = look
         if self._on_look is not None:
             self._on_look(self, look)
         if look.trouble is not None:
