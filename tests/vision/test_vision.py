@@ -36,7 +36,7 @@ def detector() -> FakeDetector:
 
 @pytest.fixture
 def vision(detector: FakeDetector) -> Iterator[Vision]:
-    with Vision(detector, workers=1, capacity=4) as vision:
+    with Vision(detector, workers=1, max_batch=8, capacity=4) as vision:
         yield vision
         detector.gate.set()
 
