@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -27,6 +29,7 @@ from layerwatch.api.guard import Guard
 from layerwatch.api.metrics import Metrics
 from layerwatch.billing import UsageRefused, count_inspection
 from layerwatch.billing.housekeeping import Housekeeper, keep_house_forever
+from layerwatch.billing.payments import payments_of
 from layerwatch.billing.terms import Terms
 from layerwatch.billing.webhook import Webhooks
 from layerwatch.clock import Clock, SystemClock
@@ -36,9 +39,11 @@ from layerwatch.contexts.outage import Outage
 from layerwatch.contexts.spool import Spool
 from layerwatch.contexts.sweep import sweep_forever
 from layerwatch.fleet import Admission, Bounds, Capacity, LiveLoad, Pacer, Throttled
+from layerwatch.fleet.regions import Chooser
+from layerwatch.fleet.service import Heart, Numbers
 from layerwatch.improve import ExampleStore, ModelRegistry, RecentPictures
 from layerwatch.parts import Eye, Parts
-from layerwatch.storage import Database, Reach, StorageUnavailable
+from layerwatch.storage import Database, Reach, StorageError, StorageUnavailable
 from layerwatch.vision import Vision
 from layerwatch.vision.errors import VisionError
 
@@ -66,12 +71,16 @@ def create_app(settings: Settings, *, clock: Clock | None = None, vision: Eye | 
         await parts.outage.catch_up()
         parts.capacity.calibrate(await calibrate(parts.vision))
         log.info("ready", model=parts.vision.model_version, capacity=round(parts.capacity.per_second, 1))
+        heart = _heart(parts)
+        await _join(parts, heart)
         chores = [
+            asyncio.create_task(heart.beat_forever()),
             asyncio.create_task(parts.outage.mend_forever()),
             asyncio.create_task(sweep_forever(parts.database, parts.clock)),
             asyncio.create_task(keep_house_forever(_housekeeper(parts), parts.clock)),
         ]
         yield
+        await heart.stop()
         for chore in chores:
             chore.cancel()
             with suppress(asyncio.CancelledError):
@@ -129,6 +138,7 @@ def build(settings: Settings, *, clock: Clock | None = None, vision: Eye | None 
         load=load,
         pacer=pacer,
         admission=admission,
+        chooser=Chooser(_bounds(settings)),
         recent=RecentPictures(),
         examples=ExampleStore(settings.data_dir / "examples"),
         metrics=metrics,
@@ -138,6 +148,31 @@ def build(settings: Settings, *, clock: Clock | None = None, vision: Eye | None 
     return parts
 
 
+def _heart(parts: Parts) -> Heart:
+    settings = parts.settings
+    place = f"{socket.gethostname()} {settings.data_dir} {settings.port}"
+    return Heart(
+        parts.reach,
+        parts.chooser,
+        identity=f"{settings.region}-{hashlib.sha256(place.encode()).hexdigest()[:16]}",
+        region=settings.region,
+        url=settings.own_url,
+        numbers=lambda: Numbers(parts.capacity.per_second, parts.load.prints(parts.clock.now())),
+    )
+
+
+async def _join(parts: Parts, heart: Heart) -> None:
+    """Take over from the process that ran here before, and be known to the other regions."""
+
+    def take(last: Numbers, ago: float) -> None:
+        seconds = ago * parts.settings.clock_speed
+        parts.pacer.inherit(last.prints, last.capacity, seconds, parts.clock.now())
+
+    await heart.inherit(take)
+    with suppress(StorageError):
+        await heart.beat()
+
+
 def _housekeeper(parts: Parts) -> Housekeeper:
     settings = parts.settings
     return Housekeeper(
@@ -145,6 +180,7 @@ def _housekeeper(parts: Parts) -> Housekeeper:
         mailer=mailer_for(settings.mail_server.get_secret_value(), settings.mail_from),
         webhooks=Webhooks(private=settings.webhooks_private),
         terms=parts.terms,
+        payments=payments_of(settings),
         base_url=settings.own_url,
     )
 

@@ -12,6 +12,7 @@ from layerwatch.config import Settings
 from layerwatch.contexts import ContextIds, Contexts
 from layerwatch.contexts.outage import Outage
 from layerwatch.fleet import Admission, Capacity, LiveLoad, Pacer
+from layerwatch.fleet.regions import Chooser
 from layerwatch.improve import ExampleStore, RecentPictures
 from layerwatch.secret import Secrets
 from layerwatch.storage import Database, Reach
@@ -50,6 +51,7 @@ class Parts:
     load: LiveLoad
     pacer: Pacer
     admission: Admission
+    chooser: Chooser
     recent: RecentPictures
     examples: ExampleStore
     metrics: Metrics

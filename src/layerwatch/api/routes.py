@@ -151,9 +151,16 @@ async def _upload(request: Request, parts: Parts, hold: Any) -> Upload:
 
 
 def _urls(request: Request, parts: Parts) -> tuple[str, str]:
-    """The two URLs given out, without path. The Host header counts only where the operator said so."""
+    """The two URLs given out, without path: of the region with the most capacity to spare, and of another.
+
+    The Host header counts only in an installation of one region, and where the operator said so.
+    """
     settings = parts.settings
     own = settings.own_url
     if settings.trust_host_header and request.headers.get("host"):
         own = str(request.base_url).rstrip("/")
-    return own, settings.fallback_url or own
+    chosen = parts.chooser.choose()
+    if chosen is None or {region.name for region in chosen} == {settings.region}:
+        return own, settings.fallback_url or own
+    first, second = chosen
+    return first.url, settings.fallback_url or second.url

@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, str]] = {
     "pricebook": "pricebook",
     "feedback": "feedback",
     "models": "models",
+    "regions": "regions",
     "migrate": "migrate",
 }
 

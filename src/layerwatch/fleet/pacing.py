@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from layerwatch.fleet.capacity import Capacity
 from layerwatch.fleet.load import LiveLoad, Prints
@@ -86,6 +86,15 @@ class Pacer:
     def called(self, plan: Plan, suspicious: bool, at: datetime) -> None:
         """A print was told `plan`, in an answer or a refusal: it is live and will come again then."""
         self._load.called(plan.recommended, suspicious, at)
+
+    def inherit(self, prints: Prints, per_second: float, ago: float, at: datetime) -> None:
+        """Expect the prints of the process that ended here `ago` seconds of print time ago and did
+        `per_second` inspections: they come back spread over the interval that it told."""
+        budget = TARGET_USE * per_second / self._speed
+        interval = min(self._bounds.rest * stretch(prints, budget, self._bounds), self._bounds.most)
+        left = max(0.0, 1.0 - ago / interval)
+        until = at + timedelta(seconds=left * interval)
+        self._load.expect(prints.healthy * left, prints.suspicious * left, at, until)
 
     def stretch(self, at: datetime) -> float:
         """x of the equation above: 1 at rest, growing with the load."""
