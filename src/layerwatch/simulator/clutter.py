@@ -24,6 +24,8 @@ def with_clutter(world: World, seed: int, filament: Points) -> World:
     strands: list[Strand] = []
     for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.45, 0.3, 0.17, 0.08]))):
         kind = choose(rng, KINDS)
+        if kind == "spool" and world.enclosed:
+            kind = "lamp"
         colour = filament if happens(rng, 0.6) else np.clip(rng.random(3), 0.05, 0.95)
         side = float(rng.choice([-1.0, 1.0]))
         spot = np.array([side * (half + between(rng, 18, 60)), between(rng, -deep, deep)])

@@ -25,7 +25,6 @@ def render(recipe: Recipe, folder: Path, threads: int) -> tuple[Image.Image, NDA
     scene.render.image_settings.file_format = "PNG"
     scene.cycles.device = "CPU"
     scene.cycles.samples = recipe.samples
-    scene.cycles.time_limit = recipe.seconds
     scene.cycles.use_denoising = True
     scene.cycles.max_bounces = 4
     scene.view_settings.view_transform = "Standard"

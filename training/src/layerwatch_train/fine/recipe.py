@@ -10,11 +10,10 @@ from layerwatch.simulator.stills import moment
 
 @dataclass(frozen=True)
 class Recipe:
-    """size: pixels; samples: light paths a pixel before denoising; seconds: most that Cycles may take."""
+    """size: pixels; samples: light paths a pixel before denoising."""
 
     size: tuple[int, int] = (480, 360)
     samples: int = 16
-    seconds: float = 30.0
 
 
 def scene_of(seed: int, recipe: Recipe) -> tuple[Simulation, float]:
