@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -293,3 +296,127 @@ def test_gaps_stay_gaps_in_the_sparkline() -> None:
 
 def test_time_reads_as_hours_minutes_seconds() -> None:
     assert clock(3725.9) == "1:02:05"
+
+
+OCTOPRINT_JOB = {
+    "state": "Printing",
+    "job": {"file": {"name": "a.gcode", "path": "a.gcode", "display": "a.gcode"}},
+    "progress": {"completion": 10.0, "printTime": 60},
+}
+
+
+@pytest.fixture
+def octoprint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A printer host with its webcam, and the least of OctoPrint's API."""
+
+    class Host(Service):
+        def do_GET(self) -> None:
+            if self.headers["X-Api-Key"] not in ("KEY", None):
+                self._json(403, {"error": "no"})
+            elif self.path == "/api/job":
+                self._json(200, OCTOPRINT_JOB)
+            else:
+                super().do_GET()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Host)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_check_of_a_file_tries_server_printer_camera_and_policy(octoprint: str, tmp_path: Path) -> None:
+    config = tmp_path / "watch.toml"
+    config.write_text(
+        f"""
+server = "{octoprint}"
+key = "prod_good"
+[[printer]]
+name = "good"
+kind = "octoprint"
+url = "{octoprint}"
+key = "KEY"
+camera = {{ url = "{octoprint}/snap" }}
+[[printer]]
+name = "bad"
+kind = "octoprint"
+url = "{octoprint}"
+key = "WRONG"
+camera = {{ url = "{octoprint}/page" }}
+"""
+    )
+    result = run.invoke(app, ["watch", "--config", str(config), "--check"])
+    assert result.exit_code == 1
+    assert "answers and takes this key" in result.stdout
+    assert "✓ good, printer: answers: printing, a.gcode" in result.stdout
+    assert "✓ good, camera: gives a JPEG" in result.stdout
+    assert "✗ bad, printer: OctoPrint at" in result.stdout and "refuses the login" in result.stdout
+    assert "✗ bad, camera:" in result.stdout and "a web page" in result.stdout
+    assert "prod_good" not in result.output and "WRONG" not in result.output
+
+
+def test_check_of_flags_tries_the_printer(octoprint: str) -> None:
+    address = octoprint.replace("http://", "octoprint://KEY@")
+    result = run.invoke(app, ["watch", "--printer", address, f"{octoprint}/snap", "--check", "--json"])
+    findings = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 0, result.output
+    assert [finding["ok"] for finding in findings] == ["yes", "yes", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--config", "/no/such.toml"], "/no/such.toml cannot be read"),
+        (["--printer", "http://octopi"], "octoprint://KEY@HOST"),
+        (["--printer", "moonraker://x", "/tmp"], "a recording cannot be the camera of a printer"),
+        (["--printer", "duet://x"], "a duet printer has no camera of its own"),
+        ([], "give a camera, a folder or a video"),
+        (["http://x/", "--dry-run"], "go with --config or --printer"),
+    ],
+)
+def test_a_wrong_call_is_told_in_plain_words(arguments: list[str], said: str) -> None:
+    result = run.invoke(app, ["watch", *arguments])
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.replace("│", " ").split())
+    assert "Traceback" not in result.output
+
+
+def test_a_watched_printer_is_shown_until_it_is_told_to_end(octoprint: str) -> None:
+    command = [sys.executable, "-m", "layerwatch", "watch", f"{octoprint}/snap", "--json"]
+    command += ["--printer", octoprint.replace("http://", "octoprint://KEY@") + "?name=ender"]
+    command += ["--server", octoprint, "--key", "prod_good"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None and process.stderr is not None
+        seen = json.loads(process.stdout.readline())
+        assert (seen["printer"], seen["quality"]) == ("ender", 8)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert "Traceback" not in process.stderr.read()
+    finally:
+        process.kill()
+
+
+def test_ctrl_c_ends_it_without_a_word_of_python(service: str) -> None:
+    command = [sys.executable, "-m", "layerwatch", "watch", f"{service}/snap"]
+    command += ["--server", service, "--key", "prod_good"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None and process.stderr is not None
+        assert "great" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+        assert process.stderr.read() == ""
+    finally:
+        process.kill()
+
+
+def test_a_watcher_of_a_server_loads_no_detector() -> None:
+    program = (
+        "import sys; import layerwatch.cli.watch, layerwatch.cli.watch_farm; "
+        "print(sorted({'numpy', 'onnxruntime', 'PIL', 'sqlalchemy', 'fastapi'} & sys.modules.keys()))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
