@@ -9,9 +9,12 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, MetaData, text
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from layerwatch.storage.base import Base
+from layerwatch.storage.errors import StorageUnavailable
 
 _LOCK = 0x6C61796572  # 'layer': one node migrates, the others wait and find nothing to do
 
@@ -23,6 +26,15 @@ def upgrade(engine: Engine) -> None:
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         command.upgrade(configuration(connection), "head")
+
+
+def version(engine: Engine) -> str | None:
+    """The tables' version; None when there are none yet. Raises StorageUnavailable."""
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except (OperationalError, InterfaceError) as error:
+        raise StorageUnavailable(f"the database is not available: {type(error).__name__}") from error
 
 
 def configuration(connection: Connection) -> Config:

@@ -1,0 +1,39 @@
+"""`layerwatch migrate` on both kinds of database."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from layerwatch.cli import app
+from layerwatch.errors import UserError
+
+
+def migrate(*options: str) -> dict[str, str | None]:
+    result = CliRunner().invoke(app, ["migrate", "--json", *options], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    told: dict[str, str | None] = json.loads(result.stdout)
+    return told
+
+
+def test_a_new_database_gets_its_tables_and_keeps_them(tmp_path: Path) -> None:
+    first = migrate("--data-dir", str(tmp_path))
+    assert first["before"] is None
+    assert first["after"]
+    assert migrate("--data-dir", str(tmp_path)) == {"before": first["after"], "after": first["after"]}
+
+
+def test_a_migrated_database_is_left_alone(database_url: str, tmp_path: Path) -> None:
+    told = migrate("--data-dir", str(tmp_path), "--database", database_url)
+    assert told["before"] == told["after"]
+
+
+@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/nowhere", "mysql://x/y"])
+def test_a_database_that_cannot_be_used_is_said_in_one_line(tmp_path: Path, url: str) -> None:
+    with pytest.raises(UserError):
+        CliRunner().invoke(
+            app, ["migrate", "--data-dir", str(tmp_path), "--database", url], catch_exceptions=False
+        )
