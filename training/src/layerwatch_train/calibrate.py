@@ -14,6 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+WIDE_SHARE = 0.15
+"""Share of the map's cells that `widespread` averages; of 5, 10, 15 and 25 % the best compromise of AUROC and
+recall at 1 % false alarms, out of fold, all folds."""
+
 
 def scene_weights(scenes: Sequence[str], failed: NDArray[np.bool_]) -> NDArray[np.float64]:
     """[N] weights: each scene counts by the square root of its size; good and failed sum to one half each."""
@@ -29,7 +33,7 @@ def scene_weights(scenes: Sequence[str], failed: NDArray[np.bool_]) -> NDArray[n
 def fit_platt(
     logits: NDArray[np.float64], failed: NDArray[np.bool_], weights: NDArray[np.float64]
 ) -> tuple[float, float]:
-    """(scale, shift) of the least weighted log loss; scale is never negative."""
+    """(scale, shift) of the least weighted log loss for logits [N]; scale is positive."""
 
     def loss(parameters: NDArray[np.float64]) -> float:
         z = logits * np.exp(parameters[0]) + parameters[1]
@@ -37,6 +41,12 @@ def fit_platt(
 
     found = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-8})
     return float(np.exp(found.x[0])), float(found.x[1])
+
+
+def widespread(cells: NDArray[np.floating]) -> NDArray[np.float64]:
+    """[N, G, G] logits of a map → [N] mean of its highest WIDE_SHARE: how far a failure spreads."""
+    flat = np.sort(cells.reshape(len(cells), -1).astype(np.float64), axis=1)
+    return flat[:, -int(WIDE_SHARE * flat.shape[1]) :].mean(1)
 
 
 def sigmoid(z: NDArray[np.float64]) -> NDArray[np.float64]:

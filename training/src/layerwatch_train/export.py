@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from layerwatch.vision.evidence import KINDS
+from layerwatch_train.calibrate import WIDE_SHARE
 from layerwatch_train.model import Conv, Detector
 
 OPSET = 17
@@ -19,10 +20,14 @@ OPSET = 17
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Platt scaling of the failure logit and of the map's logits: probability = sigmoid(scale * logit
-    + shift)."""
+    """Platt scaling of the failure logit and of the map's logits.
+
+    failure = sigmoid(scale * logit + wide * mean of the map's highest logits + shift);
+    map = sigmoid(map_scale * logit + map_shift).
+    """
 
     scale: float = 1.0
+    wide: float = 0.0
     shift: float = 0.0
     map_scale: float = 1.0
     map_shift: float = 0.0
@@ -38,8 +43,10 @@ class Served(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         out = self.detector(image.permute(0, 3, 1, 2))
         c = self.calibration
+        cells = out.map.flatten(1)
+        wide = torch.topk(cells, int(WIDE_SHARE * cells.shape[1]), dim=1).values.mean(1)
         return (
-            torch.sigmoid(out.failure * c.scale + c.shift),
+            torch.sigmoid(out.failure * c.scale + wide * c.wide + c.shift),
             torch.sigmoid(out.kinds),
             torch.sigmoid(out.map * c.map_scale + c.map_shift),
             torch.sigmoid(out.in_view),

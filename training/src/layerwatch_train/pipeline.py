@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from layerwatch_train import clean, export, quantise, rendered, samples, sheets, train
-from layerwatch_train.calibrate import fit_platt, scene_weights, sigmoid
+from layerwatch_train.calibrate import fit_platt, scene_weights, sigmoid, widespread
 from layerwatch_train.evaluate import judged
 from layerwatch_train.index import Picture, read_index
 from layerwatch_train.metrics import auroc
@@ -40,13 +40,14 @@ class Plan:
     samples: int = 19_000
     rendered: int = 1_300
     folds: int = 5
-    fold_steps: int = 420
-    final_steps: int = 620
+    first_steps: int = 200
+    second_steps: int = 220
+    final_steps: int = 420
     workers: int = 2
     seed: int = 1
 
 
-QUICK = Plan(size=128, samples=160, rendered=24, folds=2, fold_steps=6, final_steps=8)
+QUICK = Plan(size=128, samples=160, rendered=24, folds=2, first_steps=4, second_steps=4, final_steps=4)
 """Everything once, in a few minutes, for a model of no use."""
 
 
@@ -134,15 +135,24 @@ def allowed(made: samples.Samples, pictures: Sequence[Picture], held_out: set[st
     return np.flatnonzero(~(out[made.picture] | out[made.patch]))
 
 
+def recipes(plan: Plan, second_steps: int, seed: int) -> tuple[train.Recipe, train.Recipe]:
+    """The first round and the second, which goes on from it more gently; their weights are then averaged."""
+    first = train.Recipe(variant=plan.variant, size=plan.size, steps=plan.first_steps, seed=seed)
+    second = replace(
+        first, steps=second_steps, seed=seed + 20, trunk_rate=2.5e-4, head_rate=1.2e-3, ema=0.985
+    )
+    return first, second
+
+
 Scores = dict[str, NDArray[np.float32]]
 
 
 def cross_validate(runs: Runs) -> None:
     """Train a model a fold, export and quantise it, and judge the fold's webcam pictures by the int8 file.
 
-    Leaves `folds/fold*.pt`, `fold*.int8.onnx`, and in `folds/oof.npz` for every picture of the index (NaN
-    where it is in no fold): `failure` and `map` logits, `kinds` and `in_view` probabilities, and `float32`
-    failure logits.
+    Leaves `folds/fold*.first.pt` and `.second.pt`, `fold*.int8.onnx`, and in `folds/oof.npz` for every
+    picture of the index (NaN where it is in no fold): `failure` and `map` logits, `kinds` and `in_view`
+    probabilities, and `float32` failure logits.
     """
     plan, out = runs.plan, runs.out / "folds"
     if (out / "oof.npz").is_file():
@@ -150,14 +160,14 @@ def cross_validate(runs: Runs) -> None:
     out.mkdir(parents=True, exist_ok=True)
     pictures, made = runs.pictures(), make_samples(runs)
     folds, scores = assign_folds(pictures, plan.folds), no_scores(len(pictures), plan.size)
-    recipe = train.Recipe(variant=plan.variant, size=plan.size, steps=plan.fold_steps, seed=plan.seed)
     for fold in range(plan.folds):
         held_out = {unit(p) for p, f in zip(pictures, folds, strict=True) if f == fold}
         usable = allowed(made, pictures, held_out)
         runs.log(f"fold {fold}: {len(usable)} samples, holds out {', '.join(sorted(held_out))}")
-        fold_recipe = replace(recipe, seed=plan.seed + fold)
-        weights = train.fit(made, usable, fold_recipe, out / f"fold{fold}.pt", runs.log)
-        judge_fold(runs, fold, folds, weights, scores)
+        first_recipe, second_recipe = recipes(plan, plan.second_steps, plan.seed + fold)
+        first = train.fit(made, usable, first_recipe, out / f"fold{fold}.first.pt", runs.log)
+        second = train.fit(made, usable, second_recipe, out / f"fold{fold}.second.pt", runs.log, first)
+        judge_fold(runs, fold, folds, train.mean_weights([first, second]), scores)
     np.savez_compressed(out / "oof.npz", **scores)
 
 
@@ -238,24 +248,35 @@ def calibration(runs: Runs) -> export.Calibration:
     keep = judged(pictures, failure)
     failed = np.array([pictures[n].label == "failed" for n in keep])
     weights = scene_weights([pictures[n].scene for n in keep], failed)
-    scale, shift = fit_platt(failure[keep], failed, weights)
+    # Half the pooled heads, half the spread: the heads rank better, the spread finds more at few alarms.
+    scale, shift = fit_platt((failure[keep] + widespread(cells[keep])) / 2, failed, weights)
     top = np.sort(cells[keep].reshape(len(keep), -1), axis=1)[:, -4:].mean(1)
     map_scale, map_shift = fit_platt(top, failed, weights)
-    path.write_text(
-        json.dumps({"scale": scale, "shift": shift, "map_scale": map_scale, "map_shift": map_shift})
-    )
-    return export.Calibration(scale, shift, map_scale, map_shift)
+    found = export.Calibration(scale / 2, scale / 2, shift, map_scale, map_shift)
+    path.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    return found
+
+
+def calibrated(
+    c: export.Calibration, failure: NDArray[np.float64], cells: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Failure logits [N] and map logits [N, G, G], as uncalibrated files give them, → probabilities [N]."""
+    return sigmoid(failure * c.scale + widespread(cells) * c.wide + c.shift)
 
 
 def train_final(runs: Runs) -> dict[str, torch.Tensor]:
-    """The model that is shipped: trained on everything."""
+    """The model that is shipped: the last fold's first round, trained on with everything."""
     path, plan = runs.out / "final.pt", runs.plan
     if path.is_file():
         kept: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
         return kept
-    recipe = train.Recipe(variant=plan.variant, size=plan.size, steps=plan.final_steps, seed=plan.seed)
-    made = make_samples(runs)
-    weights = train.fit(made, np.arange(len(made)), recipe, runs.out / "final.checkpoint.pt", runs.log)
+    begun = runs.out / "folds" / f"fold{plan.folds - 1}.first.pt"
+    if not begun.is_file():
+        raise FileNotFoundError(f"{begun} is missing: the final model goes on from it, so run `folds` first")
+    first = torch.load(begun, weights_only=True)["average"]
+    made, (_, recipe) = make_samples(runs), recipes(plan, plan.final_steps, plan.seed)
+    second = train.fit(made, np.arange(len(made)), recipe, runs.out / "final.second.pt", runs.log, first)
+    weights = train.mean_weights([first, second])
     torch.save(weights, path)
     return weights
 
@@ -287,7 +308,7 @@ def find_errors(runs: Runs) -> None:
     with np.load(runs.out / "folds" / "oof.npz") as kept:
         failure, cells = kept["failure"].astype(np.float64), kept["map"]
     c = calibration(runs)
-    probability = sigmoid(failure * c.scale + c.shift)
+    probability = calibrated(c, failure, cells)
     suspects = clean.suspected_mislabels(pictures, probability)
     keep = judged(pictures, probability)
     order = keep[np.argsort(probability[keep])]

@@ -10,9 +10,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from layerwatch_train import baseline, evaluate
-from layerwatch_train.calibrate import sigmoid
 from layerwatch_train.metrics import auroc, recall_at, threshold_at
-from layerwatch_train.pipeline import Runs, calibration, logit, resized, run
+from layerwatch_train.pipeline import Runs, calibrated, calibration, logit, resized, run
 from layerwatch_train.robustness import CORRUPTIONS
 from layerwatch_train.samples import Lower
 from layerwatch_train.split import assign_folds
@@ -25,9 +24,8 @@ Say = Callable[[str], None]
 def out_of_fold(runs: Runs) -> NDArray[np.float64]:
     """[N] calibrated out-of-fold failure probabilities, NaN where a picture is in no fold."""
     with np.load(runs.out / "folds" / "oof.npz") as kept:
-        failure = kept["failure"].astype(np.float64)
-    c = calibration(runs)
-    return sigmoid(failure * c.scale + c.shift)
+        failure, cells = kept["failure"].astype(np.float64), kept["map"]
+    return calibrated(calibration(runs), failure, cells)
 
 
 def report_folds(runs: Runs, say: Say) -> None:
@@ -98,11 +96,11 @@ def report_robustness(runs: Runs, say: Say) -> None:
     }
 
     def line(name: str, change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> str:
-        z = np.zeros(len(picked))
+        p = np.zeros(len(picked))
         for place, number in enumerate(picked):
             image = change(resized(images, np.array([number]), plan.size)[0])
-            z[place] = logit(run(sessions[int(folds[number])], image[None])["failure"])[0]
-        p = sigmoid(z * c.scale + c.shift)
+            answer = run(sessions[int(folds[number])], image[None])
+            p[place] = calibrated(c, logit(answer["failure"]), logit(answer["map"]))[0]
         found, alarms = (p[failed] > one).mean(), (p[~failed] > one).mean()
         figures = f"{auroc(p, failed):.3f} | {recall_at(p, failed, 0.01):.2f} | {found:.2f} | {alarms:.3f}"
         return f"| {name} | {figures} |"

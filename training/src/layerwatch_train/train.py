@@ -10,7 +10,7 @@ them healthy pieces as controls.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -205,6 +205,11 @@ def fit(
             torch.save(state, out.with_suffix(".part"))
             out.with_suffix(".part").rename(out)
     return average.kept
+
+
+def mean_weights(many: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The average of models trained on from one another (model soup, Wortsman et al. 2022)."""
+    return {name: torch.stack([weights[name] for weights in many]).mean(0) for name in many[0]}
 
 
 def batch(samples: Samples, pick: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
