@@ -65,7 +65,7 @@ def octoprint_camera(octoprint: OctoPrint, client: Optional[httpx.AsyncClient] =
         if not isinstance(address, str) or not address:
             raise CameraSetupError(
                 "OctoPrint has no webcam set up",
-                "set its snapshot URL in OctoPrint: Settings → Classic Webcam; or give the camera's own address",
+                "set its snapshot URL in OctoPrint: Settings → Classic Webcam; or give the camera's address",
             )
         view = View(
             # OctoPrint turns counter-clockwise.

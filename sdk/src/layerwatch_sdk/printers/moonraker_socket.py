@@ -150,7 +150,7 @@ class MoonrakerSocket(Moonraker):
         answer = self._answers.pop(said["id"], None) if isinstance(said.get("id"), int) else None
         if answer is not None and not answer.done():
             if "error" in said:
-                answer.set_exception(PrinterError(f"Moonraker: {mapping(said['error']).get('message')}"))
+                answer.set_exception(self._refused(mapping(said["error"])))
             else:
                 answer.set_result(said.get("result"))
             return
@@ -170,6 +170,12 @@ class MoonrakerSocket(Moonraker):
             self._objects["webhooks"] = {"state": "shutdown", "state_message": "Klipper has shut down"}
         elif method == "notify_klippy_disconnected":
             self._klippy_ready = False
+
+    def _refused(self, error: dict[str, Any]) -> PrinterError:
+        message = str(error.get("message"))
+        if error.get("code") == 401 or "unauthorized" in message.lower():
+            return PrinterSetupError(f"Moonraker at {self.base} refuses the login", LOGIN_HINT)
+        return PrinterError(f"Moonraker at {self.base}: {message[:200]}")
 
     def _merge(self, changes: object) -> None:
         for name, values in mapping(changes).items():
