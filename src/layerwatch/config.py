@@ -131,6 +131,14 @@ class Settings(BaseSettings):
     invoice_grace_days: NonNegativeInt = Field(
         7, description="Days after that until Process calls of the account are refused."
     )
+    payments: Literal["manual", "stripe"] = Field(
+        "manual", description="manual: the operator books what was paid. stripe: needs layerwatch[stripe]."
+    )
+    stripe_key: SecretStr = Field(SecretStr(""), description="Stripe's secret key (sk_live_… or sk_test_…).")
+    stripe_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Secret of the webhook that Stripe sends to /console/payments/stripe."
+    )
+    stripe_api: str = Field("", description="Address of a stand-in for Stripe, for tests. Empty: Stripe.")
     mail_server: SecretStr = Field(
         SecretStr(""),
         description="smtp://USER:PASSWORD@HOST or smtps://…. Empty: mail is written to the console.",

@@ -12,6 +12,7 @@ from layerwatch.billing.alerts import add_alert
 from layerwatch.billing.housekeeping import Housekeeper
 from layerwatch.billing.invoices import SETTLE, list_invoices
 from layerwatch.billing.models import Closing
+from layerwatch.billing.payments import ManualPayments
 from layerwatch.billing.terms import Terms
 from layerwatch.billing.webhook import Webhooks
 from tests.billing.test_invoices import used
@@ -36,7 +37,7 @@ def outbox():
 
 
 def housekeeper(database, outbox):
-    return Housekeeper(database, outbox, Webhooks(), Terms(), "https://print.example.org")
+    return Housekeeper(database, outbox, Webhooks(), Terms(), ManualPayments(), "https://print.example.org")
 
 
 def billed_account(database, calls=1_000_000):

@@ -21,6 +21,7 @@ from layerwatch.billing.errors import BillingError
 from layerwatch.billing.invoices import SETTLE, close
 from layerwatch.billing.models import Closing, Invoice
 from layerwatch.billing.money import cents
+from layerwatch.billing.payments import Payments
 from layerwatch.billing.periods import Month
 from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.billing.statement import statement
@@ -43,12 +44,14 @@ class Housekeeper:
     mailer: Mailer
     webhooks: Webhooks
     terms: Terms
+    payments: Payments
     base_url: str
 
     def round(self, now: datetime) -> None:
         """Do everything that is due at `now`; what fails is tried again in the next round."""
         self.close_last_month(now)
         self.mail_invoices(now)
+        self.payments.collect(self.database, self.terms, now)
         alerts.tell(self.database, self.mailer, self.webhooks, self.terms, now)
 
     def close_last_month(self, now: datetime) -> int:

@@ -163,11 +163,13 @@ def pay(
     reference: str,
     terms: Terms,
     now: datetime,
+    beyond_balance: bool = False,
 ) -> Payment:
     """Book money received for an invoice; a block for it is lifted in the same transaction.
 
     The same payment (method and reference) is booked once: again gives the one there is. Raises
-    NotPossible for more than the balance, or a reference used for another invoice.
+    NotPossible for more than the balance (unless `beyond_balance`: money that a provider took already is
+    booked as it is, and becomes a refund due), or a reference used for another invoice.
     """
     account = lock_account(session, invoice.account_id)
     known = session.scalars(
@@ -178,7 +180,7 @@ def pay(
             raise NotPossible(f"The payment {reference!r} is already booked, with another amount or invoice.")
         return known
     balance = statement(session, invoice).balance
-    if not 1 <= cents <= balance:
+    if cents < 1 or (cents > balance and not beyond_balance):
         raise NotPossible(f"{written_cents(max(0, balance))} of {invoice.number} are left to pay.")
     payment = Payment(invoice_id=invoice.id, cents=cents, method=method, reference=reference, received_at=now)
     session.add(payment)

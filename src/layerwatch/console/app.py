@@ -11,9 +11,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from layerwatch.accounts.mail import Mailer, mailer_for
+from layerwatch.billing.payments import payments_of
 from layerwatch.console import pages
+from layerwatch.console.events import payment_events
 from layerwatch.console.render import static_file
-from layerwatch.console.web import BASE, HEADERS, error_page, routes
+from layerwatch.console.web import BASE, HEADERS, Desk, error_page, routes
 from layerwatch.parts import Parts
 
 
@@ -29,10 +31,12 @@ def create_console(parts: Parts, mailer: Mailer | None = None) -> Starlette:
     settings = parts.settings
     mailer = mailer or mailer_for(settings.mail_server.get_secret_value(), settings.mail_from)
     post_room = ThreadPoolExecutor(2, thread_name_prefix="layerwatch-mail")
+    desk = Desk(parts, mailer, post_room, payments_of(settings))
     console = Starlette(
         routes=[
             Route("/static/{name}", static_file, methods=["GET"]),
-            *routes(pages.ALL, parts, mailer, post_room),
+            Route("/payments/{provider}", payment_events(desk), methods=["POST"]),
+            *routes(pages.ALL, desk),
         ],
         exception_handlers={HTTPException: _no_such_page},
     )

@@ -13,6 +13,7 @@ SAID = {
     "codes-on": "One-time codes are on. You will be asked for one when you sign in.",
     "codes-off": "One-time codes are off.",
     "key-disabled": "The key is disabled, for ever. It stops working everywhere within 5 seconds.",
+    "payment-soon": "Thank you. Your payment method is taken as soon as the provider confirms it.",
     "saved": "Saved.",
     "alert-added": "The spend alert is set.",
     "alert-removed": "The spend alert is removed.",

@@ -33,6 +33,7 @@ from layerwatch.accounts.roles import Role, role_in
 from layerwatch.accounts.users import Visitor
 from layerwatch.billing import BillingError
 from layerwatch.billing import NotFound as BillingNotFound
+from layerwatch.billing.payments import Payments
 from layerwatch.console.render import render
 from layerwatch.parts import Parts
 from layerwatch.storage import StorageUnavailable
@@ -67,6 +68,16 @@ class Needs(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Desk:
+    """What all pages work with."""
+
+    parts: Parts
+    mailer: Mailer
+    post_room: Executor
+    payments: Payments
+
+
+@dataclass(frozen=True, slots=True)
 class Signed:
     """Who is signed in, and the account that they look at."""
 
@@ -85,9 +96,7 @@ class Visit:
     """One request to the console."""
 
     request: Request
-    parts: Parts
-    mailer: Mailer
-    post_room: Executor
+    desk: Desk
     form: Mapping[str, str]
     token: str | None
     """The session cookie, if it is a live session's."""
@@ -95,6 +104,11 @@ class Visit:
     form_cookie: str
     now: datetime
     """The real time: sessions and links do not run with an accelerated print clock."""
+
+    @property
+    def parts(self) -> Parts:
+        """The parts of the server."""
+        return self.desk.parts
 
     @property
     def visitor(self) -> Visitor:
@@ -156,7 +170,7 @@ class Visit:
 
     def send(self, mail: Mail) -> None:
         """Post a mail without waiting: a page's time tells nothing of who exists."""
-        self.post_room.submit(_post, self.mailer, mail)
+        self.desk.post_room.submit(_post, self.desk.mailer, mail)
 
     @property
     def form_token(self) -> str:
@@ -221,39 +235,30 @@ class Pages:
         return keep
 
 
-def routes(pages: Iterable[Page], parts: Parts, mailer: Mailer, post_room: Executor) -> list[Route]:
+def routes(pages: Iterable[Page], desk: Desk) -> list[Route]:
     """The pages as routes of an ASGI application."""
-    return [
-        Route(page.path, _endpoint(page, parts, mailer, post_room), methods=[page.method]) for page in pages
-    ]
+    return [Route(page.path, _endpoint(page, desk), methods=[page.method]) for page in pages]
 
 
-def _endpoint(page: Page, parts: Parts, mailer: Mailer, post_room: Executor) -> Callable[[Request], object]:
+def _endpoint(page: Page, desk: Desk) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
         form = await _read_form(request) if page.method == "POST" else {}
         if form is None:
             return error_page(413, "This form is too large.")
-        return await anyio.to_thread.run_sync(_answer, page, request, parts, mailer, post_room, form)
+        return await anyio.to_thread.run_sync(_answer, page, request, desk, form)
 
     return endpoint
 
 
-def _answer(
-    page: Page,
-    request: Request,
-    parts: Parts,
-    mailer: Mailer,
-    post_room: Executor,
-    form: Mapping[str, str],
-) -> Response:
+def _answer(page: Page, request: Request, desk: Desk, form: Mapping[str, str]) -> Response:
     now = datetime.now(UTC)
     form_cookie = request.cookies.get(FORM_COOKIE, "")
     fresh = not 20 <= len(form_cookie) <= 100
     if fresh:
         form_cookie = sessions.new_form_cookie()
     try:
-        token, signed = _who(request, parts, now)
-        visit = Visit(request, parts, mailer, post_room, form, token, signed, form_cookie, now)
+        token, signed = _who(request, desk.parts, now)
+        visit = Visit(request, desk, form, token, signed, form_cookie, now)
         response = _checked(page, visit)
     except (NotFound, BillingNotFound) as error:
         response = error_page(404, str(error))
@@ -275,7 +280,7 @@ def _answer(
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
     if fresh and page.needs is Needs.NOTHING and page.method == "GET":
-        secure = parts.settings.own_url.startswith("https://") or request.url.scheme == "https"
+        secure = desk.parts.settings.own_url.startswith("https://") or request.url.scheme == "https"
         response.set_cookie(FORM_COOKIE, form_cookie, path=BASE, secure=secure, httponly=True, samesite="lax")
     return response
 

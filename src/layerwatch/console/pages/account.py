@@ -32,6 +32,8 @@ def show(visit: Visit) -> Response:
             "name": account.name,
             "billing_email": account.billing_email or "",
             "free_only": account.free_only,
+            "payment_ready": account.payment_ready,
+            "provider": visit.desk.payments.name,
             "blocked_from": account.blocked_from,
             "free_calls": book.free_calls,
             "alerts": [
@@ -74,6 +76,14 @@ def free_only(visit: Visit) -> Response:
         account.free_only = on
         visit.note(session, "free usage only", "on" if on else "off")
     return visit.go("/settings", "saved")
+
+
+@pages.post("/settings/payment", Needs.OWNER)
+def set_up_payment(visit: Visit) -> Response:
+    """Lead to the provider's page where a payment method is left."""
+    back = f"{visit.base_url}/console/settings?said=payment-soon"
+    url = visit.desk.payments.set_up_url(visit.parts.database, visit.account_id, back)
+    return visit.page("payment.html", url=url)
 
 
 @pages.post("/alerts", Needs.OWNER)
