@@ -1,7 +1,10 @@
-"""Payments by Stripe: a customer per account, a payment method by Checkout, our invoices mirrored and paid.
+"""Payments by Stripe: a customer per account, a payment method by Checkout, a payment per invoice.
 
-Our invoice is the one that counts; Stripe's copy only moves the money. Stripe tells the outcome by signed
-events, each of which takes effect once, in the transaction that remembers it.
+Our invoice is the only invoice; Stripe moves the money (a PaymentIntent that names our number) and tells the
+outcome by signed events, each of which takes effect once, in the transaction that remembers it.
+
+No crash charges twice: a payment is prepared, its id is stored with the invoice, and only then confirmed.
+Before another try the stored one is looked up, so that also an event that got lost is made good.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import Any
 
 import stripe
 import structlog
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -27,8 +30,8 @@ from layerwatch.storage import Database
 log = structlog.get_logger(__name__)
 
 OUR_NUMBER = "layerwatch_invoice"
-"""Under this name Stripe's copy carries the number of our invoice."""
-PAID = ("invoice.paid", "invoice.payment_succeeded")
+"""Under this name a payment carries the number of our invoice."""
+PAID = "payment_intent.succeeded"
 
 
 class StripePayments:
@@ -40,6 +43,8 @@ class StripePayments:
         addresses: Any = {"api": api} if api else None
         self._stripe = stripe.StripeClient(key, base_addresses=addresses, max_network_retries=2)
         self._webhook_secret = webhook_secret
+        # Nobody sits at a screen when an invoice is charged. The stand-in does not know the word.
+        self._confirmation: Any = {} if api else {"off_session": True}
 
     def set_up_url(self, database: Database, account_id: int, back: str) -> str:
         """A Checkout page where the account leaves its payment method."""
@@ -72,7 +77,7 @@ class StripePayments:
         asked = 0
         for invoice_id in waiting:
             if _claimed(database, f"collect {invoice_id} {now:%Y-%m-%d}", "collect", now):
-                asked += self._charge(database, invoice_id)
+                asked += self._charge(database, invoice_id, terms, now)
         return asked
 
     def take(self, database: Database, body: bytes, signature: str, terms: Terms, now: datetime) -> None:
@@ -87,8 +92,8 @@ class StripePayments:
             raise PaymentError("The event is not signed as it should be.") from error
         if kind == "checkout.session.completed" and about.get("mode") == "setup":
             self._keep_method(database, event_id, about, now)
-        elif kind in PAID:
-            database.transact(lambda session: _book(session, event_id, kind, about, terms, now))
+        elif kind == PAID:
+            database.transact(lambda session: _book_event(session, event_id, about, terms, now))
 
     def _customer(self, database: Database, account_id: int) -> str:
         with database.read() as session:
@@ -109,19 +114,26 @@ class StripePayments:
 
         return database.transact(keep)
 
-    def _charge(self, database: Database, invoice_id: int) -> bool:
+    def _charge(self, database: Database, invoice_id: int, terms: Terms, now: datetime) -> bool:
         with database.read() as session:
             invoice = session.get_one(Invoice, invoice_id)
             number, owed = invoice.number, statement(session, invoice).balance
             customer = session.get_one(Account, invoice.account_id).stripe_customer
-            copy = invoice.stripe_id
+            before = invoice.stripe_id
         if not customer or owed <= 0:
             return False
         try:
-            if copy is None:
-                copy = self._copy(customer, number, owed)
-                database.transact(lambda session: _keep_copy(session, invoice_id, copy))
-            self._stripe.v1.invoices.pay(copy)
+            if before is not None:
+                known = self._stripe.v1.payment_intents.retrieve(before)
+                if known.status == "succeeded":
+                    about = {"id": known.id, "amount_received": known.amount, "currency": known.currency}
+                    database.transact(lambda session: _book(session, about, terms, now))
+                    return False
+                if known.status == "processing":
+                    return False
+            prepared = self._prepare(customer, number, owed, now)
+            database.transact(lambda session: _keep_payment(session, invoice_id, prepared))
+            self._stripe.v1.payment_intents.confirm(prepared, self._confirmation)
         except stripe.CardError as error:
             log.info("payment_declined", invoice=number, code=error.code)
         except stripe.StripeError as error:
@@ -129,24 +141,19 @@ class StripePayments:
             return False
         return True
 
-    def _copy(self, customer: str, number: str, cents: int) -> str:
-        """Stripe's copy of an invoice: the one that is there already, or a new one."""
-        for known in self._stripe.v1.invoices.list({"customer": customer, "limit": 100}).auto_paging_iter():
-            if (known.to_dict().get("metadata") or {}).get(OUR_NUMBER) == number:
-                return str(known.id)
-        what = f"Layerwatch {number}"
-        self._stripe.v1.invoice_items.create(
-            {"customer": customer, "amount": cents, "currency": CURRENCY.lower(), "description": what},
-            {"idempotency_key": f"layerwatch-item-{number}"},
-        )
-        made = self._stripe.v1.invoices.create(
+    def _prepare(self, customer: str, number: str, cents: int, now: datetime) -> str:
+        """A payment that is not confirmed yet: no money moves."""
+        settings = self._stripe.v1.customers.retrieve(customer).invoice_settings
+        method = None if settings is None else settings.default_payment_method
+        made = self._stripe.v1.payment_intents.create(
             {
                 "customer": customer,
-                "description": what,
+                "amount": cents,
+                "currency": CURRENCY.lower(),
+                "payment_method": str(method),
                 "metadata": {OUR_NUMBER: number},
-                "pending_invoice_items_behavior": "include",
             },
-            {"idempotency_key": f"layerwatch-{number}"},
+            {"idempotency_key": f"layerwatch-{number}-{cents}-{now:%Y-%m-%d}"},
         )
         return str(made.id)
 
@@ -173,25 +180,36 @@ class StripePayments:
         database.transact(ready)
 
 
-def _book(session: Session, event_id: str, kind: str, about: Any, terms: Terms, now: datetime) -> None:
-    if _seen(session, event_id, kind, now):
-        return
-    copy, cents = str(about["id"]), int(about["amount_paid"])
+def _book_event(session: Session, event_id: str, about: Any, terms: Terms, now: datetime) -> None:
+    if not _seen(session, event_id, PAID, now):
+        _book(session, about, terms, now)
+
+
+def _book(session: Session, about: Any, terms: Terms, now: datetime) -> None:
+    """Book a payment that succeeded. Every try was stored with its invoice before it was confirmed."""
+    reference = str(about["id"])
+    cents = int(about.get("amount_received") or about["amount"])
     number = str((about.get("metadata") or {}).get(OUR_NUMBER, ""))
-    invoice = session.scalars(select(Invoice).where(Invoice.stripe_id == copy)).one_or_none()
-    if invoice is None:
-        # Paid before we had kept the copy's number: the copy names ours.
-        invoice = session.scalars(
-            select(Invoice).where(Invoice.number == number, Invoice.stripe_id.is_(None))
-        ).one_or_none()
+    invoice = session.scalars(
+        select(Invoice).where(or_(Invoice.stripe_id == reference, Invoice.number == number))
+    ).one_or_none()
     if invoice is None or cents <= 0 or str(about["currency"]).upper() != CURRENCY:
-        log.warning("payment_event_of_no_invoice", event_id=event_id)
+        log.warning("payment_of_no_invoice", payment=reference)
         return
-    pay(session, invoice, cents, method="stripe", reference=copy, terms=terms, now=now, beyond_balance=True)
+    pay(
+        session,
+        invoice,
+        cents,
+        method="stripe",
+        reference=reference,
+        terms=terms,
+        now=now,
+        beyond_balance=True,
+    )
 
 
-def _keep_copy(session: Session, invoice_id: int, copy: str) -> None:
-    session.get_one(Invoice, invoice_id).stripe_id = copy
+def _keep_payment(session: Session, invoice_id: int, payment: str) -> None:
+    session.get_one(Invoice, invoice_id).stripe_id = payment
 
 
 def _seen(session: Session, event_id: str, kind: str, now: datetime) -> bool:
