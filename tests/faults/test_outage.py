@@ -1,0 +1,141 @@
+"""The database goes away under a running server: prints are watched on, and every call is billed once."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from layerwatch.config import load
+from layerwatch.contexts.models import ContextRow
+from layerwatch.storage import Database
+from tests.faults import databases
+from tests.support.prints import frame
+from tests.support.servers import Server, running
+
+Fault = Callable[[Database], AbstractContextManager[None]]
+
+FINE = frame(0.05, 0)
+FAILS_AT = 25
+RECOVERY_SECONDS = 5.0
+SLOW_MACHINE = 4.0
+
+
+@pytest.fixture(
+    params=[
+        ("sqlite", databases.locked),
+        ("sqlite", databases.full),
+        ("sqlite", databases.read_only),
+        ("postgresql", databases.paused),
+        ("postgresql", databases.refusing),
+    ],
+    ids=lambda param: f"{param[0]}-{param[1].__name__}",
+)
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Server, Fault]]:
+    """A running server and a way to take its database away."""
+    engine, fault = request.param
+    url = _fresh(request, engine)
+    with running(load(data_dir=tmp_path, database=url, log_level="error")) as server:
+        server.parts.reach.patience = 0.5
+        yield server, fault
+
+
+def _fresh(request: pytest.FixtureRequest, engine: str) -> str:
+    from tests.support import databases as support
+
+    if engine == "sqlite":
+        return str(request.getfixturevalue("sqlite_url"))
+    server, template = request.getfixturevalue("postgres_url"), request.getfixturevalue("postgres_template")
+    name = f"outage_{uuid.uuid4().hex[:8]}"
+    support._administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    request.addfinalizer(lambda: support._administer(server, f"DROP DATABASE {name} WITH (FORCE)"))
+    return support._named(server, name)
+
+
+def revision(server: Server, context: str) -> int:
+    with server.parts.database.read() as session:
+        return session.scalar(select(ContextRow.revision).where(ContextRow.id == context)) or 0
+
+
+def wait_for_the_database(server: Server) -> float:
+    began = time.monotonic()
+    while server.parts.reach.away and time.monotonic() - began < SLOW_MACHINE * RECOVERY_SECONDS:
+        time.sleep(0.02)
+    assert not server.parts.reach.away
+    return time.monotonic() - began
+
+
+def test_half_an_hour_without_the_database(case: tuple[Server, Fault]) -> None:
+    server, fault = case
+    some_writes_work = fault is databases.full  # what fits into pages that are there
+    key, account = server.new_key_of()
+    stranger = server.new_key()
+    old = server.new_context(key)
+    assert server.process(key, old, FINE).status_code == 200
+    repeat = uuid.uuid4()
+    with fault(server.parts.database):
+        server.clock.advance(60)
+        first = server.process(key, old, FINE, repeat=repeat)
+        assert first.status_code == 200, first.text
+        assert server.parts.reach.away or some_writes_work
+        assert server.process(key, old, FINE, repeat=repeat).json() == first.json()
+        assert server.process(key, old, FINE).status_code == 429
+        assert server.process(stranger, old).status_code == 503 or some_writes_work
+        new = server.new_context(key)
+        warned = False
+        for number in range(45):
+            server.clock.advance(45)
+            assert server.process(key, old, frame(0.05, number)).status_code == 200
+            failing = server.process(key, new, frame(0.05 if number < FAILS_AT else 0.97, number))
+            assert failing.status_code == 200
+            warned = warned or failing.json()["WarningSuggested"]
+        assert warned, "the print's state was not carried on"
+        assert "Database" in server.http.get("/readyz").json() or some_writes_work
+    wait_for_the_database(server)
+    assert revision(server, old) == 1 + 1 + 45
+    assert revision(server, new) == 45
+    assert server.billed(account) == 1 + 1 + 45 + 45
+    assert server.process(key, old, FINE, repeat=repeat).json() == first.json()
+    server.clock.advance(60)
+    assert server.process(key, old, FINE).status_code == 200
+    assert server.process(stranger, server.new_context(stranger)).status_code == 200
+    assert server.billed(account) == 93
+    assert server.parts.outage.waiting == 0
+
+
+def test_a_key_seen_does_not_stay_good_for_ever(server: Server) -> None:
+    key = server.new_key()
+    server.new_context(key)
+    server.parts.reach.patience = 0.5
+    with databases.locked(server.parts.database):
+        server.parts.reach.gone("for the test")
+        server.clock.advance(3600)
+        assert server.create_context(key).status_code == 200
+        server.clock.advance(2 * 3600)
+        assert server.create_context(key).status_code == 503
+
+
+def test_without_database_and_disk_nothing_is_answered_and_nothing_billed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, account = server.new_key_of()
+    context = server.new_context(key)
+    server.parts.reach.patience = 0.5
+    with databases.locked(server.parts.database):
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("layerwatch.contexts.spool.os.fsync", full)
+            answer = server.process(key, context)
+            assert answer.status_code == 503
+            assert "Retry-After" in answer.headers
+        assert server.process(key, context).status_code == 200, "the refused call must not count as one"
+    wait_for_the_database(server)
+    assert server.billed(account) == 1

@@ -1,0 +1,139 @@
+"""What was answered during an outage outlives the process, and is booked once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from layerwatch.billing import count_inspection
+from layerwatch.billing.models import UsageHour
+from layerwatch.contexts import ContextIds
+from layerwatch.contexts.models import ContextRow
+from layerwatch.contexts.replay import book, tidy
+from layerwatch.contexts.rows import Moved
+from layerwatch.contexts.spool import Spool
+from layerwatch.contexts.unit import Unit
+from layerwatch.storage import Database
+from layerwatch.temporal import Levels
+from tests.support.accounts import NOON, make_caller
+
+CHARGE = partial(count_inspection, enforce=False)
+
+
+def unit(database: Database, key: str | None = None) -> Unit:
+    caller = make_caller(database)
+    context = ContextIds(b"k" * 32).new(caller.account_id, Levels(2, 4), NOON, "eu")
+    moved = Moved(b"\x00\xffstate", NOON, 40_000, None, "{}")
+    return Unit("a" * 32, context, caller, NOON, key, "{}" if key else None, moved)
+
+
+def billed(database: Database) -> int:
+    with database.read() as session:
+        return int(session.scalar(select(func.sum(UsageHour.calls))) or 0)
+
+
+def row(database: Database, made: Unit) -> ContextRow:
+    with database.read() as session:
+        found = session.scalars(select(ContextRow).where(ContextRow.id == made.context.id)).one()
+        session.expunge(found)
+        return found
+
+
+def test_a_unit_comes_back_from_its_line_as_it_was(sqlite_database: Database) -> None:
+    made = unit(sqlite_database, key="6f1c")
+    assert Unit.from_line(made.to_line()) == made
+    assert b"\n" not in made.to_line()
+
+
+def test_a_unit_is_booked_once(database: Database) -> None:
+    made = unit(database)
+    assert database.transact(lambda session: book(session, made, CHARGE, NOON))
+    assert not database.transact(lambda session: book(session, made, CHARGE, NOON))
+    assert billed(database) == 1
+    assert row(database, made).revision == 1
+
+
+def test_what_another_region_saw_later_stays_and_both_are_counted(database: Database) -> None:
+    made = unit(database)
+    late = timedelta(minutes=5)
+    newer = replace(made, id="b" * 32, moved=made.moved._replace(state=b"newer", inspected_at=NOON + late))
+    for each in (newer, made):
+        database.transact(lambda session, each=each: book(session, each, CHARGE, NOON))  # type: ignore[misc]
+    assert row(database, made).state == b"newer"
+    assert row(database, made).revision == 2
+    assert billed(database) == 2
+
+
+def test_one_idempotency_key_is_one_unit_whoever_answered_it(database: Database) -> None:
+    made = unit(database, key="6f1c")
+    for number in ("b", "c"):
+        again = replace(made, id=number * 32)
+        database.transact(lambda session, again=again: book(session, again, CHARGE, NOON))  # type: ignore[misc]
+    assert billed(database) == 1
+
+
+def test_booked_ids_are_forgotten_in_the_end(database: Database) -> None:
+    made = unit(database)
+    database.transact(lambda session: book(session, made, CHARGE, NOON))
+    database.transact(lambda session: tidy(session, NOON + timedelta(days=31)))
+    assert database.transact(lambda session: book(session, made, CHARGE, NOON))
+
+
+def test_lines_come_back_in_order_and_go_when_they_are_replayed(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    for number in range(5):
+        spool.append(b"%d" % number)
+    assert spool.next(2) == [b"0", b"1"]
+    spool.replayed([b"0", b"1"])
+    assert spool.next(10) == [b"2", b"3", b"4"]
+    spool.replayed([b"2", b"3", b"4"])
+    assert (spool.next(1), spool.waiting) == ([], 0)
+    spool.close()
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_killed_processs_lines_are_taken_over_without_a_torn_one(tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    program = (
+        "import os, sys; from pathlib import Path; from layerwatch.contexts.spool import Spool\n"
+        f"spool = Spool(Path({str(folder)!r})); spool.append(b'one'); spool.append(b'two')\n"
+        "os.pwrite(spool._handle, b'torn', spool._size); os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", program], env=dict(os.environ), check=False)
+    assert killed.returncode == -9
+    spool = Spool(folder)
+    assert spool.adopt() == 2
+    assert spool.next(10) == [b"one", b"two"]
+    assert len(list(folder.glob("*.jsonl"))) == 1
+
+
+def test_a_living_processs_lines_are_left_alone(tmp_path: Path) -> None:
+    living, other = Spool(tmp_path), Spool(tmp_path)
+    living.append(b"one")
+    assert other.adopt() == 0
+    assert living.next(1) == [b"one"]
+
+
+def test_a_line_that_could_not_be_kept_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    spool.append(b"one")
+    with monkeypatch.context() as patched:
+
+        def full(_: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        patched.setattr("layerwatch.contexts.spool.os.fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            spool.append(b"two")
+    spool.append(b"three")
+    assert spool.next(10) == [b"one", b"three"]

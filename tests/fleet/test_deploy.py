@@ -1,0 +1,46 @@
+"""Dashboard and alerts speak of metrics that exist, and the compose file of settings that exist."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from layerwatch.config import Settings
+from tests.support.prints import frame
+from tests.support.servers import Server
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+BOARD = DEPLOY / "grafana" / "dashboards" / "layerwatch.json"
+ALERTS = DEPLOY / "prometheus" / "alerts.yml"
+
+
+@pytest.fixture
+def metrics(server: Server) -> set[str]:
+    """The names of every sample and metric that a server shows after a call."""
+    key = server.new_key()
+    server.process(key, server.new_context(key), frame(0.1, 1))
+    families = text_string_to_metric_families(server.http.get("/metrics").text)
+    return {name for family in families for name in (family.name, *(s.name for s in family.samples))}
+
+
+@pytest.mark.parametrize("path", [BOARD, ALERTS], ids=lambda path: path.name)
+def test_every_metric_that_is_asked_for_exists(path: Path, metrics: set[str]) -> None:
+    text = path.read_text()
+    if path is BOARD:
+        panels = json.loads(text)["panels"]
+        text = "\n".join(target["expr"] for panel in panels for target in panel["targets"])
+    named = set(re.findall(r"layerwatch_[a-z_]+", text))
+    # A counter of errors has no sample before its first error; its family is there.
+    assert named - metrics - {f"{name}_total" for name in metrics} == set()
+    assert len(named) >= 6
+
+
+def test_every_setting_in_the_deployment_exists() -> None:
+    files = [DEPLOY / "compose" / "compose.yaml", DEPLOY / "compose" / "Dockerfile"]
+    named = {name.lower() for path in files for name in re.findall(r"LAYERWATCH_([A-Z_]+)", path.read_text())}
+    assert named <= set(Settings.model_fields)
+    assert {"database", "secret", "region", "public_url"} <= named
