@@ -6,12 +6,15 @@ import json
 import shlex
 import socket
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
+
+from layerwatch.errors import UserError
 
 if TYPE_CHECKING:
     from layerwatch.config import Settings
@@ -49,6 +52,10 @@ def command(
     ] = None,
     region: Annotated[str | None, typer.Option(help="Name of this region (local).")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (info).")] = None,
+    watch: Annotated[
+        Path | None,
+        typer.Option(help="Watch the printers of this file too; no key is needed. See docs/watch.md."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object once it listens, and log in JSON.")
     ] = False,
@@ -60,9 +67,13 @@ def command(
 
     Every setting can also stand in a TOML file (--config) or in a LAYERWATCH_* variable.
     """
-    from layerwatch.config import ConfigError, load
+    from layerwatch.config import load
 
     try:
+        if watch is not None:
+            from layerwatch.cli.serve_watch import check_config
+
+            check_config(watch)
         settings = load(
             config,
             host=host,
@@ -76,11 +87,11 @@ def command(
             log_format="json" if as_json else None,
         )
         listener = listen(settings.host, settings.port)
-    except (ConfigError, OSError) as error:
+    except (UserError, OSError) as error:
         raise _refuse(str(error)) from error
     # With --port 0 the port is known only now, and the URLs that are given out depend on it.
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-    raise typer.Exit(run(settings, listener, as_json=as_json))
+    raise typer.Exit(run(settings, listener, as_json=as_json, watch=watch))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -100,8 +111,10 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(settings: Settings, listener: socket.socket, *, as_json: bool = False) -> int:
-    """Serve on an open socket until told to stop; the process's exit status."""
+def run(
+    settings: Settings, listener: socket.socket, *, as_json: bool = False, watch: Path | None = None
+) -> int:
+    """Serve on an open socket until told to stop, with a watcher beside if `watch`; the exit status."""
     import uvicorn
 
     from layerwatch.api.protocol import PatientProtocol
@@ -131,8 +144,13 @@ def run(settings: Settings, listener: socket.socket, *, as_json: bool = False) -
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
-    _greet(settings, app.state.parts.database, as_json=as_json)
-    server.run(sockets=[listener])
+    with ExitStack() as stack:
+        if watch is not None:
+            from layerwatch.cli.serve_watch import watching
+
+            stack.enter_context(watching(watch, settings, app.state.parts.database))
+        _greet(settings, app.state.parts.database, as_json=as_json)
+        server.run(sockets=[listener])
     return 0 if server.started else 1
 
 

@@ -1,0 +1,111 @@
+"""`layerwatch serve --watch`: one command, no key to handle."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+
+from layerwatch.cli.serve_watch import check_config
+from layerwatch.errors import UserError
+from tests.support.prints import frame
+
+JOB = {
+    "state": "Printing",
+    "job": {"file": {"name": "a.gcode", "path": "a.gcode", "display": "a.gcode"}},
+    "progress": {"completion": 10.0, "printTime": 60},
+}
+
+
+class Host(BaseHTTPRequestHandler):
+    """An OctoPrint that prints, with its webcam."""
+
+    def do_GET(self) -> None:
+        picture = self.path == "/shot"
+        body = frame(0.0, 1) if picture else json.dumps(JOB).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "image/jpeg" if picture else "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Iterator[Path]:
+    host = ThreadingHTTPServer(("127.0.0.1", 0), Host)
+    thread = threading.Thread(target=host.serve_forever, args=(0.05,))
+    thread.start()
+    url = f"http://127.0.0.1:{host.server_port}"
+    path = tmp_path / "watch.toml"
+    path.write_text(
+        f'log = "actions.jsonl"\n[[printer]]\nname = "ender"\nkind = "octoprint"\nurl = "{url}"\nkey = "k"\n'
+        f'camera = {{ url = "{url}/shot" }}\n'
+    )
+    yield path
+    host.shutdown()
+    thread.join()
+    host.server_close()
+
+
+@pytest.mark.timeout(120)
+def test_server_and_watcher_start_and_end_together(config: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    command = [sys.executable, "-m", "layerwatch", "serve", "--port", "0", "--data-dir", str(data), "--json"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("LAYERWATCH_")}
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            [*command, "--watch", str(config)], stdout=subprocess.PIPE, stderr=log, env=environment
+        )
+    try:
+        assert server.stdout is not None
+        assert json.loads(server.stdout.readline())["url"]
+        kept = data / "watcher.key"
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        shown = f"{sys.executable} -m layerwatch keys list --json --data-dir {data}".split()
+        deadline = time.monotonic() + 60
+        used = None
+        while not used and time.monotonic() < deadline:
+            time.sleep(1)
+            listed = json.loads(
+                subprocess.run(shown, capture_output=True, check=True, env=environment).stdout
+            )
+            (key,) = listed
+            used = key["last_used"]
+        assert key["name"] == "watcher"
+        assert used, (tmp_path / "log").read_text()
+        assert "print begun" in (tmp_path / "actions.jsonl").read_text()
+        assert kept.read_text().strip() not in (tmp_path / "log").read_text()
+        (watcher,) = [child.pid for child in psutil.Process(server.pid).children()]
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+        with pytest.raises(ProcessLookupError):
+            os.kill(watcher, 0)
+    finally:
+        server.kill()
+
+
+def test_a_wrong_configuration_is_told_before_anything_starts(tmp_path: Path) -> None:
+    path = tmp_path / "watch.toml"
+    path.write_text("[[printer]]\nname = 'x'\n[[prnter]]\n")
+    with pytest.raises(UserError, match=r"watch\.toml: prnter: is not known here; did you mean printer"):
+        check_config(path)
+
+
+def test_a_server_of_its_own_in_the_configuration_is_refused(config: Path) -> None:
+    config.write_text('server = "http://elsewhere"\nkey = "k"\n' + config.read_text())
+    with pytest.raises(UserError, match="leave `server` and `key` out"):
+        check_config(config)
