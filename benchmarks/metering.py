@@ -33,6 +33,7 @@ from vision import made_up_picture
 from layerwatch import app as layerwatch_app
 from layerwatch.accounts import Caller, create_account, create_key
 from layerwatch.config import load
+from layerwatch.log import configure
 from layerwatch.parts import Parts
 from layerwatch.storage import Database
 from layerwatch.vision import Vision
@@ -136,6 +137,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=500)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    configure("error", "console")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lw-meter-")))
         urls = [f"sqlite:///{folder / name}.sqlite3" for name in ("plain", "metered")]
