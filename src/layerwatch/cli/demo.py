@@ -23,17 +23,25 @@ if TYPE_CHECKING:
     from layerwatch.simulator import Simulation
 
 MINUTES = 60.0
-HEALTHY_SEED = 11
-FAILING_SEED = 7
+HEALTHY_SEED = 30
+FAILING_SEED = 23
 """Scenes chosen for being easy to read on a screen; any other seed can be given."""
 
 START_SECONDS = 60
+MOST_SPEED = 60.0
+SHORTEST_INTERVAL = 20.0
 
 
 def command(
     speed: Annotated[
-        float, typer.Option(min=1, max=600, help="How many times faster than real the print runs.")
-    ] = 60.0,
+        float | None,
+        typer.Option(
+            min=1,
+            max=600,
+            help="How many times faster than real the print runs.",
+            show_default="what this machine can render, at most 60",
+        ),
+    ] = None,
     minutes: Annotated[
         float, typer.Option(min=10, max=600, help="How long each print lasts, in print minutes.")
     ] = 30.0,
@@ -64,6 +72,7 @@ def command(
         "healthy": Simulation(healthy_seed, None, duration=seconds, nuisance=False),
         "failing": Simulation(failing_seed, failure, duration=seconds, nuisance=False, onset=seconds / 3),
     }
+    speed = speed or _bearable_speed(prints["failing"])
     with (
         tempfile.TemporaryDirectory(prefix="layerwatch-demo-") as folder,
         _server(Path(folder), speed) as server,
@@ -83,6 +92,15 @@ class Server:
 
     url: str
     key: str
+
+
+def _bearable_speed(print_: Simulation) -> float:
+    """The speed at which a picture is rendered and judged well within the shortest interval."""
+    began = time.perf_counter()
+    for second in (0.0, print_.duration / 2):
+        print_.frame(second)
+    frame_seconds = (time.perf_counter() - began) / 2
+    return min(MOST_SPEED, max(1.0, SHORTEST_INTERVAL / (2 * frame_seconds)))
 
 
 @contextmanager

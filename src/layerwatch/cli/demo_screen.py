@@ -31,7 +31,7 @@ class Screen:
 
     def __init__(self, as_json: bool) -> None:
         self._json = as_json
-        self._out = Console(highlight=False)
+        self._out = Console(highlight=False, soft_wrap=True)
 
     def started(self, url: str) -> None:
         if self._json:
