@@ -55,7 +55,7 @@ def quantise(source: Path, out: Path, pictures: NDArray[np.uint8]) -> Path:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=_last_convolution(ready),
+            nodes_to_exclude=_heads(ready),
         )
     kept = {p.key: p.value for p in onnx.load(source).metadata_props}
     graph = onnx.load(out)
@@ -66,7 +66,15 @@ def quantise(source: Path, out: Path, pictures: NDArray[np.uint8]) -> Path:
     return out
 
 
-def _last_convolution(path: Path) -> list[str]:
-    """Name of the convolution that gives the map's logits, which stays in float32."""
-    nodes = [node.name for node in onnx.load(path).graph.node if node.op_type == "Conv"]
-    return nodes[-1:]
+def _heads(path: Path) -> list[str]:
+    """Names of the nodes that stay in float32: the convolution that gives the map's logits, and every sum
+    that is no residual of the trunk. A logit in 8 bits takes 256 values at most: pictures tie, and can no
+    longer be ranked or held against a fine threshold."""
+    nodes = onnx.load(path).graph.node
+    maker = {name: node.op_type for node in nodes for name in node.output}
+    sums = [
+        node.name
+        for node in nodes
+        if node.op_type == "Add" and not all(maker.get(name) in ("Conv", "Add") for name in node.input)
+    ]
+    return [[node.name for node in nodes if node.op_type == "Conv"][-1], *sums]
