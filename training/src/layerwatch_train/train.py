@@ -88,7 +88,7 @@ def paste_features(
             top, bottom = int(ys.min()), int(ys.max()) + 1
             left, right = int(xs.min()), int(xs.max()) + 1
         else:
-            h, w = (int(n) for n in rng.integers(3, 11, 2))
+            h, w = (int(n) for n in rng.integers(max(1, grid * 3 // 20), grid // 2 + 1, 2))
             top, left = int(rng.integers(0, grid - h + 1)), int(rng.integers(0, grid - w + 1))
             bottom, right = top + h, left + w
         if (bottom - top) * (right - left) > grid * grid // 2:
