@@ -35,7 +35,7 @@ class Secrets:
 
 
 def read_or_create(path: Path) -> bytes:
-    """The secret in the file; made with mode 0600 if there is none, also when several processes start at once.
+    """The secret in the file; made with mode 0600 if there is none, also when several start at once.
 
     Raises OSError when the file cannot be read or made, or is too short to be one.
     """

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
-from tests.support.accounts import NOON, PEPPER, make_key
 
 from layerwatch.accounts import InvalidKey, KeyDisabled, KeyRing, KeyUnavailable, disable_key
 from layerwatch.accounts.keyring import FRESH, OUTAGE, RETRY
 from layerwatch.accounts.keytext import new_key_text
 from layerwatch.accounts.models import Account, ApiKey
 from layerwatch.storage import StorageUnavailable
+from tests.support.accounts import NOON, PEPPER, make_key
 
 
 class Outage:

@@ -1,7 +1,6 @@
 """Making, finding and disabling keys."""
 
 import pytest
-from tests.support.accounts import NOON, PEPPER, make_key
 
 from layerwatch.accounts import (
     BadInput,
@@ -13,6 +12,7 @@ from layerwatch.accounts import (
     list_keys,
 )
 from layerwatch.accounts.service import find_account, local_account
+from tests.support.accounts import NOON, PEPPER, make_key
 
 
 def test_an_owner_sees_prefix_and_last_four_but_never_the_key(database):
