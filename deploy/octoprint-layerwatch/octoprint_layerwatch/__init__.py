@@ -47,6 +47,9 @@ class LayerwatchPlugin(
     def get_template_configs(self) -> list[dict[str, Any]]:
         return [{"type": "settings", "custom_bindings": False}]
 
+    def is_template_autoescaped(self) -> bool:
+        return True
+
     def on_event(self, event: str, payload: dict[str, Any]) -> None:
         if event == Events.PRINT_STARTED:
             self._begin()

@@ -176,9 +176,7 @@ async def run(python: str, folder: Path) -> int:
                 report.line(told, f"{kind.__name__}: a login that is missing is told: {error}")
             await printer.close()
             printer = kind(strict.url, key)
-            report.line(
-                await settled(printer, PrinterState.IDLE), f"{kind.__name__}: its API key opens it"
-            )
+            report.line(await settled(printer, PrinterState.IDLE), f"{kind.__name__}: its API key opens it")
             await printer.close()
     finally:
         await asyncio.to_thread(strict.close)
