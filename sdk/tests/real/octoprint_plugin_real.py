@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sdk.tests.real.octoprint_real import RealOctoPrint
+from sdk.tests.real.octoprint_real import RealOctoPrint, becomes
 from sdk.tests.real.scene import Report
 from sdk.tests.stand_ins.serve import serving
 from starlette.applications import Starlette
@@ -73,14 +73,6 @@ class Service:
     async def feedback(self, request: Request) -> Response:
         self.told.append((await request.json())["Kind"])
         return JSONResponse({})
-
-
-async def becomes(octo: RealOctoPrint, wanted: str) -> bool:
-    for _ in range(SECONDS * 2):
-        if await asyncio.to_thread(octo.state) == wanted:
-            return True
-        await asyncio.sleep(0.5)
-    return False
 
 
 async def run(octo: RealOctoPrint) -> int:

@@ -101,6 +101,13 @@ class Filmed:
     def onset(self) -> Optional[float]:
         return self.simulation.onset
 
+    def plain(self) -> float:
+        """When the failure is plain to see: half grown, by the simulator's own truth."""
+        second = int(self.onset or 0)
+        while self.simulation.truth(float(second)).severity < 0.5:
+            second += 5
+        return float(second)
+
     def picture(self) -> bytes:
         """What the camera sees now."""
         number = int(self.seconds // FRAME_SECONDS)
