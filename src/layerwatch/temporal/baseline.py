@@ -56,12 +56,8 @@ class Baseline:
             min(scale_frames, c.MOST_FRAMES),
         )
 
-    def learn_healthy(self, value: float, healthy: float) -> Baseline:
-        """Take in a value that is healthy with this probability; one far above the usual teaches little."""
-        return self.learn(value, healthy * self.plausibility(value))
-
     def plausibility(self, value: float) -> float:
-        """How much of `value` can pass for usual: little far above the mean, more than 1 far below it.
+        """For how many frames `value` counts: few when it is far above the mean, more than 1 far below it.
 
         What looked like a failure and is gone was no part of the scene, so the baseline soon forgets it.
         """

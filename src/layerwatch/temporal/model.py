@@ -45,10 +45,10 @@ def step(
     seen = place_logits(evidence.heat)
     sketch = sketch_of(evidence.thumbnail)
     if known is None:
-        change, elapsed = Change.NONE, c.USUAL_INTERVAL
+        change, novelty, elapsed = Change.NONE, 1.0, c.USUAL_INTERVAL
         known = _new_camera(name, View.first(sketch))
     else:
-        change, view = look(known.view, sketch, abs(value - known.logit) <= c.FROZEN_LOGIT)
+        change, view, novelty = look(known.view, sketch, abs(value - known.logit) <= c.FROZEN_LOGIT)
         gap = seconds - known.seconds
         elapsed = min(gap, c.LONGEST_GAP) if gap > 0 else c.USUAL_INTERVAL
         known = replace(known, view=view, seconds=seconds, logit=value)
@@ -66,7 +66,9 @@ def step(
     passed = min(max(seconds - before.seconds, 0.0), c.LONGEST_GAP) if before.cameras else 0.0
     excess = None if seen is None or known.frames == 0 else known.places.excess(seen)
     odd, failing = _nats(known, value, excess)
-    weight = c.FRAME_EVIDENCE * min(1.0, elapsed / c.USUAL_INTERVAL)
+    if known.frames < c.SETTLED_FRAMES:  # how much pictures differ here is not yet known
+        novelty = 1.0
+    weight = c.FRAME_EVIDENCE * novelty * min(1.0, elapsed / c.USUAL_INTERVAL)
     belief = before.belief.after(passed).given(weight * odd, weight * failing)
     after = PrintState(
         belief,
@@ -111,11 +113,12 @@ def _learnt(
     if camera.frames == 0:  # what is there from the start is scenery
         picture, places = picture.learn(value, c.FIRST_FRAME_WEIGHT * healthy), Places.first(seen)
     else:
-        picture = picture.learn_healthy(value, healthy)
-        if seen is not None:
-            places = places.learn(seen, healthy, camera.frames)
+        plausible = picture.plausibility(value)
+        picture = picture.learn(value, healthy * plausible)
+        if seen is not None:  # a picture that as a whole is not usual does not show what is usual where
+            places = places.learn(seen, healthy * min(plausible, 1.0), camera.frames)
         if excess is not None:
-            place = place.learn_healthy(excess, healthy)
+            place = place.learn(excess, healthy * place.plausibility(excess))
     frames = min(camera.frames + 1, 2**31)
     return CameraState(camera.name, seconds, frames, value, picture, place, places, camera.view)
 

@@ -68,14 +68,18 @@ def sketch_of(thumbnail: bytes) -> Sketch | None:
     return ((rows[:, ::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8).reshape(SKETCH)
 
 
-def look(view: View, sketch: Sketch | None, same_score: bool) -> tuple[Change, View]:
-    """Compare a picture with what the camera showed before. `same_score`: the detector saw no difference."""
+def look(view: View, sketch: Sketch | None, same_score: bool) -> tuple[Change, View, float]:
+    """Compare a picture with what the camera showed before. `same_score`: the detector saw no difference.
+
+    Returns what happened, the view after it, and the picture's novelty, 0..1: what hardly differs from the
+    last picture, where others do, says much the same again.
+    """
     if sketch is None:
-        return Change.NONE, view
+        return Change.NONE, view, 1.0
     values = np.array((sketch, view.sketch, view.reference), np.float32)
     difference = np.abs(values[0] - values[1])
     if same_score and difference.max() <= 1 and np.count_nonzero(difference) <= c.FROZEN_PIXELS:
-        return Change.FROZEN, view
+        return Change.FROZEN, view, 0.0
 
     means = values @ _MEAN
     brightness = float(means[0]) / 255
@@ -88,12 +92,13 @@ def look(view: View, sketch: Sketch | None, same_score: bool) -> tuple[Change, V
     lit = step > max(c.LAMP_STEP, c.LAMP_STEPS * view.usual_step)
     if lit or (away > limit and (view.unsettled or change > limit)):
         if view.unsettled >= c.SETTLE_FRAMES:
-            return Change.NEW_SCENE, View.first(sketch)
-        return Change.DISTURBED, replace(view, sketch=sketch, unsettled=view.unsettled + 1)
+            return Change.NEW_SCENE, View.first(sketch), 1.0
+        return Change.DISTURBED, replace(view, sketch=sketch, unsettled=view.unsettled + 1), 0.0
     rate = c.CHANGE_LEARN
     followed = view.reference + rate * (sketch.astype(np.float32) - view.reference)
     off = change - view.usual_change
-    return Change.NONE, View(
+    novelty = min(max(change / (c.NOVEL_SHARE * view.usual_change), c.LEAST_NOVELTY), 1.0)
+    after = View(
         sketch=sketch,
         reference=np.rint(followed).astype(np.uint8),
         usual_change=view.usual_change + rate * off,
@@ -102,3 +107,4 @@ def look(view: View, sketch: Sketch | None, same_score: bool) -> tuple[Change, V
         usual_step=view.usual_step + rate * (step - view.usual_step),
         unsettled=0,
     )
+    return Change.NONE, after, novelty

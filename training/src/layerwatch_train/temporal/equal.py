@@ -37,7 +37,7 @@ def run(contender: Contender, knob: float, prints: Sequence[Print]) -> Tally:
 def at_equal_false_alarms(
     contender: Contender, prints: Sequence[Print], pauses_per_100_hours: float
 ) -> tuple[float, Tally]:
-    """The knob and sums at the least strict setting with no more false pauses than this; else the strictest."""
+    """Knob and sums at the least strict setting with no more false pauses than this; else the strictest."""
     knob, found = contender.published, Tally()
     for knob in contender.strict:
         found = run(contender, knob, prints)

@@ -17,8 +17,8 @@ from layerwatch_train.temporal.prints import Print
 from layerwatch_train.temporal.static import static_scenes
 
 HEAD = (
-    "| method | false pauses /100 h | false warnings /100 h | paused | warned | onset → warning | onset → pause "
-    "| quality 1-3 → warning | → pause |\n|---|---|---|---|---|---|---|---|---|"
+    "| method | false pauses /100 h | false warnings /100 h | paused | warned | onset → warning "
+    "| onset → pause | quality 1-3 → warning | → pause |\n|---|---|---|---|---|---|---|---|---|"
 )
 app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
 
@@ -119,7 +119,7 @@ def compare(prints: Sequence[Print], title: str, say: Callable[[str], None]) -> 
 def row(name: str, total: Tally) -> str:
     """One line of a table."""
     told = (total.to_warning, total.to_pause, total.low_to_warning, total.low_to_pause)
-    seconds = " | ".join(f"{median(values):.0f} s" if values else "–" for values in told)
+    seconds = " | ".join(f"{median(values):.0f} s" if values else "-" for values in told)
     warned = 100 * total.warned / total.failing if total.failing else float("nan")
     return (
         f"| {name} | {total.pauses_per_100_hours:.2f} | {total.warnings_per_100_hours:.2f} "
@@ -134,9 +134,9 @@ def tell_sequences(sequences: Sequence[Print], say: Callable[[str], None]) -> No
     for one in sequences:
         total = Tally()
         total.add(one, run_ours(one)[2])
-        failing = "–" if one.onset is None else f"{int(np_index(one, one.onset))}"
-        warned = f"+{total.to_warning[0]:.0f} s" if total.to_warning else "–"
-        paused = f"+{total.to_pause[0]:.0f} s" if total.to_pause else "–"
+        failing = "-" if one.onset is None else f"{int(np_index(one, one.onset))}"
+        warned = f"+{total.to_warning[0]:.0f} s" if total.to_warning else "-"
+        paused = f"+{total.to_pause[0]:.0f} s" if total.to_pause else "-"
         say(
             f"| {one.name} | {len(one.seconds)} | {failing} | {warned} | {paused} "
             f"| {total.false_warnings} | {total.false_pauses} |"
@@ -146,12 +146,11 @@ def tell_sequences(sequences: Sequence[Print], say: Callable[[str], None]) -> No
 def tell_static(sequences: Sequence[Print], say: Callable[[str], None]) -> None:
     """Twelve hours of scenes that fool the detector, and then a real failure in them."""
     say("\n### Static scenes that fool the detector, 12 h each, then a failure\n")
-    say(
-        "| scene | detector says | false warnings | frames to warning | frames to pause |\n|---|---|---|---|---|"
-    )
+    say("| scene | detector says | false warnings | frames to warning | frames to pause |")
+    say("|---|---|---|---|---|")
     for one in static_scenes(sequences, 20, seed=12):
         frames = (one.frames_to_warning, one.frames_to_pause)
-        told = " | ".join("–" if value is None else str(value) for value in frames)
+        told = " | ".join("-" if value is None else str(value) for value in frames)
         say(f"| {one.name} | {one.score:.2f} | {one.warnings} | {told} |")
 
 

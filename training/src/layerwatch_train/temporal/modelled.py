@@ -23,16 +23,22 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """How well the modelled detector tells failing from healthy; means and spreads of prints' logits."""
+    """How well the modelled detector tells failing from healthy; means and spreads of prints' logits.
+
+    The default's figures were measured on held-out scores of the real sequences: 37 healthy stretches (level
+    -2.6±0.9 where the scene does not fool the detector, and 4 do; spread around it 0.4, between 0.1 and 1.0
+    from print to print; lag-1 correlation 0.3) and 21 failures (level 3.4±1.0). Spikes and look-alikes are
+    assumed, not measured.
+    """
 
     name: str = "good"
-    healthy: tuple[float, float] = (-2.4, 1.2)
-    failing: tuple[float, float] = (3.2, 1.1)
-    noise: float = 0.5
+    healthy: tuple[float, float] = (-2.6, 0.9)
+    failing: tuple[float, float] = (3.4, 1.0)
+    noise: float = 0.4
     spikes_per_hour: float = 1.0
-    lookalikes: float = 0.05
+    lookalikes: float = 0.01
     """Share of prints in which healthy work looks like a failure for a while."""
-    fooled: float = 0.06
+    fooled: float = 0.10
     """Share of scenes that the detector takes for a failure from the first frame."""
 
 
@@ -82,8 +88,8 @@ class _World:
         if fooled:
             self.tags.append("fooled")
         level = rng.normal(1.8, 1.0) if fooled else rng.normal(*detector.healthy)
-        noise = detector.noise * rng.uniform(0.6, 1.5)
-        drift = _wander(rng, n, np.exp(-interval / rng.uniform(900, 3600)), 0.5)
+        noise = detector.noise * rng.lognormal(0, 0.5)
+        drift = _wander(rng, n, np.exp(-interval / rng.uniform(900, 3600)), 0.4)
         self.healthy = level + drift + _wander(rng, n, rng.uniform(0.2, 0.7), noise)
         self.healthy += rng.normal(0, 0.6) * seconds / 3600 / 3  # the print grows and looks another way
         spikes = rng.random(n) < detector.spikes_per_hour * interval / 3600
@@ -143,7 +149,7 @@ class _World:
             self.healthy[span] += rng.normal(0, 1.0)
         for _ in range(rng.poisson(0.6)):
             self.tags.append("hand")
-            span = self._span(5, 100)
+            span = self._span(5, 60)
             hand = _blob(rng.uniform(0.2, 0.8, 2), rng.uniform(0.25, 0.45))
             self.frames[span] += rng.uniform(-140, 140) * hand
             self.healthy[span] += rng.normal(1.5, 2.0)
@@ -185,7 +191,7 @@ class _World:
         growth = 1 - np.exp(-np.clip(since, 0, None) / rng.lognormal(np.log(90), 0.8))
         height = rng.normal(*self.detector.failing)
         level = np.median(self.healthy[since < 0]) if np.any(since < 0) else -3.0
-        rising = level + (height - level) * growth + _wander(rng, self.n, rng.uniform(0.2, 0.7), 0.9)
+        rising = level + (height - level) * growth + _wander(rng, self.n, rng.uniform(0.1, 0.6), 0.6)
         hidden = rng.random(self.n) < rng.uniform(0.0, 0.3)  # behind the nozzle, or just missed
         rising[hidden] -= rng.uniform(1, 5, int(hidden.sum()))
         self.failing = np.where(since >= 0, rising, -9.0)

@@ -1,12 +1,13 @@
 """The scenes that fool the detector most, standing still for twelve hours, and then a failure in them.
 
 The evidence is a held-out detector's on real frames of healthy prints that it is most wrong on; from frame to
-frame only noise is added to it (modelled). The failure's evidence is the held-out detector's on frames of a real
-failing print; a picture that shows both has the higher of the two everywhere.
+frame only noise is added to it (modelled). The failure's evidence is the held-out detector's on frames of a
+real failing print; a picture that shows both has the higher of the two everywhere.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,17 +33,23 @@ class Static:
 
 
 def static_scenes(sequences: Sequence[Print], count: int, seed: int) -> list[Static]:
-    """The test on the `count` healthy frames with the highest held-out scores, of different sequences' frames."""
+    """The test on the `count` healthy frames with the highest held-out scores, at most two of a sequence."""
     rng = np.random.default_rng(seed)
     healthy = [
         (float(one.scores[i]), one, i)
         for one in sequences
-        for i in np.flatnonzero(one.seconds < one.healthy_seconds)
+        for i in np.flatnonzero(one.seconds < one.healthy_seconds).tolist()
     ]
     healthy.sort(key=lambda entry: -entry[0])
+    taken: Counter[str] = Counter()
+    worst = []
+    for entry in healthy:
+        taken[entry[1].name] += 1
+        if taken[entry[1].name] <= 2 and len(worst) < count:
+            worst.append(entry)
     failing = [one for one in sequences if one.onset is not None]
     results = []
-    for at, (score, scene, frame) in enumerate(healthy[:count]):
+    for at, (score, scene, frame) in enumerate(worst):
         failure = failing[at % len(failing)]
         print_ = _static_print(scene, frame, failure, rng)
         flags = run_ours(print_)[2]
@@ -71,7 +78,7 @@ def _static_print(scene: Print, frame: int, failure: Print, rng: np.random.Gener
     pixels = scene.thumbnails[frame][None].astype(float) + rng.normal(0, 1.0, (total, 768))
     return Print(
         name=scene.name,
-        seconds=np.arange(total) * INTERVAL,
+        seconds=np.arange(total, dtype=np.float64) * INTERVAL,
         scores=score,
         heat=np.rint(heat * 255).astype(np.uint8),
         thumbnails=np.clip(np.rint(pixels), 0, 255).astype(np.uint8),
