@@ -58,7 +58,7 @@ def command(
         str,
         typer.Option(
             envvar=["LAYERWATCH_SERVER", "LAYERWATCH_URL"],
-            help="Your server, like http://127.0.0.1:8000. Left out, the detector runs right here.",
+            help="Your server, like http://127.0.0.1:8080. Left out, the detector runs right here.",
         ),
     ] = "",
     key: Annotated[
