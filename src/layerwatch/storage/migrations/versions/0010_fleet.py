@@ -15,9 +15,9 @@ def upgrade() -> None:
         sa.Column("id", sa.String(64), primary_key=True),
         sa.Column("region", sa.String(8), nullable=False),
         sa.Column("url", sa.String(300), nullable=False),
-        sa.Column("capacity", sa.Float, nullable=False),
-        sa.Column("healthy", sa.Float, nullable=False),
-        sa.Column("suspicious", sa.Float, nullable=False),
+        sa.Column("capacity", sa.Double, nullable=False),
+        sa.Column("healthy", sa.Double, nullable=False),
+        sa.Column("suspicious", sa.Double, nullable=False),
         sa.Column("seen_at", sa.BigInteger, nullable=False),
     )
     op.create_table(
