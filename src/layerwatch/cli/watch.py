@@ -115,8 +115,9 @@ def command(
 
     With --server the pictures go to your server, every 20-40 s as it asks, one billed inspection each.
 
-    With --printer it follows the print's life and pauses the printer when the print fails; with --config it
-    does so for many printers and tells you by webhook, e-mail, messenger or Home Assistant.
+    With --printer it follows the print's life and pauses the printer when the print fails.
+
+    With --config it does so for many printers, and tells you by webhook, messenger or Home Assistant.
 
       layerwatch watch --printer moonraker://voron.local --dry-run
     """
