@@ -146,10 +146,10 @@ def tell_sequences(sequences: Sequence[Print], say: Callable[[str], None]) -> No
 def tell_static(sequences: Sequence[Print], say: Callable[[str], None]) -> None:
     """Twelve hours of scenes that fool the detector, and then a real failure in them."""
     say("\n### Static scenes that fool the detector, 12 h each, then a failure\n")
-    say("| scene | detector says | false warnings | frames to warning | frames to pause |")
-    say("|---|---|---|---|---|")
+    say("| scene | detector says | false warnings | frames to quality 1-3 | to warning | to pause |")
+    say("|---|---|---|---|---|---|")
     for one in static_scenes(sequences, 20, seed=12):
-        frames = (one.frames_to_warning, one.frames_to_pause)
+        frames = (one.frames_to_low, one.frames_to_warning, one.frames_to_pause)
         told = " | ".join("-" if value is None else str(value) for value in frames)
         say(f"| {one.name} | {one.score:.2f} | {one.warnings} | {told} |")
 

@@ -2,7 +2,8 @@
 
 The evidence is a held-out detector's on real frames of healthy prints that it is most wrong on; from frame to
 frame only noise is added to it (modelled). The failure's evidence is the held-out detector's on frames of a
-real failing print; a picture that shows both has the higher of the two everywhere.
+real failing print from its fifth failed frame on, when it is plain to see, moved to where the scene's heat map
+is coolest; a picture that shows both has the higher of the two everywhere.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ from layerwatch_train.temporal.judge import run_ours
 from layerwatch_train.temporal.prints import Print
 
 HOURS, INTERVAL, NOISE = 12.0, 40.0, 0.3
-FAILING_FRAMES = 12
+FAILING_FRAMES, GROWN = 12, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """What happened in one scene. frames: from the failure's first until the warning; None if none came."""
+    """What happened in one scene. frames: from the failure's first until quality 1-3, until the warning, …"""
 
     name: str
     score: float
     warnings: int
+    frames_to_low: int | None
     frames_to_warning: int | None
     frames_to_pause: int | None
 
@@ -42,7 +44,7 @@ def static_scenes(sequences: Sequence[Print], count: int, seed: int) -> list[Sta
     ]
     healthy.sort(key=lambda entry: -entry[0])
     taken: Counter[str] = Counter()
-    worst = []
+    worst: list[tuple[float, Print, int]] = []
     for entry in healthy:
         taken[entry[1].name] += 1
         if taken[entry[1].name] <= 2 and len(worst) < count:
@@ -53,12 +55,15 @@ def static_scenes(sequences: Sequence[Print], count: int, seed: int) -> list[Sta
         failure = failing[at % len(failing)]
         print_ = _static_print(scene, frame, failure, rng)
         flags = run_ours(print_)[2]
+        assert flags.quality is not None
+        low = flags.quality <= 3
         begins = int(np.searchsorted(print_.seconds, print_.onset or 0.0))
         results.append(
             Static(
                 f"{scene.name} frame {frame}, then {failure.name}",
                 score,
                 int(np.count_nonzero(flags.warning[:begins])),
+                _first(low[begins:]),
                 _first(flags.warning[begins:]),
                 _first(flags.pause[begins:]),
             )
@@ -70,11 +75,11 @@ def _static_print(scene: Print, frame: int, failure: Print, rng: np.random.Gener
     still = int(HOURS * 3600 / INTERVAL)
     total = still + FAILING_FRAMES
     begun = int(np.searchsorted(failure.seconds, failure.onset or 0.0))
-    shown = np.minimum(begun + np.arange(FAILING_FRAMES), len(failure.seconds) - 1)
+    shown = np.minimum(begun + GROWN + np.arange(FAILING_FRAMES), len(failure.seconds) - 1)
     score = _noisy(np.full(total, scene.scores[frame]), rng)
     heat = _noisy(np.repeat(scene.heat[frame][None] / 255.0, total, axis=0), rng)
     score[still:] = np.maximum(score[still:], failure.scores[shown])
-    heat[still:] = np.maximum(heat[still:], failure.heat[shown] / 255.0)
+    heat[still:] = np.maximum(heat[still:], _moved(failure.heat[shown] / 255.0, scene.heat[frame] / 255.0))
     pixels = scene.thumbnails[frame][None].astype(float) + rng.normal(0, 1.0, (total, 768))
     return Print(
         name=scene.name,
@@ -85,6 +90,14 @@ def _static_print(scene: Print, frame: int, failure: Print, rng: np.random.Gener
         conditions=[scene.conditions[frame]] * total,
         onset=still * INTERVAL,
     )
+
+
+def _moved(failure: NDArray[np.float64], scene: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The failure's maps [n, rows, columns], shifted to overlap least with the scene's [rows, columns]."""
+    mean = failure.mean(axis=0)
+    shifts = [(down, along) for down in range(mean.shape[0]) for along in range(mean.shape[1])]
+    best = min(shifts, key=lambda shift: float((np.roll(mean, shift, (0, 1)) * scene).sum()))
+    return np.roll(failure, best, (1, 2))
 
 
 def _noisy(probability: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
