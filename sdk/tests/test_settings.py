@@ -94,6 +94,7 @@ def test_the_key_is_in_no_repr_and_no_log_line(
     client: Client, context: Context, wire: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="layerwatch_sdk")
     wire.script = [httpx.ReadTimeout("lost"), httpx.Response(502)]
     client.process(context, JPEG)
     shown = [repr(client), repr(client.settings), str(client.settings.__dict__), repr(context), caplog.text]

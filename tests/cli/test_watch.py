@@ -402,7 +402,14 @@ def test_a_watched_printer_is_shown_until_it_is_told_to_end(octoprint: str) -> N
 def test_ctrl_c_ends_it_without_a_word_of_python(service: str) -> None:
     command = [sys.executable, "-m", "layerwatch", "watch", f"{service}/snap"]
     command += ["--server", service, "--key", "prod_good"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a test run in the background of a shell ignores SIGINT, and its children would inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+    )
     try:
         assert process.stdout is not None and process.stderr is not None
         assert "great" in process.stdout.readline()
