@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,13 +115,19 @@ class Screen:
         )
         out.print(f"\nWhere it saw the failure: [bold]{pictures[1]}[/]  (the picture itself: {pictures[0]})")
         out.print("\nNext, with your own camera, no server needed:")
-        out.print("  [bold]layerwatch watch http://YOUR-PRINTER/webcam/?action=snapshot[/]")
-        out.print("or judge pictures that you have:  [bold]layerwatch inspect *.jpg[/]")
-        out.print("and your own server:              [bold]layerwatch serve[/]")
+        out.print(f"  [bold]{_program()} watch http://YOUR-PRINTER/webcam/?action=snapshot[/]")
+        out.print(f"or judge pictures that you have:  [bold]{_program()} inspect *.jpg[/]")
+        out.print(f"and your own server:              [bold]{_program()} serve[/]")
         if not good:
             out.print(
                 "\n[red]The demonstration did not go as it should.[/] Please report the seed and the output."
             )
+
+
+def _program() -> str:
+    """The command as it was typed, so that what is printed can be typed next."""
+    typed = sys.argv[0]
+    return typed if Path(typed).name == "layerwatch" and not Path(typed).is_absolute() else "layerwatch"
 
 
 def _after(what: str, second: float | None, onset: float) -> str:
