@@ -83,6 +83,8 @@ async def _inspect(request: Request, parts: Parts, call: Call) -> tuple[Answer, 
     def allowed(session: Session) -> None:
         check_allowance(session, call.caller, call.at, parts.terms.books)
 
+    # Before the database is asked, too: what is refused must cost next to nothing.
+    parts.admission.check(call.caller.account_id)
     stored = await parts.contexts.admit(call, allowed)
     if stored is not None:
         return stored, True
