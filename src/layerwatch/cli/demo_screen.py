@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+
+from layerwatch.cli.typed import program
 
 if TYPE_CHECKING:
     from layerwatch.simulator import Simulation
@@ -115,19 +116,13 @@ class Screen:
         )
         out.print(f"\nWhere it saw the failure: [bold]{pictures[1]}[/]  (the picture itself: {pictures[0]})")
         out.print("\nNext, with your own camera, no server needed:")
-        out.print(f"  [bold]{_program()} watch http://YOUR-PRINTER/webcam/?action=snapshot[/]")
-        out.print(f"or judge pictures that you have:  [bold]{_program()} inspect *.jpg[/]")
-        out.print(f"and your own server:              [bold]{_program()} serve[/]")
+        out.print(f"  [bold]{program()} watch http://YOUR-PRINTER/webcam/?action=snapshot[/]")
+        out.print(f"or judge pictures that you have:  [bold]{program()} inspect *.jpg[/]")
+        out.print(f"and your own server:              [bold]{program()} serve[/]")
         if not good:
             out.print(
                 "\n[red]The demonstration did not go as it should.[/] Please report the seed and the output."
             )
-
-
-def _program() -> str:
-    """The command as it was typed, so that what is printed can be typed next."""
-    typed = sys.argv[0]
-    return typed if Path(typed).name == "layerwatch" and not Path(typed).is_absolute() else "layerwatch"
 
 
 def _after(what: str, second: float | None, onset: float) -> str:

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from layerwatch.cli.typed import program
 from layerwatch.errors import UserError
 
 if TYPE_CHECKING:
@@ -194,8 +195,7 @@ def _console_link(settings: Settings, database: Any) -> str:
 
 
 def _keys_command(settings: Settings) -> str:
-    program = Path(sys.argv[0]).name if sys.argv else "layerwatch"
-    words = [program if program.startswith("layerwatch") else "layerwatch", "keys", "create", "--name", "me"]
+    words = [program(), "keys", "create", "--name", "me"]
     from layerwatch.config import default_data_dir
 
     if settings.data_dir != default_data_dir().absolute():
