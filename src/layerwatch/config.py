@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from layerwatch.errors import UserError
+from layerwatch.errors import UserError
 from layerwatch.secret import Secrets, read_or_create
 
 

@@ -7,8 +7,10 @@ StorageError
 
 from __future__ import annotations
 
+from layerwatch.errors import UserError
 
-class StorageError(Exception):
+
+class StorageError(UserError):
     """Base of storage's own errors."""
 
 

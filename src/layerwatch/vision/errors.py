@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from layerwatch.errors import UserError
 
-class VisionError(Exception):
+
+class VisionError(UserError):
     """Base of everything that `layerwatch.vision` raises on purpose."""
 
 
