@@ -27,7 +27,6 @@ from pydantic_settings import (
 )
 
 from layerwatch.errors import UserError
-from layerwatch.errors import UserError
 from layerwatch.secret import Secrets, read_or_create
 
 
