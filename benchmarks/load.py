@@ -48,6 +48,8 @@ class Phase:
     seconds: float = 0.0
     taken: dict[int, list[float]] = field(default_factory=dict)
     timeouts: int = 0
+    client_seconds: float = 0.0
+    """CPU time of this process: what the server could not have."""
 
     def row(self, name: str, memory: float) -> dict[str, Any]:
         """As a row of the table; milliseconds and MiB."""
@@ -63,6 +65,7 @@ class Phase:
             "refused_p99_ms": _percentile(refused, 99),
             "other": other,
             "timeouts": self.timeouts,
+            "client_cores": round(self.client_seconds / self.seconds, 2),
             "server_mib": round(memory),
         }
 
@@ -134,7 +137,7 @@ class Caller:
 
     async def at_once(self, number: int, seconds: float) -> Phase:
         """`number` callers that each wait for their answer."""
-        phase = Phase()
+        phase, spent = Phase(), time.process_time()
         began = time.perf_counter()
 
         async def work() -> None:
@@ -143,11 +146,12 @@ class Caller:
 
         await asyncio.gather(*(work() for _ in range(number)))
         phase.seconds = time.perf_counter() - began
+        phase.client_seconds = time.process_time() - spent
         return phase
 
     async def at_rate(self, rate: float, seconds: float) -> Phase:
         """Calls at fixed times, whatever becomes of them."""
-        phase = Phase()
+        phase, spent = Phase(), time.process_time()
         began = time.perf_counter()
         tasks = []
         for number in range(int(rate * seconds)):
@@ -156,6 +160,7 @@ class Caller:
             tasks.append(asyncio.create_task(self.call(phase, planned)))
         await asyncio.gather(*tasks)
         phase.seconds = time.perf_counter() - began
+        phase.client_seconds = time.process_time() - spent
         return phase
 
 
