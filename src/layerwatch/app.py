@@ -31,7 +31,6 @@ from layerwatch.billing import UsageRefused, count_inspection
 from layerwatch.billing.housekeeping import Housekeeper, keep_house_forever
 from layerwatch.billing.payments import payments_of
 from layerwatch.billing.terms import Terms
-from layerwatch.billing.webhook import Webhooks
 from layerwatch.clock import Clock, SystemClock
 from layerwatch.config import Settings
 from layerwatch.contexts import ContextError, ContextIds, Contexts
@@ -42,6 +41,7 @@ from layerwatch.fleet import Admission, Bounds, Capacity, LiveLoad, Pacer, Throt
 from layerwatch.fleet.regions import Chooser
 from layerwatch.fleet.service import Heart, Numbers
 from layerwatch.improve import ExampleStore, ModelRegistry, RecentPictures
+from layerwatch.notify import Webhooks
 from layerwatch.parts import Eye, Parts
 from layerwatch.storage import Database, Reach, StorageError, StorageUnavailable
 from layerwatch.vision import Vision

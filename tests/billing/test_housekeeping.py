@@ -14,7 +14,7 @@ from layerwatch.billing.invoices import SETTLE, list_invoices
 from layerwatch.billing.models import Closing
 from layerwatch.billing.payments import ManualPayments
 from layerwatch.billing.terms import Terms
-from layerwatch.billing.webhook import Webhooks
+from layerwatch.notify import Webhooks
 from tests.billing.test_invoices import used
 
 NOVEMBER = Month(2026, 11)

@@ -20,7 +20,7 @@ from layerwatch.billing.models import SpendAlert
 from layerwatch.billing.money import dollars
 from layerwatch.billing.periods import Month
 from layerwatch.billing.terms import Terms
-from layerwatch.billing.webhook import WebhookError, Webhooks
+from layerwatch.notify import WebhookError, Webhooks
 from layerwatch.storage import Database
 
 MOST_ALERTS = 20

@@ -26,8 +26,8 @@ from layerwatch.billing.periods import Month
 from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.billing.statement import statement
 from layerwatch.billing.terms import Terms
-from layerwatch.billing.webhook import Webhooks
 from layerwatch.clock import Clock
+from layerwatch.notify import Webhooks
 from layerwatch.storage import Database, StorageError
 
 log = structlog.get_logger(__name__)
