@@ -1,4 +1,4 @@
-"""Notify: signed webhooks out, to addresses that customers give, never into our own network unless allowed."""
+"""Notify: signed webhooks out, to addresses customers give, never into our own network unless allowed."""
 
 from layerwatch.notify.webhooks import WebhookError, Webhooks, signature
 
