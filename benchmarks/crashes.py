@@ -303,7 +303,9 @@ def audit(at: Bench, tally: Tally) -> list[str]:
     database = Database(at.database)
     try:
         with database.read() as session:
-            revisions = dict(session.execute(select(ContextRow.id, ContextRow.revision)).tuples().all())
+            revisions = {
+                row.id: row.revision for row in session.execute(select(ContextRow.id, ContextRow.revision))
+            }
             billed = int(session.scalar(select(func.sum(UsageHour.calls))) or 0)
             stored = int(session.scalar(select(func.count()).select_from(AnswerRow)) or 0)
     finally:
