@@ -2,7 +2,7 @@
 
 The evidence is a held-out detector's on real frames of healthy prints that it is most wrong on; from frame to
 frame only noise is added to it (modelled). The failure's evidence is the held-out detector's on frames of a
-real failing print from its fifth failed frame on, when it is plain to see, moved to where the scene's heat map
+real failing print from its fifth failed frame on, when it is plain, moved to where the scene's heat map
 is coolest; a picture that shows both has the higher of the two everywhere.
 """
 
