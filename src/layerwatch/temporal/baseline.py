@@ -48,7 +48,8 @@ class Baseline:
         frames = self.frames + weight
         off = value - self.mean
         scale_frames = self.scale_frames + weight
-        squares = self.scale_frames * self.variance + weight * self.frames / frames * off * off
+        square = min(off * off, c.LARGEST_SQUARE * self.variance)  # one outlier does not make a print noisy
+        squares = self.scale_frames * self.variance + weight * self.frames / frames * square
         return Baseline(
             self.mean + weight * off / frames,
             min(frames, c.MOST_FRAMES),

@@ -116,7 +116,8 @@ def _learnt(
         plausible = picture.plausibility(value)
         picture = picture.learn(value, healthy * plausible)
         if seen is not None:  # a picture that as a whole is not usual does not show what is usual where
-            places = places.learn(seen, healthy * min(plausible, 1.0), camera.frames)
+            relief = plausible >= c.LEARN_RELIEF
+            places = places.learn(seen, healthy * min(plausible, 1.0), camera.frames, relief)
         if excess is not None:
             place = place.learn(excess, healthy * place.plausibility(excess))
     frames = min(camera.frames + 1, 2**31)

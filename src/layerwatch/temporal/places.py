@@ -45,15 +45,17 @@ class Places:
         around = _with_neighbours(self.usual.astype(np.float32))
         return float((seen - np.maximum(around, c.PLACE_FLOOR)).max())
 
-    def learn(self, seen: Logits, healthy: float, frames: int) -> Places:
+    def learn(self, seen: Logits, healthy: float, frames: int, relief: bool) -> Places:
         """What was seen of a print that is healthy with this probability, after `frames` others.
 
-        Upwards quickly, most so at first, when few places have shown what they can; downwards slowly.
+        Upwards quickly, most so at first, when few places have shown what they can. Downwards slowly, but
+        quickly if the picture as a whole is a `relief` after what went before.
         """
         usual = self.usual.astype(np.float32)
         off = seen - usual
         up = max(c.PLACE_LEARN_UP, c.PLACE_FIRST_FRAMES / (frames + c.PLACE_FIRST_FRAMES))
-        usual += np.where(off > 0, healthy * up, healthy * c.PLACE_LEARN_DOWN) * off
+        down = c.PLACE_RELIEF if relief else c.PLACE_LEARN_DOWN
+        usual += np.where(off > 0, healthy * up, healthy * down) * off
         recent = np.maximum(seen, self.recent - np.float16(c.RECENT_DECAY))
         return Places(usual.astype(np.float16), recent.astype(np.float16))
 

@@ -146,7 +146,7 @@ class _World:
             span = slice(rng.integers(1, self.n), self.n)
             shade = _texture(rng, 4) * 15
             self.frames[span] = self.frames[span] * rng.uniform(0.5, 1.6) + rng.uniform(-25, 25) + shade
-            self.healthy[span] += rng.normal(0, 1.0)
+            self.healthy[span] += rng.normal(0, 0.7)
         for _ in range(rng.poisson(0.6)):
             self.tags.append("hand")
             span = self._span(5, 60)
@@ -157,7 +157,7 @@ class _World:
             self.tags.append("bump")
             span = slice(rng.integers(1, self.n), self.n)
             self.frames[span] = np.roll(self.frames[span], tuple(rng.integers(-7, 8, 2)), axis=(1, 2))
-            self.healthy[span] += rng.normal(0, 1.2)
+            self.healthy[span] += rng.normal(0, 1.0)
             self.scenery = np.roll(self.scenery, tuple(rng.integers(-2, 3, 2)), axis=(0, 1))
         if rng.random() < 0.2:
             span = self._span(120, 3600)
