@@ -41,6 +41,11 @@ class Baseline:
         variance = max(self.variance, c.NEW_SCENE_VARIANCE)
         return Baseline(self.mean, frames, variance, min(self.scale_frames, c.PRIOR_SCALE_FRAMES))
 
+    def accept(self, value: float) -> Baseline:
+        """Somebody said that `value` is well: it is usual from now on, if the usual was not higher yet."""
+        variance = max(self.variance, c.TAUGHT_VARIANCE)
+        return Baseline(max(self.mean, value), c.TAUGHT_FRAMES, variance, self.scale_frames)
+
     def learn(self, value: float, weight: float) -> Baseline:
         """Take in a value that counts for `weight` frames; memory is bounded."""
         if weight <= 0:

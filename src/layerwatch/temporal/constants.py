@@ -49,6 +49,7 @@ PLACE_FIRST_FRAMES = 1.5  # early on a place learns as if it had been seen so of
 PLACE_LEARN_DOWN = 0.007
 PLACE_RELIEF = 0.1  # … but so much of the way when the whole picture is a relief
 RECENT_DECAY = 0.25  # logits a frame
+TAUGHT_VARIANCE = 0.5
 TAUGHT_FRAMES = 20.0  # what "false alarm" is worth
 KIND_LEARN = 0.3
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from layerwatch.temporal import constants as c
 from layerwatch.temporal.alarm import Alarm
 from layerwatch.temporal.belief import Belief
 from layerwatch.temporal.state import CameraState, PrintState
@@ -25,7 +24,4 @@ def _accepted(state: PrintState) -> PrintState:
 
 
 def _taught(camera: CameraState) -> CameraState:
-    usual = max(camera.logit, camera.picture.mean)
-    return replace(
-        camera, picture=camera.picture.learn(usual, c.TAUGHT_FRAMES), places=camera.places.accept()
-    )
+    return replace(camera, picture=camera.picture.accept(camera.logit), places=camera.places.accept())
