@@ -110,7 +110,15 @@ class Database:
     def migrate(self) -> None:
         """Bring the tables to this version. Safe when several processes start at once."""
         with _translated():
-            upgrade(self.engine)
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    return upgrade(self.engine)
+                except OperationalError:
+                    # A new SQLite file refuses at once, without its usual patience, while another process
+                    # switches it to WAL.
+                    if not self.is_sqlite or attempt == ATTEMPTS:
+                        raise
+                    time.sleep(random.uniform(0.5, 1.5) * 0.2 * attempt)
 
     def close(self) -> None:
         """Finish what was begun, then let go of the threads and connections."""
