@@ -30,8 +30,8 @@ SLOTS = 8
 
 _COUNT = text(
     "INSERT INTO usage_hours (key_id, hour, slot, account_id, test, calls, last_at)"
-    " VALUES (:key_id, :hour, :slot, :account_id, :test, 1, :at)"
-    " ON CONFLICT (key_id, hour, slot) DO UPDATE SET calls = usage_hours.calls + 1,"
+    " VALUES (:key_id, :hour, :slot, :account_id, :test, :calls, :at)"
+    " ON CONFLICT (key_id, hour, slot) DO UPDATE SET calls = usage_hours.calls + excluded.calls,"
     " last_at = CASE WHEN usage_hours.last_at < excluded.last_at"
     " THEN excluded.last_at ELSE usage_hours.last_at END"
 ).bindparams(bindparam("at", type_=UtcTime))
@@ -59,9 +59,11 @@ def count_inspection(
     at: datetime,
     books: PriceBooks | None = None,
     *,
+    calls: int = 1,
     enforce: bool = True,
 ) -> None:
-    """Count one successful Process call made at `at`, in the caller's transaction.
+    """Count one successful Process call made at `at`, in the caller's transaction; or `calls` of one hour,
+    the last of them at `at`.
 
     Raises FreeLimitReached when concurrent calls have used up the allowance meanwhile: the transaction
     must then be undone. `enforce=False` counts whatever the allowance: for calls that were answered
@@ -80,11 +82,12 @@ def count_inspection(
             "slot": 0 if session.get_bind().dialect.name == "sqlite" else random.randrange(SLOTS),
             "account_id": caller.account_id,
             "test": caller.test,
+            "calls": calls,
             "at": at,
         },
     )
     if limited:
-        _check_limit(session, caller, at, books, counted=1)
+        _check_limit(session, caller, at, books, counted=calls)
 
 
 def _is_limited(caller: Caller) -> bool:
