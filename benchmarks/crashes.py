@@ -89,7 +89,7 @@ def serve(port: int, folder: str, database: str, epoch: float, speed: float, reg
 
     from layerwatch.api.protocol import PatientProtocol
     from layerwatch.app import create_app
-    from layerwatch.cli.serve import listen
+    from layerwatch.serving.sockets import listen
     from layerwatch.log import configure
 
     settings = load(

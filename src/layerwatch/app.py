@@ -42,7 +42,7 @@ from layerwatch.fleet.regions import Chooser
 from layerwatch.fleet.service import Heart, Numbers
 from layerwatch.improve import ExampleStore, ModelRegistry, RecentPictures
 from layerwatch.notify import Webhooks
-from layerwatch.parts import Eye, Parts
+from layerwatch.parts import Colleagues, Eye, Parts
 from layerwatch.storage import Database, Reach, StorageError, StorageUnavailable
 from layerwatch.vision import Vision
 from layerwatch.vision.errors import VisionError
@@ -57,13 +57,28 @@ CALIBRATION_SECONDS = 1.0
 """The calibration ends after so many pictures, or so long: a start should not be held up by it."""
 
 
-def create_app(settings: Settings, *, clock: Clock | None = None, vision: Eye | None = None) -> FastAPI:
+MakeEye = Callable[[Metrics], Eye]
+"""Makes what looks at pictures, and lets it report to the metrics."""
+
+MakeColleagues = Callable[[Metrics], Colleagues]
+"""Finds the other processes of the same server, and shows them the metrics of this one."""
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    vision: Eye | MakeEye | None = None,
+    colleagues: MakeColleagues | None = None,
+    seat: str = "",
+) -> FastAPI:
     """The server as an ASGI application.
 
-    clock, vision: put in place of the machine's clock and the ONNX detector, by tests.
+    clock, vision: put in place of the machine's clock and the ONNX detector, by tests and by Ray Serve.
+    colleagues, seat: where several processes are one server, the others, and this one's name among them.
     Opens the database (without asking it anything) and loads the detector. Raises ConfigError, ModelError.
     """
-    parts = build(settings, clock=clock, vision=vision)
+    parts = build(settings, clock=clock, vision=vision, colleagues=colleagues)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -71,8 +86,10 @@ def create_app(settings: Settings, *, clock: Clock | None = None, vision: Eye | 
         await parts.outage.catch_up()
         parts.capacity.calibrate(await calibrate(parts.vision))
         log.info("ready", model=parts.vision.model_version, capacity=round(parts.capacity.per_second, 1))
-        heart = _heart(parts)
+        heart = _heart(parts, seat)
         await _join(parts, heart)
+        if parts.colleagues:
+            await parts.colleagues.open()
         chores = [
             asyncio.create_task(heart.beat_forever()),
             asyncio.create_task(parts.outage.mend_forever()),
@@ -81,6 +98,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None, vision: Eye | 
         ]
         yield
         await heart.stop()
+        if parts.colleagues:
+            await parts.colleagues.close()
         for chore in chores:
             chore.cancel()
             with suppress(asyncio.CancelledError):
@@ -106,7 +125,13 @@ def create_app(settings: Settings, *, clock: Clock | None = None, vision: Eye | 
     return app
 
 
-def build(settings: Settings, *, clock: Clock | None = None, vision: Eye | None = None) -> Parts:
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    vision: Eye | MakeEye | None = None,
+    colleagues: MakeColleagues | None = None,
+) -> Parts:
     """Make the parts of a server from its settings."""
     secrets = settings.secrets()
     terms = Terms.of(settings)
@@ -133,7 +158,7 @@ def build(settings: Settings, *, clock: Clock | None = None, vision: Eye | None 
         keyring=KeyRing(database, secrets.api_keys),
         ids=ContextIds(secrets.context_ids),
         contexts=Contexts(outage, pacer, partial(count_inspection, books=terms.books), clock),
-        vision=vision or _load_vision(settings, metrics),
+        vision=vision(metrics) if callable(vision) else vision or _load_vision(settings, metrics),
         capacity=capacity,
         load=load,
         pacer=pacer,
@@ -143,14 +168,15 @@ def build(settings: Settings, *, clock: Clock | None = None, vision: Eye | None 
         examples=ExampleStore(settings.data_dir / "examples"),
         metrics=metrics,
         terms=terms,
+        colleagues=colleagues(metrics) if colleagues else None,
     )
     _show(parts)
     return parts
 
 
-def _heart(parts: Parts) -> Heart:
+def _heart(parts: Parts, seat: str) -> Heart:
     settings = parts.settings
-    place = f"{socket.gethostname()} {settings.data_dir} {settings.port}"
+    place = f"{socket.gethostname()} {settings.data_dir} {settings.port} {seat}".rstrip()
     return Heart(
         parts.reach,
         parts.chooser,

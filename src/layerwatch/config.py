@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address to listen on. 0.0.0.0 lets other machines in your network reach it."
     )
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on. 0 takes any free one.")
+    workers: Literal["auto"] | PositiveInt = Field(
+        1,
+        description="Processes that serve the one port; auto: one for each core. They share the detector's "
+        "threads, the queue and the upload memory. Not on Windows.",
+    )
     public_url: str = Field(
         "",
         description="The URL under which clients reach this region, without path: https://eu.example.org. "
@@ -147,6 +152,16 @@ class Settings(BaseSettings):
     sign_up: Literal["open", "closed"] = Field(
         "closed", description="Whether strangers may make an account in the console."
     )
+    oidc_issuer: str = Field(
+        "",
+        description="OpenID Connect provider whose users may sign in to the console: its issuer, as in "
+        "https://accounts.google.com. Needs layerwatch[oidc]. Empty: none.",
+    )
+    oidc_client_id: str = Field("", description="What the provider calls this installation.")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="The secret that the provider gave for it. Empty: a public client."
+    )
+    oidc_name: str = Field("", description="The provider's name on the button. Empty: the issuer's host.")
     webhooks_private: bool = Field(
         False, description="Let customers' webhooks reach private addresses: only in one's own house."
     )
@@ -180,6 +195,22 @@ class Settings(BaseSettings):
         if value is not None and 0 < len(value.get_secret_value()) < 32:
             raise ValueError("needs at least 32 characters; `openssl rand -hex 32` makes one")
         return value
+
+    @field_validator("workers")
+    @classmethod
+    def _can_share_a_port(cls, value: str | int) -> str | int:
+        if value != 1 and sys.platform == "win32":
+            raise ValueError("must be 1 on Windows")
+        return value
+
+    @property
+    def processes(self) -> int:
+        """How many processes serve: `workers`, the word filled in."""
+        if self.workers != "auto":
+            return self.workers
+        from layerwatch.vision.service import usable_cores
+
+        return usable_cores()
 
     @property
     def database_url(self) -> str:

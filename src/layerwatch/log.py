@@ -7,14 +7,24 @@ import sys
 from typing import Literal
 
 import structlog
-from structlog.types import Processor
+from structlog.types import EventDict, Processor
 
 
-def configure(level: str = "info", form: Literal["auto", "console", "json"] = "auto") -> None:
-    """Set up structlog for this process, on standard error; the standard library's loggers join it."""
+def configure(
+    level: str = "info", form: Literal["auto", "console", "json"] = "auto", *, worker: int | None = None
+) -> None:
+    """Set up structlog for this process, on standard error; the standard library's loggers join it.
+
+    worker: this process's number among several, to stand in each line.
+    """
+
+    def name_worker(_: object, __: str, event: EventDict) -> EventDict:
+        return event if worker is None else {**event, "worker": worker}
+
     people = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        name_worker,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     from layerwatch.api.metrics import Metrics
 
 
+class Colleagues(Protocol):
+    """The other processes of one server, as far as this one has to know of them."""
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def metrics(self) -> dict[str, bytes]:
+        """The metrics of all of them, this one's too, by a name for each."""
+        ...
+
+
 class Eye(Protocol):
     """What looks at pictures: `vision.Vision`, or a test's double."""
 
@@ -56,3 +68,5 @@ class Parts:
     examples: ExampleStore
     metrics: Metrics
     terms: Terms
+    colleagues: Colleagues | None
+    """None in a server of one process."""

@@ -24,7 +24,7 @@ from layerwatch.api.protocol import PatientProtocol
 from layerwatch.api.routes import BASE
 from layerwatch.app import create_app
 from layerwatch.billing.models import UsageHour
-from layerwatch.cli.serve import listen
+from layerwatch.serving.sockets import listen
 from layerwatch.config import Settings, load
 from layerwatch.log import configure
 from layerwatch.parts import Eye, Parts

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from layerwatch import __version__
+from layerwatch.api.metrics import merge
 from layerwatch.parts import Parts
 from layerwatch.storage import StorageUnavailable
 
@@ -40,6 +41,7 @@ async def readyz(request: Request) -> JSONResponse:
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
-    """Prometheus' text format."""
+    """Prometheus' text format. Of several processes, whichever is asked answers for all of them."""
     parts: Parts = request.app.state.parts
-    return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    text = merge(await parts.colleagues.metrics()) if parts.colleagues else parts.metrics.text()
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import socket
-import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,13 +19,7 @@ from layerwatch.errors import UserError
 
 if TYPE_CHECKING:
     from layerwatch.config import Settings
-
-BACKLOG = 2048
-KEEP_ALIVE_SECONDS = 20
-"""Longer than the 5 s for which usual clients keep an idle connection, so that they close it, not we."""
-
-GRACE_SECONDS = 30
-"""How long calls that were accepted may take to end after SIGTERM."""
+    from layerwatch.storage import Database
 
 
 def command(
@@ -53,6 +47,9 @@ def command(
     ] = None,
     region: Annotated[str | None, typer.Option(help="Name of this region (local).")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (info).")] = None,
+    workers: Annotated[
+        str | None, typer.Option(help="Processes on the one port: a number, or auto for one a core (1).")
+    ] = None,
     watch: Annotated[
         Path | None,
         typer.Option(help="Watch the printers of this file too; no key is needed. See docs/watch.md."),
@@ -69,6 +66,7 @@ def command(
     Every setting can also stand in a TOML file (--config) or in a LAYERWATCH_* variable.
     """
     from layerwatch.config import load
+    from layerwatch.serving.sockets import listen_for
 
     try:
         if watch is not None:
@@ -85,74 +83,83 @@ def command(
             fallback_url=fallback_url,
             region=region,
             log_level=log_level,
+            workers=workers,
             log_format="json" if as_json else None,
         )
-        listener = listen(settings.host, settings.port)
+        listeners = listen_for(settings.processes, settings.host, settings.port)
     except (UserError, OSError) as error:
         raise _refuse(str(error)) from error
     # With --port 0 the port is known only now, and the URLs that are given out depend on it.
-    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-    raise typer.Exit(run(settings, listener, as_json=as_json, watch=watch))
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises OSError with a message that says what to do."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise OSError(
-            f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}. "
-            "Choose another with --port, or see who has it with `ss -ltnp`."
-        ) from error
-    return listener
+    settings = settings.model_copy(update={"port": listeners[0].getsockname()[1]})
+    if len(listeners) > 1:
+        raise typer.Exit(run_workers(settings, listeners, as_json=as_json, watch=watch))
+    raise typer.Exit(run(settings, listeners[0], as_json=as_json, watch=watch))
 
 
 def run(
     settings: Settings, listener: socket.socket, *, as_json: bool = False, watch: Path | None = None
 ) -> int:
     """Serve on an open socket until told to stop, with a watcher beside if `watch`; the exit status."""
-    import uvicorn
-
-    from layerwatch.api.protocol import PatientProtocol
     from layerwatch.app import create_app
-    from layerwatch.config import ConfigError
     from layerwatch.log import configure
-    from layerwatch.storage import StorageUnavailable
-    from layerwatch.vision.errors import ModelError
+    from layerwatch.serving.server import serve
 
     configure(settings.log_level, settings.log_format)
-    try:
+    with _said_in_one_line():
         app = create_app(settings)
         # Before listening begins, so that what is wrong is said in one line and not from inside a server.
         app.state.parts.database.migrate()
+    with _watching(watch, settings, app.state.parts.database):
+        _greet(settings, app.state.parts.database, as_json=as_json)
+        return serve(app, listener)
+
+
+def run_workers(
+    settings: Settings, listeners: list[socket.socket], *, as_json: bool = False, watch: Path | None = None
+) -> int:
+    """As `run`, by a process for each socket."""
+    from layerwatch.log import configure
+    from layerwatch.serving.supervisor import Supervisor
+    from layerwatch.storage import Database
+
+    configure(settings.log_level, settings.log_format)
+    with _said_in_one_line():
+        settings.secrets()
+        database = Database(settings.database_url, threads=1)
+        database.migrate()
+
+    def ready() -> None:
+        _greet(settings, database, as_json=as_json)
+
+    try:
+        with _watching(watch, settings, database):
+            return Supervisor(settings, listeners, ready=ready).run()
+    finally:
+        database.close()
+
+
+@contextmanager
+def _said_in_one_line() -> Iterator[None]:
+    """What is wrong with the settings ends the command with a line, not a traceback."""
+    from layerwatch.config import ConfigError
+    from layerwatch.storage import StorageUnavailable
+    from layerwatch.vision.errors import ModelError
+
+    try:
+        yield
     except (ConfigError, ModelError, StorageUnavailable, ValueError) as error:
         raise _refuse(str(error)) from error
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=PatientProtocol,
-            loop="uvloop" if sys.platform != "win32" else "asyncio",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-    )
-    with ExitStack() as stack:
-        if watch is not None:
-            from layerwatch.cli.serve_watch import watching
 
-            stack.enter_context(watching(watch, settings, app.state.parts.database))
-        _greet(settings, app.state.parts.database, as_json=as_json)
-        server.run(sockets=[listener])
-    return 0 if server.started else 1
+
+@contextmanager
+def _watching(watch: Path | None, settings: Settings, database: Database) -> Iterator[None]:
+    if watch is None:
+        yield
+        return
+    from layerwatch.cli.serve_watch import watching
+
+    with watching(watch, settings, database):
+        yield
 
 
 def _greet(settings: Settings, database: Any, *, as_json: bool) -> None:

@@ -1,0 +1,61 @@
+"""An application on an open socket, by Uvicorn, with Layerwatch's limits."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from layerwatch.api.protocol import PatientProtocol
+
+KEEP_ALIVE_SECONDS = 20
+"""Longer than the 5 s for which usual clients keep an idle connection, so that they close it, not we."""
+
+GRACE_SECONDS = 30
+"""How long calls that were accepted may take to end after SIGTERM."""
+
+TICKS_A_SECOND = 10
+"""How often Uvicorn's main loop comes round."""
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's server, which tells when it is ready and, once a second, that its event loop turns."""
+
+    def __init__(self, app: FastAPI, alive: Callable[[], None] = lambda: None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=PatientProtocol,
+                loop="uvloop" if sys.platform != "win32" else "asyncio",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self._alive = alive
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._alive()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_A_SECOND == 0:
+            self._alive()
+        return await super().on_tick(counter)
+
+
+def serve(app: FastAPI, listener: socket.socket, alive: Callable[[], None] = lambda: None) -> int:
+    """Serve until told to stop by SIGINT or SIGTERM; the exit status.
+
+    alive: called when it listens, and about once a second as long as its event loop turns.
+    """
+    server = Server(app, alive)
+    server.run(sockets=[listener])
+    return 0 if server.started else 1

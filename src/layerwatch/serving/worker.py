@@ -1,0 +1,95 @@
+"""One worker process of several."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from layerwatch.config import Settings
+from layerwatch.errors import UserError
+from layerwatch.serving.siblings import Siblings
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A worker's place: which of how many, and the folder in which its siblings are found."""
+
+    number: int
+    of: int
+    folder: Path
+
+    def share(self, settings: Settings, cores: int) -> Settings:
+        """This worker's share of what the settings give to the whole server.
+
+        cores: those of the machine, if the settings leave it open how many threads the detector has.
+        """
+        return settings.model_copy(
+            update={
+                "detector_threads": max(1, (settings.detector_threads or cores) // self.of),
+                "queue_length": max(2, -(-settings.queue_length // self.of)),
+                "upload_memory": max(1, settings.upload_memory // self.of),
+            }
+        )
+
+    def options(self) -> dict[str, Any]:
+        """What `create_app` is to know of it."""
+        return {
+            "seat": str(self.number),
+            "colleagues": lambda metrics: Siblings(self.folder, self.number, metrics.text),
+        }
+
+
+MakeApp = Callable[[Settings, Seat], FastAPI]
+"""Makes the application of a worker, in its process; must be importable by name."""
+
+
+def make_app(settings: Settings, seat: Seat) -> FastAPI:
+    """The server's application, as one of several."""
+    from layerwatch.app import create_app
+    from layerwatch.vision.service import usable_cores
+
+    return create_app(seat.share(settings, usable_cores()), **seat.options())
+
+
+def work(
+    make: MakeApp, given: dict[str, Any], seat: Seat, listener: socket.socket, parent: Connection
+) -> None:
+    """A worker's whole life, in a process of its own. It ends with the supervisor, however that ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us all; the supervisor says when to end
+    from layerwatch.log import configure
+    from layerwatch.serving.server import serve
+    from layerwatch.storage import StorageUnavailable
+    from layerwatch.vision.errors import ModelError
+
+    settings = Settings(**given)
+    configure(settings.log_level, settings.log_format, worker=seat.number)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+    def alive() -> None:
+        with suppress(OSError):
+            parent.send(None)
+
+    try:
+        app = make(settings, seat)
+    except (UserError, ModelError, StorageUnavailable, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(2)
+    sys.exit(serve(app, listener, alive))
+
+
+def _end_with(parent: Connection) -> None:
+    """Wait until the supervisor is gone, then end as if told to."""
+    with suppress(EOFError, OSError):
+        parent.recv()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,72 @@
+"""A server of several workers with a small application: `python small.py PORT_FILE NUMBER`.
+
+`/who` tells the worker's process, `/slow` takes three seconds, `/hang` stops the event loop, `/crash` ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from layerwatch.config import Settings
+from layerwatch.serving import supervisor
+from layerwatch.serving.sockets import listen_for
+from layerwatch.serving.worker import Seat
+
+supervisor.HUNG_SECONDS = 2.0
+supervisor.PAUSES = (0.0,)
+
+
+def make(settings: Settings, seat: Seat) -> FastAPI:
+    if settings.region == "wrong":
+        raise ValueError("this region is wrong")
+    app = FastAPI()
+
+    @app.get("/who")
+    async def who() -> dict[str, int]:
+        return {"pid": os.getpid(), "number": seat.number}
+
+    @app.get("/slow")
+    async def slow() -> dict[str, int]:
+        await asyncio.sleep(3.0)
+        return await who()
+
+    @app.get("/hang")
+    async def hang() -> None:
+        time.sleep(600)  # noqa: ASYNC251 - that is what it is for
+
+    @app.get("/crash")
+    async def crash() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return app
+
+
+def main() -> int:
+    file, number, region, folder = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+    listeners = listen_for(number, "127.0.0.1", 0)
+    settings = Settings(data_dir=Path(folder), region=region)
+    made = supervisor.Supervisor(
+        settings,
+        listeners,
+        make=make,
+        ready=lambda: _tell(file, {"port": listeners[0].getsockname()[1], "pids": made.pids}),
+    )
+    return made.run()
+
+
+def _tell(file: Path, what: object) -> None:
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(what))
+    part.rename(file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
