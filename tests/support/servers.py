@@ -16,18 +16,17 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from sqlalchemy import func, select
 
 from layerwatch.accounts import create_account, create_key, disable_key
-from layerwatch.api.protocol import PatientProtocol
 from layerwatch.api.routes import BASE
 from layerwatch.app import create_app
 from layerwatch.billing.models import UsageHour
-from layerwatch.serving.sockets import listen
 from layerwatch.config import Settings, load
 from layerwatch.log import configure
 from layerwatch.parts import Eye, Parts
+from layerwatch.serving.server import Server as HttpServer
+from layerwatch.serving.sockets import listen
 from layerwatch.vision import Vision
 from tests.support.clocks import ManualClock
 from tests.support.fake_detector import FakeDetector, picture
@@ -132,9 +131,7 @@ def running(
     port = listener.getsockname()[1]
     settings = settings.model_copy(update={"port": port})
     app = create_app(settings, clock=clock, vision=vision or Vision(detector))
-    server = uvicorn.Server(
-        uvicorn.Config(app, http=PatientProtocol, lifespan="on", log_config=None, timeout_graceful_shutdown=5)
-    )
+    server = HttpServer(app, grace=5)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20

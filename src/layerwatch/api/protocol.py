@@ -15,6 +15,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from layerwatch.api.errors import ErrorType
+from layerwatch.api.turnaway import Turnaway
 
 HEAD_SECONDS = 30.0
 """A connection must have sent a whole request head within this, from when it was opened or its last request
@@ -28,16 +29,32 @@ AFTER_ANSWER_SECONDS = 60.0
 for so long and no longer."""
 
 
+class _Refused:
+    """Stands where Uvicorn keeps the request under way, for one that was answered from its head."""
+
+    response_complete = True
+    disconnected = False
+    message_event = asyncio.Event()
+
+    def __init__(self, last: bool) -> None:
+        self.last = last
+
+
 class PatientProtocol(HttpToolsProtocol):
     """Uvicorn's HTTP protocol with limits on what it takes in outside of the application.
 
     While the application has a request, the application's own limits hold (`upload_silence`).
+    turnaway: asked for an answer to each request before the application is.
     """
 
     _limit: asyncio.TimerHandle | None = None
     _in_head = True
     _ended = False
     _head_bytes = 0
+
+    def __init__(self, *args: Any, turnaway: Turnaway | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._turnaway = turnaway
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -59,11 +76,30 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head, self._head_bytes = False, 0
         self._allow(None)
-        super().on_headers_complete()
+        if not self._refused():
+            super().on_headers_complete()
+
+    def _refused(self) -> bool:
+        """Whether the request was answered here. What follows of it is read past."""
+        busy = self.cycle is not None and not self.cycle.response_complete  # an earlier one has no answer yet
+        if self._turnaway is None or busy or self.parser.should_upgrade():
+            return False
+        last = self.parser.get_http_version() == "1.0" or not self.parser.should_keep_alive()
+        address = self.client[0] if self.client else None
+        answer = self._turnaway.refusal(self.parser.get_method(), self.url, self.headers, address, last=last)
+        if answer is None:
+            return False
+        self.cycle = _Refused(last)  # type: ignore[assignment]
+        self.transport.write(answer)
+        self.on_response_complete()
+        return True
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._in_head = self._ended = True
+        if isinstance(self.cycle, _Refused) and self.cycle.last:
+            self.transport.close()
+            return
         if self.cycle is None or self.cycle.response_complete:
             self._allow(HEAD_SECONDS)
 

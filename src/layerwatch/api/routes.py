@@ -15,6 +15,7 @@ from layerwatch.api import arguments, describe
 from layerwatch.api.callers import authenticate
 from layerwatch.api.dialects import render
 from layerwatch.api.errors import bad_args, translate
+from layerwatch.api.turnaway import come_again
 from layerwatch.api.upload import Patience, Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked
 from layerwatch.contexts import Answer, Call
@@ -69,10 +70,7 @@ async def process(request: Request) -> JSONResponse:
     try:
         answer, repeated = await _inspect(request, parts, call)
     except (Throttled, Busy, StorageUnavailable) as busy:
-        # Overload is shed by intervals: come again after the next one, as a live print that counts.
-        plan = parts.pacer.plan(False, at)
-        parts.pacer.called(plan, False, at)
-        raise translate(busy, plan.recommended) from busy
+        raise translate(busy, come_again(parts, at)) from busy
     parts.metrics.inspected(answer, repeated)
     return JSONResponse(render(answer, call.dialect, call.detail))
 

@@ -40,6 +40,14 @@ class Admission:
         if wait > self._deadline:
             raise Throttled(f"the queue is {wait:.1f} s long")
 
+    def has_room(self, account: int) -> bool:
+        """Whether `check` lets a picture of this account in."""
+        try:
+            self.check(account)
+        except Throttled:
+            return False
+        return True
+
     @contextmanager
     def place(self, account: int) -> Iterator[None]:
         """A place in the queue, from before the detector until its answer. Raises Throttled as `check`."""

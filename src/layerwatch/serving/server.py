@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
 
 from layerwatch.api.protocol import PatientProtocol
+from layerwatch.api.turnaway import Turnaway
 
 KEEP_ALIVE_SECONDS = 20
 """Longer than the 5 s for which usual clients keep an idle connection, so that they close it, not we."""
@@ -24,18 +26,20 @@ TICKS_A_SECOND = 10
 class Server(uvicorn.Server):
     """Uvicorn's server, which tells when it is ready and, once a second, that its event loop turns."""
 
-    def __init__(self, app: FastAPI, alive: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, app: FastAPI, alive: Callable[[], None] = lambda: None, *, grace: int = GRACE_SECONDS
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=PatientProtocol,
+                http=partial(PatientProtocol, turnaway=Turnaway(app.state.parts)),  # type: ignore[arg-type]
                 loop="uvloop" if sys.platform != "win32" else "asyncio",
                 lifespan="on",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=GRACE_SECONDS,
+                timeout_graceful_shutdown=grace,
             )
         )
         self._alive = alive
