@@ -177,6 +177,8 @@ def test_every_page_but_the_public_ones_needs_a_sign_in(office):
 def test_the_public_pages_are_these_and_no_others():
     assert {path for _, path, needs in PAGES if needs is Needs.NOTHING} == {
         "/sign-in",
+        "/oidc/start",
+        "/oidc/back",
         "/sign-out",
         "/sign-up",
         "/code",
@@ -277,7 +279,7 @@ def test_the_limit_holds_for_guesses_sent_side_by_side(office):
 def test_guessing_one_password_for_many_users_is_limited_by_address(office):
     with office.server.parts.database.begin() as session:
         for _ in range(attempts.PER_ADDRESS):
-            attempts.count(session, "address 127.0.0.1", datetime.now(UTC))
+            attempts.take(session, "address 127.0.0.1", attempts.PER_ADDRESS, datetime.now(UTC))
     assert office.browser().sign_in("somebody@example.org", "x").status_code == 429
 
 

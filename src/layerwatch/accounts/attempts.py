@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, text
 from sqlalchemy.orm import Session
 
 from layerwatch.accounts.errors import SignInRefused
@@ -22,33 +22,24 @@ PER_ADDRESS = 60
 
 _COUNT = text(
     'INSERT INTO attempts (subject, "window", count) VALUES (:subject, :window, 1)'
-    ' ON CONFLICT (subject, "window") DO UPDATE SET count = attempts.count + 1'
+    ' ON CONFLICT (subject, "window") DO UPDATE SET count = attempts.count + 1 RETURNING count'
 )
 
 
-def check(session: Session, subject: str, limit: int, now: datetime) -> None:
-    """Raise SignInRefused if the subject was tried `limit` times in this window."""
-    row = session.get(Attempt, (_key(subject), _window(now)), populate_existing=True)
-    if row is not None and row.count >= limit:
+def take(session: Session, subject: str, limit: int, now: datetime) -> None:
+    """Count one try, and forget windows long past. Raises SignInRefused if it is one more than `limit`.
+
+    In a transaction of its own, before what is tried: tries that run side by side wait for each other here,
+    so that none slips past.
+    """
+    tried = session.execute(_COUNT, {"subject": _key(subject), "window": _window(now)}).scalar_one()
+    if tried > limit:
         wait = WINDOW - (now - datetime.fromtimestamp(0, now.tzinfo)) % WINDOW
         minutes = max(1, -(-int(wait.total_seconds()) // 60))
         raise SignInRefused(
             f"Too many tries. Wait {minutes} min, then try again.", retry_after=int(wait.total_seconds()) + 1
         )
-
-
-def count(session: Session, subject: str, now: datetime) -> None:
-    """Count one try, and forget windows long past."""
-    session.execute(_COUNT, {"subject": _key(subject), "window": _window(now)})
     session.execute(delete(Attempt).where(Attempt.window < _window(now) - 96))
-
-
-def tried(session: Session, subject: str, now: datetime) -> int:
-    """How often the subject was tried in this window."""
-    found = session.scalar(
-        select(Attempt.count).where(Attempt.subject == _key(subject), Attempt.window == _window(now))
-    )
-    return int(found or 0)
 
 
 def _window(now: datetime) -> int:

@@ -39,10 +39,20 @@ def find_user(session: Session, email: str) -> User | None:
     return session.scalars(select(User).where(User.email == email.strip().lower())).one_or_none()
 
 
+def check_sign_up(email: str, password: str) -> None:
+    """Raise BadInput for an address or a password that cannot be taken."""
+    passwords.check_strength(password, address_in(email))
+
+
+def guard_sign_up(session: Session, visitor: Visitor, now: datetime) -> None:
+    """Count a sign-up from an address. Raises SignInRefused for too many."""
+    attempts.take(session, f"sign-up {visitor.address}", attempts.PER_ADDRESS, now)
+
+
 def sign_up(
     session: Session,
     email: str,
-    password: str,
+    hashed: str,
     account_name: str,
     base_url: str,
     visitor: Visitor,
@@ -50,14 +60,10 @@ def sign_up(
 ) -> Mail:
     """Make a user with an account of their own, on free usage only. Returns the mail to send.
 
-    For an address that has a user already nothing is made, and the mail says so: the page that the
-    visitor sees is the same. Raises BadInput, SignInRefused.
+    hashed: of the password. For an address that has a user already nothing is made, and the mail says so:
+    the page that the visitor sees is the same. Raises BadInput.
     """
-    attempts.check(session, f"sign-up {visitor.address}", attempts.PER_ADDRESS, now)
-    attempts.count(session, f"sign-up {visitor.address}", now)
-    address = _address(email)
-    passwords.check_strength(password, address)
-    hashed = passwords.hash_password(password)
+    address = address_in(email)
     if find_user(session, address) is not None:
         return Mail(
             address,
@@ -65,7 +71,7 @@ def sign_up(
             "Somebody, probably you, tried to sign up with this address, which has an account already.\n"
             f"Sign in: {base_url}/console/sign-in\nForgot the password: {base_url}/console/forgot\n",
         )
-    user = _new_user(session, address, now, password=hashed)
+    user = new_user(session, address, now, password=hashed)
     account = create_account(session, account_name or address, now, free_only=True, billing_email=address)
     set_role(session, account.id, user.id, Role.OWNER)
     audit.record(session, Actor.of(user, visitor.address), "signed up", account.name, now, account.id)
@@ -101,12 +107,10 @@ class Candidate:
 def look_up(session: Session, email: str, visitor: Visitor, now: datetime) -> Candidate:
     """First step of a sign-in: limits. Raises SignInRefused for too many tries."""
     address = email.strip().lower()[:254]
-    attempts.check(session, f"address {visitor.address}", attempts.PER_ADDRESS, now)
-    attempts.check(session, f"user {address}", attempts.PER_USER, now)
     # Counted before the password is checked, and a right one counts too: tries that run side by side
     # cannot slip past.
-    attempts.count(session, f"address {visitor.address}", now)
-    attempts.count(session, f"user {address}", now)
+    attempts.take(session, f"address {visitor.address}", attempts.PER_ADDRESS, now)
+    attempts.take(session, f"user {address}", attempts.PER_USER, now)
     user = find_user(session, address)
     return Candidate(address, None if user is None else user.password)
 
@@ -118,7 +122,7 @@ def sign_in(
     user = find_user(session, candidate.email)
     if not right or user is None or user.password != candidate.stored:
         raise SignInRefused(WRONG)
-    return _begin(session, user, visitor, now, how="password")
+    return begin(session, user, visitor, now, how="password")
 
 
 def second_step(
@@ -132,14 +136,13 @@ def second_step(
 
 def guard_second_step(session: Session, user: User, now: datetime) -> None:
     """Count a try at a one-time code. Raises SignInRefused for too many."""
-    attempts.check(session, f"code {user.id}", attempts.PER_USER, now)
-    attempts.count(session, f"code {user.id}", now)
+    attempts.take(session, f"code {user.id}", attempts.PER_USER, now)
 
 
 def forgot(session: Session, email: str, base_url: str, visitor: Visitor, now: datetime) -> Mail | None:
     """The mail with a link to a new password; None, and nobody is told, when there is no such user."""
-    attempts.check(session, f"forgot {visitor.address}", attempts.PER_USER, now)
-    attempts.count(session, f"forgot {visitor.address}", now)
+    attempts.take(session, f"forgot {visitor.address}", attempts.PER_USER, now)
+    attempts.take(session, f"forgot {email.strip().lower()[:254]}", attempts.PER_USER, now)
     user = find_user(session, email)
     if user is None or user.email == OPERATOR:
         return None
@@ -157,7 +160,11 @@ def reset(session: Session, token: str, password: str, visitor: Visitor, now: da
     """Choose a password by a link. Every session of the user ends. Raises BadInput."""
     user = use_link(session, token, (Purpose.RESET, Purpose.INVITE), now)
     set_password(session, user, password)
-    user.verified_at = user.verified_at or now  # the link came by mail
+    if user.verified_at is None:
+        # The link came by mail. Whoever signed up with the address before may have been somebody else, and
+        # keeps no way in.
+        user.verified_at = now
+        totp.switch_off(user)
     audit.record(session, Actor.of(user, visitor.address), "password reset", "", now)
     return user
 
@@ -173,11 +180,11 @@ def invite(
     session: Session, account_id: int, account_name: str, email: str, role: Role, base_url: str, now: datetime
 ) -> Mail:
     """Make somebody a member. Returns the mail to send: with a link to a password if they are new."""
-    address = _address(email)
+    address = address_in(email)
     user = find_user(session, address)
     new = user is None
     if user is None:
-        user = _new_user(session, address, now, password=None)
+        user = new_user(session, address, now, password=None)
     set_role(session, account_id, user.id, role)
     if new:
         token = new_link(session, user, Purpose.INVITE, now)
@@ -198,7 +205,7 @@ def operator_link(session: Session, base_url: str, now: datetime) -> str:
     """
     user = find_user(session, OPERATOR)
     if user is None:
-        user = _new_user(session, OPERATOR, now, password=None)
+        user = new_user(session, OPERATOR, now, password=None)
         user.operator = True
         user.verified_at = now
     account = local_account(session, now)
@@ -209,17 +216,19 @@ def operator_link(session: Session, base_url: str, now: datetime) -> str:
 def enter(session: Session, token: str, visitor: Visitor, now: datetime) -> sessions.NewSession:
     """Sign in by a one-time link. Raises BadInput."""
     user = use_link(session, token, (Purpose.SIGN_IN,), now)
-    return _begin(session, user, visitor, now, how="link")
+    return begin(session, user, visitor, now, how="link")
 
 
-def _begin(session: Session, user: User, visitor: Visitor, now: datetime, *, how: str) -> sessions.NewSession:
+def begin(session: Session, user: User, visitor: Visitor, now: datetime, *, how: str) -> sessions.NewSession:
+    """Begin a session of a user who proved who they are; half-open if they have one-time codes on."""
     complete = user.totp_since is None
     if complete:
         audit.record(session, Actor.of(user, visitor.address), "signed in", how, now)
     return sessions.begin(session, user, now, address=visitor.address, agent=visitor.agent, complete=complete)
 
 
-def _new_user(session: Session, email: str, now: datetime, password: str | None) -> User:
+def new_user(session: Session, email: str, now: datetime, password: str | None) -> User:
+    """Add a user whose address is not verified. Raises IntegrityError if there is one."""
     user = User(
         email=email,
         verified_at=None,
@@ -236,7 +245,8 @@ def _new_user(session: Session, email: str, now: datetime, password: str | None)
     return user
 
 
-def _address(email: str) -> str:
+def address_in(email: str) -> str:
+    """An e-mail address in the form in which it is kept. Raises BadInput for what is none."""
     address = email.strip().lower()
     if len(address) > 254 or not _EMAIL.fullmatch(address):
         raise BadInput("This is no e-mail address.")

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from layerwatch.accounts.mail import Mailer, mailer_for
+from layerwatch.accounts.provider import provider_of
 from layerwatch.billing.payments import payments_of
 from layerwatch.console import pages
 from layerwatch.console.events import payment_events
@@ -31,7 +32,7 @@ def create_console(parts: Parts, mailer: Mailer | None = None) -> Starlette:
     settings = parts.settings
     mailer = mailer or mailer_for(settings.mail_server.get_secret_value(), settings.mail_from)
     post_room = ThreadPoolExecutor(2, thread_name_prefix="layerwatch-mail")
-    desk = Desk(parts, mailer, post_room, payments_of(settings))
+    desk = Desk(parts, mailer, post_room, payments_of(settings), provider_of(settings))
     console = Starlette(
         routes=[
             Route("/static/{name}", static_file, methods=["GET"]),

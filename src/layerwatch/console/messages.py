@@ -12,6 +12,8 @@ SAID = {
     "others-out": "Every other browser was signed out.",
     "codes-on": "One-time codes are on. You will be asked for one when you sign in.",
     "codes-off": "One-time codes are off.",
+    "provider-on": "You can sign in there from now on.",
+    "provider-off": "That sign-in leads here no more.",
     "key-disabled": "The key is disabled, for ever. It stops working everywhere within 5 seconds.",
     "payment-soon": "Thank you. Your payment method is taken as soon as the provider confirms it.",
     "saved": "Saved.",

@@ -29,6 +29,7 @@ from layerwatch.accounts import AccountsError, BadInput, NotAllowed, NotFound, S
 from layerwatch.accounts.audit import Actor, record
 from layerwatch.accounts.mail import Mail, Mailer, MailError
 from layerwatch.accounts.models import Account, User
+from layerwatch.accounts.provider import Provider
 from layerwatch.accounts.roles import Role, role_in
 from layerwatch.accounts.users import Visitor
 from layerwatch.billing import BillingError
@@ -75,6 +76,8 @@ class Desk:
     mailer: Mailer
     post_room: Executor
     payments: Payments
+    provider: Provider | None
+    """None: users sign in with e-mail and password only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,11 @@ class Visit:
     def base_url(self) -> str:
         """Where links in mails lead: from the settings, never from what the browser sent."""
         return self.parts.settings.own_url
+
+    @property
+    def provider_name(self) -> str:
+        """What the button of the OpenID Connect provider says; empty if there is none."""
+        return self.desk.provider.name if self.desk.provider is not None else ""
 
     def query(self, name: str) -> str:
         """A query parameter; empty if absent."""

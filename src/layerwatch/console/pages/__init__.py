@@ -6,6 +6,7 @@ from layerwatch.console.pages import (
     account,
     invoices,
     keys,
+    oidc,
     operator,
     prints,
     profile,
@@ -17,6 +18,6 @@ from layerwatch.console.web import Page
 
 ALL: tuple[Page, ...] = tuple(
     page
-    for theme in (sign_in, prints, keys, usage, invoices, account, profile, operator, review)
+    for theme in (sign_in, oidc, prints, keys, usage, invoices, account, profile, operator, review)
     for page in theme.pages.all
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import segno
 from starlette.responses import Response
 
@@ -12,24 +14,27 @@ from layerwatch.console.web import Needs, Pages, Visit
 
 pages = Pages()
 
+LATELY = timedelta(minutes=15)
+"""After a sign-in, how long it stands for the password that a user does not have."""
+
 
 @pages.get("/profile", Needs.SIGNED_IN)
 def show(visit: Visit) -> Response:
     """The settings of one's own sign-in."""
-    return _page(visit)
+    return profile_page(visit)
 
 
 @pages.post("/profile/password", Needs.SIGNED_IN)
 def password(visit: Visit) -> Response:
     """A new password, behind the old one."""
     try:
-        _confirm(visit)
+        confirm(visit)
         with visit.parts.database.begin() as session:
             user = session.get_one(User, visit.me.user_id)
             users.set_password(session, user, visit.form.get("new", ""), keep=visit.token)
             record(session, visit.actor, "password changed", "", visit.now)
     except AccountsError as wrong:
-        return _page(visit, error=str(wrong), status=400)
+        return profile_page(visit, error=str(wrong), status=400)
     return visit.go("/profile", "password-changed")
 
 
@@ -37,8 +42,7 @@ def password(visit: Visit) -> Response:
 def verify(visit: Visit) -> Response:
     """Send the verification mail again."""
     with visit.parts.database.begin() as session:
-        attempts.check(session, f"verify {visit.me.user_id}", attempts.PER_USER, visit.now)
-        attempts.count(session, f"verify {visit.me.user_id}", visit.now)
+        attempts.take(session, f"verify {visit.me.user_id}", attempts.PER_USER, visit.now)
         user = session.get_one(User, visit.me.user_id)
         mail = users.verification_mail(session, user, visit.base_url, visit.now)
     visit.send(mail)
@@ -50,14 +54,14 @@ def prepare_codes(visit: Visit) -> Response:
     """Show the picture that an authenticator app reads."""
     key = visit.parts.secrets.sessions
     try:
-        _confirm(visit)
+        confirm(visit)
         with visit.parts.database.begin() as session:
             user = session.get_one(User, visit.me.user_id)
             secret = totp.prepare(session, user, key)
             picture = segno.make(totp.address_of(user, key), error="m").svg_data_uri(scale=5, border=2)
     except AccountsError as wrong:
-        return _page(visit, error=str(wrong), status=400)
-    return _page(visit, secret=secret, picture=picture)
+        return profile_page(visit, error=str(wrong), status=400)
+    return profile_page(visit, secret=secret, picture=picture)
 
 
 @pages.post("/profile/codes/confirm", Needs.SIGNED_IN)
@@ -71,7 +75,7 @@ def confirm_codes(visit: Visit) -> Response:
             totp.confirm(user, visit.form.get("code", ""), key, visit.now)
             record(session, visit.actor, "one-time codes on", "", visit.now)
     except AccountsError as wrong:
-        return _page(visit, error=str(wrong), status=400)
+        return profile_page(visit, error=str(wrong), status=400)
     return visit.go("/profile", "codes-on")
 
 
@@ -79,12 +83,12 @@ def confirm_codes(visit: Visit) -> Response:
 def codes_off(visit: Visit) -> Response:
     """Switch one-time codes off, behind the password."""
     try:
-        _confirm(visit)
+        confirm(visit)
         with visit.parts.database.begin() as session:
             totp.switch_off(session.get_one(User, visit.me.user_id))
             record(session, visit.actor, "one-time codes off", "", visit.now)
     except AccountsError as wrong:
-        return _page(visit, error=str(wrong), status=400)
+        return profile_page(visit, error=str(wrong), status=400)
     return visit.go("/profile", "codes-off")
 
 
@@ -97,21 +101,26 @@ def others_out(visit: Visit) -> Response:
     return visit.go("/profile", "others-out")
 
 
-def _confirm(visit: Visit) -> None:
+def confirm(visit: Visit) -> None:
     """That it is really the user: a browser left open must not be enough. Raises SignInRefused.
 
-    Whoever has no password (the operator of one's own machine) came by a link that proves as much.
+    Whoever has no password proves it by having signed in lately. The operator of one's own machine came by a
+    link that proves as much.
     """
-    me, database = visit.me, visit.parts.database
-
-    def stored(session: object) -> str | None:
-        attempts.check(session, f"user {me.email}", attempts.PER_USER, visit.now)  # type: ignore[arg-type]
-        attempts.count(session, f"user {me.email}", visit.now)  # type: ignore[arg-type]
-        return session.get_one(User, me.user_id).password  # type: ignore[attr-defined, no-any-return]
-
-    password = database.transact(stored)
-    if password is not None and not passwords.is_right(visit.form.get("password", ""), password):
-        raise SignInRefused("The password is wrong.")
+    me = visit.me
+    visit.parts.database.transact(
+        lambda session: attempts.take(session, f"user {me.email}", attempts.PER_USER, visit.now)
+    )
+    with visit.parts.database.read() as session:
+        user, here = session.get_one(User, me.user_id), sessions.find(session, visit.token, visit.now)
+        password = user.password
+        late = here is None or visit.now - here.created_at > LATELY
+        by_provider = user.subject is not None
+    if password is not None:
+        if not passwords.is_right(visit.form.get("password", ""), password):
+            raise SignInRefused("The password is wrong.")
+    elif by_provider and late:
+        raise SignInRefused("Sign out and in again first, so that it is certain to be you.")
 
 
 def _limit_codes(visit: Visit) -> None:
@@ -119,7 +128,7 @@ def _limit_codes(visit: Visit) -> None:
         users.guard_second_step(session, session.get_one(User, visit.me.user_id), visit.now)
 
 
-def _page(
+def profile_page(
     visit: Visit, *, error: str = "", secret: str = "", picture: str = "", status: int = 200
 ) -> Response:
     with visit.parts.database.read() as session:
@@ -127,6 +136,8 @@ def _page(
         values = {
             "has_password": user.password is not None,
             "codes_on": user.totp_since is not None,
+            "connected": user.subject is not None,
+            "provider": visit.provider_name,
             "sessions": sessions.of_user(session, user, visit.token, visit.now),
         }
     return visit.page(

@@ -7,6 +7,8 @@ from starlette.responses import Response
 from layerwatch.accounts import AccountsError, BadInput, NotFound, SignInRefused, passwords, sessions, users
 from layerwatch.accounts.links import Purpose, user_of
 from layerwatch.accounts.models import User
+from layerwatch.accounts.service import STANDARD
+from layerwatch.billing import Month
 from layerwatch.console.web import BASE, FORM_COOKIE, SESSION_COOKIE, Needs, Pages, Visit
 
 pages = Pages()
@@ -17,7 +19,7 @@ def sign_in_form(visit: Visit) -> Response:
     """The form for e-mail and password."""
     if visit.signed and visit.signed.complete:
         return visit.go("/")
-    return _sign_in_page(visit)
+    return sign_in_page(visit)
 
 
 @pages.post("/sign-in", Needs.NOTHING)
@@ -34,11 +36,11 @@ def sign_in(visit: Visit) -> Response:
             lambda session: users.sign_in(session, candidate, right, visit.visitor, visit.now)
         )
     except SignInRefused as refused:
-        response = _sign_in_page(visit, str(refused), 429 if refused.retry_after else 403)
+        response = sign_in_page(visit, str(refused), 429 if refused.retry_after else 403)
         if refused.retry_after:
             response.headers["Retry-After"] = str(refused.retry_after)
         return response
-    return _welcome(visit, begun)
+    return welcome(visit, begun)
 
 
 @pages.get("/code", Needs.NOTHING)
@@ -46,7 +48,7 @@ def code_form(visit: Visit) -> Response:
     """The form for the one-time code."""
     if visit.signed is None or visit.signed.complete:
         return visit.go("/")
-    return visit.page("code.html", error="", next=_next(visit.query("next")))
+    return visit.page("code.html", error="", next=next_page(visit.query("next")))
 
 
 @pages.post("/code", Needs.NOTHING)
@@ -68,8 +70,8 @@ def code(visit: Visit) -> Response:
             sessions.end(session, token)
     except SignInRefused as refused:
         status = 429 if refused.retry_after else 403
-        return visit.page("code.html", status, error=str(refused), next=_next(visit.form.get("next", "")))
-    return _welcome(visit, begun)
+        return visit.page("code.html", status, error=str(refused), next=next_page(visit.form.get("next", "")))
+    return welcome(visit, begun)
 
 
 @pages.post("/sign-out", Needs.NOTHING)
@@ -91,14 +93,14 @@ def enter(visit: Visit) -> Response:
     begun = visit.parts.database.transact(
         lambda session: users.enter(session, link, visit.visitor, visit.now)
     )
-    return _welcome(visit, begun)
+    return welcome(visit, begun)
 
 
 @pages.get("/sign-up", Needs.NOTHING)
 def sign_up_form(visit: Visit) -> Response:
     """The form for a new account, where strangers may have one."""
     _open_for_strangers(visit)
-    return visit.page("sign_up.html", error="", email="", name="")
+    return _sign_up_page(visit)
 
 
 @pages.post("/sign-up", Needs.NOTHING)
@@ -106,12 +108,16 @@ def sign_up(visit: Visit) -> Response:
     """Make a user and an account, and send the mail that verifies the address."""
     _open_for_strangers(visit)
     email, name = visit.form.get("email", ""), visit.form.get("name", "")
-    password = visit.form.get("password", "")
+    password, database = visit.form.get("password", ""), visit.parts.database
     try:
-        with visit.parts.database.begin() as session:
-            mail = users.sign_up(session, email, password, name, visit.base_url, visit.visitor, visit.now)
+        users.check_sign_up(email, password)
+        database.transact(lambda session: users.guard_sign_up(session, visit.visitor, visit.now))
+        # Outside of any transaction, as at sign-in.
+        hashed = passwords.hash_password(password)
+        with database.begin() as session:
+            mail = users.sign_up(session, email, hashed, name, visit.base_url, visit.visitor, visit.now)
     except BadInput as wrong:
-        return visit.page("sign_up.html", 400, error=str(wrong), email=email, name=name)
+        return _sign_up_page(visit, str(wrong), 400)
     visit.send(mail)
     return visit.go("/sign-in", "check-mail")
 
@@ -163,9 +169,9 @@ def reset(visit: Visit) -> Response:
     return visit.go("/sign-in", "password-set")
 
 
-def _welcome(visit: Visit, begun: sessions.NewSession) -> Response:
-    """On to the page that was asked for, or the one-time code; always under the new session's cookie."""
-    wanted = _next(visit.form.get("next", ""))
+def welcome(visit: Visit, begun: sessions.NewSession, wanted: str = "") -> Response:
+    """On to the page that was `wanted`, or the one-time code; always under the new session's cookie."""
+    wanted = next_page(wanted or visit.form.get("next", ""))
     if begun.complete:
         response = visit.go(wanted.removeprefix(BASE) or "/")
     else:
@@ -177,8 +183,9 @@ def _welcome(visit: Visit, begun: sessions.NewSession) -> Response:
     return visit.with_session(response, begun.token)
 
 
-def _sign_in_page(visit: Visit, error: str = "", status: int = 200) -> Response:
-    wanted = _next(visit.query("next") or visit.form.get("next", ""))
+def sign_in_page(visit: Visit, error: str = "", status: int = 200) -> Response:
+    """The page with the form for e-mail and password, and the provider's button."""
+    wanted = next_page(visit.query("next") or visit.form.get("next", ""))
     return visit.page(
         "sign_in.html",
         status,
@@ -186,10 +193,24 @@ def _sign_in_page(visit: Visit, error: str = "", status: int = 200) -> Response:
         email=visit.form.get("email", ""),
         next=wanted,
         sign_up=visit.parts.settings.sign_up == "open",
+        provider=visit.provider_name,
     )
 
 
-def _next(path: str) -> str:
+def _sign_up_page(visit: Visit, error: str = "", status: int = 200) -> Response:
+    book = visit.parts.terms.books.book(STANDARD, Month.of(visit.clock))
+    return visit.page(
+        "sign_up.html",
+        status,
+        error=error,
+        email=visit.form.get("email", ""),
+        name=visit.form.get("name", ""),
+        free_calls=book.free_calls,
+        provider=visit.provider_name,
+    )
+
+
+def next_page(path: str) -> str:
     """A page of ours to go on to; empty for anything else."""
     return path if path.startswith(BASE + "/") and "\\" not in path and "//" not in path else ""
 

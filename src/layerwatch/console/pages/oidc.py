@@ -1,0 +1,126 @@
+"""Signing in at the OpenID Connect provider, and connecting one's user with it."""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import IntegrityError
+from starlette.responses import RedirectResponse, Response
+
+from layerwatch.accounts import AccountsError, NotFound, SignInRefused, attempts, federation
+from layerwatch.accounts.models import User
+from layerwatch.accounts.provider import LIFETIME, Flow, Provider
+from layerwatch.console.pages.profile import confirm, profile_page
+from layerwatch.console.pages.sign_in import next_page, sign_in_page, welcome
+from layerwatch.console.web import BASE, Needs, Pages, Visit
+
+pages = Pages()
+
+FLOW_COOKIE = "layerwatch_oidc"
+_PATH = f"{BASE}/oidc"
+
+
+@pages.get("/oidc/start", Needs.NOTHING)
+def start(visit: Visit) -> Response:
+    """Lead to the provider. Another site's link leads to our own page first."""
+    provider = _provider(visit)
+    wanted = next_page(visit.query("next"))
+    if visit.request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        return visit.go("/sign-in", **({"next": wanted} if wanted else {}))
+    flow = Flow.begin(visit.now, next=wanted)
+    try:
+        address = provider.address(flow, visit.parts.secrets.sessions)
+    except SignInRefused as refused:
+        return sign_in_page(visit, str(refused), 503)
+    return _with_flow(visit, RedirectResponse(address, 303), flow)
+
+
+@pages.get("/oidc/back", Needs.NOTHING)
+def back(visit: Visit) -> Response:
+    """Come back from the provider: signed in, connected, or neither."""
+    provider = _provider(visit)
+    flow = Flow.read(visit.request.cookies.get(FLOW_COOKIE, ""), visit.now)
+    try:
+        response = _take(visit, provider, flow)
+    except AccountsError as refused:
+        status = 429 if isinstance(refused, SignInRefused) and refused.retry_after else 403
+        if flow is not None and flow.user_id is not None and visit.signed and visit.signed.complete:
+            response = profile_page(visit, error=str(refused), status=status)
+        else:
+            response = sign_in_page(visit, str(refused), status)
+    response.delete_cookie(FLOW_COOKIE, path=_PATH)
+    return response
+
+
+@pages.post("/profile/provider", Needs.SIGNED_IN)
+def connect(visit: Visit) -> Response:
+    """Lead to the provider, to connect the user who is signed in."""
+    provider = _provider(visit)
+    flow = Flow.begin(visit.now, user_id=visit.me.user_id)
+    try:
+        confirm(visit)
+        address = provider.address(flow, visit.parts.secrets.sessions)
+    except AccountsError as wrong:
+        return profile_page(visit, error=str(wrong), status=400)
+    return _with_flow(visit, visit.page("provider.html", url=address, name=provider.name), flow)
+
+
+@pages.post("/profile/provider/off", Needs.SIGNED_IN)
+def disconnect(visit: Visit) -> Response:
+    """The provider leads in no more."""
+    _provider(visit)
+    try:
+        confirm(visit)
+        with visit.parts.database.begin() as session:
+            federation.disconnect(session, session.get_one(User, visit.me.user_id), visit.visitor, visit.now)
+    except AccountsError as wrong:
+        return profile_page(visit, error=str(wrong), status=400)
+    return visit.go("/profile", "provider-off")
+
+
+def _take(visit: Visit, provider: Provider, flow: Flow | None) -> Response:
+    key, database = visit.parts.secrets.sessions, visit.parts.database
+    if flow is None or not flow.is_state(visit.query("state"), key):
+        raise SignInRefused("This sign-in was begun elsewhere or too long ago. Begin it again here.")
+    if visit.query("error"):
+        raise SignInRefused(f"{provider.name} did not sign you in.")
+    address = visit.visitor.address
+    database.transact(
+        lambda session: attempts.take(session, f"provider {address}", attempts.PER_ADDRESS, visit.now)
+    )
+    person = provider.person(flow, key, visit.query("code"), visit.query("iss"))
+    if flow.user_id is not None:
+        if visit.signed is None or not visit.signed.complete or visit.signed.user_id != flow.user_id:
+            raise SignInRefused("Somebody else is signed in by now. Begin again.")
+        with database.begin() as session:
+            user = session.get_one(User, flow.user_id)
+            federation.connect(session, user, person, visit.visitor, visit.now)
+        return visit.go("/profile", "provider-on")
+    strangers = visit.parts.settings.sign_up == "open"
+    try:
+        begun = database.transact(
+            lambda session: federation.enter(
+                session, person, strangers=strangers, visitor=visit.visitor, now=visit.now
+            )
+        )
+    except IntegrityError as twice:
+        raise SignInRefused("You are signing in twice at once. Begin again.") from twice
+    return welcome(visit, begun, flow.next)
+
+
+def _provider(visit: Visit) -> Provider:
+    if visit.desk.provider is None:
+        raise NotFound("There is no such page.")
+    return visit.desk.provider
+
+
+def _with_flow(visit: Visit, response: Response, flow: Flow) -> Response:
+    """Let the browser keep the flow. Lax: the way back is a plain link from the provider's site."""
+    response.set_cookie(
+        FLOW_COOKIE,
+        flow.text,
+        max_age=int(LIFETIME.total_seconds()),
+        path=_PATH,
+        secure=visit.secure,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
