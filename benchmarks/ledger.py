@@ -22,6 +22,9 @@ from crashes import Bench, Tally, audit, bench, drive, kill_node, settle
 SPEED = 2000.0
 """Print seconds in a real one: an interval of 40 s is 20 ms."""
 
+MOST_UNSAFE = 1000
+"""After so many answers that no client could have gone on from, the run is given up."""
+
 
 async def run(at: Bench, calls: int, clients: int, kills: int, seed: int, tally: Tally) -> int:
     """Drive the clients and kill nodes meanwhile, spread over the calls; how many kills there were."""
@@ -30,6 +33,9 @@ async def run(at: Bench, calls: int, clients: int, kills: int, seed: int, tally:
     work = asyncio.create_task(drive(at, calls=calls, clients=clients, seed=seed, tally=tally))
     done = 0
     while not work.done():
+        if len(tally.unsafe) > MOST_UNSAFE:
+            work.cancel()
+            return done
         if done < len(moments) and tally.successes >= moments[done]:
             await kill_node(at, rng)
             done += 1
