@@ -12,7 +12,7 @@ from layerwatch_sdk.errors import LayerwatchError
 from layerwatch_sdk.models import Context, Inspection
 from layerwatch_sdk.picture import Picture
 from layerwatch_sdk.retry import Retry
-from layerwatch_sdk.settings import Settings, Timeouts
+from layerwatch_sdk.settings import Settings, Timeouts, Traceparent
 from layerwatch_sdk.transport import AsyncHttp, Verify
 
 if TYPE_CHECKING:
@@ -44,8 +44,9 @@ class AsyncClient:
         clock: Optional[AsyncClock] = None,
         transport: Optional[httpx.AsyncBaseTransport] = None,
         verify: Verify = True,
+        traceparent: Optional[Traceparent] = None,
     ) -> None:
-        self.settings = Settings.checked(api_key, base_url, api_version, retry, timeouts)
+        self.settings = Settings.checked(api_key, base_url, api_version, retry, timeouts, traceparent)
         self.clock: AsyncClock = clock or AsyncSystemClock()
         self._http = AsyncHttp(self.settings.timeouts, transport, verify)
 

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from types import TracebackType
-from typing import Any, Awaitable, Callable, Optional, Type, Union
+from typing import Any, Awaitable, Callable, Optional, Tuple, Type, Union
 
 from layerwatch_sdk import loop
 from layerwatch_sdk.async_client import AsyncClient
@@ -42,6 +42,7 @@ class AsyncInspectionSession:
         detail: bool = False,
         camera: Optional[str] = None,
         context: Optional[Context] = None,
+        first_after: float = 0.0,
     ) -> None:
         self._client = client
         self._on_image = on_image
@@ -53,7 +54,7 @@ class AsyncInspectionSession:
         )
         self._detail = detail
         self._camera = camera
-        self._loop = loop.InspectionLoop(client.clock.monotonic, min_interval, context)
+        self._loop = loop.InspectionLoop(client.clock.monotonic, min_interval, context, first_after)
         self._wake: Optional[asyncio.Event] = None
         self._task: Optional[asyncio.Task[None]] = None
         self._started = False
@@ -81,6 +82,16 @@ class AsyncInspectionSession:
     def context(self) -> Optional[Context]:
         """The context in use, or None."""
         return self._loop.context
+
+    @property
+    def due_in(self) -> float:
+        """Seconds until the next picture may be sent: keep it with the context, as the next `first_after`."""
+        return self._loop.due_in
+
+    @property
+    def untold(self) -> Tuple[str, ...]:
+        """Feedback that the service was not yet told."""
+        return self._loop.untold
 
     def start(self) -> None:
         """Begin to watch, in a task. Raises RuntimeError the second time, or without a running event loop."""

@@ -13,7 +13,7 @@ from layerwatch_sdk.errors import LayerwatchError
 from layerwatch_sdk.models import Context, Inspection
 from layerwatch_sdk.picture import Picture
 from layerwatch_sdk.retry import Retry
-from layerwatch_sdk.settings import Settings, Timeouts
+from layerwatch_sdk.settings import Settings, Timeouts, Traceparent
 from layerwatch_sdk.transport import Cancellation, Http, Verify
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Client:
     retry, timeouts: how patient a call is.
     clock: time, for tests.  transport: an httpx transport, for tests; closed with the client.
     verify: False, or an ssl.SSLContext, for a server with its own certificate authority.
+    traceparent: called before each request; gives the W3C traceparent to pass on, or None.
 
     Raises ValueError when a setting is wrong. Calls raise `LayerwatchError`s (see `layerwatch_sdk.errors`).
     """
@@ -51,8 +52,9 @@ class Client:
         clock: Optional[Clock] = None,
         transport: Optional[httpx.BaseTransport] = None,
         verify: Verify = True,
+        traceparent: Optional[Traceparent] = None,
     ) -> None:
-        self.settings = Settings.checked(api_key, base_url, api_version, retry, timeouts)
+        self.settings = Settings.checked(api_key, base_url, api_version, retry, timeouts, traceparent)
         self.clock: Clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._under_way: Set[Cancellation] = set()

@@ -119,25 +119,40 @@ class InspectionLoop:
     """The rules, and what they need to remember. Flags may be set from another thread while `run` goes on."""
 
     def __init__(
-        self, now: Callable[[], float], min_interval: float = 0.0, context: Optional[Context] = None
+        self,
+        now: Callable[[], float],
+        min_interval: float = 0.0,
+        context: Optional[Context] = None,
+        first_after: float = 0.0,
     ) -> None:
-        if not min_interval >= 0:
-            raise ValueError("min_interval must be zero or more seconds")
+        if not min_interval >= 0 or not first_after >= 0:
+            raise ValueError("min_interval and first_after must be zero or more seconds")
         self.stopping = False
         self.paused = False
         self.context = context
         self.last: Optional[Inspection] = None
         self.error: Optional[LayerwatchError] = None
-        self.due = now()
+        self.due = now() + first_after
         self._now = now
         self._min_interval = min_interval
         self._pending: Optional[Pending] = None
         self._lock = threading.Lock()
         self._feedback: Deque[str] = deque()
-        self._feedback_due = self.due
+        self._feedback_due = now()
         self._resumed_told = True
         self._service_failures = 0
         self._camera_failures = 0
+
+    @property
+    def due_in(self) -> float:
+        """Seconds until the next picture may be sent."""
+        return max(0.0, self.due - self._now())
+
+    @property
+    def untold(self) -> Tuple[str, ...]:
+        """Feedback that the service was not yet told."""
+        with self._lock:
+            return tuple(self._feedback)
 
     def resume(self, tell: Optional[bool]) -> None:
         """End a pause; by default tell the service `resumed` if it had suggested the pause."""

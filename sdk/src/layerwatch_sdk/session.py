@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from types import TracebackType
-from typing import Any, Callable, Optional, Type, Union
+from typing import Any, Callable, Optional, Tuple, Type, Union
 
 from layerwatch_sdk import loop
 from layerwatch_sdk.calls import checked_level
@@ -41,6 +41,7 @@ class InspectionSession:
     min_interval: seconds; a longer pause than the service asks for, to spend less.
     detail, camera: as for `Client.process`.
     context: go on with this context instead of opening one.
+    first_after: seconds until the first picture: what was left of the interval when the context was stored.
     daemon: whether the interpreter may exit while the session runs.
 
     Callbacks run in the session's thread, one at a time, and may call every method. One session is one print:
@@ -60,6 +61,7 @@ class InspectionSession:
         detail: bool = False,
         camera: Optional[str] = None,
         context: Optional[Context] = None,
+        first_after: float = 0.0,
         daemon: bool = True,
     ) -> None:
         self._client = client
@@ -72,7 +74,7 @@ class InspectionSession:
         )
         self._detail = detail
         self._camera = camera
-        self._loop = loop.InspectionLoop(client.clock.monotonic, min_interval, context)
+        self._loop = loop.InspectionLoop(client.clock.monotonic, min_interval, context, first_after)
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._cancellation = Cancellation()
@@ -114,6 +116,16 @@ class InspectionSession:
     def context(self) -> Optional[Context]:
         """The context in use, or None."""
         return self._loop.context
+
+    @property
+    def due_in(self) -> float:
+        """Seconds until the next picture may be sent: keep it with the context, as the next `first_after`."""
+        return self._loop.due_in
+
+    @property
+    def untold(self) -> Tuple[str, ...]:
+        """Feedback that the service was not yet told."""
+        return self._loop.untold
 
     def start(self) -> None:
         """Begin to watch, in a thread. Raises RuntimeError the second time."""

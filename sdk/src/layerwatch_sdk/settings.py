@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field, replace
-from typing import Dict, Mapping, Optional
+from typing import Callable, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
 from layerwatch_sdk.retry import Retry
@@ -15,6 +16,11 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 URL_VARIABLE = "LAYERWATCH_URL"
 KEY_VARIABLE = "LAYERWATCH_API_KEY"
 API_VERSIONS = (1, 2)
+
+Traceparent = Callable[[], Optional[str]]
+"""Gives the current W3C `traceparent`, or None."""
+
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Secret:
@@ -51,6 +57,7 @@ class Settings:
     api_version: Optional[int] = None
     retry: Retry = field(default_factory=Retry)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    traceparent: Optional[Traceparent] = None
 
     @classmethod
     def checked(
@@ -60,6 +67,7 @@ class Settings:
         api_version: Optional[int],
         retry: Optional[Retry],
         timeouts: Optional[Timeouts],
+        traceparent: Optional[Traceparent] = None,
     ) -> Settings:
         """Settings from what the user gave, the environment, and the defaults. Raises ValueError."""
         key = (api_key if api_key is not None else os.environ.get(KEY_VARIABLE, "")).strip()
@@ -78,7 +86,7 @@ class Settings:
         if api_version is not None and (isinstance(api_version, bool) or api_version not in API_VERSIONS):
             raise ValueError("api_version is 1 or 2, or None to leave it to the key")
         url = url[: -len("/api/gadget/v1")] if url.endswith("/api/gadget/v1") else url
-        return cls(url, Secret(key), api_version, retry or Retry(), timeouts or Timeouts())
+        return cls(url, Secret(key), api_version, retry or Retry(), timeouts or Timeouts(), traceparent)
 
     def headers(self, more: Optional[Mapping[str, str]] = None) -> Dict[str, str]:
         """A request's headers."""
@@ -90,6 +98,9 @@ class Settings:
         }
         if self.api_version is not None:
             headers["X-API-Version"] = str(self.api_version)
+        trace = self.traceparent() if self.traceparent is not None else None
+        if trace is not None and _TRACEPARENT.fullmatch(trace):
+            headers["traceparent"] = trace
         headers.update(more or {})
         return headers
 

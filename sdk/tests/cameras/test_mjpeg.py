@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -89,7 +88,7 @@ def test_how_the_bytes_arrive_makes_no_difference(data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=40)))
     parser = MjpegParser()
     out: list[bytes] = []
-    for start, end in pairwise([0, *cuts, len(stream)]):
+    for start, end in zip([0, *cuts], [*cuts, len(stream)]):
         out += parser.feed(stream[start:end])
     assert out == frames
 

@@ -18,13 +18,17 @@ from sdk.tests.stand_ins.machine import Machine
 
 from layerwatch_sdk.cameras import CameraError
 from layerwatch_sdk.printers.base import PrinterError, PrinterState, PrinterStatus
+from layerwatch_sdk.watcher.gaze import Watched
 from layerwatch_sdk.watcher.journal import Journal
+from layerwatch_sdk.watcher.looking import Levels
+from layerwatch_sdk.watcher.memory import Memory
 from layerwatch_sdk.watcher.notify.event import Event, Kind
 from layerwatch_sdk.watcher.policy import Policy
-from layerwatch_sdk.watcher.print_watcher import PrintWatcher, Watched
+from layerwatch_sdk.watcher.print_watcher import PrintWatcher
 
 __all__ = ["tls"]
 
+SOME_DAY = 1.8e9
 PICTURE = b"\xff\xd8\xff\xe0\x00\x04\x00\x00\xff\xd9"
 
 
@@ -103,12 +107,29 @@ class Scene:
     watcher: Any = None
     task: Any = None
 
-    def watch(self, **policy: Any) -> PrintWatcher:
+    def watch(self, levels: Optional[Levels] = None, server: str = "http://x", **policy: Any) -> PrintWatcher:
         """Begin to watch, with this policy."""
-        watched = Watched("mk4", self.printer, self.camera, replace(Policy(), **policy))
-        self.watcher = PrintWatcher(watched, self.judge, Journal(self.journal_path), self.events.append)
+        watched = Watched("mk4", self.printer, self.camera, replace(Policy(), **policy), levels or Levels())
+        self.watcher = PrintWatcher(
+            watched,
+            self.judge,
+            Journal(self.journal_path),
+            self.events.append,
+            server=server,
+            memory=Memory(self.note_path, lambda: SOME_DAY + self.clock.monotonic()),
+        )
         self.task = asyncio.ensure_future(self.watcher.run())
         return self.watcher
+
+    @property
+    def note_path(self) -> Path:
+        return self.journal_path.parent / "state" / "mk4.json"
+
+    async def die(self) -> None:
+        """End the watcher as a kill does: it does nothing on its way out that anything depends on."""
+        self.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.task
 
     async def run(self, seconds: float) -> None:
         """Let time pass; a machine that prints goes on printing."""

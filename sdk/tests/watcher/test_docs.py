@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 import httpx
@@ -13,7 +12,7 @@ from layerwatch_sdk.cameras import ffmpeg
 from layerwatch_sdk.clock import AsyncSystemClock
 from layerwatch_sdk.watcher.builders import CAMERAS, PRINTERS, build_camera, build_printer
 from layerwatch_sdk.watcher.notify.build import build_channels, build_homeassistant
-from layerwatch_sdk.watcher.settings import read
+from layerwatch_sdk.watcher.settings import read_file
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGES = [
@@ -39,7 +38,9 @@ async def test_a_configuration_is_read_and_built(
     (tmp_path / "video0").touch()
     monkeypatch.setattr(ffmpeg, "find_ffmpeg", lambda: "/usr/bin/ffmpeg")
     text = text.replace("/dev/video0", str(tmp_path / "video0"))
-    settings = read(tomllib.loads(text), tmp_path)
+    config = tmp_path / "watch.toml"
+    config.write_text(text)
+    settings = read_file(config)
     async with httpx.AsyncClient() as client:
         for printer in settings.printers:
             built = build_printer(printer.table, client)

@@ -45,14 +45,16 @@ def check_config(path: Path) -> None:
 def watching(path: Path, settings: Settings, database: Database) -> Iterator[None]:
     """The watcher as a process of its own, for as long as the block lasts.
 
-    It may start before the server listens: a service that is not there yet is waited for.
+    It may start before the server listens: a service that is not there yet is waited for. It ends with this
+    process however that ends: its standard input is a pipe from here, which the system closes.
     """
     environment = os.environ | {
         "LAYERWATCH_SERVER": settings.own_url,
         "LAYERWATCH_KEY": watcher_key(settings, database),
     }
-    command = [sys.executable, "-m", "layerwatch", "watch", "--config", str(path)]
-    watcher = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "layerwatch", "watch", "--config", str(path), "--end-with-input"]
+    environment.setdefault("STATE_DIRECTORY", str(settings.data_dir / "watcher"))
+    watcher = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
     # Having shut down, uvicorn raises the signal again; its default would end us before the watcher is ended.
     before = signal.signal(signal.SIGTERM, _leave)
     try:
@@ -65,6 +67,8 @@ def watching(path: Path, settings: Settings, database: Database) -> Iterator[Non
         except subprocess.TimeoutExpired:
             watcher.kill()
             watcher.wait()
+        assert watcher.stdin is not None
+        watcher.stdin.close()
 
 
 def _leave(number: int, frame: object) -> None:

@@ -102,6 +102,18 @@ def command(
     test: Annotated[
         bool, typer.Option("--test", help="Send a test event through every channel of --config.")
     ] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for what a restart in mid-print needs, with --config or --printer "
+            "(~/.local/state/layerwatch/prints).",
+            file_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    end_with_input: Annotated[
+        bool, typer.Option("--end-with-input", help="End when standard input is closed.", hidden=True)
+    ] = False,
 ) -> None:
     """Watch a print through a camera: quality, score, warning and pause, live in the terminal.
 
@@ -137,6 +149,8 @@ def command(
             check=check,
             test=test,
             as_json=as_json,
+            state=state,
+            end_with_input=end_with_input,
         )
         if code:
             raise typer.Exit(code)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from layerwatch_sdk.watcher import hub
 from layerwatch_sdk.watcher.builders import printer_table_of
 from layerwatch_sdk.watcher.judge import Judge
 from layerwatch_sdk.watcher.looking import Levels, Look
+from layerwatch_sdk.watcher.memory import default_folder
 from layerwatch_sdk.watcher.print_watcher import PrintWatcher
 from layerwatch_sdk.watcher.settings import WatcherSettings, read, read_file
 from layerwatch_sdk.watcher.tables import ConfigError
@@ -38,8 +40,14 @@ def watch_farm(
     check: bool,
     test: bool,
     as_json: bool,
+    state: Path | None = None,
+    end_with_input: bool = False,
 ) -> int:
-    """Carry the command out; gives the exit code."""
+    """Carry the command out; gives the exit code.
+
+    state: folder for what a restart needs, before the configuration's own.
+    end_with_input: end when standard input is closed, as it is when the program that started this one ends.
+    """
     from layerwatch.cli.watch import report
 
     try:
@@ -58,7 +66,10 @@ def watch_farm(
         if test:
             return asyncio.run(report(hub.try_channels(settings), as_json=as_json))
         _log_to_stderr()
-        return asyncio.run(_watch(settings, open_judge, as_json=as_json))
+        folder = state or settings.state or default_folder()
+        return asyncio.run(
+            _watch(settings, open_judge, folder, as_json=as_json, end_with_input=end_with_input)
+        )
     except ConfigError as error:
         where = f"{config}: " if config is not None else ""
         typer.echo(f"layerwatch watch: {where}{error}", err=True)
@@ -110,7 +121,14 @@ def _judge(settings: WatcherSettings) -> Judge:
         raise ConfigError(str(error)) from None
 
 
-async def _watch(settings: WatcherSettings, open_judge: Callable[[], Judge], *, as_json: bool) -> int:
+async def _watch(
+    settings: WatcherSettings,
+    open_judge: Callable[[], Judge],
+    state: Path,
+    *,
+    as_json: bool,
+    end_with_input: bool,
+) -> int:
     def shown(watcher: PrintWatcher, look: Look) -> None:
         from layerwatch.cli.watch_screen import as_json as look_as_json
         from layerwatch.cli.watch_screen import look_line
@@ -128,11 +146,21 @@ async def _watch(settings: WatcherSettings, open_judge: Callable[[], Judge], *, 
 
     # Without a terminal (systemd, Docker) only actions and troubles are worth a line; they go to the log.
     on_look = shown if as_json or sys.stdout.isatty() else None
-    task = asyncio.ensure_future(hub.watch(settings, open_judge(), on_look=on_look, on_ready=ready))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    watching = hub.watch(settings, open_judge(), on_look=on_look, on_ready=ready, state=state)
+    task = asyncio.ensure_future(watching)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    if end_with_input:
+        loop.add_reader(sys.stdin.fileno(), _end_at_eof, task)
     with contextlib.suppress(asyncio.CancelledError):
         await task
     return 0
+
+
+def _end_at_eof(task: asyncio.Task[None]) -> None:
+    if not os.read(sys.stdin.fileno(), 1024):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        task.cancel()
 
 
 def _log_to_stderr() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from layerwatch_sdk.watcher import hub
 from layerwatch_sdk.watcher.check import Finding
+from layerwatch_sdk.watcher.memory import default_folder
 from layerwatch_sdk.watcher.settings import WatcherSettings, read_file
 from layerwatch_sdk.watcher.tables import ConfigError
 
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("config", type=Path, help="the configuration (TOML); see docs/watch.md")
     parser.add_argument("--check", action="store_true", help="try everything once and say what is wrong")
     parser.add_argument("--test", action="store_true", help="send a test event through every channel")
+    parser.add_argument("--state", type=Path, help="folder for what a restart in mid-print needs")
     parser.add_argument("--verbose", action="store_true", help="log more")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
@@ -41,7 +43,7 @@ def main() -> int:
             return asyncio.run(report(hub.check(settings, lambda: hub.open_remote(settings))))
         if options.test:
             return asyncio.run(report(hub.try_channels(settings)))
-        return asyncio.run(_watch(settings))
+        return asyncio.run(_watch(settings, options.state or settings.state or default_folder()))
     except ConfigError as error:
         print(f"{options.config}: {error}", file=sys.stderr)
         return 2
@@ -49,8 +51,8 @@ def main() -> int:
         return 130
 
 
-async def _watch(settings: WatcherSettings) -> int:
-    task = asyncio.ensure_future(hub.watch(settings, hub.open_remote(settings)))
+async def _watch(settings: WatcherSettings, state: Path) -> int:
+    task = asyncio.ensure_future(hub.watch(settings, hub.open_remote(settings), state=state))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task

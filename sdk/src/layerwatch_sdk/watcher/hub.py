@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional
 
 import httpx
@@ -16,14 +17,16 @@ from layerwatch_sdk.errors import LayerwatchError
 from layerwatch_sdk.printers.base import PrinterError
 from layerwatch_sdk.watcher.builders import BuiltPrinter, build_camera, build_printer
 from layerwatch_sdk.watcher.check import Finding, check_camera, check_server
+from layerwatch_sdk.watcher.gaze import Watched
 from layerwatch_sdk.watcher.journal import Journal
 from layerwatch_sdk.watcher.judge import Judge, Quick
 from layerwatch_sdk.watcher.looking import Look
+from layerwatch_sdk.watcher.memory import Memory, file_of
 from layerwatch_sdk.watcher.notify.build import build_channels, build_homeassistant
 from layerwatch_sdk.watcher.notify.dispatch import Dispatcher
 from layerwatch_sdk.watcher.notify.event import DeliveryError, Event, Kind
 from layerwatch_sdk.watcher.policy import Action
-from layerwatch_sdk.watcher.print_watcher import POLL_SECONDS, PrintWatcher, Watched
+from layerwatch_sdk.watcher.print_watcher import POLL_SECONDS, PrintWatcher
 from layerwatch_sdk.watcher.settings import PrinterSettings, WatcherSettings
 from layerwatch_sdk.watcher.tables import ConfigError
 
@@ -60,8 +63,12 @@ async def watch(
     *,
     on_look: Optional[Callable[[PrintWatcher, Look], None]] = None,
     on_ready: Optional[Callable[[list[PrintWatcher]], None]] = None,
+    state: Optional[Path] = None,
 ) -> None:
-    """Watch until cancelled. Closes what it opened, and `judge`. Raises ConfigError before it begins."""
+    """Watch until cancelled. Closes what it opened, and `judge`. Raises ConfigError before it begins.
+
+    state: folder in which each print under way is noted, so that a restart goes on with it; None: nowhere.
+    """
     clock = judge.clock
     journal = Journal(settings.journal)
     async with contextlib.AsyncExitStack() as stack:
@@ -79,6 +86,7 @@ async def watch(
 
         watchers: list[PrintWatcher] = []
         for printer in settings.printers:
+            file = file_of(state, printer.name, printer.table.peek()) if state is not None else None
             watched, built = _assemble(printer, client, judge)
             stack.push_async_callback(built.printer.close)
             stack.push_async_callback(watched.camera.close)
@@ -89,6 +97,7 @@ async def watch(
                 dispatcher.tell,
                 server=redact(settings.server) if settings.server else "the detector",
                 on_look=seen,
+                memory=Memory(file),
             )
             watchers.append(watcher)
             if home is not None:

@@ -13,7 +13,7 @@ from layerwatch_sdk.async_client import AsyncClient
 from layerwatch_sdk.async_session import AsyncInspectionSession
 from layerwatch_sdk.cameras.base import Camera, CameraError, CameraSetupError, EndOfPictures
 from layerwatch_sdk.errors import CallbackError, KeyRefused, LayerwatchError
-from layerwatch_sdk.models import Inspection
+from layerwatch_sdk.models import Context, Inspection
 from layerwatch_sdk.watcher.judge import Judge, explain
 
 
@@ -58,6 +58,7 @@ class Looking:
     min_interval: at least so many seconds between two pictures; the service may want more.
     recorded: seconds between two pictures of a recording on a clock that passes by waiting: a picture that
         cannot be read then takes its time, and the next one follows.
+    context, first_after: as for `AsyncInspectionSession`: to go on where another looking ended.
     """
 
     def __init__(
@@ -70,6 +71,8 @@ class Looking:
         server: str = "the service",
         min_interval: float = 0.0,
         recorded: Optional[float] = None,
+        context: Optional[Context] = None,
+        first_after: float = 0.0,
     ) -> None:
         self._camera = camera
         self._clock = judge.clock
@@ -89,6 +92,8 @@ class Looking:
             pause_level=levels.pause,
             min_interval=min_interval,
             detail=True,
+            context=context,
+            first_after=first_after,
         )
 
     async def _take(self) -> Optional[bytes]:

@@ -4,41 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
 from typing import Callable, Optional
 
-from layerwatch_sdk.cameras.base import Camera
-from layerwatch_sdk.models import Inspection
-from layerwatch_sdk.printers.base import Printer, PrinterError, PrinterState, PrinterStatus
+from layerwatch_sdk.printers.base import PrinterError, PrinterState, PrinterStatus
 from layerwatch_sdk.watcher import actions
 from layerwatch_sdk.watcher.actions import ActionFailed
+from layerwatch_sdk.watcher.gaze import Gaze, Watched
 from layerwatch_sdk.watcher.journal import AT_THE_PRINTER, WATCHER, Journal
 from layerwatch_sdk.watcher.judge import Judge
 from layerwatch_sdk.watcher.life import PrintLife, Step
-from layerwatch_sdk.watcher.looking import Levels, Look, Looking
+from layerwatch_sdk.watcher.looking import Look
+from layerwatch_sdk.watcher.memory import Memory, Note, may_be_kept
 from layerwatch_sdk.watcher.notify.event import Event, Kind
-from layerwatch_sdk.watcher.policy import Action, Alarm, Guard, Policy
+from layerwatch_sdk.watcher.policy import Action, Alarm, Guard
+from layerwatch_sdk.watcher.response import STOPS, Response, reason
+from layerwatch_sdk.watcher.troubles import Troubles
 
 log = logging.getLogger("layerwatch_sdk.watcher")
 
 POLL_SECONDS = 5.0
 """How often a printer is asked how it goes. A resume is noticed within this time."""
-TROUBLE_SECONDS = 120.0
-"""A camera, printer or service that fails for so long is told of; shorter gaps are only logged."""
-START_AGAIN_SECONDS = 300.0
-"""After a trouble that ended the looking (a refused key, a wrong camera setting), try again so late."""
-
-
-@dataclass(frozen=True)
-class Watched:
-    """A printer as the configuration has it. `min_interval`: seconds between two pictures, at least."""
-
-    name: str
-    printer: Printer
-    camera: Camera
-    policy: Policy = field(default_factory=Policy)
-    levels: Levels = field(default_factory=Levels)
-    min_interval: float = 0.0
 
 
 class PrintWatcher:
@@ -46,6 +31,7 @@ class PrintWatcher:
 
     tell: is given every event; must return at once.  server: the service's address, for messages.
     on_look: is given every look, for a screen or Home Assistant.
+    memory: what was kept of the print under way; without one, a restart looks at it afresh.
     """
 
     def __init__(
@@ -57,26 +43,33 @@ class PrintWatcher:
         *,
         server: str = "the service",
         on_look: Optional[Callable[[PrintWatcher, Look], None]] = None,
+        memory: Optional[Memory] = None,
     ) -> None:
         self.watched = watched
         self.name = watched.name
-        self.enabled = True
         self.status: Optional[PrinterStatus] = None
-        self._judge = judge
+        self._memory = memory or Memory()
+        self.enabled = self._memory.kept is None or self._memory.kept.enabled
         self._clock = judge.clock
         self._journal = journal
         self._tell = tell
         self._server = server
         self._on_look = on_look
+        self._kept: Optional[Note] = None
         self._life = PrintLife()
         self._guard = Guard()
-        self._looking: Optional[Looking] = None
-        self._look_again_at = 0.0
+        self._gaze = Gaze(watched, judge, self._looked, server)
         self._stands_by_us = False
         self._ended_by_us = False
         self._heaters_off_at: Optional[float] = None
         self._acting = asyncio.Lock()
-        self._troubles: dict[str, _Troubled] = {}
+        self._about_to_stop = False
+        self._response = Response(watched, journal, judge.clock, self._before, self._seen_to_stand)
+        self._troubles = Troubles(
+            watched.name,
+            judge.clock.monotonic,
+            lambda kind, title, text: tell(self._event(kind, title, text)),
+        )
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -85,7 +78,7 @@ class PrintWatcher:
                 await self.turn()
                 await self._clock.sleep(POLL_SECONDS)
         finally:
-            await self._stop_looking()
+            await self._gaze.stop()
 
     async def turn(self) -> None:
         """Ask the printer once, and follow what it says."""
@@ -93,10 +86,11 @@ class PrintWatcher:
             status = await self.watched.printer.status()
         except PrinterError as error:
             # Its host may be restarting while the print goes on: whatever is being looked at, still is.
-            self._in_trouble("printer", str(error), error.hint)
+            self._troubles.begin("printer", str(error), error.hint, matters=self._life.printing)
             return
-        self._out_of_trouble("printer")
+        self._troubles.end("printer")
         self.status = status
+        self._recall(status)
         for step in self._life.follow(status):
             if step is Step.BEGUN:
                 self._begun(status)
@@ -106,15 +100,21 @@ class PrintWatcher:
                 self._stood(status)
             else:
                 await self._ended(status)
-        self._start_again()
+        if self._life.printing:
+            await self._gaze.start_again()
         await self._heaters()
 
     # The print's life
 
     def _begun(self, status: PrinterStatus) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            self._go_on_with(kept, status)
+            return
         self._guard = Guard()
-        self._stands_by_us = self._ended_by_us = False
+        self._stands_by_us = self._ended_by_us = self._about_to_stop = False
         self._heaters_off_at = None
+        self._gaze.turn_to()
         self._journal.write(self.name, "print begun", who=AT_THE_PRINTER, why="a new print", file=status.file)
         self._tell(self._event(Kind.PRINT_STARTED, f"{self.name} has begun {status.file or 'a print'}"))
 
@@ -123,8 +123,7 @@ class PrintWatcher:
             self._stands_by_us = False
             self._heaters_off_at = None
             self._guard.quiet()
-            if self._looking is not None:
-                self._looking.session.resume(tell=True)
+            self._gaze.go_on(tell=True)
             self._journal.write(
                 self.name,
                 "resumed",
@@ -132,24 +131,26 @@ class PrintWatcher:
                 why="went on after our pause; the same will not pause it again",
             )
             self._tell(self._event(Kind.RESUMED, f"{self.name} goes on"))
-        elif self._looking is not None:
-            self._looking.session.resume(tell=False)
-        elif self.enabled:
-            self._start_looking()
+        else:
+            self._gaze.go_on(tell=False)
+        if self.enabled and not self._gaze.on:
+            self._gaze.start()
+        self._keep(durable=True)
 
     def _stood(self, status: PrinterStatus) -> None:
-        if self._looking is not None:
-            self._looking.session.pause()
+        self._gaze.hold()
         if not self._stands_by_us and not self._acting.locked():
             why = "wants a person" if status.state is PrinterState.ATTENTION else "paused"
             self._journal.write(
                 self.name, "stands", who=AT_THE_PRINTER, why=why, message=status.message or None
             )
+        self._keep()
 
     async def _ended(self, status: PrinterStatus) -> None:
-        await self._stop_looking()
+        await self._gaze.stop()
         self._stands_by_us = False
         self._heaters_off_at = None
+        self._memory.forget(enabled=self.enabled)
         finished = status.state is PrinterState.FINISHED
         how = "finished" if finished else "cancelled" if status.state is PrinterState.CANCELLED else "ended"
         self._journal.write(
@@ -162,29 +163,74 @@ class PrintWatcher:
         kind = Kind.PRINT_FINISHED if finished else Kind.PRINT_ENDED
         self._tell(self._event(kind, f"{self.name}: the print has {'finished' if finished else 'ended'}"))
 
-    def _start_looking(self) -> None:
-        self._looking = Looking(
-            self.watched.camera,
-            self._judge,
-            self._looked,
-            levels=self.watched.levels,
-            server=self._server,
-            min_interval=self.watched.min_interval,
-        )
-        self._looking.session.start()
+    # What is kept for a restart
 
-    def _start_again(self) -> None:
-        """Look again some time after a trouble that ended the looking: somebody may have mended it."""
-        looking = self._looking
-        if looking is None or looking.session.state not in ("stopped", "failed") or not self._life.printing:
+    def _recall(self, status: PrinterStatus) -> None:
+        """After a restart, see whether the print that was under way still is."""
+        kept, self._memory.kept = self._memory.kept, None
+        if kept is None:
             return
-        if self._clock.monotonic() >= self._look_again_at:
-            self._start_looking()
+        if status.state is PrinterState.OFFLINE:
+            self._memory.kept = kept
+        elif status.state.in_print and kept.is_of(status, self._memory.now()):
+            self._kept = kept
+        elif kept.in_print:
+            log.info("%s: the print that was watched before the restart is over", self.name)
+            self._memory.forget(enabled=self.enabled)
 
-    async def _stop_looking(self) -> None:
-        looking, self._looking = self._looking, None
-        if looking is not None:
-            await looking.session.stop()
+    def _go_on_with(self, kept: Note, status: PrinterStatus) -> None:
+        now = self._memory.now()
+        levels = self.watched.levels
+        context = kept.context(self._server, levels.warning, levels.pause)
+        self._gaze.turn_to(context, kept.wait(now), kept.untold if context is not None else ())
+        self._guard = Guard(kept.warned, kept.acted, kept.clear)
+        self._stands_by_us = kept.standing
+        self._heaters_off_at = None
+        if kept.heaters_off_at is not None:
+            self._heaters_off_at = self._clock.monotonic() + max(0.0, kept.heaters_off_at - now)
+        self._journal.write(
+            self.name, "watching goes on", who=WATCHER, why="restarted in mid-print", file=status.file
+        )
+        if not kept.acting:
+            return
+        if status.state.standing:  # what was about to be done has been done
+            self._paused()
+            why = "it was paused when the watcher was restarted"
+            self._journal.write(self.name, Action.PAUSE.value, who=WATCHER, why=why)
+            self._tell(self._event(Kind.PAUSED, f"{self.name} was paused", why))
+        else:
+            self._guard.not_done()
+
+    def _keep(self, *, durable: bool = False) -> None:
+        """Write down where the print is, for a restart."""
+        status, now = self.status, self._memory.now()
+        if status is None or not status.state.in_print:
+            return
+        context, due = self._gaze.context, self._heaters_off_at
+        if context is not None and not may_be_kept(context):
+            context = None
+        note = Note(
+            now,
+            status.job,
+            status.file,
+            status.elapsed,
+            server=self._server,
+            context_id=context.context_id if context is not None else "",
+            process_url=context.process_url if context is not None else "",
+            fallback_url=context.fallback_url if context is not None else "",
+            warning_level=self.watched.levels.warning,
+            pause_level=self.watched.levels.pause,
+            next_at=now + self._gaze.due_in,
+            warned=self._guard.warned,
+            acted=self._guard.acted,
+            clear=self._guard.clear,
+            standing=self._stands_by_us,
+            acting=self._about_to_stop,
+            heaters_off_at=None if due is None else now + due - self._clock.monotonic(),
+            untold=self._gaze.untold,
+            enabled=self.enabled,
+        )
+        self._memory.write(note, durable=durable)
 
     # What was seen
 
@@ -192,79 +238,53 @@ class PrintWatcher:
         if self._on_look is not None:
             self._on_look(self, look)
         if look.trouble is not None:
-            self._look_again_at = self._clock.monotonic() + START_AGAIN_SECONDS
-            self._in_trouble(
+            self._gaze.failed()
+            self._troubles.begin(
                 look.trouble.about, look.trouble.what, look.trouble.hint, final=look.trouble.final
             )
             return
         assert look.inspection is not None
-        self._out_of_trouble("camera")
-        self._out_of_trouble("service")
+        self._troubles.end("camera")
+        self._troubles.end("service")
         alarm = self._guard.alarm(look.inspection)
         # The printer may have been stopped by hand since its status was asked for.
         if alarm is not None and self._life.printing and self.enabled:
             await self._alarm(alarm, look)
+        self._keep(durable=alarm is not None)
 
     async def _alarm(self, alarm: Alarm, look: Look) -> None:
-        policy = self.watched.policy
+        policy, inspection = self.watched.policy, look.inspection
+        assert inspection is not None
         wanted = policy.on_pause if alarm is Alarm.PAUSE else policy.on_warning
-        assert look.inspection is not None
-        why = f"{alarm.value} suggested: {reason(look.inspection)}"
-        kind, title = _first_words(alarm, self.name)
-        failed: list[str] = []
+        why = f"{alarm.value} suggested: {reason(inspection)}"
+        file = (self.status.file if self.status else None) or ""
         async with self._acting:
-            for action in (Action.PAUSE, Action.CANCEL, Action.GCODE, Action.COMMAND):
-                if action not in wanted:
-                    continue
-                if policy.dry_run:
-                    self._journal.write(self.name, action.value, who=WATCHER, why=why, dry_run=True)
-                    continue
-                try:
-                    await self._act(action, look, why)
-                except ActionFailed as error:
-                    failed.append(f"{action.value}: {error}")
-                    self._journal.write(self.name, action.value, who=WATCHER, why=why, failed=str(error))
-                    if action in (Action.PAUSE, Action.CANCEL):
-                        self._guard.not_done()
-                else:
-                    self._journal.write(self.name, action.value, who=WATCHER, why=why)
-                    if action is Action.PAUSE:
-                        kind, title = Kind.PAUSED, f"{self.name} was paused"
-                    elif action is Action.CANCEL:
-                        kind, title = Kind.CANCELLED, f"{self.name} was cancelled"
-        if failed:
-            kind, title = Kind.ACTION_FAILED, f"{self.name} looks failed, and could not be stopped"
-            self._tell(self._event(kind, title, "; ".join([why, *failed]), look))
+            outcome = await self._response.carry_out(wanted, inspection, why, file=file, picture=look.picture)
+        self._about_to_stop = False
+        if any(action in STOPS for action in outcome.failed):
+            self._guard.not_done()
+        self._ended_by_us = self._ended_by_us or Action.CANCEL in outcome.done
+        kind, title = outcome.words(alarm, self.name)
+        if outcome.failed:
+            self._tell(self._event(kind, title, "; ".join([why, *outcome.reasons()]), look))
         elif Action.NOTIFY in wanted:
-            self._tell(self._event(kind, title, reason(look.inspection), look))
+            self._tell(self._event(kind, title, reason(inspection), look))
 
-    async def _act(self, action: Action, look: Look, why: str) -> None:
-        policy, printer = self.watched.policy, self.watched.printer
-        if action is Action.PAUSE:
-            status = await actions.pause(printer, self._clock)
-            if not status.state.standing:
-                return  # it ended in the meantime
-            # Followed here and now: a user who goes on at once must be seen to go on.
-            self._stands_by_us = True
-            if Step.STOOD in self._life.follow(status):
-                self._stood(status)
-            if policy.heaters_off_after is not None:
-                self._heaters_off_at = self._clock.monotonic() + policy.heaters_off_after
-        elif action is Action.CANCEL:
-            await actions.cancel(printer)
-            self._ended_by_us = True
-        elif action is Action.GCODE:
-            await actions.gcode(printer, policy.gcode)
-        else:
-            assert look.inspection is not None
-            values = {
-                "printer": self.name,
-                "file": (self.status.file if self.status else None) or "",
-                "quality": str(look.inspection.print_quality),
-                "score": str(look.inspection.score),
-                "why": why,
-            }
-            await actions.command(policy.command, values, look.picture)
+    def _before(self, action: Action) -> None:
+        self._about_to_stop = action in STOPS
+        self._keep(durable=True)
+
+    def _seen_to_stand(self, status: PrinterStatus) -> None:
+        # Followed here and now: a user who goes on at once must be seen to go on.
+        self._paused()
+        if Step.STOOD in self._life.follow(status):
+            self._stood(status)
+
+    def _paused(self) -> None:
+        self._about_to_stop = False
+        self._stands_by_us = True
+        if self.watched.policy.heaters_off_after is not None:
+            self._heaters_off_at = self._clock.monotonic() + self.watched.policy.heaters_off_after
 
     async def _heaters(self) -> None:
         due = self._heaters_off_at
@@ -278,6 +298,7 @@ class PrintWatcher:
             self._journal.write(self.name, "heaters off", who=WATCHER, why=why, failed=str(error))
             self._tell(self._event(Kind.ACTION_FAILED, f"{self.name}: the heaters are still on", str(error)))
             return
+        self._keep(durable=True)
         self._journal.write(self.name, "heaters off", who=WATCHER, why=why)
         self._tell(self._event(Kind.HEATERS_OFF, f"{self.name}: the heaters are off", why))
 
@@ -285,10 +306,11 @@ class PrintWatcher:
 
     def false_alarm(self, who: str) -> bool:
         """A person says that nothing is wrong: the same thing will not alarm again. False without a print."""
-        if self._looking is None:
+        if not self._gaze.on:
             return False
         self._guard.quiet()
-        self._looking.session.feedback("false_alarm")
+        self._gaze.feedback("false_alarm")
+        self._keep(durable=True)
         self._journal.write(self.name, "false alarm", who=who, why="nothing is wrong, says a person")
         return True
 
@@ -301,35 +323,13 @@ class PrintWatcher:
             self.name, f"watching {'on' if enabled else 'off'}", who=who, why="switched by a person"
         )
         if not enabled:
-            await self._stop_looking()
+            await self._gaze.stop()
         elif self._life.printing:
-            self._start_looking()
-
-    # Troubles
-
-    def _in_trouble(self, about: str, what: str, hint: str, *, final: bool = False) -> None:
-        known = self._troubles.setdefault(about, _Troubled(self._clock.monotonic()))
-        if known.what != what:
-            log.warning("%s: %s%s", self.name, what, f" ({hint})" if hint else "")
-            known.what = what
-        lasted = self._clock.monotonic() - known.since
-        if not known.told and (final or lasted >= TROUBLE_SECONDS):
-            known.told = True
-            kind = {"camera": Kind.CAMERA_TROUBLE, "printer": Kind.PRINTER_TROUBLE}.get(
-                about, Kind.SERVICE_TROUBLE
-            )
-            # Nobody minds that a printer is off at night.
-            if about != "printer" or self._life.printing:
-                self._tell(self._event(kind, f"{self.name} is not watched: {what}", hint))
-
-    def _out_of_trouble(self, about: str) -> None:
-        known = self._troubles.pop(about, None)
-        if known is None:
-            return
-        log.info("%s: the %s is back", self.name, about)
-        if known.told:
-            kind = {"camera": Kind.CAMERA_BACK, "printer": Kind.PRINTER_BACK}.get(about, Kind.SERVICE_BACK)
-            self._tell(self._event(kind, f"{self.name}: the {about} is back"))
+            self._gaze.start()
+        if self._life.last is not None and self._life.last.state.in_print:
+            self._keep(durable=True)
+        else:
+            self._memory.forget(enabled=enabled)
 
     def _event(self, kind: Kind, title: str, text: str = "", look: Optional[Look] = None) -> Event:
         status = self.status
@@ -343,23 +343,3 @@ class PrintWatcher:
             inspection=look.inspection if look else None,
             picture=look.picture if look else None,
         )
-
-
-@dataclass
-class _Troubled:
-    since: float
-    what: str = ""
-    told: bool = False
-
-
-def reason(inspection: Inspection) -> str:
-    """Why, in a few words: quality, score, and what it looks like."""
-    detail = inspection.detail
-    kind = f", {detail.kind.replace('_', ' ')}" if detail is not None and detail.kind else ""
-    return f"quality {inspection.print_quality} of 10, score {inspection.score} of 100{kind}"
-
-
-def _first_words(alarm: Alarm, name: str) -> tuple[Kind, str]:
-    if alarm is Alarm.PAUSE:
-        return Kind.PAUSE_SUGGESTED, f"{name} looks failed"
-    return Kind.WARNING, f"{name} may be failing"

@@ -49,6 +49,8 @@ class WatcherSettings:
     printers: tuple[PrinterSettings, ...]
     notify: NotifySettings
     journal: Optional[Path] = None
+    state: Optional[Path] = None
+    """Folder for what a restart needs; None: the platform's usual one."""
     quick: bool = False
     """Take pictures as soon as the server allows, not as seldom as it recommends."""
 
@@ -83,7 +85,7 @@ def read(values: Mapping[str, Any], folder: Path) -> WatcherSettings:
             "key", "is missing: the server needs one (make it with: layerwatch keys create --name NAME)"
         )
     dry_run = top.flag("dry_run", False)
-    journal = top.path("log")
+    journal, state = top.path("log"), top.path("state")
     quick = top.choice("pace", ("recommended", "quick"), "recommended") == "quick"
     common = _policy(top.table("policy"), Policy(dry_run=dry_run))
     levels = Levels(top.whole("warning_level", 3, 1, 5), top.whole("pause_level", 3, 1, 5))
@@ -97,7 +99,7 @@ def read(values: Mapping[str, Any], folder: Path) -> WatcherSettings:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"two printers are called {name}; give each its own name")
-    return WatcherSettings(server, key, printers, notify, journal, quick)
+    return WatcherSettings(server, key, printers, notify, journal, state, quick)
 
 
 def _first(variables: tuple[str, ...]) -> str:

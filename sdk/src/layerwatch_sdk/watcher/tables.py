@@ -144,6 +144,10 @@ class Table:
             raise self.wrong(name, f"must be written as [[{self._inside(name)}]]")
         return [Table(item, f"{self._inside(name)}[{n}]", self._folder) for n, item in enumerate(value, 1)]
 
+    def peek(self) -> Mapping[str, Any]:
+        """What was not taken yet, left as it is."""
+        return dict(self._values)
+
     def has(self, name: str) -> bool:
         """Whether the field is there (and not yet taken)."""
         return name in self._values

@@ -1,0 +1,50 @@
+"""Watchers of one OctoPrint, one after the other, each a process of its own that a test kills.
+
+`python -m sdk.tests.stand_ins.watcher_process FOLDER OCTOPRINT CAMERA SERVICE SPEED`
+
+For each line on standard input a watcher is born, by a fork, which takes milliseconds where an interpreter's
+start takes a second. Its process id is written, and an empty line when it is dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+from layerwatch_sdk.async_client import AsyncClient
+from layerwatch_sdk.cameras.http import HttpCamera
+from layerwatch_sdk.printers.octoprint import OctoPrint
+from layerwatch_sdk.testing import KEY
+from layerwatch_sdk.watcher.clock import FastClock
+from layerwatch_sdk.watcher.gaze import Watched
+from layerwatch_sdk.watcher.journal import Journal
+from layerwatch_sdk.watcher.memory import Memory
+from layerwatch_sdk.watcher.print_watcher import PrintWatcher
+
+
+async def main() -> None:
+    folder, octoprint, camera, service, speed = sys.argv[1:]
+    factor = float(speed)
+    judge = AsyncClient(KEY, service, clock=FastClock(factor))
+    watcher = PrintWatcher(
+        Watched("octo", OctoPrint(octoprint, "octo-key"), HttpCamera(camera)),
+        judge,
+        Journal(Path(folder) / "actions.jsonl"),
+        lambda _: None,
+        server=service,
+        memory=Memory(Path(folder) / "octo.json", lambda: time.time() * factor),
+    )
+    await watcher.run()
+
+
+if __name__ == "__main__":
+    for _ in sys.stdin:
+        born = os.fork()
+        if born == 0:
+            asyncio.run(main())
+        print(born, flush=True)
+        os.waitpid(born, 0)
+        print(flush=True)
