@@ -170,6 +170,11 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="console for people, json for machines, auto: console on a terminal."
     )
+    traces: Literal["off", "otlp"] = Field(
+        "off",
+        description="otlp: send traces by OpenTelemetry, to where OTEL_EXPORTER_OTLP_ENDPOINT and the other "
+        "OTEL_* variables say; needs layerwatch[otel].",
+    )
     clock_speed: PositiveFloat = Field(
         1.0,
         le=10_000,

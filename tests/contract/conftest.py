@@ -1,55 +1,42 @@
-"""A real server on a real socket, with a fast detector and a clock that the test moves."""
+"""A real server on a real socket, with a fast detector and a clock that the test moves.
+
+pytest tests/contract                       a server in this process
+pytest tests/contract --served workers      two worker processes
+pytest tests/contract --served ray          Ray Serve; needs layerwatch[ray]
+"""
 
 from __future__ import annotations
 
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from sqlalchemy import func, select
 
 from layerwatch import log
 from layerwatch.accounts import create_account, create_key, disable_key
-from layerwatch.app import create_app
 from layerwatch.billing.models import UsageHour
 from layerwatch.config import Settings
 from layerwatch.storage import Database
-from layerwatch.vision import Vision
-from tests.support.fake_detector import FakeDetector, picture
+from tests.support.fake_detector import picture
+from tests.support.serve_ways import WAYS
+from tests.support.shared_doubles import SharedClock, SharedDetector
 
 API = "/api/gadget/v1"
 
 
-class MovableClock:
-    """Real time plus what the test added."""
-
-    def __init__(self) -> None:
-        self._ahead = timedelta()
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self._ahead
-
-    def advance(self, seconds: float) -> None:
-        self._ahead += timedelta(seconds=seconds)
-
-
-class CrashingDetector(FakeDetector):
-    """The fast double, which can be told to crash with a message."""
-
-    crash: str | None = None
-
-    def detect(self, images: Any) -> Any:
-        if self.crash:
-            raise RuntimeError(self.crash)
-        return super().detect(images)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--served",
+        choices=sorted(WAYS),
+        default="one",
+        help="how the server of the contract tests is run: in this process (one), by several worker "
+        "processes, or on Ray Serve (needs layerwatch[ray])",
+    )
 
 
 @dataclass
@@ -58,15 +45,15 @@ class Running:
 
     url: str
     settings: Settings
-    clock: MovableClock
-    detector: CrashingDetector
+    clock: SharedClock
+    detector: SharedDetector
     database: Database
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     data_dir: Path = tmp_path_factory.mktemp("contract")
     settings = Settings(
         data_dir=data_dir,
@@ -76,21 +63,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         upload_silence=1.0,
     )
     log.configure("error", "json")
-    clock, detector = MovableClock(), CrashingDetector()
-    app = create_app(settings, clock=clock, vision=Vision(detector))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", http="httptools", loop="uvloop"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    until = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < until and thread.is_alive(), "the server did not start"
-        time.sleep(0.01)
-    database = Database(settings.database_url)
-    yield Running(f"http://127.0.0.1:{port}", settings, clock, detector, database)
-    database.close()
-    server.should_exit = True
-    thread.join(20)
-    assert not thread.is_alive(), "the server did not stop"
+    way = request.config.getoption("--served", default="one")
+    with WAYS[way](settings):
+        database = Database(settings.database_url)
+        clock, detector = SharedClock(data_dir), SharedDetector(data_dir)
+        yield Running(f"http://127.0.0.1:{port}", settings, clock, detector, database)
+        database.close()
 
 
 class Service:

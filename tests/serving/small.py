@@ -1,6 +1,6 @@
 """A server of several workers with a small application: `python small.py PORT_FILE NUMBER`.
 
-`/who` tells the worker's process, `/slow` takes three seconds, `/hang` stops the event loop, `/crash` ends the process.
+`/who` tells the worker, `/slow` takes three seconds, `/hang` stops the event loop.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -41,10 +40,6 @@ def make(settings: Settings, seat: Seat) -> FastAPI:
     @app.get("/hang")
     async def hang() -> None:
         time.sleep(600)  # noqa: ASYNC251 - that is what it is for
-
-    @app.get("/crash")
-    async def crash() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
 
     return app
 

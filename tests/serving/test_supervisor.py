@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -137,27 +136,3 @@ def test_another_server_on_the_port_is_refused_not_joined(lasting: Started) -> N
     port = int(lasting.url.rsplit(":", 1)[1])
     with pytest.raises(OSError, match="cannot listen"):
         listen_for(2, "127.0.0.1", port)
-
-
-def test_it_goes_on_under_crashes(lasting: Started) -> None:
-    """Calls keep being answered while workers are killed again and again."""
-    stop = threading.Event()
-
-    def crash() -> None:
-        while not stop.is_set():
-            try:
-                lasting.get("/crash")
-            except httpx.HTTPError:
-                stop.wait(0.3)
-
-    crasher = threading.Thread(target=crash)
-    crasher.start()
-    answered = 0
-    for _ in range(20):
-        try:
-            answered += lasting.get("/who").status_code == 200
-        except httpx.HTTPError:  # accepted by one that was killed: to be repeated
-            continue
-    stop.set()
-    crasher.join()
-    assert answered >= 10

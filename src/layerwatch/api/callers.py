@@ -7,6 +7,7 @@ from datetime import datetime
 
 from starlette.requests import Request
 
+from layerwatch import tracing
 from layerwatch.accounts import Caller
 from layerwatch.parts import Parts
 
@@ -15,9 +16,10 @@ async def authenticate(request: Request, parts: Parts, at: datetime) -> Caller:
     """The caller behind X-API-Key. Raises what `KeyRing.authenticate` raises."""
     key = request.headers.get("x-api-key")
     address = request.client.host if request.client else None
-    caller = parts.keyring.cached(key, at, address)
-    if caller is None:
-        caller = await _ask(parts, key, at, address)
+    with tracing.span("key check"):
+        caller = parts.keyring.cached(key, at, address)
+        if caller is None:
+            caller = await _ask(parts, key, at, address)
     request.state.log = {"key": caller.prefix, "account": caller.account_id}
     return caller
 

@@ -9,10 +9,14 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from layerwatch import tracing
 from layerwatch.api.errors import internal
 from layerwatch.api.metrics import Metrics
 
 log = structlog.get_logger(__name__)
+
+NOT_TRACED = {"/livez", "/readyz", "/metrics"}
+"""What machines ask every few seconds."""
 
 
 class Guard:
@@ -27,6 +31,15 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request_id = uuid.uuid4().hex
+        if not tracing.on() or scope["path"] in NOT_TRACED:
+            await self._answer(scope, receive, send, request_id, tracing.Call(None))
+            return
+        with tracing.request(scope["headers"], request_id) as traced:
+            await self._answer(scope, receive, send, request_id, traced)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, request_id: str, traced: tracing.Call
+    ) -> None:
         began = time.perf_counter()
         status = 0
 
@@ -39,11 +52,14 @@ class Guard:
 
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=request_id)
+        if traced.id is not None:
+            structlog.contextvars.bind_contextvars(trace=traced.id)
         try:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
             log.info("client_left", path=_route(scope))
             self._metrics.answered(_route(scope), 499, time.perf_counter() - began)
+            traced.answered(scope["method"], _route(scope), 499)
             return
         except Exception:
             log.exception("crash", path=_route(scope))
@@ -51,6 +67,7 @@ class Guard:
                 await internal().response()(scope, receive, send_with_id)
         passed = time.perf_counter() - began
         self._metrics.answered(_route(scope), status, passed)
+        traced.answered(scope["method"], _route(scope), status)
         log.info(
             "request",
             method=scope["method"],

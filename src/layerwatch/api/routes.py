@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from layerwatch import tracing
 from layerwatch.api import arguments, describe
 from layerwatch.api.callers import authenticate
 from layerwatch.api.dialects import render
@@ -83,13 +84,15 @@ async def _inspect(request: Request, parts: Parts, call: Call) -> tuple[Answer, 
 
     # Before the database is asked, too: what is refused must cost next to nothing.
     parts.admission.check(call.caller.account_id)
-    stored = await parts.contexts.admit(call, allowed)
+    with tracing.span("admit"):
+        stored = await parts.contexts.admit(call, allowed)
     if stored is not None:
         return stored, True
     check_not_blocked(call.caller)
     parts.admission.check(call.caller.account_id)
     with parts.admission.upload() as held:
-        upload = await _upload(request, parts, held.add)
+        with tracing.span("upload"):
+            upload = await _upload(request, parts, held.add)
         with parts.admission.place(call.caller.account_id):
             deadline = time.monotonic() + parts.settings.queue_deadline
             evidence = await parts.vision.ainspect(upload.jpeg, deadline)

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from layerwatch import temporal
+from layerwatch import temporal, tracing
 from layerwatch.accounts import Caller
 from layerwatch.clock import Clock
 from layerwatch.contexts import early, rows
@@ -131,13 +131,15 @@ class Contexts:
         raises.
         """
         try:
-            outcome, moved = await self._settle(lambda session: self._write(session, call, evidence))
+            with tracing.span("store"):
+                outcome, moved = await self._settle(lambda session: self._write(session, call, evidence))
         except OutcomeUnknown:
             raise  # to answer from memory might count the call twice
         except StorageUnavailable:
             if not self._reach.away:
                 raise
-            outcome = await self._conclude_from_memory(call, evidence)
+            with tracing.span("spool"):
+                outcome = await self._conclude_from_memory(call, evidence)
         else:
             if moved is not None:
                 self._memory.remember(call.context.id, moved)
@@ -225,8 +227,9 @@ class Contexts:
 
     def _judge(self, found: rows.Found | None, call: Call, evidence: Evidence) -> tuple[Answer, rows.Moved]:
         """The answer, and what it leaves behind."""
-        before = _unpack(found, call.context) if found is not None else None
-        state, verdict = temporal.step(before, evidence, call.seconds, call.context.levels, call.camera)
+        with tracing.span("temporal"):
+            before = _unpack(found, call.context) if found is not None else None
+            state, verdict = temporal.step(before, evidence, call.seconds, call.context.levels, call.camera)
         now = self._clock.now()
         plan = self._pacer.plan(verdict.suspicious, now)
         answer = Answer(

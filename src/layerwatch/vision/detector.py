@@ -32,12 +32,14 @@ class RawDetection:
 
     failure, in_view: probabilities 0..1.  kinds: one probability for each of `KINDS`.
     map: float32 [G, G], failure probability by cell, row by row from the top left.
+    version: of the model that says so, where one detector stands for several; else None.
     """
 
     failure: float
     kinds: tuple[float, ...]
     map: NDArray[np.float32]
     in_view: float
+    version: str | None = None
 
 
 class Detector(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import threading
 import time
@@ -10,10 +11,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from layerwatch import tracing
 from layerwatch.vision.batching import Batcher, BatchReport
 from layerwatch.vision.boxes import find_boxes, heat_map
 from layerwatch.vision.condition import Measures, judge, measure
@@ -32,11 +35,13 @@ network of this size, 20.5, 21.4 and 21.4 ms for fp32."""
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A decoded picture on its way to the detector. began: seconds on the monotonic clock."""
+    """A decoded picture on its way to the detector. began: seconds on the monotonic clock.
+    place: where its inspection stands in a trace."""
 
     picture: Picture
     measures: Measures
     began: float
+    place: Any
 
 
 class Vision:
@@ -141,7 +146,8 @@ class Vision:
             self._under_way += 1
         try:
             loop = asyncio.get_running_loop()
-            prepared = await loop.run_in_executor(self._decoders, self._prepare, jpeg, latest)
+            context = contextvars.copy_context()
+            prepared = await loop.run_in_executor(self._decoders, context.run, self._prepare, jpeg, latest)
             return await asyncio.wrap_future(self._batcher.submit(prepared, latest))
         finally:
             with self._lock:
@@ -172,14 +178,20 @@ class Vision:
             raise Busy("The detector is shutting down.")
         if began > deadline:
             raise Busy("The server did not get to the picture in time.")
-        size = self._detector.size
-        decoded = decode_jpeg(jpeg, at_least=size)
-        image = Image.fromarray(decoded.pixels).resize((size, size), Image.Resampling.BILINEAR)
-        image = turn_upright(image, decoded.orientation)  # stretching to a square and turning commute
-        return _Prepared(np.asarray(image), measure(image), began)
+        place = tracing.here()
+        with tracing.span("decode", bytes=len(jpeg)):
+            size = self._detector.size
+            decoded = decode_jpeg(jpeg, at_least=size)
+            image = Image.fromarray(decoded.pixels).resize((size, size), Image.Resampling.BILINEAR)
+            image = turn_upright(image, decoded.orientation)  # stretching to a square and turning commute
+            return _Prepared(np.asarray(image), measure(image), began, place)
 
     def _look(self, prepared: Sequence[_Prepared]) -> list[Evidence]:
+        began = time.time_ns()
         raws = self._detector.detect([one.picture for one in prepared])
+        for one, raw in zip(prepared, raws, strict=True):
+            version = raw.version or self._detector.version
+            tracing.record("detect", one.place, began, batch=len(prepared), model=version)
         return [self._evidence(one, raw) for one, raw in zip(prepared, raws, strict=True)]
 
     def _evidence(self, prepared: _Prepared, raw: RawDetection) -> Evidence:
@@ -193,7 +205,7 @@ class Vision:
             brightness=prepared.measures.brightness,
             sharpness=prepared.measures.sharpness,
             thumbnail=prepared.measures.thumbnail,
-            model_version=self._detector.version,
+            model_version=raw.version or self._detector.version,
             milliseconds=(time.monotonic() - prepared.began) * 1000.0,
         )
 

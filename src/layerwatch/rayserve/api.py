@@ -1,0 +1,53 @@
+"""A replica of the API: the same application as `layerwatch serve`, with its detector elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from layerwatch import log
+from layerwatch.api.metrics import Metrics
+from layerwatch.app import create_app
+from layerwatch.config import Settings, load
+from layerwatch.rayserve.board import Visitor
+from layerwatch.rayserve.remote import RemoteDetector
+from layerwatch.vision import Vision
+
+
+class Api:
+    """What `serve.ingress` makes a deployment of. settings: those given beside LAYERWATCH_* variables."""
+
+    def __init__(
+        self, settings: dict[str, Any], detectors: DeploymentHandle[Any], board: DeploymentHandle[Any]
+    ) -> None:
+        self._settings = load(**settings)
+        self._detectors = detectors
+        self._board = board
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        settings = self._settings
+        rank = serve.get_replica_context().rank.rank
+        log.configure(settings.log_level, settings.log_format, worker=rank)
+        return create_app(
+            settings,
+            vision=self._eye,
+            colleagues=lambda metrics: Visitor(self._board, str(rank), metrics.text),
+            seat=f"ray {rank}",
+            **self._more(settings),
+        )
+
+    def _more(self, settings: Settings) -> dict[str, Any]:
+        """What tests put in place."""
+        return {}
+
+    def _eye(self, metrics: Metrics) -> Vision:
+        """Decodes here. Its threads only wait for the detectors, so there may be many."""
+        return Vision(
+            RemoteDetector(self._detectors, metrics.batch),
+            workers=self._settings.queue_length,
+            max_batch=1,
+            capacity=self._settings.queue_length,
+        )

@@ -1,0 +1,73 @@
+"""The detector as the API's replicas see it: a `layerwatch.vision.Detector` whose work is done elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ray.exceptions import RayActorError, RayTaskError
+from ray.serve.exceptions import BackPressureError
+from ray.serve.handle import DeploymentHandle
+
+from layerwatch.rayserve.detectors import Look
+from layerwatch.vision import Busy, ModelError, Picture, RawDetection
+from layerwatch.vision.batching import BatchReport
+
+PATIENCE = 10.0
+"""Seconds that a picture may take. Admission lets none in that would take longer than 5 s."""
+
+START_PATIENCE = 120.0
+"""Seconds in which the first replica must be there."""
+
+TRIES = 3
+"""How many replicas may die over one picture. To look again does no harm: a look changes nothing."""
+
+
+class RemoteDetector:
+    """Sends each picture to a replica of `Detectors`. Ray's batches are made there, from every API replica's
+    pictures. For threads, not for an event loop. on_batch: told of every batch that began with a picture of
+    this process."""
+
+    def __init__(self, handle: DeploymentHandle[Any], on_batch: Callable[[BatchReport], None]) -> None:
+        self._handle = handle
+        self._on_batch = on_batch
+        self._size: int | None = None
+        self._version = "not known yet"
+
+    @property
+    def size(self) -> int:
+        """Side of the pictures to send, pixels. Asks a replica the first time."""
+        if self._size is None:
+            self._size = int(self._handle.size.remote().result(timeout_s=START_PATIENCE))
+        return self._size
+
+    @property
+    def version(self) -> str:
+        """Of the model that looked last; while a change goes on, replicas may differ."""
+        return self._version
+
+    def detect(self, images: Sequence[Picture]) -> list[RawDetection]:
+        """Look at pictures. Raises Busy when no replica gets to them, ModelError as the model does."""
+        asked = [self._handle.look.remote(image) for image in images]
+        return [self._take(answer, image) for answer, image in zip(asked, images, strict=True)]
+
+    def _take(self, answer: Any, image: Picture) -> RawDetection:
+        for left in reversed(range(TRIES)):
+            try:
+                look: Look = answer.result(timeout_s=PATIENCE)
+            except RayActorError:
+                if not left:
+                    raise
+                answer = self._handle.look.remote(image)
+                continue
+            except (TimeoutError, BackPressureError) as late:
+                raise Busy("No detector got to the picture in time.") from late
+            except RayTaskError as failed:
+                if isinstance(failed.cause, ModelError):
+                    raise ModelError(str(failed.cause)) from failed
+                raise
+            self._size, self._version = look.size, look.detection.version or self._version
+            if look.batch is not None:
+                self._on_batch(look.batch)
+            return look.detection
+        raise AssertionError("unreachable")
