@@ -102,7 +102,7 @@ def test_a_rule_broken_in_the_tables_is_not_retried(database: Database) -> None:
         tries.append(1)
         session.add(answer("a"))
         session.flush()
-        session.execute(text("INSERT INTO answers VALUES ('c', 'a', 1, '')"))
+        session.execute(text("INSERT INTO answers SELECT * FROM answers"))
 
     with pytest.raises(IntegrityError):
         database.transact(twice)
@@ -147,3 +147,28 @@ def test_a_statement_that_fails_says_unavailable_without_its_text(database: Data
 def test_other_addresses_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match="sqlite:///"):
         Database(url)
+
+
+def test_a_peek_finds_one_row_or_none_and_leaves_the_connection_as_it_was(database):
+    assert database.peek("SELECT value FROM counters WHERE name = ?", "nothing") is None
+    with database.begin() as session:
+        session.execute(text("INSERT INTO counters (name, value) VALUES ('a', 7)"))
+    for _ in range(12):  # every connection of the pool
+        assert database.peek("SELECT name, value FROM counters WHERE name = ?", "a") == ("a", 7)
+    with pytest.raises(RuntimeError), database.begin() as session:
+        session.execute(text("UPDATE counters SET value = 8"))
+        raise RuntimeError("undone, because transactions are transactions again")
+    assert database.peek("SELECT value FROM counters WHERE name = ?", "a") == (7,)
+
+
+def test_a_peek_that_fails_says_that_the_database_is_not_available(database):
+    with pytest.raises(StorageUnavailable):
+        database.peek("SELECT x FROM no_such_table WHERE y = ?", 1)
+    assert database.peek("SELECT 1 WHERE 1 = ?", 1) == (1,)
+
+
+def test_a_peek_at_a_server_that_is_gone_says_so(tmp_path):
+    away = Database(f"postgresql://nobody@127.0.0.1:9/{tmp_path.name}")
+    with pytest.raises(StorageUnavailable):
+        away.peek("SELECT 1 WHERE 1 = ?", 1)
+    away.close()

@@ -11,11 +11,13 @@ A domain declares its tables in `<domain>/models.py` on `Base` and adds one file
 
     with database.read() as session:            # a snapshot, nothing is written; never waits for a writer
 
+    database.peek("SELECT …", value)            # one row by the shortest way, for what each call reads
+
 Times are aware UTC `datetime`s in Python and integer microseconds in the tables (`UtcTime`).
 Money is integer micro-dollars (`BigInteger`).
 """
 
-from layerwatch.storage.base import Base, RowId, UtcTime
+from layerwatch.storage.base import Base, RowId, UtcTime, as_time
 from layerwatch.storage.database import Database
 from layerwatch.storage.errors import OutcomeUnknown, StorageError, StorageUnavailable
 from layerwatch.storage.reach import Reach
@@ -29,4 +31,5 @@ __all__ = [
     "StorageError",
     "StorageUnavailable",
     "UtcTime",
+    "as_time",
 ]

@@ -26,6 +26,11 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 """A generated 64-bit primary key: SQLite only generates keys for columns that are exactly INTEGER."""
 
 
+def as_time(stored: int) -> datetime:
+    """The time that a stored number stands for."""
+    return _EPOCH + int(stored) * _MICROSECOND
+
+
 class UtcTime(TypeDecorator[datetime]):
     """An aware UTC datetime, stored as integer microseconds since 1970.
 
@@ -44,7 +49,7 @@ class UtcTime(TypeDecorator[datetime]):
         return (value - _EPOCH) // _MICROSECOND
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + int(value) * _MICROSECOND
+        return None if value is None else as_time(value)
 
 
 class Base(DeclarativeBase):

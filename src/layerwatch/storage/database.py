@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -69,6 +70,43 @@ class Database:
                 with suppress(DBAPIError):
                     session.rollback()
 
+    def peek(self, statement: str, *values: object) -> tuple[Any, ...] | None:
+        """The row of a SELECT that finds at most one; None if it finds none. `?` stands for each value.
+
+        For what runs with almost every call: outside of a transaction and without what SQLAlchemy does around
+        a statement, in a tenth of the time of `read`. So the values are the driver's own: a time is a number
+        (`as_time`), a truth may be one. Raises StorageUnavailable.
+        """
+        driver_error = self.engine.dialect.loaded_dbapi.Error
+        with _translated():
+            try:
+                with self._unwrapped() as connection:
+                    found = connection.execute(
+                        statement if self.is_sqlite else statement.replace("?", "%s"), values
+                    )
+                    row = found.fetchone()
+            except driver_error as error:
+                raise StorageUnavailable(f"the database is not available: {type(error).__name__}") from error
+        return None if row is None else tuple(row)
+
+    @contextmanager
+    def _unwrapped(self) -> Iterator[Any]:
+        """A connection of the driver's own from the pool, on which each statement stands for itself."""
+        pooled = self.engine.raw_connection()
+        try:
+            driver: Any = pooled.driver_connection
+            if self.is_sqlite:
+                yield driver
+            else:
+                driver.autocommit = True
+                yield driver
+                driver.autocommit = False
+        except BaseException:
+            pooled.invalidate()
+            raise
+        finally:
+            pooled.close()
+
     def transact(self, work: Callable[[Session], T]) -> T:
         """Run `work(session)` in a transaction, again from the start when it met a conflict.
 
@@ -96,7 +134,7 @@ class Database:
 
         A cancelled caller does not undo it: once begun, the transaction ends by itself.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, work)
+        return await self._in_thread(lambda: self.transact(work))
 
     async def look(self, work: Callable[[Session], T]) -> T:
         """`work(session)` on a `read` session, in one of the database's threads."""
@@ -105,7 +143,12 @@ class Database:
             with self.read() as session:
                 return work(session)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, reading)
+        return await self._in_thread(reading)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        # With the caller's context, so that log lines and spans belong to its request.
+        run = contextvars.copy_context().run
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run, work)
 
     def migrate(self) -> None:
         """Bring the tables to this version. Safe when several processes start at once."""
