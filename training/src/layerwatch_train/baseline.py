@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -31,6 +33,14 @@ def pooled_features(low: NDArray[np.float16], variant: str) -> NDArray[np.float3
             coarse = model.trunk.upper(fine)
             rows.append(torch.cat([fine.mean((2, 3)), coarse.mean((2, 3)), coarse.amax((2, 3))], 1).numpy())
     return np.concatenate(rows)
+
+
+def features(path: Path, low: NDArray[np.float16], variant: str) -> NDArray[np.float32]:
+    """`pooled_features`, kept in the file `path`."""
+    if not path.is_file():
+        np.save(path, pooled_features(low, variant))
+    kept: NDArray[np.float32] = np.load(path)
+    return kept
 
 
 def out_of_fold(

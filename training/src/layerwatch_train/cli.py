@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from layerwatch_train.index import IndexFormatError
+from layerwatch_train.public import DetectorFileError
 
 if TYPE_CHECKING:  # torch takes seconds to import: `--help` must not wait for it
     from layerwatch_train.pipeline import Runs
@@ -44,7 +45,7 @@ def _run(data: Path, out: Path, quick: bool, threads: int, steps: Callable[[Runs
     plan = replace(QUICK if quick else Plan(), workers=threads)
     try:
         steps(Runs(data, out, plan, _log))
-    except (IndexFormatError, FileNotFoundError) as error:
+    except (IndexFormatError, DetectorFileError, FileNotFoundError) as error:
         _console.print(f"[red]{error}[/red]", highlight=False)
         raise typer.Exit(2) from None
 
@@ -128,8 +129,15 @@ def evaluate(
     ] = None,
     robustness: Annotated[bool, typer.Option(help="Add the table of corruptions (slow).")] = False,
     baseline: Annotated[bool, typer.Option(help="Add the frozen baseline on the same folds (slow).")] = False,
+    detectors: Annotated[
+        Path | None,
+        typer.Option(help="Add the detectors in this folder: ONNX or TFLite files, each with a description."),
+    ] = None,
 ) -> None:
-    """Print the report: per source and in total, webcam pictures only."""
+    """Print the report: per source and in total, webcam pictures only.
+
+    Also draws the worst misses and false alarms of each source into OUT/worst, and OUT/reliability.png.
+    """
     from layerwatch_train import reports
 
     def steps(runs: Runs) -> None:
@@ -137,12 +145,53 @@ def evaluate(
             reports.report_model(runs, model, typer.echo)
             return
         _report(runs)
+        reports.report_worst(runs, typer.echo)
+        reports.report_reliability(runs, typer.echo)
+        if detectors is not None:
+            reports.report_public(runs, detectors, typer.echo)
         if baseline:
             reports.report_baseline(runs, typer.echo)
         if robustness:
             reports.report_robustness(runs, typer.echo)
 
     _run(data, out, quick, threads, steps)
+
+
+@app.command()
+def ablate(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2) -> None:
+    """What each part of the recipe buys: short trainings without it or with more, on two folds (hours)."""
+    from layerwatch_train import ablation
+
+    _run(data, out, quick, threads, lambda runs: typer.echo(ablation.table(runs)))
+
+
+@app.command()
+def transfer(
+    data: Data,
+    out: Out = Path("runs"),
+    quick: Quick = False,
+    threads: Threads = 2,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="Leave out this source only; may be repeated (each in turn)."),
+    ] = None,
+) -> None:
+    """Train on some sources and judge on another; on rendered prints and judge real ones, and back."""
+    from layerwatch_train import transfer as transfers
+
+    def steps(runs: Runs) -> None:
+        typer.echo(transfers.leave_sources_out(runs, source or ()))
+        typer.echo("\n" + transfers.rendered_gap(runs))
+
+    _run(data, out, quick, threads, steps)
+
+
+@app.command()
+def sizes(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2) -> None:
+    """Milliseconds and AUROC by input size and precision, of the fold models."""
+    from layerwatch_train import sizes as by_size
+
+    _run(data, out, quick, threads, lambda runs: typer.echo(by_size.table(runs)))
 
 
 def _report(runs: Runs) -> None:

@@ -40,14 +40,28 @@ class Plan:
     samples: int = 19_000
     rendered: int = 1_300
     folds: int = 5
-    first_steps: int = 200
-    second_steps: int = 220
-    final_steps: int = 420
+    steps: int = 150
+    seeds: int = 3
+    """Trainings whose weights are averaged."""
+    final_steps: int = 200
+    """For the model that is shipped: a third more, as it has more samples to learn from."""
+    ablation_steps: int = 150
+    ablation_folds: tuple[int, ...] = (0, 2)
     workers: int = 2
     seed: int = 1
 
 
-QUICK = Plan(size=128, samples=160, rendered=24, folds=2, first_steps=4, second_steps=4, final_steps=4)
+QUICK = Plan(
+    size=128,
+    samples=160,
+    rendered=24,
+    folds=2,
+    steps=4,
+    seeds=2,
+    final_steps=4,
+    ablation_steps=2,
+    ablation_folds=(0,),
+)
 """Everything once, in a few minutes, for a model of no use."""
 
 
@@ -129,19 +143,31 @@ def range_pictures(
     return np.array([rng.choice(members[n % len(members)]) for n in range(RANGE_PICTURES)], np.int64)
 
 
-def allowed(made: samples.Samples, pictures: Sequence[Picture], held_out: set[str]) -> NDArray[np.int64]:
-    """Positions of the samples that show nothing of the held-out units, be it as scene or as pasted patch."""
-    out = np.array([unit(p) in held_out for p in pictures] + [False])  # position -1: no picture
-    return np.flatnonzero(~(out[made.picture] | out[made.patch]))
+def allowed(made: samples.Samples, out: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Positions of the samples that show nothing of the pictures where `out`, be it as scene or as pasted
+    patch."""
+    shown = np.append(out, False)  # position -1: no picture
+    return np.flatnonzero(~(shown[made.picture] | shown[made.patch]))
 
 
-def recipes(plan: Plan, second_steps: int, seed: int) -> tuple[train.Recipe, train.Recipe]:
-    """The first round and the second, which goes on from it more gently; their weights are then averaged."""
-    first = train.Recipe(variant=plan.variant, size=plan.size, steps=plan.first_steps, seed=seed)
-    second = replace(
-        first, steps=second_steps, seed=seed + 20, trunk_rate=2.5e-4, head_rate=1.2e-3, ema=0.985
+def held_out(pictures: Sequence[Picture], folds: NDArray[np.int64], fold: int) -> NDArray[np.bool_]:
+    """[len(pictures)] whether a picture shows a printer of this fold."""
+    units = {unit(p) for p, f in zip(pictures, folds, strict=True) if f == fold}
+    return np.array([unit(p) in units for p in pictures])
+
+
+def fit_seeds(
+    runs: Runs, made: samples.Samples, usable: NDArray[np.int64], steps: int, out: Path
+) -> dict[str, torch.Tensor]:
+    """The mean weights of `Plan.seeds` trainings from one beginning, each kept in `out`.SEED.pt."""
+    plan = runs.plan
+    recipe = train.Recipe(variant=plan.variant, size=plan.size, steps=steps)
+    return train.mean_weights(
+        [
+            train.fit(made, usable, replace(recipe, seed=seed), Path(f"{out}.{seed}.pt"), runs.log)
+            for seed in range(plan.seeds)
+        ]
     )
-    return first, second
 
 
 Scores = dict[str, NDArray[np.float32]]
@@ -150,9 +176,9 @@ Scores = dict[str, NDArray[np.float32]]
 def cross_validate(runs: Runs) -> None:
     """Train a model a fold, export and quantise it, and judge the fold's webcam pictures by the int8 file.
 
-    Leaves `folds/fold*.first.pt` and `.second.pt`, `fold*.int8.onnx`, and in `folds/oof.npz` for every
-    picture of the index (NaN where it is in no fold): `failure` and `map` logits, `kinds` and `in_view`
-    probabilities, and `float32` failure logits.
+    Leaves `folds/fold*.pt` (a training each), `fold*.int8.onnx`, and in `folds/oof.npz` for every picture of
+    the index (NaN where it is in no fold): `failure` and `map` logits, `kinds` and `in_view` probabilities,
+    and `float32` failure logits.
     """
     plan, out = runs.plan, runs.out / "folds"
     if (out / "oof.npz").is_file():
@@ -161,14 +187,21 @@ def cross_validate(runs: Runs) -> None:
     pictures, made = runs.pictures(), make_samples(runs)
     folds, scores = assign_folds(pictures, plan.folds), no_scores(len(pictures), plan.size)
     for fold in range(plan.folds):
-        held_out = {unit(p) for p, f in zip(pictures, folds, strict=True) if f == fold}
-        usable = allowed(made, pictures, held_out)
-        runs.log(f"fold {fold}: {len(usable)} samples, holds out {', '.join(sorted(held_out))}")
-        first_recipe, second_recipe = recipes(plan, plan.second_steps, plan.seed + fold)
-        first = train.fit(made, usable, first_recipe, out / f"fold{fold}.first.pt", runs.log)
-        second = train.fit(made, usable, second_recipe, out / f"fold{fold}.second.pt", runs.log, first)
-        judge_fold(runs, fold, folds, train.mean_weights([first, second]), scores)
+        outside = held_out(pictures, folds, fold)
+        usable = allowed(made, outside)
+        named = sorted({unit(p) for p, o in zip(pictures, outside, strict=True) if o})
+        runs.log(f"fold {fold}: {len(usable)} samples, holds out {', '.join(named)}")
+        judge_fold(runs, fold, folds, fit_seeds(runs, made, usable, plan.steps, out / f"fold{fold}"), scores)
     np.savez_compressed(out / "oof.npz", **scores)
+
+
+def fold_weights(runs: Runs, fold: int) -> dict[str, torch.Tensor]:
+    """What `cross_validate` trained for a fold."""
+    files = [runs.out / "folds" / f"fold{fold}.{seed}.pt" for seed in range(runs.plan.seeds)]
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise FileNotFoundError(f"{runs.out / 'folds'} lacks {', '.join(missing)}: run `folds` first")
+    return train.mean_weights([torch.load(file, weights_only=True)["average"] for file in files])
 
 
 def no_scores(total: int, size: int) -> Scores:
@@ -188,8 +221,7 @@ def judge_fold(
 ) -> None:
     """Export and quantise a fold's model, and fill in `scores` of the fold's webcam pictures."""
     pictures, images, size = runs.pictures(), runs.images(), runs.plan.size
-    held_out = {unit(p) for p, f in zip(pictures, folds, strict=True) if f == fold}
-    inside = np.array([unit(p) not in held_out for p in pictures])
+    inside = ~held_out(pictures, folds, fold)
     whole, small = deploy(runs, weights, inside, runs.out / "folds" / f"fold{fold}", export.Calibration())
     chosen = np.flatnonzero((folds == fold) & np.array([p.view == "webcam" for p in pictures]))
     for start in range(0, len(chosen), 64):
@@ -265,20 +297,9 @@ def calibrated(
 
 
 def train_final(runs: Runs) -> dict[str, torch.Tensor]:
-    """The model that is shipped: the last fold's first round, trained on with everything."""
-    path, plan = runs.out / "final.pt", runs.plan
-    if path.is_file():
-        kept: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
-        return kept
-    begun = runs.out / "folds" / f"fold{plan.folds - 1}.first.pt"
-    if not begun.is_file():
-        raise FileNotFoundError(f"{begun} is missing: the final model goes on from it, so run `folds` first")
-    first = torch.load(begun, weights_only=True)["average"]
-    made, (_, recipe) = make_samples(runs), recipes(plan, plan.final_steps, plan.seed)
-    second = train.fit(made, np.arange(len(made)), recipe, runs.out / "final.second.pt", runs.log, first)
-    weights = train.mean_weights([first, second])
-    torch.save(weights, path)
-    return weights
+    """The model that is shipped: trained in the same way on everything."""
+    made = make_samples(runs)
+    return fit_seeds(runs, made, np.arange(len(made)), runs.plan.final_steps, runs.out / "final")
 
 
 def ship(runs: Runs) -> Path:

@@ -9,11 +9,10 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from layerwatch_train import baseline, evaluate
+from layerwatch_train import ablation, baseline, evaluate, plots, public, transfer
 from layerwatch_train.metrics import auroc, recall_at, threshold_at
 from layerwatch_train.pipeline import Runs, calibrated, calibration, logit, resized, run
 from layerwatch_train.robustness import CORRUPTIONS
-from layerwatch_train.samples import Lower
 from layerwatch_train.split import assign_folds
 
 ROBUSTNESS_PICTURES = 300
@@ -33,10 +32,42 @@ def report_folds(runs: Runs, say: Say) -> None:
     pictures, probability = runs.pictures(), out_of_fold(runs)
     say("Printers and cameras held out (folds by printer), webcam pictures only:\n")
     say(evaluate.markdown(evaluate.report(pictures, probability)))
+    sequences = [row for row in evaluate.by_scene(pictures, probability) if row[2]]
+    caught = sum(row[4] > 0 for row in sequences)
+    say(f"\nFailing sequences found, by a frame at least, at 1 % pooled: {caught} of {len(sequences)}")
     say("\n| scene | good | failed | AUROC within | found at 1 % pooled |\n|---|---|---|---|---|")
     for name, good, failed, area, found in evaluate.by_scene(pictures, probability):
         if failed:
             say(f"| {name} | {good} | {failed} | {area:.3f} | {found:.2f} |")
+
+
+def report_worst(runs: Runs, say: Say) -> None:
+    """Contact sheets of each source's worst misses and false alarms."""
+    with np.load(runs.out / "folds" / "oof.npz") as kept:
+        cells = kept["map"]
+    for path in transfer.worst(runs, out_of_fold(runs), cells):
+        say(f"wrote {path}")
+
+
+def report_reliability(runs: Runs, say: Say) -> None:
+    """A reliability plot of the out-of-fold probabilities, `OUT/reliability.png`."""
+    pictures, probability = runs.pictures(), out_of_fold(runs)
+    keep = evaluate.judged(pictures, probability)
+    failed = np.array([pictures[n].label == "failed" for n in keep])
+    path = runs.out / "reliability.png"
+    plots.reliability(probability[keep], failed, path)
+    say(f"wrote {path}")
+
+
+def report_public(runs: Runs, folder: Path, say: Say) -> None:
+    """Other people's detectors on all webcam pictures, as plain files in `folder` (see `public`)."""
+    pictures, images = runs.pictures(), runs.images()
+    keep = evaluate.judged(pictures, np.zeros(len(pictures)))
+    failed = np.array([pictures[n].label == "failed" for n in keep])
+    say("\n| public detector | AUROC | recall at 1 % |\n|---|---|---|")
+    for detector in public.read_detectors(folder):
+        scores = np.array([detector.score(images[n]) for n in keep], np.float64)
+        say(f"| {detector.name} | {auroc(scores, failed):.3f} | {recall_at(scores, failed, 0.01):.3f} |")
 
 
 def report_model(runs: Runs, model: Path, say: Say) -> None:
@@ -54,21 +85,9 @@ def report_model(runs: Runs, model: Path, say: Say) -> None:
 
 def report_baseline(runs: Runs, say: Say) -> None:
     """The frozen backbone with a logistic head on the same folds."""
-    from layerwatch_train.model import VARIANTS, Detector
-
-    pictures, images, plan = runs.pictures(), runs.images(), runs.plan
-    path = runs.out / "baseline.npy"
-    if not path.is_file():
-        detector = Detector(plan.variant)
-        detector.trunk.load_imagenet(VARIANTS[plan.variant])
-        lower = Lower(detector)
-        parts = []
-        for start in range(0, len(pictures), 64):
-            part = np.arange(start, min(start + 64, len(pictures)))
-            low = lower(resized(images, part, plan.size))
-            parts.append(baseline.pooled_features(low, plan.variant))
-        np.save(path, np.concatenate(parts))
-    scores = baseline.out_of_fold(np.load(path), pictures, assign_folds(pictures, plan.folds))
+    pictures, plan = runs.pictures(), runs.plan
+    features = baseline.features(runs.out / "baseline.npy", ablation.kept_features(runs), plan.variant)
+    scores = baseline.out_of_fold(features, pictures, assign_folds(pictures, plan.folds))
     say("\nBaseline, logistic head on frozen features, same folds:\n")
     say(evaluate.markdown(evaluate.report(pictures, scores)))
 

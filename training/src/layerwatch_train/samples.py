@@ -201,13 +201,14 @@ def _blank(size: int, rng: Generator) -> NDArray[np.uint8]:
 
 class Samples:
     """Samples on disk: `features` [N, S/8, S/8, C] float16, `maps` [N, G, G], `labels`, `kinds`,
-    `in_view`, `draws`."""
+    `in_view`, and of what each was made: `picture`, `patch`, `rendered`, -1 for none."""
 
     def __init__(self, folder: Path):
         self.features = np.load(folder / "features.npy", mmap_mode="r")
         with np.load(folder / "targets.npz") as kept:
             self.maps, self.labels, self.kinds = kept["maps"], kept["labels"], kept["kinds"]
             self.in_view, self.picture, self.patch = kept["in_view"], kept["picture"], kept["patch"]
+            self.rendered = kept["rendered"]
 
     def __len__(self) -> int:
         return len(self.labels)
