@@ -99,7 +99,7 @@ def failure_score(answer: NDArray[np.float32], form: str, failures: tuple[int, .
             values = np.exp(values - values.max())
             values /= values.sum()
         return float(values[list(failures)].max())
-    table = answer.reshape(answer.shape[-2:])
+    table = answer.reshape(-1, answer.shape[-1])
     # The longer side are the boxes.
     table = table if table.shape[0] > table.shape[1] else table.T
     if form == "yolo":
