@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import json
-import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import httpcore
+
+from layerwatch.outgoing import CheckedBackend
 
 PATIENCE = 10.0
 """Seconds for each step of a delivery."""
@@ -25,7 +25,7 @@ class Webhooks:
     """Delivers events. `private=True` also to addresses inside private networks (one's own house)."""
 
     def __init__(self, *, private: bool = False) -> None:
-        self._backend = httpcore.SyncBackend() if private else _OutsideOnly()
+        self._backend = httpcore.SyncBackend() if private else CheckedBackend()
 
     def deliver(self, url: str, secret: str, event: Mapping[str, Any], now: datetime) -> None:
         """POST the event as JSON, signed; redirects are not followed. Raises WebhookError.
@@ -62,24 +62,3 @@ def signature(secret: str, body: bytes, now: datetime) -> str:
     seconds = int(now.timestamp())
     proof = hmac.new(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={seconds},v1={proof}"
-
-
-class _OutsideOnly(httpcore.SyncBackend):
-    """Connects only to public addresses. It resolves the name itself, so that no second answer slips in."""
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise httpcore.ConnectError("the name cannot be resolved") from error
-        addresses = [ipaddress.ip_address(str(info[4][0])) for info in found]
-        if not addresses or not all(address.is_global for address in addresses):
-            raise httpcore.ConnectError("not a public address")
-        return super().connect_tcp(str(addresses[0]), port, timeout, local_address, socket_options)
