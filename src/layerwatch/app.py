@@ -36,7 +36,7 @@ from layerwatch.config import Settings
 from layerwatch.contexts import ContextError, ContextIds, Contexts
 from layerwatch.contexts.outage import Outage
 from layerwatch.contexts.spool import Spool
-from layerwatch.contexts.sweep import sweep_forever
+from layerwatch.contexts.sweep import make_room, sweep_forever
 from layerwatch.fleet import Admission, Bounds, Capacity, LiveLoad, Pacer, Throttled
 from layerwatch.fleet.regions import Chooser
 from layerwatch.fleet.service import Heart, Numbers
@@ -83,6 +83,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(parts.database.migrate)
+        await asyncio.to_thread(make_room, parts.database, parts.clock.now())
         await parts.outage.catch_up()
         parts.capacity.calibrate(await calibrate(parts.vision))
         log.info("ready", model=parts.vision.model_version, capacity=round(parts.capacity.per_second, 1))
@@ -93,7 +94,7 @@ def create_app(
         chores = [
             asyncio.create_task(heart.beat_forever()),
             asyncio.create_task(parts.outage.mend_forever()),
-            asyncio.create_task(sweep_forever(parts.database, parts.clock)),
+            asyncio.create_task(sweep_forever(parts.database, parts.clock, speed=parts.settings.clock_speed)),
             asyncio.create_task(keep_house_forever(_housekeeper(parts), parts.clock)),
         ]
         yield

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from layerwatch.clock import Clock
 from layerwatch.contexts.replay import LateCharge, book, tidy
@@ -26,6 +26,9 @@ PROBE = 0.5
 
 BATCH = 250
 """Units booked in one transaction: some tens of milliseconds, in about ten statements."""
+
+LOOKS = 5
+"""How often units are booked anew when another node did the same at the same moment."""
 
 
 class Outage:
@@ -99,8 +102,7 @@ class Outage:
             except (StorageError, OSError):
                 raise
             except Exception:
-                # Another node booked the same print at the same moment, or one of them cannot be booked at
-                # all: that one must not hold up the others.
+                # One of them cannot be booked at all; it must not hold up the others.
                 for line in lines:
                     self._book_or_reject(line)
             self._spool.replayed(lines)
@@ -108,7 +110,13 @@ class Outage:
     def _book(self, lines: list[bytes]) -> None:
         units = [Unit.from_line(line) for line in lines]
         now = self._clock.now()
-        self.reach.database.transact(lambda session: book(session, units, self._charge, now))
+        for look in range(1, LOOKS + 1):
+            try:
+                self.reach.database.transact(lambda session: book(session, units, self._charge, now))
+                return
+            except IntegrityError:
+                if look == LOOKS:
+                    raise
 
     def _book_or_reject(self, line: bytes) -> None:
         try:

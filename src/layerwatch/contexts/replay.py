@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, cast
 
-from sqlalchemy import Table, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Table, bindparam, delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from layerwatch.accounts import Caller
@@ -32,6 +32,12 @@ _BOOKED = cast(Table, ReplayedUnit.__table__)
 _THIS = (_CONTEXTS.c.id == bindparam("context"), _CONTEXTS.c.expires_at == bindparam("expires"))
 _COUNT = update(_CONTEXTS).where(*_THIS).values(revision=_CONTEXTS.c.revision + bindparam("units"))
 _MOVE = _COUNT.values({name: bindparam(f"new_{name}") for name in rows.Moved._fields})
+_COLUMNS = [column.name for column in _CONTEXTS.c]
+_ADD = text(
+    f"INSERT INTO contexts ({', '.join(_COLUMNS)})"
+    f" VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) ON CONFLICT DO NOTHING"
+).bindparams(*(bindparam(column.name, type_=column.type) for column in _CONTEXTS.c))
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LateCharge(Protocol):
@@ -50,7 +56,8 @@ def book(session: Session, units: Sequence[Unit], charge: LateCharge, now: datet
     """Book units in the order in which they were answered; how many were not yet booked, by whichever node.
 
     Of several with one Idempotency-Key on one context the first counts. Raises IntegrityError if another
-    process does the same at the same moment: then nothing was booked, and another look finds what it left.
+    process books the same unit, or answers the same key, at the same moment: then nothing was booked, and
+    another look finds what it left.
     """
     new = _without_booked(session, units, now)
     seen = _lock_contexts(session, new)
@@ -71,12 +78,23 @@ def _without_booked(session: Session, units: Sequence[Unit], now: datetime) -> l
 
 
 def _lock_contexts(session: Session, units: Iterable[Unit]) -> dict[str, datetime]:
-    """Hold the units' contexts; when each was last inspected. Those without a row are left out."""
-    ids = {unit.context.id for unit in units}
-    days = {unit.context.expires_at for unit in units}
+    """Hold the units' contexts, each with a row from now on; when each was last inspected."""
+    contexts = {unit.context.id: unit for unit in units}
+    if not contexts:
+        return {}
+    here = (
+        _CONTEXTS.c.id.in_(contexts),
+        _CONTEXTS.c.expires_at.in_({unit.context.expires_at for unit in contexts.values()}),
+    )
+    missing = sorted(contexts.keys() - set(session.scalars(select(_CONTEXTS.c.id).where(*here))))
+    if missing:
+        never = {context: contexts[context].moved._replace(inspected_at=_LONG_AGO) for context in missing}
+        session.execute(
+            _ADD, [rows.as_row(contexts[context].context, 0, never[context]) for context in missing]
+        )
     found = session.execute(
         select(_CONTEXTS.c.id, _CONTEXTS.c.inspected_at)
-        .where(_CONTEXTS.c.id.in_(ids), _CONTEXTS.c.expires_at.in_(days))
+        .where(*here)
         .order_by(_CONTEXTS.c.id)
         .with_for_update()
     )
@@ -85,13 +103,15 @@ def _lock_contexts(session: Session, units: Iterable[Unit]) -> dict[str, datetim
 
 def _keep_answers(session: Session, units: Sequence[Unit]) -> list[Unit]:
     """Store the answers to Idempotency-Keys; the units without those whose key was answered already."""
-    keys = {(unit.context.id, unit.key) for unit in units if unit.key is not None}
-    days = {unit.context.expires_at for unit in units}
+    keyed = [unit for unit in units if unit.key is not None]
     answered: set[tuple[str, str | None]] = set()
-    if keys:
+    if keyed:
+        # Plain lists find a few rows more than pairs would, but by index.
         found = session.execute(
             select(_ANSWERS.c.context_id, _ANSWERS.c.key).where(
-                tuple_(_ANSWERS.c.context_id, _ANSWERS.c.key).in_(keys), _ANSWERS.c.expires_at.in_(days)
+                _ANSWERS.c.context_id.in_({unit.context.id for unit in keyed}),
+                _ANSWERS.c.key.in_({unit.key for unit in keyed}),
+                _ANSWERS.c.expires_at.in_({unit.context.expires_at for unit in keyed}),
             )
         )
         answered = {(row.context_id, row.key) for row in found}
@@ -113,22 +133,17 @@ def _move_contexts(session: Session, units: Sequence[Unit], seen: dict[str, date
     by_context: dict[str, list[Unit]] = defaultdict(list)
     for unit in units:
         by_context[unit.context.id].append(unit)
-    added: list[dict[str, Any]] = []
     moved: list[dict[str, Any]] = []
     counted: list[dict[str, Any]] = []
     for context_id in sorted(by_context):
         mine = by_context[context_id]
         newest = max(mine, key=lambda unit: unit.moved.inspected_at)
-        last = seen.get(context_id)
-        if last is None:
-            added.append(rows.as_row(newest.context, len(mine), newest.moved))
-            continue
         here = {"context": context_id, "expires": newest.context.expires_at, "units": len(mine)}
-        if newest.moved.inspected_at > last:
+        if newest.moved.inspected_at > seen[context_id]:
             moved.append(here | {f"new_{name}": value for name, value in newest.moved._asdict().items()})
         else:
             counted.append(here)
-    for statement, values in ((insert(_CONTEXTS), added), (_MOVE, moved), (_COUNT, counted)):
+    for statement, values in ((_MOVE, moved), (_COUNT, counted)):
         if values:
             session.execute(statement, values)
 

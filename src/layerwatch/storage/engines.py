@@ -18,7 +18,7 @@ POSTGRES_STATEMENT_MS = 10_000
 
 POSTGRES_CONNECT_S = 5
 
-_CONFLICTS = {"40001", "40P01"}  # serialization_failure, deadlock_detected
+_CONFLICTS = {"40001", "40P01", "55P03"}  # serialization_failure, deadlock_detected, lock_not_available
 _GOING_AWAY = {"57P01", "57P02", "57P03"}  # the server shuts down, crashed, is starting: a failover
 
 

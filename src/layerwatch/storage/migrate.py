@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import pkgutil
 from pathlib import Path
 
 from alembic import command
@@ -49,7 +47,7 @@ def all_tables() -> MetaData:
     """The metadata with every domain's `models.py` loaded."""
     import layerwatch
 
-    for package in pkgutil.iter_modules(layerwatch.__path__, "layerwatch."):
-        if package.ispkg and importlib.util.find_spec(f"{package.name}.models"):
-            importlib.import_module(f"{package.name}.models")
+    # By file: a room whose extra is not installed cannot be imported, and need not be.
+    for models in sorted(Path(layerwatch.__file__).parent.glob("*/models.py")):
+        importlib.import_module(f"layerwatch.{models.parent.name}.models")
     return Base.metadata
