@@ -20,10 +20,10 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from layerwatch import console
+from layerwatch import console, tracing
 from layerwatch.accounts import CallerRefused, KeyRing
 from layerwatch.accounts.mail import mailer_for
-from layerwatch.api import health, openapi, routes
+from layerwatch.api import health, obico, openapi, routes
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
 from layerwatch.api.guard import Guard
 from layerwatch.api.metrics import Metrics
@@ -33,11 +33,13 @@ from layerwatch.billing.payments import payments_of
 from layerwatch.billing.terms import Terms
 from layerwatch.clock import Clock, SystemClock
 from layerwatch.config import Settings
+from layerwatch.console import status
 from layerwatch.contexts import ContextError, ContextIds, Contexts
 from layerwatch.contexts.outage import Outage
 from layerwatch.contexts.spool import Spool
 from layerwatch.contexts.sweep import make_room, sweep_forever
 from layerwatch.fleet import Admission, Bounds, Capacity, LiveLoad, Pacer, Throttled
+from layerwatch.fleet.diary import Diary
 from layerwatch.fleet.regions import Chooser
 from layerwatch.fleet.service import Heart, Numbers
 from layerwatch.improve import ExampleStore, ModelRegistry, RecentPictures
@@ -78,6 +80,8 @@ def create_app(
     colleagues, seat: where several processes are one server, the others, and this one's name among them.
     Opens the database (without asking it anything) and loads the detector. Raises ConfigError, ModelError.
     """
+    if settings.traces == "otlp" and not tracing.on():
+        tracing.start(settings.region, seat)
     parts = build(settings, clock=clock, vision=vision, colleagues=colleagues)
 
     @asynccontextmanager
@@ -97,8 +101,13 @@ def create_app(
             asyncio.create_task(sweep_forever(parts.database, parts.clock, speed=parts.settings.clock_speed)),
             asyncio.create_task(keep_house_forever(_housekeeper(parts), parts.clock)),
         ]
+        if parts.diary:
+            chores.append(asyncio.create_task(parts.diary.keep_forever(parts.reach)))
         yield
         await heart.stop()
+        if parts.diary:
+            with suppress(StorageError):
+                await parts.diary.write(parts.reach)
         if parts.colleagues:
             await parts.colleagues.close()
         for chore in chores:
@@ -108,6 +117,8 @@ def create_app(
         await asyncio.to_thread(parts.outage.close)
         await asyncio.to_thread(parts.vision.close)
         await asyncio.to_thread(parts.database.close)
+        if settings.traces == "otlp":
+            await asyncio.to_thread(tracing.stop)
 
     app = FastAPI(
         title="Layerwatch",
@@ -115,13 +126,17 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(Guard, metrics=parts.metrics)],
+        middleware=[Middleware(Guard, metrics=parts.metrics, diary=parts.diary)],
     )
     app.state.parts = parts
     app.include_router(routes.router)
     app.include_router(health.router)
     openapi.install(app)
+    if settings.obico_api:
+        obico.install(app, parts)
     console.install(app, parts)
+    if settings.status_page:
+        status.install(app, parts)
     _answer_errors(app, parts)
     return app
 
@@ -170,6 +185,7 @@ def build(
         metrics=metrics,
         terms=terms,
         colleagues=colleagues(metrics) if colleagues else None,
+        diary=Diary(settings.region, lambda: reach.away) if settings.status_page else None,
     )
     _show(parts)
     return parts

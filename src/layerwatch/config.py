@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from layerwatch.errors import UserError
+from layerwatch.outgoing import Reachable
 from layerwatch.secret import Secrets, read_or_create
 
 
@@ -166,9 +167,28 @@ class Settings(BaseSettings):
         False, description="Let customers' webhooks reach private addresses: only in one's own house."
     )
 
+    obico_api: bool = Field(
+        False,
+        description="Also answer as Obico's ML API does (GET /p/?img=URL and /hc/), for tools that speak it. "
+        "No account and no bill stand behind it.",
+    )
+    obico_token: SecretStr = Field(
+        SecretStr(""), description="Bearer token that these calls must carry. Empty: none is asked for."
+    )
+    obico_hosts: str = Field(
+        "",
+        description="Hosts and networks, besides public addresses, that pictures may be fetched from: "
+        "192.168.1.0/24, octopi.local. Empty: nothing in private networks.",
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="console for people, json for machines, auto: console on a terminal."
+    )
+    status_page: bool = Field(
+        False,
+        description="Show everybody at /status how the regions are and were. Set it alike on all nodes: only "
+        "those that have it note down what it shows.",
     )
     traces: Literal["off", "otlp"] = Field(
         "off",
@@ -193,6 +213,12 @@ class Settings(BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("needs its scheme, as in https://eu.example.org")
         return value.rstrip("/")
+
+    @field_validator("obico_hosts")
+    @classmethod
+    def _hosts(cls, value: str) -> str:
+        Reachable.parse(value)
+        return value
 
     @field_validator("secret")
     @classmethod

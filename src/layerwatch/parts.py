@@ -12,6 +12,7 @@ from layerwatch.config import Settings
 from layerwatch.contexts import ContextIds, Contexts
 from layerwatch.contexts.outage import Outage
 from layerwatch.fleet import Admission, Capacity, LiveLoad, Pacer
+from layerwatch.fleet.diary import Diary
 from layerwatch.fleet.regions import Chooser
 from layerwatch.improve import ExampleStore, RecentPictures
 from layerwatch.secret import Secrets
@@ -70,3 +71,5 @@ class Parts:
     terms: Terms
     colleagues: Colleagues | None
     """None in a server of one process."""
+    diary: Diary | None
+    """None without the status page."""

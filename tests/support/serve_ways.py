@@ -69,6 +69,9 @@ def on_ray(settings: Settings) -> Iterator[None]:
         "RAY_TMPDIR": folder,
         "RAY_ADDRESS": f"127.0.0.1:{RAY_PORT}",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # On a busy machine Ray would take its own proxy for dead and start it again and again.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "120",
         "PYTHONPATH": str(ROOT),
     }
     serve_file = Path(folder) / "serve.yaml"

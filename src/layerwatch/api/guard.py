@@ -12,19 +12,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from layerwatch import tracing
 from layerwatch.api.errors import internal
 from layerwatch.api.metrics import Metrics
+from layerwatch.fleet.diary import Diary
 
 log = structlog.get_logger(__name__)
 
 NOT_TRACED = {"/livez", "/readyz", "/metrics"}
 """What machines ask every few seconds."""
 
+DETECTION = "/api/"
+"""How the routes begin whose calls the status page tells of."""
+
 
 class Guard:
     """ASGI middleware. It stands outermost, so that nothing leaves without an X-Request-Id."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, diary: Diary | None = None) -> None:
         self._app = app
         self._metrics = metrics
+        self._diary = diary
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,6 +73,8 @@ class Guard:
         passed = time.perf_counter() - began
         self._metrics.answered(_route(scope), status, passed)
         traced.answered(scope["method"], _route(scope), status)
+        if self._diary is not None and _route(scope).startswith(DETECTION):
+            self._diary.called(status, passed, crashed=_crashed(status, scope))
         log.info(
             "request",
             method=scope["method"],
@@ -76,6 +83,11 @@ class Guard:
             ms=round(passed * 1000, 1),
             **scope.get("state", {}).get("log", {}),
         )
+
+
+def _crashed(status: int, scope: Scope) -> bool:
+    """Whether it is our fault. A context that nobody knows is a 500, too, by the contract."""
+    return status >= 500 and status != 503 and "why" not in scope.get("state", {}).get("log", {})
 
 
 def _route(scope: Scope) -> str:

@@ -70,6 +70,12 @@ class Metrics:
             registry=registry,
         )
         self._contexts = Counter("layerwatch_contexts_total", "Contexts opened.", registry=registry)
+        self._drop_ins = Counter(
+            "layerwatch_obico_pictures_total",
+            "Calls in Obico's form by what came of them.",
+            ("outcome",),
+            registry=registry,
+        )
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """A request was answered."""
@@ -83,6 +89,10 @@ class Metrics:
     def opened(self) -> None:
         """A context was opened."""
         self._contexts.inc()
+
+    def dropped_in(self, outcome: str) -> None:
+        """A call in Obico's form was answered: failure, clear, unfit, or why it was not looked at."""
+        self._drop_ins.labels(outcome).inc()
 
     def inspected(self, answer: Answer, repeated: bool) -> None:
         """A Process call succeeded."""

@@ -71,8 +71,22 @@ def _environment() -> Environment:
         "day": lambda at: f"{at.astimezone(UTC):%Y-%m-%d}" if at else "–",  # noqa: RUF001
         "minute": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else "never",
         "ago": ago,
+        "share": share,
+        "within": within,
     }
     return environment
+
+
+def share(part: float) -> str:
+    """A share in percent, cut and not rounded: what is less than whole never reads 100 %."""
+    return "100 %" if part >= 1.0 else f"{int(part * 10_000) / 100:.2f} %"
+
+
+def within(limit_ms: int | None, calls: int) -> str:
+    """A time of which only an upper bound is known."""
+    if limit_ms is None:
+        return "over 2 s" if calls else "no calls"
+    return f"{limit_ms} ms" if limit_ms < 1000 else f"{limit_ms // 1000} s"
 
 
 def ago(span: timedelta | datetime, now: datetime | None = None) -> str:

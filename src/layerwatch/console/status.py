@@ -1,0 +1,119 @@
+"""The public status page, as HTML and as JSON. Who looks at it is asked for nothing.
+
+It is computed at most once in `FRESH` seconds, whoever asks, and shows nothing that a customer or an attacker
+could use: no addresses, no nodes, no accounts, no versions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+
+from layerwatch.console.render import render
+from layerwatch.console.web import HEADERS
+from layerwatch.fleet.status import Status, status
+from layerwatch.parts import Parts
+from layerwatch.storage import StorageError
+
+FRESH = 15.0
+"""Seconds for which an answer is good, here and in caches on the way."""
+
+
+def install(app: Starlette, parts: Parts) -> None:
+    """Put `/status` and `/status.json` into an application."""
+    board = _Board(parts)
+    app.add_route("/status", board.page, methods=["GET", "HEAD"], include_in_schema=False)
+    app.add_route("/status.json", board.data, methods=["GET", "HEAD"], include_in_schema=False)
+
+
+class _Board:
+    """The two pages, over what was last learned."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._known: Status | None = None
+        self._asked = float("-inf")
+        self._away = False
+        self._asking = asyncio.Lock()
+
+    async def page(self, request: Request) -> Response:
+        """For people."""
+        await self._ask()
+        return _cacheable(request, render("status.html", 200, self._values()))
+
+    async def data(self, request: Request) -> Response:
+        """For programs; see docs/operations.md."""
+        await self._ask()
+        known = self._known
+        told = {
+            "At": known.at if known else None,
+            "Verdict": self._values()["verdict"],
+            "Database": "away" if self._away else "there",
+            "Regions": [_in_wire_case(asdict(region)) for region in known.regions] if known else [],
+            "Incidents": [_in_wire_case(asdict(one)) for one in known.incidents] if known else [],
+        }
+        body = json.dumps(told, default=_as_text)
+        return _cacheable(request, Response(body, media_type="application/json"))
+
+    async def _ask(self) -> None:
+        """Learn anew when it is time to. What was known holds while the database is away."""
+        async with self._asking:
+            if time.monotonic() - self._asked < FRESH:
+                return
+            try:
+                self._known = await self._parts.reach.look(lambda session: status(session, datetime.now(UTC)))
+                self._away = False
+            except StorageError:
+                self._away = True
+            self._asked = time.monotonic()
+
+    def _values(self) -> dict[str, Any]:
+        known = self._known
+        regions = known.regions if known else ()
+        down = [region.name for region in regions if region.state == "down"]
+        troubled = [region.name for region in regions if region.trouble]
+        if self._away:
+            verdict = "away"
+        elif regions and len(down) == len(regions):
+            verdict = "down"
+        elif down:
+            verdict = "partly down"
+        elif troubled:
+            verdict = "troubled"
+        else:
+            verdict = "up"
+        return {"status": known, "verdict": verdict, "here": self._parts.settings.region}
+
+
+def _cacheable(request: Request, response: Response) -> Response:
+    mark = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:20]}"'
+    headers = {**HEADERS, "Cache-Control": f"public, max-age={FRESH:.0f}", "ETag": mark}
+    if request.headers.get("if-none-match") == mark:
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return response
+
+
+def _in_wire_case(values: dict[str, Any]) -> dict[str, Any]:
+    """Keys as in the API's answers: `up_24h` is `Up24h`."""
+    return {
+        "".join(word[:1].upper() + word[1:] for word in key.split("_")): (
+            [_in_wire_case(one) for one in value] if key == "days" else value
+        )
+        for key, value in values.items()
+    }
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
