@@ -112,7 +112,7 @@ class Batcher(Generic[Item, Result]):
             worker.join()
 
     def _work(self) -> None:
-        _step_back()
+        step_back()
         while (batch := self._take()) is not None:
             if batch:
                 self._run_batch(batch)
@@ -162,7 +162,7 @@ class Batcher(Generic[Item, Result]):
             logger.exception("The callback for batch reports failed")
 
 
-def _step_back() -> None:
+def step_back() -> None:
     """Let the threads that answer go before this one when cores are scarce.
 
     A server in overload must refuse in milliseconds, but the detector's threads have every core: without this

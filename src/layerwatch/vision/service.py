@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from layerwatch import tracing
-from layerwatch.vision.batching import Batcher, BatchReport
+from layerwatch.vision.batching import Batcher, BatchReport, step_back
 from layerwatch.vision.boxes import find_boxes, heat_map
 from layerwatch.vision.condition import Measures, judge, measure
 from layerwatch.vision.detector import Detector, OnnxDetector, Picture, RawDetection
@@ -72,7 +72,7 @@ class Vision:
         self._closed = False
         self._lock = threading.Lock()
         self._decoders = ThreadPoolExecutor(
-            decoders or usable_cores(), thread_name_prefix="layerwatch-decode"
+            decoders or usable_cores(), thread_name_prefix="layerwatch-decode", initializer=step_back
         )
         self._batcher: Batcher[_Prepared, Evidence] = Batcher(
             self._look,
