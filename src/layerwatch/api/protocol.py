@@ -64,6 +64,14 @@ class PatientProtocol(HttpToolsProtocol):
         self._allow(None)
         super().connection_lost(exc)
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn says None; asyncio asks for this
+        """A client that closed its half after a whole request (`nc -N`, some embedded stacks) still gets the
+        answer. One that did so before can never finish: it is dropped, and what it began is not billed."""
+        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
     def data_received(self, data: bytes) -> None:
         self._ended = False
         super().data_received(data)

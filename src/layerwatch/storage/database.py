@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -186,5 +186,7 @@ def _translated() -> Iterator[None]:
     """Turn 'cannot be reached, is locked, full or read-only' into StorageUnavailable."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except (DBAPIError, PoolTimeout) as error:
+        if isinstance(error, DBAPIError) and not engines.is_unavailable(error):
+            raise
         raise StorageUnavailable(f"the database is not available: {type(error).__name__}") from error

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 SQLITE_BUSY_MS = 5000
 """How long SQLite waits for another process's writer (the CLI beside the server)."""
@@ -20,6 +20,7 @@ POSTGRES_CONNECT_S = 5
 
 _CONFLICTS = {"40001", "40P01", "55P03"}  # serialization_failure, deadlock_detected, lock_not_available
 _GOING_AWAY = {"57P01", "57P02", "57P03"}  # the server shuts down, crashed, is starting: a failover
+_READ_ONLY = "25006"  # read_only_sql_transaction: a standby that was not promoted yet
 
 
 def connect(url: str, *, connections: int) -> Engine:
@@ -85,6 +86,13 @@ def _postgres(url: URL, connections: int) -> Engine:
             "options": f"-c statement_timeout={POSTGRES_STATEMENT_MS} -c timezone=UTC",
         },
     )
+
+
+def is_unavailable(error: DBAPIError) -> bool:
+    """Whether the database cannot be reached or written now, whatever the work: away, full, read-only …"""
+    if isinstance(error, OperationalError | InterfaceError):
+        return True
+    return getattr(error.orig, "sqlstate", None) == _READ_ONLY
 
 
 def may_retry(error: DBAPIError, committing: bool) -> bool:
