@@ -52,6 +52,8 @@ FRESH_FOR = 10.0
 """A picture that surely was not judged is sent again up to this age; later, a new one is taken."""
 ANSWER_FOR = 60.0
 """A picture whose answer may only have been lost is sent again, under the same key, up to this age."""
+LONGEST_LEAD = 5.0
+"""A camera that takes long is asked that much earlier, so that its picture is there when it may be sent."""
 SHORTEST_INTERVAL = 20
 """The contract's shortest, for when the service says "too soon" or "too busy" without saying how long."""
 
@@ -142,6 +144,7 @@ class InspectionLoop:
         self._resumed_told = True
         self._service_failures = 0
         self._camera_failures = 0
+        self._lead = 0.0
 
     @property
     def due_in(self) -> float:
@@ -178,8 +181,8 @@ class InspectionLoop:
             elif self.paused:
                 waiting = self._feedback and self.context is not None
                 yield Wait(max(0.0, self._feedback_due - self._now()) if waiting else None)
-            elif self._now() < self.due:
-                yield Wait(self.due - self._now())
+            elif self._now() < self.due - self._lead:
+                yield Wait(self.due - self._lead - self._now())
             else:
                 yield from self._look()
 
@@ -192,7 +195,11 @@ class InspectionLoop:
                 yield from self._failed(error)
                 return
         pending = yield from self._picture()
-        if pending is None or self.paused or self.stopping:
+        if pending is None:
+            return
+        while self._now() < self.due and not self.paused and not self.stopping:
+            yield Wait(self.due - self._now())
+        if self.paused or self.stopping:
             return
         try:
             inspection: Inspection = yield Inspect(self.context, pending.jpeg, pending.key)
@@ -214,8 +221,10 @@ class InspectionLoop:
             if self._now() - pending.taken_at <= (ANSWER_FOR if pending.unsure else FRESH_FOR):
                 return pending
             self._pending = None
+        began = self._now()
         try:
             picture = yield TakePicture()
+            self._lead = min(self._now() - began, LONGEST_LEAD)
             if picture is None:
                 self._camera_pause()
                 return None

@@ -18,14 +18,12 @@ from pathlib import Path
 
 import httpx
 from sdk.tests.real.klippy import Klippy
-from sdk.tests.real.scene import Report, stop
+from sdk.tests.real.scene import Report, free_port, stop
 from sdk.tests.stand_ins.machine import Machine
 
 from layerwatch_sdk.printers.base import Printer, PrinterError, PrinterState
 from layerwatch_sdk.printers.moonraker import Moonraker
 from layerwatch_sdk.printers.moonraker_socket import MoonrakerSocket
-
-PORT = 7987
 
 CONFIG = """
 [server]
@@ -114,9 +112,10 @@ class RealMoonraker:
         for name in ("config", "logs", "gcodes", "database"):
             (folder / name).mkdir(exist_ok=True)
         trusted = "10.255.255.0/24" if strict else "127.0.0.1/32"
-        config = CONFIG.format(port=PORT, folder=folder, trusted=trusted, strict=strict)
+        port = free_port()
+        config = CONFIG.format(port=port, folder=folder, trusted=trusted, strict=strict)
         (folder / "config" / "moonraker.conf").write_text(config)
-        self.url = f"http://127.0.0.1:{PORT}"
+        self.url = f"http://127.0.0.1:{port}"
         self._log = (folder / "run.log").open("w")
         self._process = subprocess.Popen(
             [python, "-m", "moonraker", "-d", str(folder), "-n"], stdout=self._log, stderr=subprocess.STDOUT

@@ -89,6 +89,11 @@ async def run(octo: RealOctoPrint) -> int:
             octo.call("POST", "/api/settings", json={"plugins": plugins})
 
         await asyncio.to_thread(configure)
+        kept = (await asyncio.to_thread(octo.call, "GET", "/api/settings")).json()["plugins"]["layerwatch"]
+        report.line(kept["server"] == url and kept["pause_level"] == 3, "its settings are taken and kept")
+        page = (await asyncio.to_thread(octo.call, "GET", "/")).text
+        for field in ("layerwatch-server", "layerwatch-key", "layerwatch-level"):
+            report.line(f'id="{field}"' in page, f"its settings page has {field}")
         await asyncio.to_thread(octo.start_print, "plugin.gcode")
         report.line(
             await becomes(octo, "Paused"), f"the plugin pauses the print after {service.pictures} pictures"

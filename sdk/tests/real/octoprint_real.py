@@ -23,14 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from sdk.tests.real.scene import Filmed, Report, layerwatch_server, stop, wait_for, watching
+from sdk.tests.real.scene import Filmed, Report, free_port, layerwatch_server, stop, wait_for, watching
 
 from layerwatch.simulator import Simulation
 from layerwatch_sdk.cameras.finders import octoprint_camera
 from layerwatch_sdk.printers.base import PrinterError, PrinterState
 from layerwatch_sdk.printers.octoprint import OctoPrint
 
-PORT = 5987
 ONSET = 240.0
 SEED = 21
 """A print whose spaghetti grows as it does: nothing to see at first, half grown after about four minutes."""
@@ -56,14 +55,15 @@ class RealOctoPrint:
 
     def __init__(self, program: str, folder: Path) -> None:
         self.key = secrets.token_hex(16).upper()
-        self.url = f"http://127.0.0.1:{PORT}"
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
         self._headers = {"X-Api-Key": self.key}
         (folder / "config.yaml").write_text(CONFIG.format(key=self.key, salt=secrets.token_hex(16)))
         self._log = (folder / "run.log").open("w")
         self._process = subprocess.Popen(
             [
                 *[program, "--basedir", str(folder), "serve", "--iknowwhatimdoing"],
-                *["--host", "127.0.0.1", "--port", str(PORT)],
+                *["--host", "127.0.0.1", "--port", str(port)],
             ],
             stdout=self._log,
             stderr=subprocess.STDOUT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -60,6 +61,13 @@ def layerwatch_server(folder: Path, speed: float) -> Iterator[tuple[str, str]]:
             yield url, json.loads(made.stdout)["key"]
         finally:
             stop(serving_process)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 def stop(process: subprocess.Popen[Any]) -> None:
