@@ -65,8 +65,8 @@ class Server:
 
 
 @contextmanager
-def serving(cores: list[int]) -> Iterator[Server]:
-    """`layerwatch serve` on these cores, with a key."""
+def serving(cores: list[int], *options: str) -> Iterator[Server]:
+    """`layerwatch serve` on these cores, with a key. options: more of its own."""
     with tempfile.TemporaryDirectory(prefix="layerwatch-bench-") as folder:
         program = [sys.executable, "-m", "layerwatch"]
         made = subprocess.run(
@@ -76,7 +76,10 @@ def serving(cores: list[int]) -> Iterator[Server]:
             text=True,
         )
         started = subprocess.Popen(
-            [*program, "serve", "--port", "0", "--data-dir", folder, "--json", "--log-level", "warning"],
+            [
+                *(*program, "serve", "--port", "0", "--data-dir", folder),
+                *("--json", "--log-level", "warning", *options),
+            ],
             stdout=subprocess.PIPE,
             text=True,
             preexec_fn=lambda: os.sched_setaffinity(0, cores),

@@ -277,8 +277,11 @@ def _show(parts: Parts) -> None:
 
     gauge("capacity_per_second", "Measured inspections a second.", lambda: parts.capacity.per_second)
     gauge("inspections_under_way", "Pictures being judged.", lambda: parts.admission.under_way)
+    started_at = time.time()
+    gauge("started_at_seconds", "When this process started, Unix time.", lambda: started_at)
     gauge("database_away", "1 while the database is out of reach.", lambda: parts.reach.away)
     gauge("spool_units", "Inspections answered but not yet booked.", lambda: parts.outage.waiting)
+    gauge("billing_lag_seconds", "For how long there have been such.", lambda: parts.outage.lag)
     gauge("upload_bytes_held", "Bytes of uploads in memory.", lambda: parts.admission.bytes_held)
     gauge("stretch", "Factor on the rest intervals.", lambda: parts.pacer.stretch(parts.clock.now()))
     for name in ("healthy", "suspicious"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from tests.support.servers import Server
 DEPLOY = Path(__file__).parents[2] / "deploy"
 BOARD = DEPLOY / "grafana" / "dashboards" / "layerwatch.json"
 ALERTS = DEPLOY / "prometheus" / "alerts.yml"
+OPERATIONS = DEPLOY.parent / "docs" / "operations.md"
 
 
 @pytest.fixture
@@ -44,3 +47,25 @@ def test_every_setting_in_the_deployment_exists() -> None:
     named = {name.lower() for name in re.findall(r"LAYERWATCH_([A-Z_]+)", text)}
     assert named <= set(Settings.model_fields)
     assert {"database", "secret", "region", "public_url"} <= named
+
+
+def test_every_metric_is_told_of_in_the_documentation(metrics: set[str]) -> None:
+    told = set(re.findall(r"`(layerwatch_[a-z_]+)`", OPERATIONS.read_text()))
+    families = {name for name in metrics if name.startswith("layerwatch_")}
+    samples = {f"{name}{end}" for name in told for end in ("_bucket", "_count", "_sum")}
+    assert {name for name in families if name not in told | samples and f"{name}_total" not in told} == set()
+    assert told <= families | {f"{name}_total" for name in families}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool comes with Prometheus")
+@pytest.mark.parametrize("what", [("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")])
+def test_the_alert_rules_are_valid_and_fire_when_they_should(what: tuple[str, ...]) -> None:
+    result = subprocess.run(["promtool", *what], cwd=ALERTS.parent, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_ray_file_names_deployments_and_settings_that_exist() -> None:
+    text = (DEPLOY / "ray" / "serve.yaml").read_text()
+    assert set(re.findall(r"- name: ([A-Z]\w+)", text)) == {"Api", "Detectors"}
+    args = text.split("    args:\n")[1].split("    deployments:\n")[0]
+    assert set(re.findall(r"^      (\w+):", args, re.MULTILINE)) <= set(Settings.model_fields)

@@ -8,6 +8,7 @@ import pytest
 
 from layerwatch.fleet.diary import Diary, Hour, add
 from layerwatch.fleet.models import Node, StatusHour
+from layerwatch.fleet.service import forget
 from layerwatch.fleet.status import RegionStatus, Status, status
 from layerwatch.storage import Database
 
@@ -134,6 +135,15 @@ def test_trouble_in_the_last_minutes_goes_on(database: Database, kind: str) -> N
     told = read(database, later)
     assert told.regions[0].trouble is None
     assert told.incidents[0].until == NOON + 55 * MINUTE
+
+
+def test_a_region_that_is_gone_for_good_can_be_forgotten(database: Database) -> None:
+    write(database, {NOON: Hour(up=1)})
+    write(database, {NOON: Hour(up=1)}, "us")
+    with database.begin() as session:
+        assert forget(session, "us")
+        assert not forget(session, "nowhere")
+    assert [region.name for region in read(database, NOON + MINUTE).regions] == ["eu"]
 
 
 def test_what_is_older_than_90_days_is_forgotten(database: Database) -> None:

@@ -62,6 +62,22 @@ def undrain(
     _say(region, False, as_json)
 
 
+@app.command()
+def forget(
+    region: Name, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """Take a region that is gone for good off the status page. Its history cannot be brought back."""
+    with office(data_dir, config) as at, at.database.begin() as session:
+        if region in {known.name for known in fleet.regions(session, at.now)}:
+            fail(f"the region {region!r} lives: end its nodes first")
+        if not fleet.forget(session, region):
+            fail(f"nothing is known of a region {region!r}")
+    if as_json:
+        show({"region": region, "forgotten": True})
+    else:
+        typer.echo(f"{region} is forgotten.")
+
+
 def _say(region: str, draining: bool, as_json: bool) -> None:
     if as_json:
         show({"region": region, "draining": draining})

@@ -7,6 +7,7 @@ tries the database, books everything in order, and only when nothing is left let
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -40,6 +41,7 @@ class Outage:
         self._charge = charge
         self._clock = clock
         self._under_way = 0
+        self._behind_since: float | None = None
         # Threads of its own: the database's may all hang in it.
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="layerwatch-spool")
         self._booking = ThreadPoolExecutor(1, thread_name_prefix="layerwatch-replay")
@@ -48,6 +50,15 @@ class Outage:
     def waiting(self) -> int:
         """Units in the spool."""
         return self._spool.waiting
+
+    @property
+    def lag(self) -> float:
+        """Seconds for which there have been units that are not booked; 0 if there are none."""
+        if not self.waiting:
+            self._behind_since = None
+        elif self._behind_since is None:
+            self._behind_since = time.monotonic()
+        return 0.0 if self._behind_since is None else time.monotonic() - self._behind_since
 
     async def keep(self, unit: Unit) -> None:
         """Put a unit on the disk. Raises StorageUnavailable if it cannot be kept: then there is no answer."""
@@ -59,6 +70,8 @@ class Outage:
             raise StorageUnavailable("neither the database nor the local spool can be written") from error
         finally:
             self._under_way -= 1
+        if self._behind_since is None:
+            self._behind_since = time.monotonic()
 
     async def catch_up(self) -> None:
         """Book what earlier processes left behind. For the start, before the first call."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from layerwatch.fleet.load import Prints
-from layerwatch.fleet.models import Draining, Node
+from layerwatch.fleet.models import Draining, Node, StatusHour
 from layerwatch.fleet.regions import Chooser, Region
 from layerwatch.storage import Reach, StorageError
 
@@ -67,6 +67,15 @@ def undrain(session: Session, region: str) -> bool:
     if row is not None:
         session.delete(row)
     return row is not None
+
+
+def forget(session: Session, region: str) -> bool:
+    """Drop what the status page knows of a region; False if that is nothing."""
+    for table in (Node, Draining):
+        session.execute(delete(table).where(table.region == region))
+    gone = session.execute(delete(StatusHour).where(StatusHour.region == region))
+    assert isinstance(gone, CursorResult)
+    return bool(gone.rowcount)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,228 @@
+"""One process, two workers and Ray Serve side by side on this machine; and a change of the model on Ray.
+
+    python benchmarks/serving.py                  throughput of each, about 4 minutes
+    python benchmarks/serving.py --change         calls dropped while the model changes under load
+    python benchmarks/serving.py --json
+
+Needs layerwatch[ray]; without it, `--ways one,workers`. The clients are this process and share the machine's
+cores with each server. Every server has the packaged detector, SQLite, and as many detector threads or
+replicas as there are cores. `one` is measured first and last: what differs between the two is the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import onnx
+import psutil
+from load import Caller, Phase, fresh_contexts
+from process import Server, serving, wait_until_ready
+from rich.console import Console
+from rich.table import Table
+from vision import made_up_picture
+
+from layerwatch.vision.models import packaged_models
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.support.ray_cluster import Cluster, cluster, serve_file
+
+CORES = len(os.sched_getaffinity(0))
+RAY_PORT = 8631
+AT_ONCE = (1, 8, 16)
+
+
+@contextmanager
+def on_ray() -> Iterator[tuple[Server, Cluster, dict[str, Any]]]:
+    """The server on Ray Serve with a key, its cluster, and the Serve file in force."""
+    with tempfile.TemporaryDirectory(prefix="layerwatch-bench-") as folder, cluster(CORES) as ray:
+        made = subprocess.run(
+            [
+                *(sys.executable, "-m", "layerwatch", "keys", "create", "--name", "benchmark"),
+                *("--data-dir", folder, "--json"),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        file = serve_file(
+            RAY_PORT,
+            {"data_dir": folder, "log_level": "warning"},
+            {"name": "Api", "autoscaling_config": {"min_replicas": 1, "max_replicas": 1}},
+            {
+                "name": "Detectors",
+                "user_config": {},
+                "ray_actor_options": {"num_cpus": 0.9},
+                "autoscaling_config": {"min_replicas": CORES, "max_replicas": CORES},
+            },
+        )
+        ray.deploy(file)
+        url = f"http://127.0.0.1:{RAY_PORT}"
+        wait_until_ready(url)
+        key = json.loads(made.stdout)["key"]
+        yield Server(psutil.Process(ray.pid), url, key, Path(folder) / "layerwatch.sqlite3"), ray, file
+
+
+def memory(server: Server) -> float:
+    """MiB that the server's processes have to themselves: what they share is counted in each."""
+    processes = [server.process, *server.process.children(recursive=True)]
+    return sum(one.memory_full_info().uss for one in processes if one.is_running()) / 2**20
+
+
+async def throughput(
+    name: str, server: Server, seconds: float, pictures: list[bytes]
+) -> list[dict[str, Any]]:
+    """A row for each number of clients that wait for their answers."""
+    caller = Caller(server, pictures, fresh_contexts(server))
+    await caller.at_once(8, 4.0)
+    rows = []
+    for clients in AT_ONCE:
+        phase = await caller.at_once(clients, seconds)
+        row = phase.row(name, memory(server))
+        rows.append({"way": name, "clients": clients} | {key: row[key] for key in SHOWN})
+    return rows
+
+
+SHOWN = ("answered_per_s", "p50_ms", "p99_ms", "refused", "other", "timeouts", "server_mib")
+
+
+def compare(ways: list[str], seconds: float) -> list[dict[str, Any]]:
+    """Every way, one after the other, each with the first one's figure as measure."""
+    pictures = [made_up_picture(seed) for seed in range(16)]
+    cores = sorted(os.sched_getaffinity(0))
+    rows: list[dict[str, Any]] = []
+    for name in (*ways, ways[0]):
+        if name == "ray":
+            with on_ray() as (server, _, _):
+                rows += asyncio.run(throughput(name, server, seconds, pictures))
+        else:
+            more = ("--workers", str(CORES)) if name == "workers" else ()
+            with serving(cores, *more) as server:
+                rows += asyncio.run(throughput(name, server, seconds, pictures))
+    for clients in AT_ONCE:
+        mine = [row for row in rows if row["clients"] == clients]
+        measure = (mine[0]["answered_per_s"] + mine[-1]["answered_per_s"]) / 2
+        for row in mine:
+            row["to_one"] = round(row["answered_per_s"] / measure, 2)
+    return rows
+
+
+@dataclass
+class Change:
+    """One change of what is deployed, under load."""
+
+    what: str
+    calls: int = 0
+    by_status: dict[int, int] = field(default_factory=dict)
+    without_answer: int = 0
+    slowest_ms: float = 0.0
+    seconds_until_in_force: float | None = None
+    model_after: str = ""
+
+
+def renamed(model: Path, version: str, folder: Path) -> Path:
+    """The same network under another version."""
+    copy = onnx.load(model)
+    for entry in copy.metadata_props:
+        if entry.key == "layerwatch.version":
+            entry.value = version
+    path = folder / f"{version}.onnx"
+    onnx.save(copy, path)
+    return path
+
+
+async def changes(server: Server, ray: Cluster, file: dict[str, Any], folder: Path) -> list[Change]:
+    """Deploy other models and other numbers of replicas while four clients keep calling."""
+    pictures = [made_up_picture(seed) for seed in range(16)]
+    caller = Caller(server, pictures, fresh_contexts(server))
+    await caller.at_once(4, 3.0)
+    detectors = next(one for one in file["applications"][0]["deployments"] if one["name"] == "Detectors")
+    broken = folder / "broken.onnx"
+    broken.write_bytes(b"this is no model")
+    found = []
+    for what, wanted, change in (
+        (
+            "another model",
+            "second",
+            {"user_config": {"model": str(renamed(packaged_models()[0], "second", folder))}},
+        ),
+        ("and back", None, {"user_config": {}}),
+        ("more memory asked for: replicas are replaced", None, {"ray_actor_options": {"num_cpus": 0.8}}),
+        ("one replica fewer", None, {"autoscaling_config": {"min_replicas": 1, "max_replicas": 1}}),
+        ("a file that is no model", None, {"user_config": {"model": str(broken)}}),
+    ):
+        detectors.update(change)
+        found.append(await _under_load(caller, server, what, wanted, lambda: ray.deploy(file)))
+    return found
+
+
+async def _under_load(caller: Caller, server: Server, what: str, wanted: str | None, deploy: Any) -> Change:
+    phase, began = Phase(), time.perf_counter()
+    stop = asyncio.Event()
+
+    async def keep_calling() -> None:
+        while not stop.is_set():
+            await caller.call(phase, time.perf_counter())
+
+    clients = [asyncio.create_task(keep_calling()) for _ in range(4)]
+    change = Change(what)
+    await asyncio.sleep(3.0)
+    await asyncio.to_thread(deploy)
+    until = time.perf_counter() + 30.0
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=20) as http:
+        while time.perf_counter() < until:
+            change.model_after = (await http.get("/readyz")).json()["Model"]
+            if change.model_after == wanted and change.seconds_until_in_force is None:
+                change.seconds_until_in_force = round(time.perf_counter() - began - 3.0, 1)
+                until = min(until, time.perf_counter() + 10.0)
+            await asyncio.sleep(0.25)
+    stop.set()
+    await asyncio.gather(*clients)
+    change.by_status = {status: len(taken) for status, taken in sorted(phase.taken.items())}
+    change.without_answer = phase.timeouts
+    change.calls = sum(change.by_status.values()) + phase.timeouts
+    change.slowest_ms = round(1000 * max(max(taken) for taken in phase.taken.values()), 1)
+    return change
+
+
+def main() -> None:
+    """Parse, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each phase")
+    parser.add_argument("--ways", default="one,workers,ray", help="what to compare; the first is the measure")
+    parser.add_argument("--change", action="store_true", help="change the deployment under load, on Ray")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args()
+    if options.change:
+        with on_ray() as (server, ray, file), tempfile.TemporaryDirectory() as folder:
+            rows = [vars(one) for one in asyncio.run(changes(server, ray, file, Path(folder)))]
+    else:
+        rows = compare(options.ways.split(","), options.seconds)
+    result = {"cores": CORES, "load_before": round(os.getloadavg()[0], 1), "rows": rows}
+    if options.json:
+        print(json.dumps(result))
+        return
+    out = Console(width=150)
+    out.print(f"{CORES} cores, load before {result['load_before']}")
+    table = Table()
+    for column in rows[0]:
+        table.add_column(column.replace("_", " "))
+    for row in rows:
+        table.add_row(*("-" if value is None else str(value) for value in row.values()))
+    out.print(table)
+
+
+if __name__ == "__main__":
+    main()
