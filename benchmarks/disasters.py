@@ -102,7 +102,7 @@ async def make_read_only(at: Bench, rng: random.Random, seconds: float) -> None:
                 await asyncio.sleep(seconds)
         return
     file = at.database.removeprefix("sqlite:///")
-    files = [f"{file}{end}" for end in ("", "-wal", "-shm")]
+    files = [file, f"{file}-wal"]
     subprocess.run(["chattr", "+i", *files], check=True)  # noqa: ASYNC221
     try:
         await asyncio.sleep(seconds)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+from contextlib import suppress
+from typing import Literal, TextIO, cast
 
 import structlog
 from structlog.types import EventDict, Processor
@@ -34,14 +35,15 @@ def configure(
         if people
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
+    out = _Forgiving(sys.stderr)
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, out)),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(cast(TextIO, out))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
@@ -51,3 +53,19 @@ def configure(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(number, logging.WARNING) if number > logging.DEBUG else number)
+
+
+class _Forgiving:
+    """A stream whose lines are lost when they cannot be written: a full disk below the log, or a pipe that
+    nobody reads any more, must not cost a print its watch."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()

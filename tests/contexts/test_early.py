@@ -15,7 +15,8 @@ LAST = datetime(2030, 1, 1, tzinfo=UTC)
 
 def is_early(interval: float, passed: float) -> bool:
     try:
-        early.check(LAST, interval, LAST + timedelta(seconds=passed))
+        at = LAST + timedelta(seconds=passed)
+        early.check(LAST, interval, at, at)
     except TooSoon:
         return True
     return False
@@ -40,10 +41,18 @@ def test_jitter_is_a_tenth_or_two_seconds(interval: float, passed: float, early:
     assert is_early(interval, passed) is early
 
 
+def test_a_slow_upload_that_another_call_overtook_is_early_and_no_sign_of_a_clock_set_back() -> None:
+    came, now = LAST - timedelta(seconds=50), LAST + timedelta(seconds=1)
+    with pytest.raises(TooSoon) as refused:
+        early.check(LAST, 40, came, now)
+    assert refused.value.retry_after == 40
+
+
 @given(st.floats(20, 600), st.floats(-4, 600))
 def test_waiting_as_told_is_never_early_again(interval: float, passed: float) -> None:
     try:
-        early.check(LAST, interval, LAST + timedelta(seconds=passed))
+        at = LAST + timedelta(seconds=passed)
+        early.check(LAST, interval, at, at)
     except TooSoon as refused:
         assert 1 <= refused.retry_after <= interval + 1
         assert not is_early(interval, max(0, passed) + refused.retry_after)

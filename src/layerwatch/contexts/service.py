@@ -119,7 +119,7 @@ class Contexts:
         last = rows.last(session, call.context)
         stored = _stored(session, call)
         if stored is None and last is not None:
-            early.check(last.inspected_at, last.interval_ms / 1000, call.at)
+            early.check(last.inspected_at, last.interval_ms / 1000, call.at, self._clock.now())
         return stored
 
     async def conclude(self, call: Call, evidence: Evidence) -> Outcome:
@@ -182,7 +182,7 @@ class Contexts:
             return await stored
         last = self._memory.last(call.context.id)
         if last is not None:
-            early.check(last.inspected_at, last.interval_ms / 1000, call.at)
+            early.check(last.inspected_at, last.interval_ms / 1000, call.at, self._clock.now())
         return None
 
     async def _conclude_from_memory(self, call: Call, evidence: Evidence) -> Outcome:
@@ -214,7 +214,7 @@ class Contexts:
         if stored is not None:
             return Outcome(stored, repeated=True), None
         if found is not None:
-            early.check(found.inspected_at, found.interval_ms / 1000, call.at)
+            early.check(found.inspected_at, found.interval_ms / 1000, call.at, self._clock.now())
         answer, moved = self._judge(found, call, evidence)
         if found is None:
             rows.add(session, call.context, moved)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 SQLITE_BUSY_MS = 5000
@@ -39,6 +40,14 @@ def _sqlite(url: URL, connections: int) -> Engine:
         raise ValueError("the SQLite database needs a file: sqlite:///path/to/layerwatch.sqlite3")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = create_engine(url, pool_size=connections, max_overflow=0)
+    files = [Path(url.database + end) for end in ("", "-wal", "-shm")]
+
+    @event.listens_for(engine, "do_connect")
+    def look_first(*_: Any) -> None:
+        # SQLite would open it for reading, and then try for 10 s to make its shared memory. (Not by opening
+        # the file ourselves: closing it again would let go of every lock that this process has on it.)
+        if any(file.exists() and not os.access(file, os.W_OK) for file in files):
+            raise sqlite3.OperationalError("the database file may not be written")
 
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _record: Any) -> None:
@@ -59,6 +68,13 @@ def _sqlite(url: URL, connections: int) -> Engine:
         reads = connection.get_execution_options().get("layerwatch_reads", False)
         # Taking the write lock at once: a reader that turns writer half-way cannot be retried in place.
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "handle_error")
+    def let_go(context: ExceptionContext) -> None:
+        # A file that could only be opened for reading stays so until its connection is closed.
+        code = getattr(context.original_exception, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+            context.is_disconnect = True
 
     return engine
 
