@@ -1,12 +1,13 @@
 """One process, two workers and Ray Serve side by side on this machine; and a change of the model on Ray.
 
-    python benchmarks/serving.py                  throughput of each, about 4 minutes
+    python benchmarks/serving.py                  throughput of each, about 5 minutes
     python benchmarks/serving.py --change         calls dropped while the model changes under load
     python benchmarks/serving.py --json
 
 Needs layerwatch[ray]; without it, `--ways one,workers`. The clients are this process and share the machine's
 cores with each server. Every server has the packaged detector, SQLite, and as many detector threads or
-replicas as there are cores. `one` is measured first and last: what differs between the two is the machine.
+replicas as there are cores. All are up at once and take turns, round by round, so that other load on the
+machine hits them alike; the ratio to the first way is taken within each round.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import argparse
 import asyncio
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,7 @@ from tests.support.ray_cluster import Cluster, cluster, serve_file
 
 CORES = len(os.sched_getaffinity(0))
 RAY_PORT = 8631
-AT_ONCE = (1, 8, 16)
+AT_ONCE = (1, 12)
 
 
 @contextmanager
@@ -75,48 +77,73 @@ def on_ray() -> Iterator[tuple[Server, Cluster, dict[str, Any]]]:
         yield Server(psutil.Process(ray.pid), url, key, Path(folder) / "layerwatch.sqlite3"), ray, file
 
 
+def cpu_seconds(server: Server) -> float:
+    """CPU time of the server's processes so far; not of those that have ended."""
+    processes = [server.process, *server.process.children(recursive=True)]
+    return sum(sum(one.cpu_times()[:2]) for one in processes if one.is_running())
+
+
 def memory(server: Server) -> float:
     """MiB that the server's processes have to themselves: what they share is counted in each."""
     processes = [server.process, *server.process.children(recursive=True)]
     return sum(one.memory_full_info().uss for one in processes if one.is_running()) / 2**20
 
 
-async def throughput(
-    name: str, server: Server, seconds: float, pictures: list[bytes]
-) -> list[dict[str, Any]]:
-    """A row for each number of clients that wait for their answers."""
-    caller = Caller(server, pictures, fresh_contexts(server))
-    await caller.at_once(8, 4.0)
+@contextmanager
+def started(ways: list[str]) -> Iterator[dict[str, Server]]:
+    """Every server at once: those that are not being called cost next to nothing."""
+    with ExitStack() as stack:
+        servers = {}
+        for name in ways:
+            if name == "ray":
+                servers[name] = stack.enter_context(on_ray())[0]
+            else:
+                more = ("--workers", str(CORES)) if name == "workers" else ()
+                servers[name] = stack.enter_context(serving(sorted(os.sched_getaffinity(0)), *more))
+        yield servers
+
+
+async def compare(servers: dict[str, Server], rounds: int, seconds: float) -> list[dict[str, Any]]:
+    """Each way's turn in each round, for one client and for many; ratios are within a round."""
+    pictures = [made_up_picture(seed) for seed in range(16)]
+    callers = {name: Caller(server, pictures, fresh_contexts(server)) for name, server in servers.items()}
+    for caller in callers.values():
+        await caller.at_once(8, 5.0)
     rows = []
     for clients in AT_ONCE:
-        phase = await caller.at_once(clients, seconds)
-        row = phase.row(name, memory(server))
-        rows.append({"way": name, "clients": clients} | {key: row[key] for key in SHOWN})
+        phases: dict[str, list[Phase]] = {name: [] for name in servers}
+        cpu = dict.fromkeys(servers, 0.0)
+        for number in range(rounds):
+            order = list(servers) if number % 2 else list(reversed(servers))
+            for name in order:
+                spent = cpu_seconds(servers[name])
+                phases[name].append(await callers[name].at_once(clients, seconds))
+                cpu[name] += cpu_seconds(servers[name]) - spent
+        first = [_per_second(phase) for phase in next(iter(phases.values()))]
+        for name, turns in phases.items():
+            whole = Phase(seconds=sum(phase.seconds for phase in turns))
+            for phase in turns:
+                whole.timeouts += phase.timeouts
+                for status, taken in phase.taken.items():
+                    whole.taken.setdefault(status, []).extend(taken)
+            ratios = sorted(_per_second(phase) / one for phase, one in zip(turns, first, strict=True))
+            row = whole.row(name, memory(servers[name]))
+            rows.append(
+                {"way": name, "clients": clients}
+                | {key: row[key] for key in SHOWN}
+                | {"cpu_ms_per_call": round(1000 * cpu[name] / max(1, len(whole.taken.get(200, []))), 1)}
+                | {"cores_used": round(cpu[name] / whole.seconds, 2)}
+                | {"to_first": round(statistics.median(ratios), 2)}
+                | {"least": round(ratios[0], 2), "most": round(ratios[-1], 2)}
+            )
     return rows
+
+
+def _per_second(phase: Phase) -> float:
+    return len(phase.taken.get(200, [])) / phase.seconds
 
 
 SHOWN = ("answered_per_s", "p50_ms", "p99_ms", "refused", "other", "timeouts", "server_mib")
-
-
-def compare(ways: list[str], seconds: float) -> list[dict[str, Any]]:
-    """Every way, one after the other, each with the first one's figure as measure."""
-    pictures = [made_up_picture(seed) for seed in range(16)]
-    cores = sorted(os.sched_getaffinity(0))
-    rows: list[dict[str, Any]] = []
-    for name in (*ways, ways[0]):
-        if name == "ray":
-            with on_ray() as (server, _, _):
-                rows += asyncio.run(throughput(name, server, seconds, pictures))
-        else:
-            more = ("--workers", str(CORES)) if name == "workers" else ()
-            with serving(cores, *more) as server:
-                rows += asyncio.run(throughput(name, server, seconds, pictures))
-    for clients in AT_ONCE:
-        mine = [row for row in rows if row["clients"] == clients]
-        measure = (mine[0]["answered_per_s"] + mine[-1]["answered_per_s"]) / 2
-        for row in mine:
-            row["to_one"] = round(row["answered_per_s"] / measure, 2)
-    return rows
 
 
 @dataclass
@@ -200,7 +227,8 @@ async def _under_load(caller: Caller, server: Server, what: str, wanted: str | N
 def main() -> None:
     """Parse, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of each phase")
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of each turn")
+    parser.add_argument("--rounds", type=int, default=6, help="turns of each way and number of clients")
     parser.add_argument("--ways", default="one,workers,ray", help="what to compare; the first is the measure")
     parser.add_argument("--change", action="store_true", help="change the deployment under load, on Ray")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -209,7 +237,8 @@ def main() -> None:
         with on_ray() as (server, ray, file), tempfile.TemporaryDirectory() as folder:
             rows = [vars(one) for one in asyncio.run(changes(server, ray, file, Path(folder)))]
     else:
-        rows = compare(options.ways.split(","), options.seconds)
+        with started(options.ways.split(",")) as servers:
+            rows = asyncio.run(compare(servers, options.rounds, options.seconds))
     result = {"cores": CORES, "load_before": round(os.getloadavg()[0], 1), "rows": rows}
     if options.json:
         print(json.dumps(result))

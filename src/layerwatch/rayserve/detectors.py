@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import structlog
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 from ray import serve
 
-from layerwatch.vision import Detector, OnnxDetector, Picture, RawDetection
+from layerwatch.vision import Detector, ModelError, OnnxDetector, Picture, RawDetection
 from layerwatch.vision.batching import BatchReport
 from layerwatch.vision.models import choose_model
 from layerwatch.vision.service import MAX_BATCH
@@ -62,14 +62,21 @@ class Detectors:
         self._detector: Detector | None = None
 
     async def reconfigure(self, given: Mapping[str, Any]) -> None:
-        """Put another model in force once it has proven to work; the last one stays if it does not.
+        """Put another model in force once it has proven to work.
 
-        Raises ModelError, or ValidationError for what is not a `Config`: Ray then shows the deployment as
-        unhealthy.
+        If it does not, the last one stays, and the log says why: to raise would have Ray end this replica,
+        and every other one, for replicas that cannot start. A replica that has none yet raises ModelError, or
+        ValidationError for what is not a `Config`; those from before go on meanwhile.
         """
-        config = Config(**given)
-        # In a thread: opening and trying a model takes a second, in which calls go on.
-        self._detector = await asyncio.to_thread(self._open, config)
+        try:
+            config = Config(**given)
+            # In a thread: opening and trying a model takes a second, in which calls go on.
+            self._detector = await asyncio.to_thread(self._open, config)
+        except (ModelError, ValidationError) as error:
+            if self._detector is None:
+                raise
+            log.error("model_refused", why=str(error), still=self._detector.version)
+            return
         self.look.set_max_batch_size(min(MOST, config.max_batch or MAX_BATCH[config.provider]))
         log.info("model_in_force", version=self._detector.version)
 
@@ -86,7 +93,11 @@ class Detectors:
     # What waits while one batch runs is the next batch; nothing is held back to fill one.
     @serve.batch(max_batch_size=MOST, batch_wait_timeout_s=0.0)  # type: ignore[untyped-decorator]
     async def look(self, pictures: list[Picture]) -> list[Look]:
-        """Look at pictures, uint8 [S, S, 3] RGB each. Raises ModelError on non-finite output."""
+        """Called with one picture, uint8 [S, S, 3] RGB; Ray makes the batches. Raises as `look_at`."""
+        return await self.look_at(pictures)
+
+    async def look_at(self, pictures: Sequence[Picture]) -> list[Look]:
+        """Look at a batch. Raises ModelError on non-finite output."""
         detector = self._detector
         assert detector is not None
         began = time.monotonic()
