@@ -21,8 +21,11 @@ class Alarm:
     warned: int = 0
     paused: int = 0
 
-    def after(self, last_quality: int, quality: int, log_odds: float, seconds: float) -> Alarm:
-        """The flags after a frame of `quality`, `seconds` after the last one that counted."""
+    def after(self, last_quality: int, quality: int, log_odds: float, seconds: float, speaks: bool) -> Alarm:
+        """The flags after a frame of `quality`, `seconds` after the last one that counted.
+
+        speaks: whether this very frame speaks for a failure. One that looks well again raises no flag.
+        """
         credit = min(seconds, c.LONGEST_CREDIT)
         if quality > c.BAD_QUALITY:
             good = self.good_seconds + credit if quality >= c.CLEAR_QUALITY else 0.0
@@ -30,8 +33,11 @@ class Alarm:
                 return Alarm(good_seconds=min(good, c.MOST_SECONDS))
             return Alarm(max(0.0, self.bad_seconds - credit), good, self.warned, self.paused)
         bad = self.bad_seconds + (credit if last_quality <= c.BAD_QUALITY else 0.0)
+        bad = min(bad, c.MOST_SECONDS)
+        if not speaks:
+            return Alarm(bad, 0.0, self.warned, self.paused)
         return Alarm(
-            min(bad, c.MOST_SECONDS),
+            bad,
             0.0,
             self.warned | _levels_due(bad, log_odds, c.WARNING_SECONDS),
             self.paused | _levels_due(bad, log_odds, c.PAUSE_SECONDS),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from layerwatch.temporal import constants as c
 
@@ -15,6 +15,8 @@ _LOG_8 = math.lgamma((_FREEDOM + 1) / 2) - math.lgamma(_FREEDOM / 2) - 0.5 * mat
 class Baseline:
     """A Normal-inverse-gamma belief: mean, frames behind it; variance, frames behind that.
 
+    peak: the highest value of late.
+
     Source: the conjugate prior of a normal with unknown mean and variance, e.g. Murphy (2007), "Conjugate
     Bayesian analysis of the Gaussian distribution", section 3, with forgetting.
     """
@@ -23,28 +25,30 @@ class Baseline:
     frames: float
     variance: float
     scale_frames: float
+    peak: float
 
     @classmethod
     def prior(cls, healthy: tuple[float, float]) -> Baseline:
         """What is believed of a healthy print before its first frame."""
         mean, scale = healthy
-        return cls(mean, c.PRIOR_FRAMES, scale * scale, c.PRIOR_SCALE_FRAMES)
+        return cls(mean, c.PRIOR_FRAMES, scale * scale, c.PRIOR_SCALE_FRAMES, -c.LOGIT_LIMIT)
 
     def after(self, seconds: float) -> Baseline:
         """The same belief some seconds later: less sure of where the mean is."""
         frames = 1 / (1 / self.frames + c.DRIFT_PER_SECOND * seconds)
-        return Baseline(self.mean, frames, self.variance, self.scale_frames)
+        return replace(self, frames=frames)
 
     def unsettled(self) -> Baseline:
         """The same belief when the scene has changed: the old mean, but little trust in it."""
         frames = min(self.frames, c.NEW_SCENE_FRAMES)
         variance = max(self.variance, c.NEW_SCENE_VARIANCE)
-        return Baseline(self.mean, frames, variance, min(self.scale_frames, c.PRIOR_SCALE_FRAMES))
+        scale_frames = min(self.scale_frames, c.PRIOR_SCALE_FRAMES)
+        return replace(self, frames=frames, variance=variance, scale_frames=scale_frames)
 
     def accept(self, value: float) -> Baseline:
         """Somebody said that `value` is well: it is usual from now on, if the usual was not higher yet."""
         variance = max(self.variance, c.TAUGHT_VARIANCE)
-        return Baseline(max(self.mean, value), c.TAUGHT_FRAMES, variance, self.scale_frames)
+        return replace(self, mean=max(self.mean, value), frames=c.TAUGHT_FRAMES, variance=variance)
 
     def learn(self, value: float, weight: float) -> Baseline:
         """Take in a value that counts for `weight` frames; memory is bounded."""
@@ -60,7 +64,23 @@ class Baseline:
             min(frames, c.MOST_FRAMES),
             max(squares / scale_frames, c.LEAST_VARIANCE),
             min(scale_frames, c.MOST_FRAMES),
+            self.peak,
         )
+
+    def noticed(self, value: float) -> Baseline:
+        """Remember how high it was of late."""
+        return replace(self, peak=max(value, self.peak - c.PEAK_DECAY))
+
+    def forgiven(self) -> Baseline:
+        """What stood out and went away by itself was no failure: its like surprises less from now on."""
+        square = max(self.peak - self.mean, 0.0) ** 2
+        if square <= self.variance:
+            return self
+        scale_frames = self.scale_frames + c.PEAK_WEIGHT
+        squares = self.scale_frames * self.variance + c.PEAK_WEIGHT * min(
+            square, c.LARGEST_PEAK_SQUARE * self.variance
+        )
+        return replace(self, variance=squares / scale_frames, scale_frames=min(scale_frames, c.MOST_FRAMES))
 
     def plausibility(self, value: float) -> float:
         """For how many frames `value` counts: few when it is far above the mean, more than 1 far below it.
@@ -72,12 +92,13 @@ class Baseline:
         surprise = min(max((abs(beyond) - near) / (far - near), 0.0), 1.0)
         return 1 + surprise * ((c.LEARN_RELIEF if beyond < 0 else c.LEARN_SURPRISING) - 1)
 
-    def nats(self, value: float, failing: tuple[float, float]) -> tuple[float, float]:
+    def nats(self, value: float, failing: tuple[float, float], missed: float) -> tuple[float, float]:
         """Nats that `value` speaks for an excursion and for failing, each against healthy; bounded.
 
         Healthy: Student's t, the posterior predictive. Excursion: wider, and above it; a share of them,
         anything. Failing: around `failing` (mean, scale), never near the baseline, flat above. Healthy and
-        failing each hold a share of another: detectors cry wolf, and miss.
+        failing each hold a share of another: detectors cry wolf, and miss, in a share `missed` of a failing
+        print's frames.
         """
         variance = self.variance * (1 + 1 / self.frames)
         healthy = _student(value - self.mean, variance)
@@ -88,7 +109,7 @@ class Baseline:
         level = max(level, self.mean + c.FAILING_STEP)
         failed = _student(min(value - level, 0.0), scale * scale)
         usual = (1 - c.OUTLIER_RATE) * healthy + c.OUTLIER_RATE * odd
-        failed = (1 - c.MISS_RATE) * failed + c.MISS_RATE * healthy
+        failed = (1 - missed) * failed + missed * healthy
         return math.log(odd / usual), math.log(failed / usual)
 
 

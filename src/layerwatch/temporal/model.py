@@ -73,7 +73,11 @@ def step(
     after = PrintState(
         belief,
         before.alarm.after(
-            quality_of(before.belief.score), quality_of(belief.score), belief.log_odds, passed
+            quality_of(before.belief.score),
+            quality_of(belief.score),
+            belief.log_odds,
+            passed,
+            failing > c.RISE_NATS,
         ),
         seconds,
         _kinds(before.kinds, evidence.kinds),
@@ -88,12 +92,12 @@ def _nats(camera: CameraState, value: float, excess: float | None) -> tuple[floa
     The two tell much the same, so they are averaged; where the picture's score is high in any case (scenery
     that fools the detector) it tells nothing, and the places alone are heard.
     """
-    whole = camera.picture.nats(value, c.GLOBAL_FAILING)
+    whole = camera.picture.nats(value, c.GLOBAL_FAILING, c.MISS_RATE)
     at, softness = c.SATURATED
     telling = 1 / (1 + math.exp((camera.picture.mean - at) / softness))
     if excess is None:
         return telling * whole[0], telling * whole[1]
-    local = camera.place.nats(excess, c.LOCAL_FAILING)
+    local = camera.place.nats(excess, c.LOCAL_FAILING, c.PLACE_MISS_RATE)
     share = 1 / (1 + telling)
     return share * (telling * whole[0] + local[0]), share * (telling * whole[1] + local[1])
 
@@ -120,6 +124,11 @@ def _learnt(
             places = places.learn(seen, healthy * min(plausible, 1.0), camera.frames, relief)
         if excess is not None:
             place = place.learn(excess, healthy * place.plausibility(excess))
+        if belief.healthy > c.CALM:
+            picture, place = picture.forgiven(), place.forgiven()
+    picture = picture.noticed(value)
+    if excess is not None:
+        place = place.noticed(excess)
     frames = min(camera.frames + 1, 2**31)
     return CameraState(camera.name, seconds, frames, value, picture, place, places, camera.view)
 
@@ -162,14 +171,14 @@ def _kinds(before: tuple[float, ...], now: tuple[float, ...]) -> tuple[float, ..
 def _verdict(state: PrintState, levels: Levels, condition: Condition) -> Verdict:
     score = state.belief.score
     quality = quality_of(score)
-    suspicious = quality <= c.WATCHED_QUALITY or state.alarm.bad_seconds > 0
-    kind = KINDS[max(range(len(KINDS)), key=state.kinds.__getitem__)] if suspicious else None
+    watched = quality <= c.WATCHED_QUALITY or state.alarm.bad_seconds > 0
+    kind = KINDS[max(range(len(KINDS)), key=state.kinds.__getitem__)] if watched else None
     return Verdict(
         quality=quality,
         score=score,
         warning=raised(state.alarm.warned, levels.warning),
         pause=raised(state.alarm.paused, levels.pause),
-        suspicious=suspicious,
+        suspicious=watched or quality <= c.HINT_QUALITY,
         condition=condition,
         kind=kind,
     )

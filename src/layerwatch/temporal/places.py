@@ -52,6 +52,7 @@ class Places:
         quickly if the picture as a whole is a `relief` after what went before.
         """
         usual = self.usual.astype(np.float32)
+        usual = np.maximum(usual, np.minimum(seen, c.PLACE_FLOOR))  # what lies below is no sight of a failure
         off = seen - usual
         up = max(c.PLACE_LEARN_UP, c.PLACE_FIRST_FRAMES / (frames + c.PLACE_FIRST_FRAMES))
         down = c.PLACE_RELIEF if relief else c.PLACE_LEARN_DOWN

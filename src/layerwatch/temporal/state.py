@@ -20,10 +20,10 @@ from layerwatch.temporal.scene import SKETCH, View
 MOST_CAMERAS = 4
 
 _MAGIC = b"LWT"
-_VERSION = 1
+_VERSION = 2
 _KINDS = 8
 _HEADER = struct.Struct(f"<3sBB3x5dBB6x{_KINDS}d")
-_CAMERA = struct.Struct("<16s14dII")
+_CAMERA = struct.Struct("<16s16dII")
 _CAMERA_BYTES = _CAMERA.size + 2 * 2 * PLACES + 2 * SKETCH
 
 
@@ -120,10 +120,12 @@ def _camera_parts(camera: CameraState) -> list[bytes]:
         picture.frames,
         picture.variance,
         picture.scale_frames,
+        picture.peak,
         place.mean,
         place.frames,
         place.variance,
         place.scale_frames,
+        place.peak,
         view.usual_change,
         view.change_spread,
         view.brightness,
@@ -145,10 +147,10 @@ def _read_camera(data: bytes, at: int) -> CameraState:
         seconds=seconds,
         frames=frames,
         logit=value,
-        picture=Baseline(*numbers[0:4]),
-        place=Baseline(*numbers[4:8]),
+        picture=Baseline(*numbers[0:5]),
+        place=Baseline(*numbers[5:10]),
         places=Places(halves[0], halves[1]),
-        view=View(sketches[0], sketches[1], numbers[8], numbers[9], numbers[10], numbers[11], unsettled),
+        view=View(sketches[0], sketches[1], numbers[10], numbers[11], numbers[12], numbers[13], unsettled),
     )
 
 
@@ -160,7 +162,7 @@ def _is_sane(state: PrintState) -> bool:
     for camera in state.cameras:
         view = camera.view
         for usual in (camera.picture, camera.place):
-            numbers += [usual.mean, usual.frames, usual.variance, usual.scale_frames]
+            numbers += [usual.mean, usual.frames, usual.variance, usual.scale_frames, usual.peak]
             if not (usual.frames > 0 and usual.variance > 0 and usual.scale_frames > 0):
                 return False
         numbers += [camera.seconds, camera.logit, view.usual_change, view.change_spread]

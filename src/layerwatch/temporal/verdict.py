@@ -13,9 +13,9 @@ class Verdict:
 
     quality: 1 (failure) to 10 (perfect).  score: 0 (perfect) to 100 (failure); quality is a band of it.
     warning, pause: whether to warn and to pause, at the levels asked for.
-    suspicious: the print is worth a closer look, that is, shorter intervals.
+    suspicious: the print is worth a closer look, that is, shorter intervals; at the first hint.
     condition: of this picture; anything but OK means that it moved nothing.
-    kind: the likeliest kind of failure, one of `KINDS`, while the print is suspicious; else None.
+    kind: the likeliest kind of failure, one of `KINDS`, while quality is 5 or lower; else None.
     """
 
     quality: int

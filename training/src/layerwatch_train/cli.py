@@ -13,6 +13,7 @@ from rich.console import Console
 
 from layerwatch_train.index import IndexFormatError
 from layerwatch_train.public import DetectorFileError
+from layerwatch_train.temporal.evaluate import evaluate_temporal, fit_recurrent, render_prints
 
 if TYPE_CHECKING:  # torch takes seconds to import: `--help` must not wait for it
     from layerwatch_train.pipeline import Runs
@@ -192,6 +193,11 @@ def sizes(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Th
     from layerwatch_train import sizes as by_size
 
     _run(data, out, quick, threads, lambda runs: typer.echo(by_size.table(runs)))
+
+
+app.command()(evaluate_temporal)
+app.command()(render_prints)
+app.command()(fit_recurrent)
 
 
 def _report(runs: Runs) -> None:

@@ -52,6 +52,24 @@ def run_ours(print_: Print) -> list[Flags]:
     return [Flags(warning[level], pause[level], quality) for level in range(5)]
 
 
+def paced(print_: Print, healthy: float = 40.0, suspicious: float = 20.0) -> Print:
+    """The pictures that a client would have sent: at these intervals in seconds, as our model asks for.
+
+    A picture that would come within a tenth of the interval is taken.
+    """
+    taken: list[int] = []
+    state: PrintState | None = None
+    due = -math.inf
+    for i, evidence in enumerate(print_.evidence()):
+        second = float(print_.seconds[i])
+        if second < due:
+            continue
+        state, verdict = step(state, evidence, second, Levels())
+        taken.append(i)
+        due = second + 0.9 * (suspicious if verdict.suspicious else healthy)
+    return print_.at(np.array(taken))
+
+
 @dataclass(slots=True)
 class Tally:
     """Sums over prints. Seconds are after the onset, or after quality first fell to 1-3 for good."""

@@ -8,8 +8,8 @@ the same quality bands and flags. Kept to compare, see docs/temporal.md. Only tr
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from layerwatch.temporal.constants import FROZEN_LOGIT
 from layerwatch.temporal.places import Places, place_logits
 from layerwatch.temporal.scene import Change, View, look, sketch_of
 from layerwatch.vision.evidence import Condition
+from layerwatch_train.temporal.equal import Contender
 from layerwatch_train.temporal.judge import Flags
 from layerwatch_train.temporal.prints import Print
 
@@ -100,7 +101,9 @@ def features_of(print_: Print) -> Array:
     return rows
 
 
-def fit(prints: Sequence[Print], file: Path, epochs: int = 60, seed: int = 0) -> None:
+def fit(
+    prints: Sequence[Print], file: Path, log: Callable[[str], None], epochs: int = 40, seed: int = 0
+) -> None:
     """Train on these prints and write the weights. The target is whether the print has failed by then."""
     import torch
     from torch import nn
@@ -116,7 +119,8 @@ def fit(prints: Sequence[Print], file: Path, epochs: int = 60, seed: int = 0) ->
     optimiser = torch.optim.Adam([*network.parameters(), *head.parameters()], lr=4e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
     order = np.random.default_rng(seed)
-    for _ in range(epochs):
+    for epoch in range(epochs):
+        total = 0.0
         for batch in np.array_split(order.permutation(len(prints)), max(1, len(prints) // 16)):
             padded = nn.utils.rnn.pad_sequence([inputs[i] for i in batch], batch_first=True)
             wanted = nn.utils.rnn.pad_sequence(
@@ -129,24 +133,41 @@ def fit(prints: Sequence[Print], file: Path, epochs: int = 60, seed: int = 0) ->
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
+            total += float(loss.detach()) * len(batch)
         schedule.step()
+        log(f"epoch {epoch + 1} of {epochs}: loss {total / len(prints):.4f}")
     arrays = [parameter.detach().numpy().astype(np.float64) for parameter in network.parameters()]
     arrays.append(head.weight.detach().numpy()[0].astype(np.float64))
     np.savez(file, **dict(zip(_WEIGHTS, arrays, strict=True)), bias=np.array(float(head.bias.detach()[0])))
 
 
-def run_learned(gru: Gru, print_: Print, shift: float) -> Flags:
-    """The network over a print, its log-odds shifted by `shift`; same bands and flags as ours, level 3."""
-    n = len(print_.seconds)
-    warning, pause, quality = np.zeros(n, bool), np.zeros(n, bool), np.zeros(n, np.int64)
-    alarm, last = Alarm(), 10
-    for i, value in enumerate(gru.run(features_of(print_)) + shift):
-        now = quality_of(round(100 * float(_sigmoid(np.array(value)))))
-        gap = float(print_.seconds[i] - print_.seconds[i - 1]) if i else 0.0
-        if print_.conditions[i] is Condition.OK:
-            alarm, last = alarm.after(last, now, float(value), gap), now
-        warning[i], pause[i], quality[i] = alarm.warned >> 2 & 1, alarm.paused >> 2 & 1, last
-    return Flags(warning, pause, quality)
+@dataclass(slots=True)
+class Learned:
+    """The network as a method to compare: what it makes of each print is worked out once."""
+
+    gru: Gru
+    log_odds: dict[int, Array] = field(default_factory=dict)
+
+    def flags(self, strictness: float, print_: Print) -> Flags:
+        """Its log-odds, lowered by `strictness`, through the same bands and flags as ours at level 3."""
+        if id(print_) not in self.log_odds:
+            self.log_odds[id(print_)] = self.gru.run(features_of(print_))
+        n = len(print_.seconds)
+        warning, pause, quality = np.zeros(n, bool), np.zeros(n, bool), np.zeros(n, np.int64)
+        alarm, last = Alarm(), 10
+        for i, value in enumerate(self.log_odds[id(print_)] - strictness):
+            now = quality_of(round(100 * float(_sigmoid(np.array(value)))))
+            gap = float(print_.seconds[i] - print_.seconds[i - 1]) if i else 0.0
+            if print_.conditions[i] is Condition.OK:
+                alarm, last = alarm.after(last, now, float(value), gap, speaks=True), now
+            warning[i], pause[i], quality[i] = alarm.warned >> 2 & 1, alarm.paused >> 2 & 1, last
+        return Flags(warning, pause, quality)
+
+
+def as_contender(gru: Gru) -> Contender:
+    """The network with its strictness as the knob, in nats."""
+    strict = tuple(float(value) for value in np.arange(-3, 8.01, 0.5))
+    return Contender("small recurrent network", Learned(gru).flags, 0.0, strict)
 
 
 def _sigmoid(values: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,3 +68,16 @@ class Print:
                 model_version="modelled",
                 milliseconds=0.0,
             )
+
+    def at(self, frames: NDArray[np.intp]) -> Print:
+        """The same print with these pictures only."""
+        kinds = None if self.kinds is None else self.kinds[frames]
+        return replace(
+            self,
+            seconds=self.seconds[frames],
+            scores=self.scores[frames],
+            heat=self.heat[frames],
+            thumbnails=self.thumbnails[frames],
+            conditions=[self.conditions[i] for i in frames],
+            kinds=kinds,
+        )

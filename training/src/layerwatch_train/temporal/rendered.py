@@ -1,104 +1,182 @@
 """Rendered prints through the real detector: the simulator's pictures, whole prints at the client's pace.
 
-Two steps, because detectors change more often than pictures: `render` keeps JPEGs and truth, one file a print
-and resumable; `rendered_prints` runs a detector over them and keeps its evidence beside them, by model.
+`render` keeps JPEGs, truth and the detector's evidence, one file a print and resumable; `rendered_prints`
+reads them, and lets another detector look at the same pictures: detectors change more often than pictures.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerwatch.simulator import Simulation
-from layerwatch.vision import Condition, ImageDecodeError, Vision
+from layerwatch.simulator.truth import Truth
+from layerwatch.temporal import Levels, PrintState, step
+from layerwatch.temporal.baseline import logit
+from layerwatch.vision import Condition, Evidence, ImageDecodeError, Vision
 from layerwatch_train.temporal.prints import Print
 
-SIZE = (480, 360)
+SIZE = (400, 300)
+"""The detector sees 320 x 320. At this size its logits lie 0.4±0.6 above those at 640 x 480 (64 frames)."""
+
+HOURS = (1.0, 4.0)
+"""Shortest and longest print."""
+
+PACE, CLOSE_PACE = 40.0, 20.0
+"""Seconds between pictures of a healthy print and of a suspicious one."""
+
+ELEVATED = 0.8
+"""Logits above the median of the last pictures from which on the closer pace is kept, suspicious or not, so
+that another tuning of the temporal model finds the pictures that it would ask for."""
+
+WATCHED_AFTER = 3600.0
+"""Seconds from the onset after which somebody comes, and the recording ends; the first third is all close."""
+
 VISIBLE = 0.002
 """Share of the picture that a failure must cover to count as begun: what cannot be seen cannot be caught."""
 
 
-def render(folder: Path, count: int, seed: int, log: Callable[[str], None]) -> None:
-    """Render `count` short prints into `folder`, odd ones failing; those already there are kept."""
+def render(folder: Path, count: int, seed: int, vision: Vision, log: Callable[[str], None]) -> None:
+    """Render `count` prints into `folder`, odd ones failing; those already there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(count):
         file = folder / f"{index:04d}.npz"
-        if file.exists():
-            continue
-        print_seed = seed + index
-        rng = np.random.default_rng(print_seed)
-        duration, interval = float(rng.uniform(1500, 3600)), float(rng.uniform(25, 40))
-        simulation = Simulation(
-            print_seed, "random" if index % 2 else None, duration=duration, size=SIZE, nuisance=True
-        )
-        _save(file, simulation, interval)
-        log(f"{file.name}: {simulation.world.kind}, onset {simulation.onset}")
+        if not file.exists():
+            log(render_one(file, seed + index, index % 2 == 1, vision))
+
+
+def render_one(file: Path, seed: int, failing: bool, vision: Vision) -> str:
+    """Render one print into `file`, and say in a line what it is."""
+    rng = np.random.default_rng(seed)
+    simulation = Simulation(
+        seed,
+        "random" if failing else None,
+        duration=3600 * float(rng.uniform(*HOURS)),
+        size=SIZE,
+        nuisance=True,
+    )
+    frames = _record(file, simulation, vision)
+    failure = simulation.failure.name if simulation.failure else "healthy"
+    return (
+        f"{file.name}: {frames} pictures, {simulation.duration / 3600:.1f} h, {simulation.world.kind}, "
+        f"{simulation.viewpoint.name}, {failure}"
+    )
 
 
 def rendered_prints(folder: Path, vision: Vision, log: Callable[[str], None]) -> Iterator[Print]:
     """The rendered prints as `vision` sees them; what it saw is kept for the next time."""
     for file in sorted(folder.glob("[0-9]*.npz")):
-        version = hashlib.sha256(vision.model_version.encode()).hexdigest()[:12]
-        seen = folder / f"seen-{version}" / file.name
+        if file.name.endswith(".partial.npz"):
+            continue
+        seen = _seen_file(file, vision)
         if not seen.exists():
-            seen.parent.mkdir(exist_ok=True)
-            _look(file, seen, vision)
+            with np.load(file) as held:
+                jpegs = np.split(held["pixels"], np.cumsum(held["lengths"])[:-1])
+            looks = _Looks()
+            for jpeg in jpegs:
+                looks.add(_look(vision, jpeg.tobytes(), file))
+            looks.save(seen)
             log(f"{file.name} looked at")
         yield _read(file, seen)
 
 
-def _save(file: Path, simulation: Simulation, interval: float) -> None:
-    jpegs, seconds, visible, failed, events = [], [], [], [], set()
-    for frame in simulation.frames(interval):
-        jpegs.append(np.frombuffer(frame.jpeg(), np.uint8))
-        seconds.append(frame.truth.second)
-        visible.append(frame.truth.visible)
-        failed.append(frame.truth.failed)
-        events |= set(frame.truth.events)
-    failure = simulation.failure.name if simulation.failure else ""
-    about = {"world": simulation.world.kind, "view": simulation.viewpoint.name, "failure": failure}
+@dataclass(slots=True)
+class _Looks:
+    """What the detector said of each picture."""
+
+    rows: list[Evidence] = field(default_factory=list)
+
+    def add(self, evidence: Evidence) -> None:
+        self.rows.append(evidence)
+
+    def save(self, file: Path) -> None:
+        file.parent.mkdir(exist_ok=True)
+        rows = self.rows
+        shape = (len(rows), rows[0].heat.rows, rows[0].heat.columns)
+        partial = file.with_suffix(".partial.npz")
+        np.savez_compressed(
+            partial,
+            scores=np.array([row.failure_probability for row in rows]),
+            kinds=np.array([row.kinds for row in rows]),
+            heat=np.frombuffer(b"".join(row.heat.cells for row in rows), np.uint8).reshape(shape),
+            in_view=np.array([row.print_in_view for row in rows]),
+            brightness=np.array([row.brightness for row in rows]),
+            sharpness=np.array([row.sharpness for row in rows]),
+            thumbnails=np.frombuffer(b"".join(row.thumbnail for row in rows), np.uint8).reshape(
+                len(rows), -1
+            ),
+            conditions=np.array([row.condition.value for row in rows]),
+        )
+        partial.rename(file)
+
+
+def _record(file: Path, simulation: Simulation, vision: Vision) -> int:
+    """One print, at the pace of a client: closer while it looks odd, and after the onset."""
+    onset = simulation.onset
+    until = simulation.duration if onset is None else min(simulation.duration, onset + WATCHED_AFTER)
+    jpegs: list[NDArray[np.uint8]] = []
+    truths: list[Truth] = []
+    looks = _Looks()
+    state: PrintState | None = None
+    late: deque[float] = deque(maxlen=15)
+    second = 0.0
+    while second < until:
+        frame = simulation.frame(second)
+        jpeg = frame.jpeg()
+        evidence = _look(vision, jpeg, file)
+        jpegs.append(np.frombuffer(jpeg, np.uint8))
+        truths.append(frame.truth)
+        looks.add(evidence)
+        state, verdict = step(state, evidence, second, Levels())
+        value = logit(evidence.failure_probability)
+        elevated = bool(late) and value > float(np.median(late)) + ELEVATED
+        late.append(value)
+        begun = onset is not None and onset - PACE <= second < onset + WATCHED_AFTER / 3
+        second += CLOSE_PACE if begun or elevated or verdict.suspicious else PACE
+    looks.save(_seen_file(file, vision))
+    events = sorted({event for truth in truths for event in truth.events})
+    about = {
+        "seed": simulation.seed,
+        "world": simulation.world.kind,
+        "view": simulation.viewpoint.name,
+        "failure": simulation.failure.name if simulation.failure else "",
+        "events": events,
+        "onset": onset,
+        "duration": simulation.duration,
+    }
     partial = file.with_suffix(".partial.npz")
     np.savez(
         partial,
         pixels=np.concatenate(jpegs),
         lengths=np.array([len(jpeg) for jpeg in jpegs]),
-        seconds=np.array(seconds),
-        visible=np.array(visible),
-        failed=np.array(failed),
-        about=np.array(json.dumps({**about, "events": sorted(events)})),
+        seconds=np.array([truth.second for truth in truths]),
+        visible=np.array([truth.visible for truth in truths]),
+        failed=np.array([truth.failed for truth in truths]),
+        severity=np.array([truth.severity for truth in truths]),
+        events=np.array([",".join(truth.events) for truth in truths]),
+        about=np.array(json.dumps(about)),
     )
     partial.rename(file)
+    return len(jpegs)
 
 
-def _look(file: Path, seen: Path, vision: Vision) -> None:
-    with np.load(file) as held:
-        pixels, lengths = held["pixels"], held["lengths"]
-    jpegs = np.split(pixels, np.cumsum(lengths)[:-1])
-    scores, kinds, heats, thumbnails, conditions = [], [], [], [], []
-    for jpeg in jpegs:
-        try:
-            evidence = vision.inspect(jpeg.tobytes())
-        except ImageDecodeError as error:
-            raise RuntimeError(f"{file}: {error}") from error
-        scores.append(evidence.failure_probability)
-        kinds.append(evidence.kinds)
-        heat = np.frombuffer(evidence.heat.cells, np.uint8)
-        heats.append(heat.reshape(evidence.heat.rows, evidence.heat.columns))
-        thumbnails.append(np.frombuffer(evidence.thumbnail, np.uint8))
-        conditions.append(evidence.condition.value)
-    np.savez_compressed(
-        seen,
-        scores=np.array(scores),
-        kinds=np.array(kinds),
-        heat=np.stack(heats),
-        thumbnails=np.stack(thumbnails),
-        conditions=np.array(conditions),
-    )
+def _seen_file(file: Path, vision: Vision) -> Path:
+    version = hashlib.sha256(vision.model_version.encode()).hexdigest()[:12]
+    return file.parent / f"seen-{version}" / file.name
+
+
+def _look(vision: Vision, jpeg: bytes, file: Path) -> Evidence:
+    try:
+        return vision.inspect(jpeg)
+    except ImageDecodeError as error:
+        raise RuntimeError(f"{file}: {error}") from error
 
 
 def _read(file: Path, seen: Path) -> Print:
