@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -99,14 +100,23 @@ class _Outbox:
 
 
 @pytest.fixture
-def office(sqlite_url, tmp_path, monkeypatch):
-    """A server where strangers may sign up."""
+def open_office(sqlite_url, tmp_path, monkeypatch):
+    """Opens an office whose server has these settings, and closes it at the end of the test."""
     outbox = _Outbox()
     monkeypatch.setattr("layerwatch.app.CALIBRATION_SECONDS", 0.0)  # how fast it judges does not matter here
     monkeypatch.setattr(console_app, "mailer_for", lambda *_: outbox)
-    settings = load(data_dir=tmp_path, database=sqlite_url, log_level="error", sign_up="open")
-    with running(settings) as server:
-        office = Office(server, outbox.mails)
-        yield office
-        for browser in office.browsers:
-            browser.close()
+    with contextlib.ExitStack() as stack:
+
+        def start(**settings: object) -> Office:
+            loaded = load(data_dir=tmp_path, database=sqlite_url, log_level="error", **settings)
+            office = Office(stack.enter_context(running(loaded)), outbox.mails)
+            stack.callback(lambda: [browser.close() for browser in office.browsers])
+            return office
+
+        yield start
+
+
+@pytest.fixture
+def office(open_office):
+    """A server where strangers may sign up."""
+    return open_office(sign_up="open")

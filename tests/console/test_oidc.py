@@ -14,11 +14,8 @@ from layerwatch.accounts.provider import LIFETIME, Flow, provider_of
 from layerwatch.accounts.roles import Role
 from layerwatch.accounts.users import invite
 from layerwatch.config import ConfigError, load
-from layerwatch.console import app as console_app
-from tests.console.conftest import Office, _Outbox
 from tests.support.browser import PASSWORD, text_of
 from tests.support.openid_provider import CLIENT, CLIENT_SECRET, running_provider
-from tests.support.servers import running
 
 pytest.importorskip("authlib")
 
@@ -30,26 +27,15 @@ def provider():
 
 
 @pytest.fixture
-def desk(provider, sqlite_url, tmp_path, monkeypatch):
-    """A server that takes the provider's word. `sign_up` is set anew by tests of strangers."""
-    outbox = _Outbox()
-    monkeypatch.setattr("layerwatch.app.CALIBRATION_SECONDS", 0.0)
-    monkeypatch.setattr(console_app, "mailer_for", lambda *_: outbox)
+def desk(provider, open_office):
+    """A server that takes the provider's word, closed to strangers."""
     provider.signs_in()
-    settings = load(
-        data_dir=tmp_path,
-        database=sqlite_url,
-        log_level="error",
+    return open_office(
         oidc_issuer=provider.issuer,
         oidc_client_id=CLIENT,
         oidc_client_secret=CLIENT_SECRET,
         oidc_name="Example ID",
     )
-    with running(settings) as server:
-        office = Office(server, outbox.mails)
-        yield office
-        for browser in office.browsers:
-            browser.close()
 
 
 def invited(office, email="ann@example.org", account="Acme"):

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -48,9 +49,11 @@ class TwoAccounts:
         office.user("a@example.org", self.a)
         self.b_user = office.user("b@example.org", self.b)
         self.attacker = office.signed_in("a@example.org")
-        key, _ = server.new_key_of(self.b)
-        self.context = server.new_context(key)
-        assert server.process(key, self.context, picture(0.9)).status_code == 200
+        self.key, _ = server.new_key_of(self.b)
+        self.context = server.new_context(self.key)
+        self.repeat = str(uuid.uuid4())
+        first = server.process(self.key, self.context, picture(0.9), repeat=self.repeat)
+        assert first.status_code == 200
         with server.parts.database.begin() as session:
             row = create_key(session, self.b, name=MARK, pepper=server.parts.secrets.api_keys, now=now).row
             self.key_id = row.id
@@ -69,7 +72,8 @@ class TwoAccounts:
             )
             self.number = close(session, self.b, last, Terms(), now).number
             self.alert = add_alert(session, self.b, 5, email="b@example.org", webhook=None).id
-        self.secrets = [MARK, "398.00", "b@example.org", self.context, row.last_four]
+        self.secrets = [MARK, "398.00", "b@example.org", self.context, self.key]
+        self.secrets += [f"…{row.last_four}"]
 
     def values(self):
         """What fills the parameters of a path: everything is B's."""
@@ -388,3 +392,20 @@ def test_an_invoice_is_paid_only_by_the_operator(two):
     assert operator.post(f"/operator/invoices/{two.number}/pay", reference="bank 1").status_code == 303
     with two.office.server.parts.database.read() as session:
         assert [row.balance for row in list_invoices(session, two.b)] == [0]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/settings", {"name": "Acme\nBcc: eve@example.org"}),
+        ("/settings", {"name": "x" * 121}),
+        ("/settings", {"name": "Acme", "billing_email": "a@example.org\r\nBcc: eve@example.org"}),
+        ("/settings", {"name": "Acme", "billing_email": "nobody"}),
+        ("/alerts", {"dollars": "5", "email": "a@example.org\nBcc: eve@example.org"}),
+        ("/members", {"email": "a@example.org\nBcc: eve@example.org", "role": "member"}),
+    ],
+)
+def test_names_and_addresses_that_would_break_a_mail_are_refused(office, path, fields):
+    """One of them in the database would hold up the invoices of everybody after it."""
+    office.user("ann@example.org", office.account("Acme"))
+    assert office.signed_in("ann@example.org").post(path, **fields).status_code == 400

@@ -175,3 +175,49 @@ def test_a_session_that_was_not_used_for_long_is_over(office):
         for row in session.query(WebSession):
             row.seen_at = datetime.now(UTC) - IDLE - (datetime.now(UTC) - row.created_at)
     assert browser.get("/keys").status_code == 303
+
+
+def signed_up(office, email="new@example.org"):
+    """A browser signed in as somebody whose address was not shown to be theirs."""
+    browser = office.browser()
+    browser.post("/sign-up", "/sign-up", email=email, password=PASSWORD, name="New Works")
+    browser.sign_in(email)
+    return browser
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/keys", {"name": "farm"}),
+        ("/members", {"email": "accomplice@example.org", "role": "owner"}),
+        ("/alerts", {"dollars": "1", "email": "victim@example.org"}),
+        ("/settings/payment", {}),
+    ],
+)
+def test_nothing_begins_in_the_name_of_an_address_that_was_not_verified(office, path, fields):
+    answer = signed_up(office).post(path, **fields)
+    assert answer.status_code == 400 and "Verify your e-mail address first" in text_of(answer)
+
+
+def test_who_proves_an_address_takes_over_from_whoever_signed_up_with_it(office):
+    """The stranger's sessions, password and one-time codes are gone after the owner's reset."""
+    stranger = signed_up(office, "ann@example.org")
+    office.mails.clear()
+    with office.server.parts.database.begin() as session:
+        user = session.query(User).filter_by(email="ann@example.org").one()
+        user.totp_nonce, user.totp_since = b"n" * 16, datetime.now(UTC)
+    browser = office.browser()
+    browser.post("/forgot", "/forgot", email="ann@example.org")
+    link = office.link()
+    browser.post("/reset", link, link=link.split("link=")[1], password="a new and longer one")
+    assert stranger.get("/keys").status_code == 303
+    assert stranger.sign_in("ann@example.org").status_code == 403
+    assert browser.sign_in("ann@example.org", "a new and longer one").headers["location"] == "/console/"
+
+
+def test_links_to_new_passwords_are_limited_by_address_too(office):
+    """However many machines ask: nobody's inbox is flooded."""
+    with office.server.parts.database.begin() as session:
+        for _ in range(attempts.PER_USER):
+            attempts.take(session, "forgot ann@example.org", attempts.PER_USER, datetime.now(UTC))
+    assert office.browser().post("/forgot", "/forgot", email="Ann@Example.org ").status_code == 429

@@ -19,7 +19,7 @@ from layerwatch.accounts.errors import BadInput, SignInRefused
 from layerwatch.accounts.models import User
 from layerwatch.accounts.provider import Person
 from layerwatch.accounts.roles import Role, set_role
-from layerwatch.accounts.service import create_account
+from layerwatch.accounts.service import create_account, email_address
 from layerwatch.accounts.users import Visitor
 
 
@@ -78,7 +78,7 @@ def _sign_up(session: Session, email: str, strangers: bool, visitor: Visitor, no
             "Your e-mail address was not invited here. Ask the operator or an account's owner."
         )
     users.guard_sign_up(session, visitor, now)
-    user = users.new_user(session, users.address_in(email), now, password=None)
+    user = users.new_user(session, email_address(email), now, password=None)
     account = create_account(session, user.email[:120], now, free_only=True, billing_email=user.email)
     set_role(session, account.id, user.id, Role.OWNER)
     audit.record(session, Actor.of(user, visitor.address), "signed up", account.name, now, account.id)

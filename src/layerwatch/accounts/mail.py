@@ -65,25 +65,32 @@ class SmtpMailer:
         self._starttls = not self._implicit and parts.query != "tls=no"
         self._user = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password or "")
+        if self._user and not (self._starttls or self._implicit):
+            raise ValueError("smtp with a password needs TLS: leave tls=no out")
         self._sender = sender
 
     def send(self, mail: Mail) -> None:
         """Send the message; waits until the server has taken it."""
-        message = EmailMessage()
-        message["From"], message["To"], message["Subject"] = self._sender, mail.to, mail.subject
-        message.set_content(mail.text)
-        if mail.file is not None:
-            name, content = mail.file
-            message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
         try:
+            message = self._message(mail)
             with self._connect() as server:
                 if self._starttls:
                     server.starttls(context=ssl.create_default_context())
                 if self._user:
                     server.login(self._user, self._password)
                 server.send_message(message)
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, smtplib.SMTPException, ValueError) as error:
+            # ValueError: a line break where a header would have to end.
             raise MailError(f"mail to {self._host} failed: {type(error).__name__}") from error
+
+    def _message(self, mail: Mail) -> EmailMessage:
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = self._sender, mail.to, mail.subject
+        message.set_content(mail.text)
+        if mail.file is not None:
+            name, content = mail.file
+            message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
+        return message
 
     def _connect(self) -> smtplib.SMTP:
         if self._implicit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from sqlalchemy import select
@@ -15,6 +16,9 @@ LOCAL = "local"
 
 STANDARD = "standard"
 
+_EMAIL = re.compile(r"[^@\s\x00-\x1f<>\"(),:;\\\[\]]{1,64}@(?:[a-z0-9-]{1,63}\.)+[a-z0-9-]{2,63}")
+"""Plain addresses with a dotted domain: nobody can sign up as the user that the installation makes."""
+
 
 def create_account(
     session: Session,
@@ -26,20 +30,37 @@ def create_account(
     billing_email: str | None = None,
 ) -> Account:
     """Make an account. Names need not be unique. Raises BadInput for a name that cannot be taken."""
-    name = name.strip()
-    if not 1 <= len(name) <= 120:
-        raise BadInput("An account needs a name of 1 to 120 characters.")
+    name = account_name(name)
     account = Account(
         name=name,
         price_book=price_book,
         free_only=free_only,
         blocked_from=None,
-        billing_email=billing_email,
+        billing_email=email_address(billing_email) if billing_email else None,
         created_at=now,
     )
     session.add(account)
     session.flush()
     return account
+
+
+def account_name(text: str) -> str:
+    """The name of an account as it is kept. Raises BadInput for one that cannot be taken.
+
+    It stands in mails and on invoices, so it is one line.
+    """
+    name = text.strip()
+    if not 1 <= len(name) <= 120 or not name.isprintable():
+        raise BadInput("An account needs a name of 1 to 120 characters, on one line.")
+    return name
+
+
+def email_address(text: str) -> str:
+    """An e-mail address as it is kept, in lower case. Raises BadInput for what is none."""
+    address = text.strip().lower()
+    if len(address) > 254 or not _EMAIL.fullmatch(address):
+        raise BadInput("This is no e-mail address.")
+    return address
 
 
 def local_account(session: Session, now: datetime) -> Account:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,18 +10,16 @@ from sqlalchemy.orm import Session
 
 from layerwatch.accounts import attempts, audit, passwords, sessions, totp
 from layerwatch.accounts.audit import Actor
-from layerwatch.accounts.errors import BadInput, SignInRefused
+from layerwatch.accounts.errors import SignInRefused
 from layerwatch.accounts.links import Purpose, new_link, use_link
 from layerwatch.accounts.mail import Mail
 from layerwatch.accounts.models import User
 from layerwatch.accounts.roles import Role, set_role
-from layerwatch.accounts.service import create_account, local_account
+from layerwatch.accounts.service import account_name, create_account, email_address, local_account
 
 OPERATOR = "operator@localhost"
 """The user that an installation makes for whoever holds its sign-in link."""
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f<>\"(),:;\\\[\]]{1,64}@(?:[a-z0-9-]{1,63}\.)+[a-z0-9-]{2,63}")
-"""Plain addresses with a dotted domain: nobody can sign up as the user that the installation makes."""
 WRONG = "E-mail address or password is wrong."
 
 
@@ -39,9 +36,11 @@ def find_user(session: Session, email: str) -> User | None:
     return session.scalars(select(User).where(User.email == email.strip().lower())).one_or_none()
 
 
-def check_sign_up(email: str, password: str) -> None:
-    """Raise BadInput for an address or a password that cannot be taken."""
-    passwords.check_strength(password, address_in(email))
+def check_sign_up(email: str, password: str, name: str) -> None:
+    """Raise BadInput for an address, a password or an account's name that cannot be taken."""
+    passwords.check_strength(password, email_address(email))
+    if name:
+        account_name(name)
 
 
 def guard_sign_up(session: Session, visitor: Visitor, now: datetime) -> None:
@@ -63,7 +62,7 @@ def sign_up(
     hashed: of the password. For an address that has a user already nothing is made, and the mail says so:
     the page that the visitor sees is the same. Raises BadInput.
     """
-    address = address_in(email)
+    address = email_address(email)
     if find_user(session, address) is not None:
         return Mail(
             address,
@@ -180,7 +179,7 @@ def invite(
     session: Session, account_id: int, account_name: str, email: str, role: Role, base_url: str, now: datetime
 ) -> Mail:
     """Make somebody a member. Returns the mail to send: with a link to a password if they are new."""
-    address = address_in(email)
+    address = email_address(email)
     user = find_user(session, address)
     new = user is None
     if user is None:
@@ -243,11 +242,3 @@ def new_user(session: Session, email: str, now: datetime, password: str | None) 
     session.add(user)
     session.flush()
     return user
-
-
-def address_in(email: str) -> str:
-    """An e-mail address in the form in which it is kept. Raises BadInput for what is none."""
-    address = email.strip().lower()
-    if len(address) > 254 or not _EMAIL.fullmatch(address):
-        raise BadInput("This is no e-mail address.")
-    return address

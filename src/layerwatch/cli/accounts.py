@@ -10,6 +10,7 @@ import typer
 from layerwatch.accounts import create_account, find_account, list_accounts
 from layerwatch.accounts.audit import ON_THE_COMMAND_LINE, entries, record
 from layerwatch.accounts.models import Account
+from layerwatch.accounts.service import email_address
 from layerwatch.accounts.users import operator_link
 from layerwatch.billing import Month, price_books
 from layerwatch.cli.office import AsJson, ConfigFile, DataDir, moment, office, show, table
@@ -121,7 +122,7 @@ def set_(
             price_books().book(price_book, Month.of(desk.now))
             found.price_book = price_book
         if email is not None:
-            found.billing_email = email or None
+            found.billing_email = email_address(email) if email else None
         given = {"free only": free_only, "price book": price_book, "email": email}
         changes = ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
         record(session, ON_THE_COMMAND_LINE, "account changed", changes, desk.now, found.id)

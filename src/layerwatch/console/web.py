@@ -125,6 +125,17 @@ class Visit:
         assert self.signed is not None
         return self.signed
 
+    def need_verified(self) -> None:
+        """Raise BadInput for a user whose address was not shown to be theirs.
+
+        They might have signed up with somebody else's: nothing may begin in that name, nor any mail go out,
+        that would still be there once the owner of the address has taken the user over.
+        """
+        if not self.me.verified:
+            raise BadInput(
+                "Verify your e-mail address first. The settings of your sign-in send the mail again."
+            )
+
     @property
     def account_id(self) -> int:
         """The account that is looked at. For pages that need a role."""

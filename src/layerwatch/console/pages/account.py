@@ -11,6 +11,7 @@ from layerwatch.accounts import BadInput
 from layerwatch.accounts.audit import entries
 from layerwatch.accounts.models import Account
 from layerwatch.accounts.roles import Role, members_of, set_role
+from layerwatch.accounts.service import account_name, email_address
 from layerwatch.accounts.users import invite
 from layerwatch.billing.alerts import add_alert, list_alerts, remove_alert
 from layerwatch.billing.contracts import book_for
@@ -54,13 +55,13 @@ def show(visit: Visit) -> Response:
 @pages.post("/settings", Needs.OWNER)
 def save(visit: Visit) -> Response:
     """Name and the address that invoices go to."""
-    name = required(visit, "name", "The name")
-    if len(name) > 120:
-        raise BadInput("A name has at most 120 characters.")
+    name = account_name(required(visit, "name", "The name"))
+    email = visit.form.get("billing_email", "").strip()
+    billing_email = email_address(email) if email else None
     with visit.parts.database.begin() as session:
         account = session.get_one(Account, visit.account_id)
         account.name = name
-        account.billing_email = visit.form.get("billing_email", "").strip()[:254] or None
+        account.billing_email = billing_email
         visit.note(session, "account changed", name)
     return visit.go("/settings", "saved")
 
@@ -81,6 +82,7 @@ def free_only(visit: Visit) -> Response:
 @pages.post("/settings/payment", Needs.OWNER)
 def set_up_payment(visit: Visit) -> Response:
     """Lead to the provider's page where a payment method is left."""
+    visit.need_verified()
     back = f"{visit.base_url}/console/settings?said=payment-soon"
     url = visit.desk.payments.set_up_url(visit.parts.database, visit.account_id, back)
     return visit.page("payment.html", url=url)
@@ -89,12 +91,14 @@ def set_up_payment(visit: Visit) -> Response:
 @pages.post("/alerts", Needs.OWNER)
 def new_alert(visit: Visit) -> Response:
     """Add a spend alert."""
+    visit.need_verified()
+    email = visit.form.get("email", "").strip()
     with visit.parts.database.begin() as session:
         alert = add_alert(
             session,
             visit.account_id,
             _micro_dollars(visit.form.get("dollars", "")),
-            email=visit.form.get("email", "").strip() or None,
+            email=email_address(email) if email else None,
             webhook=visit.form.get("webhook", "").strip() or None,
         )
         visit.note(session, "spend alert added", dollars(alert.micro_dollars))
@@ -113,6 +117,7 @@ def drop_alert(visit: Visit) -> Response:
 @pages.post("/members", Needs.OWNER)
 def invite_member(visit: Visit) -> Response:
     """Invite somebody, or change the role of who is a member already."""
+    visit.need_verified()
     email = required(visit, "email", "The e-mail address")
     role = _role(visit)
     with visit.parts.database.begin() as session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from layerwatch.accounts import AccountsError, BadInput, create_key, disable_key, list_keys
+from layerwatch.accounts import AccountsError, create_key, disable_key, list_keys
 from layerwatch.billing.usage import last_used
 from layerwatch.console.web import Needs, Pages, Visit
 
@@ -22,10 +22,7 @@ def create(visit: Visit) -> Response:
     """Make a key and show it, this once."""
     form = visit.form
     try:
-        if not visit.me.verified:
-            raise BadInput(
-                "Verify your e-mail address first. The settings of your sign-in send the mail again."
-            )
+        visit.need_verified()
         with visit.parts.database.begin() as session:
             new = create_key(
                 session,

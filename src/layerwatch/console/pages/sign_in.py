@@ -110,7 +110,7 @@ def sign_up(visit: Visit) -> Response:
     email, name = visit.form.get("email", ""), visit.form.get("name", "")
     password, database = visit.form.get("password", ""), visit.parts.database
     try:
-        users.check_sign_up(email, password)
+        users.check_sign_up(email, password, name)
         database.transact(lambda session: users.guard_sign_up(session, visit.visitor, visit.now))
         # Outside of any transaction, as at sign-in.
         hashed = passwords.hash_password(password)

@@ -1,0 +1,38 @@
+"""Limits on guessing."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from layerwatch.accounts import SignInRefused, attempts
+from tests.support.accounts import NOON
+
+
+def test_no_try_slips_past_the_limit_also_when_many_come_at_once(database):
+    outcomes = []
+
+    def guess():
+        try:
+            database.transact(lambda session: attempts.take(session, "user ann@example.org", 5, NOON))
+            outcomes.append("taken")
+        except SignInRefused:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=guess) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["refused"] * 11 + ["taken"] * 5
+
+
+def test_who_waits_may_try_again_and_the_message_says_how_long(sqlite_database):
+    def take(at):
+        sqlite_database.transact(lambda session: attempts.take(session, "a", 1, at))
+
+    take(NOON)
+    with pytest.raises(SignInRefused, match="Wait 10 min") as refused:
+        take(NOON + timedelta(minutes=5))
+    assert refused.value.retry_after == 601
+    take(NOON + timedelta(minutes=15))
