@@ -84,6 +84,12 @@ class Settings(BaseSettings):
     fallback_url: str = Field(
         "", description="The second URL given out by createcontext (global routing). Empty: public_url."
     )
+    trusted_proxies: str = Field(
+        "127.0.0.1",
+        description="Addresses and networks of reverse proxies, separated by commas. What they say of a "
+        "caller's address (X-Forwarded-For) counts: for keys tied to networks, limits on guessing, the audit "
+        "log. Nobody else is believed.",
+    )
     trust_host_header: bool = Field(
         False,
         description="Build the given-out URLs from the request's Host header. Only for a home network, where "
