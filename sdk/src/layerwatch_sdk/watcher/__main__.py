@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import logging
 import signal
 import sys
@@ -31,6 +32,7 @@ def main() -> int:
     parser.add_argument("config", type=Path, help="the configuration (TOML); see docs/watch.md")
     parser.add_argument("--check", action="store_true", help="try everything once and say what is wrong")
     parser.add_argument("--test", action="store_true", help="send a test event through every channel")
+    parser.add_argument("--json", action="store_true", help="what --check and --test find, as JSON lines")
     parser.add_argument("--state", type=Path, help="folder for what a restart in mid-print needs")
     parser.add_argument("--verbose", action="store_true", help="log more")
     options = parser.parse_args()
@@ -40,9 +42,9 @@ def main() -> int:
     try:
         settings = read_file(options.config)
         if options.check:
-            return asyncio.run(report(hub.check(settings, lambda: hub.open_remote(settings))))
+            return asyncio.run(report(hub.check(settings, lambda: hub.open_remote(settings)), options.json))
         if options.test:
-            return asyncio.run(report(hub.try_channels(settings)))
+            return asyncio.run(report(hub.try_channels(settings), options.json))
         return asyncio.run(_watch(settings, options.state or settings.state or default_folder()))
     except ConfigError as error:
         print(f"{options.config}: {error}", file=sys.stderr)
@@ -59,12 +61,12 @@ async def _watch(settings: WatcherSettings, state: Path) -> int:
     return 0
 
 
-async def report(findings: AsyncIterator[Finding]) -> int:
+async def report(findings: AsyncIterator[Finding], as_json: bool = False) -> int:
     """Print findings as they come; 1 if one of them is bad, else 0."""
     bad = False
     async for finding in findings:
         bad = bad or finding.ok is False
-        print(finding.line(), flush=True)
+        print(json.dumps(finding.as_json()) if as_json else finding.line(), flush=True)
     return int(bad)
 
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from typing import Callable, Optional
+
+import httpx
 
 from layerwatch_sdk.cameras import jpeg
 from layerwatch_sdk.cameras.base import Camera, CameraError, EndOfPictures
 from layerwatch_sdk.errors import LayerwatchError
 from layerwatch_sdk.watcher.judge import Judge, explain
 
+DARK = 16.0
+"""Mean luma, 0..255, below which nobody would see a print."""
+PLAIN_BYTES = 0.022
+"""Bytes a pixel of a JPEG that shows next to nothing: one colour takes 0.02 or less, a room 0.04 or more."""
+CLOCK_SECONDS = 120.0
+"""A clock that is off by more spoils webhook signatures, quiet hours and, further off, TLS."""
 LEAST_SIDE = 240
 """A picture with a shorter side holds too little of the print to judge it well."""
 
@@ -61,8 +72,48 @@ async def check_camera(open_camera: Callable[[], Camera], subject: str = "camera
         yield Finding(
             subject, None, told, f"raise the resolution: at least {LEAST_SIDE} pixels high, better 720"
         )
+    elif shows_nothing(picture, size):
+        yield Finding(
+            subject,
+            None,
+            f"{told}, but nearly black or of one colour",
+            "take the lens cap off, or switch the light on: see light and light_on in the cameras' page",
+        )
     else:
         yield Finding(subject, True, told)
+
+
+def shows_nothing(picture: bytes, size: tuple[int, int]) -> bool:
+    """Whether a print could not be seen in it. Exact with Pillow; without, by how little the JPEG holds."""
+    try:
+        from PIL import Image, ImageStat
+    except ImportError:
+        return len(picture) < PLAIN_BYTES * size[0] * size[1]
+    try:
+        grey = Image.open(io.BytesIO(picture))
+        grey.draft("L", (160, 120))
+        statistics = ImageStat.Stat(grey.convert("L"))
+    except (OSError, ValueError):
+        return False
+    return float(statistics.mean[0]) < DARK or float(statistics.stddev[0]) < 1.0
+
+
+async def check_clock(client: httpx.AsyncClient, server: str) -> Optional[Finding]:
+    """Compare the machine's clock with the server's; None if they agree or the server does not say."""
+    try:
+        answer = await client.get(server.rstrip("/") + "/livez", timeout=10)
+        theirs = parsedate_to_datetime(answer.headers["date"])  # always in GMT
+    except (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError, TypeError):
+        return None
+    off = (datetime.now(timezone.utc) - theirs.replace(tzinfo=timezone.utc)).total_seconds()
+    if abs(off) < CLOCK_SECONDS:
+        return None
+    what = (
+        f"this machine's clock is {timedelta(seconds=round(abs(off)))} {'ahead of' if off > 0 else 'behind'}"
+    )
+    return Finding(
+        "clock", None, f"{what} the server's", "set it, for example: sudo timedatectl set-ntp true"
+    )
 
 
 async def check_server(judge: Judge, server: str) -> Finding:

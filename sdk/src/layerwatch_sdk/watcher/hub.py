@@ -16,7 +16,7 @@ from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.errors import LayerwatchError
 from layerwatch_sdk.printers.base import PrinterError
 from layerwatch_sdk.watcher.builders import BuiltPrinter, build_camera, build_printer
-from layerwatch_sdk.watcher.check import Finding, check_camera, check_server
+from layerwatch_sdk.watcher.check import Finding, check_camera, check_clock, check_server
 from layerwatch_sdk.watcher.gaze import Watched
 from layerwatch_sdk.watcher.journal import Journal
 from layerwatch_sdk.watcher.judge import Judge, Quick
@@ -168,11 +168,14 @@ async def check(settings: WatcherSettings, open_judge: Callable[[], Judge]) -> A
         return
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(judge.close)
+        client = await stack.enter_async_context(shared_client())
         if settings.server:
             yield await check_server(judge, redact(settings.server))
+            clock = await check_clock(client, settings.server)
+            if clock is not None:
+                yield clock
         else:
             yield Finding("detector", True, "runs in this process; no server is used")
-        client = await stack.enter_async_context(shared_client())
         for printer in settings.printers:
             async for finding in _check_printer(printer, client, judge, stack):
                 yield finding
@@ -182,8 +185,9 @@ async def check(settings: WatcherSettings, open_judge: Callable[[], Judge]) -> A
                 yield Finding(channel.name, True, "is configured; send a test event with --test")
             home = build_homeassistant(settings.notify.mqtt)
             if home is not None:
-                yield Finding(home.name, True, "is configured")
-        except ConfigError as error:
+                await home.check()
+                yield Finding(home.name, True, "answers and takes the login")
+        except (ConfigError, DeliveryError) as error:
             yield Finding("notify", False, str(error))
 
 

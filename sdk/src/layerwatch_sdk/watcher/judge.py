@@ -109,7 +109,7 @@ def explain(error: LayerwatchError, server: str) -> tuple[str, str]:
     if isinstance(error, InvalidResponse):
         return f"what answers at {server} is not a Layerwatch server", "check host and port"
     if isinstance(error, NoAnswer):
-        return f"the server {server} is not reachable", (
+        return f"the server {server} is not reachable{_network(error, server)}", (
             "see that it runs (layerwatch serve) and that the address and port are right"
         )
     if isinstance(error, InvalidApiKey):
@@ -129,3 +129,15 @@ def explain(error: LayerwatchError, server: str) -> tuple[str, str]:
     if isinstance(error, ServerError):
         return f"the server {server} failed", "its log says why; it is tried again"
     return str(error), ""
+
+
+def _network(error: NoAnswer, server: str) -> str:
+    if error.__cause__ is None:
+        return ""
+    from layerwatch_sdk.cameras.http import explain as explain_network
+
+    what, hint = explain_network(error.__cause__, server)
+    if "certificate" in what:
+        hint = "use the name that stands in it, or put its path into SSL_CERT_FILE"
+        return f": {what}; {hint}"
+    return f": {what}"

@@ -20,6 +20,7 @@ import aiomqtt
 from layerwatch_sdk.models import Box, Inspection
 from layerwatch_sdk.printers.base import PrinterStatus
 from layerwatch_sdk.watcher.looking import Look
+from layerwatch_sdk.watcher.notify.event import DeliveryError
 
 log = logging.getLogger("layerwatch_sdk.watcher")
 
@@ -112,6 +113,21 @@ class HomeAssistant:
         self._topics[topic] = data
         if self._news is not None:
             self._news.put_nowait(topic)
+
+    async def check(self) -> None:
+        """Log in at the broker, and leave it. Raises DeliveryError that says in plain words what is wrong."""
+        try:
+            async with aiomqtt.Client(
+                self._host,
+                self._port,
+                username=self._user or None,
+                password=self._password or None,
+                tls_context=self._tls,
+                timeout=10,
+            ):
+                return
+        except aiomqtt.MqttError as error:
+            raise DeliveryError(_plain(str(error), f"{self._host}, port {self._port}")) from None
 
     async def run(self) -> None:
         """Keep the link up until cancelled. All topics are told again after a break."""
@@ -278,3 +294,19 @@ def marked(picture: bytes, boxes: Sequence[Box]) -> bytes:
     out = io.BytesIO()
     image.save(out, "JPEG", quality=85)
     return out.getvalue()
+
+
+def _plain(said: str, place: str) -> str:
+    """The MQTT library's complaint in plain words."""
+    text = said.lower()
+    if "not authori" in text or "bad user name" in text:
+        return f"the broker at {place} refuses the login: check user and password"
+    if "refused" in text:
+        return f"nothing listens at {place}: check host and port, and that the broker runs"
+    if "certificate" in text:
+        return f"the broker at {place} shows a certificate that is not trusted: use its real name"
+    if "name or service" in text or "getaddrinfo" in text or "nodename" in text:
+        return f"the name in {place} is not known: check the spelling, or give an IP address"
+    if "timed out" in text or "timeout" in text:
+        return f"no MQTT broker answers at {place}: check host and port; with TLS say tls = true"
+    return f"no MQTT broker answers at {place} ({said[:100]})"
