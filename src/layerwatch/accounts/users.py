@@ -125,9 +125,11 @@ def sign_in(
 
 
 def second_step(
-    session: Session, user: User, code: str, key: bytes, visitor: Visitor, now: datetime
+    session: Session, user_id: int, code: str, key: bytes, visitor: Visitor, now: datetime
 ) -> sessions.NewSession:
-    """The one-time code after the password: a whole session, under a new token."""
+    """The one-time code after the password: a whole session, under a new token. Raises SignInRefused."""
+    # Held, so that of two tries with one code at the same moment one is too late.
+    user = session.get_one(User, user_id, with_for_update=True, populate_existing=True)
     totp.check(user, code, key, now)
     audit.record(session, Actor.of(user, visitor.address), "signed in", "password and code", now)
     return sessions.begin(session, user, now, address=visitor.address, agent=visitor.agent, complete=True)

@@ -63,9 +63,8 @@ def code(visit: Visit) -> Response:
             lambda session: users.guard_second_step(session, session.get_one(User, me.user_id), visit.now)
         )
         with database.begin() as session:
-            user = session.get_one(User, me.user_id)
             begun = users.second_step(
-                session, user, visit.form.get("code", ""), key, visit.visitor, visit.now
+                session, me.user_id, visit.form.get("code", ""), key, visit.visitor, visit.now
             )
             sessions.end(session, token)
     except SignInRefused as refused:
