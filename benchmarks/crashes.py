@@ -52,6 +52,9 @@ START_SECONDS = 300.0
 PRINT_CALLS = 200
 """Pictures of one print; then the client begins another, long before the context expires on a fast clock."""
 
+UPLOAD_SECONDS = 120.0
+"""More than a client's patience."""
+
 UPLOAD_TYPE = "multipart/form-data; boundary=picture"
 
 _NO_TLS = ssl.create_default_context()
@@ -123,6 +126,9 @@ def serve(port: int, folder: str, database: str, epoch: float, speed: float, reg
         clock_speed=speed,
         region=region,
         log_level="error",
+        # Clients and servers share the machine: who waits for a turn is not to be taken for silent.
+        upload_silence=UPLOAD_SECONDS,
+        upload_seconds=UPLOAD_SECONDS,
     )
     configure("error", "json")
     app = create_app(
