@@ -98,6 +98,32 @@ def test_server_and_watcher_start_and_end_together(config: Path, tmp_path: Path)
         server.kill()
 
 
+@pytest.mark.timeout(180)
+def test_the_watcher_does_not_outlive_a_server_that_is_killed(config: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    command = [sys.executable, "-m", "layerwatch", "serve", "--port", "0", "--data-dir", str(data), "--json"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("LAYERWATCH_")}
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            [*command, "--watch", str(config)], stdout=subprocess.PIPE, stderr=log, env=environment
+        )
+    try:
+        assert server.stdout is not None
+        assert json.loads(server.stdout.readline())["url"]
+        (watcher,) = psutil.Process(server.pid).children()
+        journal = tmp_path / "actions.jsonl"
+        deadline = time.monotonic() + 90
+        while not journal.exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert "print begun" in journal.read_text()
+        notes = list((data / "watcher" / "prints").iterdir())
+        assert [note.suffix for note in notes] == [".json"], "and it can go on after a restart"
+    finally:
+        server.kill()
+        server.wait()
+    watcher.wait(60)
+
+
 def test_a_wrong_configuration_is_told_before_anything_starts(tmp_path: Path) -> None:
     path = tmp_path / "watch.toml"
     path.write_text("[[printer]]\nname = 'x'\n[[prnter]]\n")
