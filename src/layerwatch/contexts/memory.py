@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import timedelta
 
 from layerwatch.contexts.answer import Answer
 from layerwatch.contexts.rows import Found, Moved
@@ -12,7 +13,10 @@ from layerwatch.temporal import PrintState, StateFormatError
 
 MOST_CONTEXTS = 20_000
 """Prints remembered, the longest unheard goes first. A node of two cores has a few thousand; a state has at
-most 4 KB."""
+most 4 KB, 1.4 KB as a rule."""
+
+FORGOTTEN = timedelta(hours=2)
+"""A print unheard for so long has ended, or may start afresh in an outage: intervals are minutes at most."""
 
 MOST_ANSWERS = 100_000
 """Answers given during an outage that are kept for their Idempotency-Key."""
@@ -29,9 +33,12 @@ class Memory:
         """Take a print's new state; returns the one before."""
         before = self._last.pop(context_id, None)
         self._last[context_id] = Found(0, moved.state, moved.inspected_at, moved.interval_ms)
-        if len(self._last) > MOST_CONTEXTS:
+        while len(self._last) > MOST_CONTEXTS or self._oldest().inspected_at < moved.inspected_at - FORGOTTEN:
             self._last.popitem(last=False)
         return before
+
+    def _oldest(self) -> Found:
+        return next(iter(self._last.values()))
 
     def put_back(self, context_id: str, before: Found | None) -> None:
         """Undo `remember`."""
