@@ -30,7 +30,7 @@ HUNG_SECONDS = 30.0
 """A worker whose event loop did not turn for so long is killed. A long garbage collection, or a machine that
 swaps, takes less."""
 
-START_SECONDS = 120.0
+START_SECONDS = 600.0
 """How long a worker may take until it listens: migrations of others, a slow disk, the detector's trial."""
 
 PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
