@@ -500,8 +500,11 @@ async def kill_node_in_outage(at: Bench, rng: random.Random, seconds: float) -> 
     await asyncio.to_thread(node.start, wait=False)
 
 
-def _picture(seed: int) -> bytes:
+def _picture(seed: int, red: int | None = None) -> bytes:
+    """red: 0..255, the same everywhere instead of random: how much it looks like a failure to `StandIn`."""
     blocks = np.random.default_rng(seed).integers(40, 220, (8, 8, 3), dtype=np.uint8)
+    if red is not None:
+        blocks[..., 0] = red
     out = io.BytesIO()
     Image.fromarray(blocks).resize((96, 96), Image.Resampling.NEAREST).save(out, "JPEG")
     return out.getvalue()

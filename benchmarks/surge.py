@@ -50,7 +50,7 @@ async def print_(at: Bench, http: httpx.AsyncClient, starts: float, began: float
         return (time.monotonic() - began) * at.speed
 
     await asyncio.sleep(max(0.0, (starts - now()) / at.speed))
-    context, jpeg = await _open(at, http), _picture(int(starts * 100))
+    context, jpeg = await _open(at, http), _picture(int(starts * 100), red=5)
     while now() < WHOLE:
         called = now()
         answer = await http.post(

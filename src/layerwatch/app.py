@@ -87,7 +87,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(parts.database.migrate)
-        await asyncio.to_thread(make_room, parts.database, parts.clock.now())
+        with suppress(StorageError):  # the sweep tries again, and nothing fails for want of it
+            await asyncio.to_thread(make_room, parts.database, parts.clock.now())
         await parts.outage.catch_up()
         parts.capacity.calibrate(await calibrate(parts.vision))
         log.info("ready", model=parts.vision.model_version, capacity=round(parts.capacity.per_second, 1))
