@@ -62,8 +62,8 @@ CALIBRATION_SECONDS = 1.0
 MakeEye = Callable[[Metrics], Eye]
 """Makes what looks at pictures, and lets it report to the metrics."""
 
-MakeColleagues = Callable[[Metrics], Colleagues]
-"""Finds the other processes of the same server, and shows them the metrics of this one."""
+MakeColleagues = Callable[[Metrics, RecentPictures], Colleagues]
+"""Finds the other processes of the same server, and shows them the metrics and pictures of this one."""
 
 
 def create_app(
@@ -162,6 +162,9 @@ def build(
         partial(count_inspection, books=terms.books, enforce=False),
         clock,
     )
+    recent = RecentPictures()
+    others = colleagues(metrics, recent) if colleagues else None
+    recent.elsewhere = others.pictures if others else None
     capacity, load = Capacity(FIRST_GUESS), LiveLoad()
     pacer = Pacer(_bounds(settings), capacity, load, speed=settings.clock_speed)
     admission = Admission(settings.queue_length, settings.queue_deadline, settings.upload_memory, capacity)
@@ -181,11 +184,11 @@ def build(
         pacer=pacer,
         admission=admission,
         chooser=Chooser(_bounds(settings)),
-        recent=RecentPictures(),
+        recent=recent,
         examples=ExampleStore(settings.data_dir / "examples"),
         metrics=metrics,
         terms=terms,
-        colleagues=colleagues(metrics) if colleagues else None,
+        colleagues=others,
         diary=Diary(settings.region, lambda: reach.away) if settings.status_page else None,
     )
     _show(parts)

@@ -15,6 +15,7 @@ from layerwatch.fleet import Admission, Capacity, LiveLoad, Pacer
 from layerwatch.fleet.diary import Diary
 from layerwatch.fleet.regions import Chooser
 from layerwatch.improve import ExampleStore, RecentPictures
+from layerwatch.improve.recent import RecentPicture
 from layerwatch.secret import Secrets
 from layerwatch.storage import Database, Reach
 from layerwatch.vision.evidence import Evidence
@@ -32,6 +33,10 @@ class Colleagues(Protocol):
 
     async def metrics(self) -> dict[str, bytes]:
         """The metrics of all of them, this one's too, by a name for each."""
+        ...
+
+    def pictures(self, context_id: str) -> list[RecentPicture]:
+        """What the others hold of a context. Waits for them: not for an event loop."""
         ...
 
 

@@ -50,18 +50,23 @@ def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, ob
         process.stdout.close()
 
 
+def new_key(data_dir: Path) -> str:
+    """A key, made by the command line."""
+    made = subprocess.run(
+        [*PROGRAM, "keys", "create", "--name", "me", "--json", "--data-dir", str(data_dir)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return str(json.loads(made.stdout)["key"])
+
+
 @needs_detector
 def test_it_says_where_it_listens_serves_and_ends_when_told_to(tmp_path: Path) -> None:
     with serving("--data-dir", str(tmp_path)) as (process, said):
         assert said["has_key"] is False
-        made = subprocess.run(
-            [*PROGRAM, "keys", "create", "--name", "me", "--json", "--data-dir", str(tmp_path)],
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        headers = {"X-API-Key": json.loads(made.stdout)["key"]}
+        headers = {"X-API-Key": new_key(tmp_path)}
         with httpx.Client(trust_env=False, timeout=30) as http:
             answer = http.post(f"{said['url']}/api/gadget/v1/createcontext", headers=headers)
         assert answer.status_code == 200

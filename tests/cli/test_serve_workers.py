@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -15,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.cli.test_serve import PROGRAM, SERVE, environment, needs_detector, serving
+from tests.cli.test_serve import SERVE, environment, needs_detector, new_key, serving
 
 
 def children(pid: int) -> list[psutil.Process]:
@@ -32,14 +31,7 @@ def until(true: Callable[[], bool], seconds: float = 90.0) -> None:
 @needs_detector
 def test_two_workers_serve_one_survives_the_other_and_all_end_when_told_to(tmp_path: Path) -> None:
     with serving("--workers", "2", "--data-dir", str(tmp_path)) as (process, said):
-        made = subprocess.run(
-            [*PROGRAM, "keys", "create", "--name", "me", "--json", "--data-dir", str(tmp_path)],
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        key = json.loads(made.stdout)["key"]
+        key = new_key(tmp_path)
 
         def get(path: str) -> httpx.Response:
             return httpx.get(f"{said['url']}{path}", trust_env=False, timeout=60)

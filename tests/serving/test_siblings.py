@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,11 @@ import pytest
 
 from layerwatch.api.metrics import Metrics, merge
 from layerwatch.config import Settings
+from layerwatch.improve.recent import RecentPicture, RecentPictures
 from layerwatch.serving.siblings import Siblings
 from layerwatch.serving.worker import Seat
+from layerwatch.vision import Vision
+from tests.support.fake_detector import FakeDetector, picture
 
 
 @pytest.fixture
@@ -28,8 +32,39 @@ def counted(requests: int) -> Metrics:
     return metrics
 
 
+def sibling(folder: Path, number: int, requests: int, recent: RecentPictures | None = None) -> Siblings:
+    return Siblings(folder, number, counted(requests).text, (recent or RecentPictures()).own)
+
+
+def held(second: float) -> RecentPicture:
+    with Vision(FakeDetector()) as vision:
+        jpeg = picture(0.4)
+        return RecentPicture(jpeg, vision.inspect(jpeg), second)
+
+
+async def test_the_newest_picture_of_a_print_is_found_wherever_it_was_judged(folder: Path) -> None:
+    here, there = RecentPictures(), RecentPictures()
+    mine, other = sibling(folder, 0, 1, here), sibling(folder, 1, 1, there)
+    here.elsewhere = mine.pictures
+    await mine.open()
+    await other.open()
+    here.put("both", held(20.0))
+    there.put("both", held(60.0))
+    there.put("theirs", held(40.0))
+    here.put("mine", held(5.0))
+
+    async def second(context: str) -> float | None:
+        found = await asyncio.to_thread(here.get, context)
+        return found.second if found else None
+
+    assert [await second(one) for one in ("both", "theirs", "mine", "nobody's")] == [60.0, 40.0, 5.0, None]
+    await other.close()
+    assert await second("theirs") is None
+    await mine.close()
+
+
 async def test_whoever_is_asked_tells_of_all(folder: Path) -> None:
-    siblings = [Siblings(folder, number, counted(number + 1).text) for number in range(3)]
+    siblings = [sibling(folder, number, number + 1) for number in range(3)]
     for one in siblings:
         await one.open()
     try:
@@ -54,7 +89,7 @@ def test_merged_metrics_are_valid_each_metric_in_one_piece() -> None:
 
 
 async def test_a_sibling_that_is_gone_is_left_out(folder: Path) -> None:
-    here = Siblings(folder, 0, counted(1).text)
+    here = sibling(folder, 0, 1)
     (folder / "1.sock").touch()  # what a killed process leaves behind: nobody listens at it
     await here.open()
     assert sorted(await here.metrics()) == ["0"]
@@ -62,9 +97,9 @@ async def test_a_sibling_that_is_gone_is_left_out(folder: Path) -> None:
 
 
 async def test_one_that_is_started_again_takes_its_place(folder: Path) -> None:
-    before, here = Siblings(folder, 1, counted(1).text), Siblings(folder, 0, counted(1).text)
+    before, here = sibling(folder, 1, 1), sibling(folder, 0, 1)
     await before.open()
-    again = Siblings(folder, 1, counted(7).text)
+    again = sibling(folder, 1, 7)
     await again.open()
     told = await here.metrics()
     assert b'status="200"} 7.0' in told["1"]

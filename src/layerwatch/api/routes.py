@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -114,6 +115,8 @@ async def feedback(request: Request) -> JSONResponse:
     if not isinstance(kind, str) or kind not in TEACHERS:
         raise bad_args(f"Kind must be one of {', '.join(sorted(TEACHERS))}.")
 
+    recent = await asyncio.to_thread(parts.recent.get, context.id)
+
     def keep(session: Session) -> None:
         record(
             session,
@@ -122,7 +125,7 @@ async def feedback(request: Request) -> JSONResponse:
             context_id=context.id,
             kind=kind,
             at=at,
-            recent=parts.recent.get(context.id),
+            recent=recent,
         )
 
     if not await parts.contexts.teach(context, kind, keep):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from layerwatch.vision.evidence import Evidence
@@ -23,7 +24,11 @@ class RecentPictures:
 
     It lives in memory only: a picture reaches the disk when its owner gives feedback on it, not before.
     Safe to use from several threads.
+
+    elsewhere: finds what other processes of this server hold of a context; set once, before use.
     """
+
+    elsewhere: Callable[[str], Iterable[RecentPicture]] | None = None
 
     def __init__(self, capacity_bytes: int = 32 * 2**20) -> None:
         self._capacity = capacity_bytes
@@ -43,6 +48,15 @@ class RecentPictures:
                 self._held -= len(dropped.jpeg)
 
     def get(self, context_id: str) -> RecentPicture | None:
-        """The context's newest picture, or None when it is not held (any more, or on this node)."""
+        """The context's newest picture, or None when it is not held (any more, or on this node).
+
+        May ask other processes and wait for them: not for an event loop.
+        """
+        held = self.own(context_id)
+        found = list(self.elsewhere(context_id)) if self.elsewhere else []
+        return max([*found, *([held] if held else [])], key=lambda one: one.second, default=None)
+
+    def own(self, context_id: str) -> RecentPicture | None:
+        """What this process holds itself."""
         with self._lock:
             return self._pictures.get(context_id)

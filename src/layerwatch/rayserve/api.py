@@ -34,7 +34,7 @@ class Api:
         return create_app(
             settings,
             vision=self._eye,
-            colleagues=lambda metrics: Visitor(self._board, str(rank), metrics.text),
+            colleagues=lambda metrics, _: Visitor(self._board, str(rank), metrics.text),
             seat=f"ray {rank}",
             **self._more(settings),
         )

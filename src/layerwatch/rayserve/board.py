@@ -11,6 +11,8 @@ from typing import Any
 import structlog
 from ray.serve.handle import DeploymentHandle
 
+from layerwatch.improve.recent import RecentPicture
+
 log = structlog.get_logger(__name__)
 
 PERIOD = 5.0
@@ -69,6 +71,10 @@ class Visitor:
             log.warning("metrics_of_others_unknown", why=type(error).__name__)
             return {self._name: own}
         return told
+
+    def pictures(self, context_id: str) -> list[RecentPicture]:
+        """None: other replicas may be on other machines, and pictures do not travel."""
+        return []
 
     async def _come_by(self) -> None:
         while True:

@@ -1,27 +1,40 @@
-"""Workers of one server show each other's metrics, so that a scrape of any of them is of all."""
+"""Workers of one server show each other their metrics and newest pictures: any of them answers for all."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import pickle
+import socket
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from layerwatch.improve.recent import RecentPicture
+
 ANSWER_SECONDS = 2.0
 """A sibling that says nothing for so long is left out: Prometheus waits 10 s at most."""
+
+_METRICS, _PICTURE = b"metrics", b"picture "
 
 
 class Siblings:
     """This worker among its siblings; they meet at sockets in a folder that only their user may enter.
 
-    number: this worker's.  text: its own metrics, in Prometheus' format.
+    number: this worker's.  text: its own metrics, in Prometheus' format.  picture: its own of a context.
     """
 
-    def __init__(self, folder: Path, number: int, text: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        number: int,
+        text: Callable[[], bytes],
+        picture: Callable[[str], RecentPicture | None],
+    ) -> None:
         self._folder = folder
         self._path = folder / f"{number}.sock"
         self._number = number
         self._text = text
+        self._picture = picture
         self._server: asyncio.Server | None = None
 
     async def open(self) -> None:
@@ -37,24 +50,40 @@ class Siblings:
 
     async def metrics(self) -> dict[str, bytes]:
         """Everybody's metrics, by number; of those that answer."""
-        others = [path for path in sorted(self._folder.glob("*.sock")) if path != self._path]
-        texts = await asyncio.gather(*(_ask(path) for path in others))
+        others = list(self._others())
+        texts = await asyncio.gather(*(asyncio.to_thread(_ask, path, _METRICS) for path in others))
         told = {path.stem: text for path, text in zip(others, texts, strict=True) if text}
         return {str(self._number): self._text(), **told}
 
-    async def _tell(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def pictures(self, context_id: str) -> list[RecentPicture]:
+        """What the others hold of a context. Waits for them: not for an event loop."""
+        told = (_ask(path, _PICTURE + context_id.encode()) for path in self._others())
+        # From our own processes, through a folder that only their user may enter.
+        return [pickle.loads(answer) for answer in told if answer]  # noqa: S301
+
+    def _others(self) -> Iterator[Path]:
+        return (path for path in sorted(self._folder.glob("*.sock")) if path != self._path)
+
+    async def _tell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
-            writer.write(self._text())
+            asked = (await reader.readline()).strip()
+            if asked == _METRICS:
+                writer.write(self._text())
+            elif asked.startswith(_PICTURE):
+                held = self._picture(asked.removeprefix(_PICTURE).decode())
+                writer.write(pickle.dumps(held) if held else b"")
             await writer.drain()
         writer.close()
 
 
-async def _ask(path: Path) -> bytes:
-    with suppress(OSError, TimeoutError):
-        async with asyncio.timeout(ANSWER_SECONDS):
-            reader, writer = await asyncio.open_unix_connection(path)
-            try:
-                return await reader.read()
-            finally:
-                writer.close()
+def _ask(path: Path, question: bytes) -> bytes:
+    """A sibling's answer; empty if it gives none."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(ANSWER_SECONDS)
+        connection.connect(str(path))
+        connection.sendall(question + b"\n")
+        answer = b""
+        while piece := connection.recv(1 << 16):
+            answer += piece
+        return answer
     return b""

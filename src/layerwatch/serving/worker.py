@@ -46,7 +46,9 @@ class Seat:
         """What `create_app` is to know of it."""
         return {
             "seat": str(self.number),
-            "colleagues": lambda metrics: Siblings(self.folder, self.number, metrics.text),
+            "colleagues": lambda metrics, recent: Siblings(
+                self.folder, self.number, metrics.text, recent.own
+            ),
         }
 
 
