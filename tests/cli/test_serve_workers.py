@@ -16,7 +16,6 @@ import pytest
 
 from tests.cli.test_serve import SERVE, environment, needs_detector, new_key, serving
 
-
 # Three processes that import a server take seconds, and minutes on a machine that is busy with other things.
 pytestmark = pytest.mark.timeout(600)
 

@@ -19,7 +19,7 @@ from layerwatch.serving import supervisor
 from layerwatch.serving.sockets import listen_for
 from layerwatch.serving.worker import Seat
 
-supervisor.HUNG_SECONDS = 2.0
+supervisor.HUNG_SECONDS = 15.0
 supervisor.PAUSES = (0.0,)
 
 
