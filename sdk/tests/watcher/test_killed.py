@@ -9,6 +9,7 @@ second one.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import random
@@ -22,11 +23,12 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+from PIL import Image
 from sdk.tests.stand_ins.machine import Machine
 from sdk.tests.stand_ins.octoprint import octoprint_app
 from sdk.tests.stand_ins.serve import serving
 
-from layerwatch_sdk.testing import FakeService, picture
+from layerwatch_sdk.testing import FakeService
 
 SPEED = 60.0
 LIVES = 12
@@ -151,7 +153,9 @@ async def test_killed_at_any_instant_it_pauses_once_and_stays_resumed(seed: int,
         killer.seen()
         return False
 
-    app = octoprint_app(machine, picture=picture(1))
+    picture = io.BytesIO()
+    Image.effect_noise((64, 48), 80).save(picture, "JPEG")
+    app = octoprint_app(machine, picture=picture.getvalue())
     without_context = 0
     with service.serve(before) as url:
         async with serving(stage.observed(app)) as octoprint:

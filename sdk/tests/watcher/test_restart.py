@@ -51,6 +51,19 @@ async def test_it_goes_on_in_the_same_context_and_not_sooner_than_told(scene: Ma
     assert s.journal("watching goes on")[0]["why"] == "restarted in mid-print"
 
 
+async def test_a_context_is_kept_before_its_first_picture_could_be_had(scene: Make) -> None:
+    s = scene()
+    s.camera.broken = "unplugged"
+    s.watch()
+    s.start_print()
+    await s.run(30)
+    await s.die()
+    s.camera.broken = None
+    s.watch()
+    await s.run(30)
+    assert len(s.judge.opened) == 1 and s.judge.seen
+
+
 async def test_what_the_user_went_on_with_is_not_paused_again(scene: Make) -> None:
     s = scene(always(PAUSE), learns=False)
     s.watch()

@@ -242,6 +242,7 @@ class PrintWatcher:
             self._troubles.begin(
                 look.trouble.about, look.trouble.what, look.trouble.hint, final=look.trouble.final
             )
+            self._keep()
             return
         assert look.inspection is not None
         self._troubles.end("camera")
