@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from layerwatch.vision import Condition
-from layerwatch_train.temporal.judge import Flags, Tally, episodes, run_ours
+from layerwatch_train.temporal.equal import CONTENDERS, at_equal_false_alarms
+from layerwatch_train.temporal.judge import Flags, Tally, episodes, paced, run_ours
 from layerwatch_train.temporal.modelled import GOOD, modelled_print, modelled_prints
 from layerwatch_train.temporal.prints import Print
 from layerwatch_train.temporal.rules import ExponentialMean, InARow, Obico, Votes
 from layerwatch_train.temporal.sequences import onset_of, parts_of
+from layerwatch_train.temporal.tables import compare
 
 
 def a_print(count: int, onset: float | None) -> Print:
@@ -48,6 +50,31 @@ def test_an_alarm_before_the_onset_is_false_and_one_after_it_a_catch() -> None:
 def test_alarms_within_ten_minutes_are_one_episode() -> None:
     seconds = np.array([0.0, 300.0, 1200.0, 1210.0])
     assert episodes(seconds, np.array([True, True, True, True])) == 2
+
+
+def test_a_client_takes_the_pictures_nearest_to_the_healthy_pace() -> None:
+    close = a_print(60, onset=None)
+    close.seconds = np.arange(60) * 20.0
+    assert np.diff(paced(close).seconds).tolist() == [40.0] * 29
+    coarse = a_print(20, onset=None)
+    coarse.seconds = np.arange(20) * 35.0
+    assert paced(coarse).seconds.tolist() == coarse.seconds.tolist()
+
+
+def test_a_rule_is_moved_to_the_least_strict_setting_with_no_more_false_pauses() -> None:
+    print_ = a_print(400, onset=None)
+    print_.scores = np.where(np.arange(400) % 50 < 10, 0.9, 0.1)
+    rule = next(one for one in CONTENDERS if one.name == "three in a row")
+    knob, found = at_equal_false_alarms(rule, [print_], 0.0)
+    assert (knob, found.false_pauses) == (0.925, 0)
+
+
+def test_a_comparison_tells_scripts_counts_and_null_where_there_is_no_median() -> None:
+    told = compare("none failing", [a_print(30, onset=None)], CONTENDERS[:1]).as_dict()
+    assert told["methods"][0]["name"] == "Layerwatch, level 3"
+    assert [one["name"] for one in told["levels"]] == ["1", "2", "3", "4", "5"]
+    assert told["methods"][0]["false_pauses"] == 0
+    assert told["methods"][0]["median_seconds"]["onset_to_pause"] is None
 
 
 def test_obico_is_blind_for_thirty_frames_and_then_sees() -> None:

@@ -43,6 +43,34 @@ def test_one_odd_picture_is_no_failure() -> None:
     assert verdicts[-1].quality >= 6
 
 
+def test_a_picture_that_looks_well_again_raises_no_flag() -> None:
+    for odd in range(1, 8):
+        camera, watch = Camera(), Watch()
+        watch.see_all(camera.healthy() for _ in range(20))
+        before = watch.see_all(camera.failing() for _ in range(odd))[-1]
+        after = watch.see(camera.healthy())
+        assert (after.warning, after.pause) == (before.warning, before.pause)
+
+
+def test_what_looked_odd_and_went_away_by_itself_surprises_less_the_next_time() -> None:
+    camera, watch = Camera(), Watch()
+    watch.see_all(camera.healthy() for _ in range(30))
+    scores = []
+    for _ in range(3):
+        scores.append(max(v.score for v in watch.see_all(camera.sees(0.75) for _ in range(2))))
+        watch.see_all(camera.healthy() for _ in range(10))
+    assert scores[0] > scores[1] >= scores[2]
+
+
+def test_a_closer_look_is_asked_for_at_the_first_hint() -> None:
+    camera, watch = Camera(), Watch()
+    watch.see_all(camera.healthy() for _ in range(20))
+    assert not watch.verdicts[-1].suspicious
+    hinted = watch.until("suspicious", (camera.failing() for _ in range(6)))
+    assert hinted == 1
+    assert not watch.verdicts[-1].warning
+
+
 def test_scenery_that_fools_the_detector_from_the_first_picture_never_alarms_in_twelve_hours() -> None:
     camera, watch = Camera(), Watch(interval=40.0)
     verdicts = watch.see_all(camera.failing(at=((2, 2),)) for _ in range(12 * 90))

@@ -53,20 +53,18 @@ def run_ours(print_: Print) -> list[Flags]:
 
 
 def paced(print_: Print, healthy: float = 40.0, suspicious: float = 20.0) -> Print:
-    """The pictures that a client would have sent: at these intervals in seconds, as our model asks for.
-
-    A picture that would come within a tenth of the interval is taken.
-    """
+    """The pictures that a client would have sent: those nearest to these intervals, in seconds."""
     taken: list[int] = []
     state: PrintState | None = None
     due = -math.inf
+    following = np.append(print_.seconds[1:], print_.seconds[-1] + suspicious)
     for i, evidence in enumerate(print_.evidence()):
         second = float(print_.seconds[i])
-        if second < due:
+        if due - second > following[i] - due:
             continue
         state, verdict = step(state, evidence, second, Levels())
         taken.append(i)
-        due = second + 0.9 * (suspicious if verdict.suspicious else healthy)
+        due = second + (suspicious if verdict.suspicious else healthy)
     return print_.at(np.array(taken))
 
 

@@ -21,6 +21,7 @@ from layerwatch.simulator.truth import Truth
 from layerwatch.temporal import Levels, PrintState, step
 from layerwatch.temporal.baseline import logit
 from layerwatch.vision import Condition, Evidence, ImageDecodeError, Vision
+from layerwatch.vision.models import packaged_models
 from layerwatch_train.temporal.prints import Print
 
 SIZE = (400, 300)
@@ -43,16 +44,21 @@ VISIBLE = 0.002
 """Share of the picture that a failure must cover to count as begun: what cannot be seen cannot be caught."""
 
 
-def render(folder: Path, count: int, seed: int, vision: Vision, log: Callable[[str], None]) -> None:
-    """Render `count` prints into `folder`, odd ones failing; those already there are kept."""
+def render(folder: Path, count: int, seed: int, model: Path | None, log: Callable[[str], None]) -> None:
+    """Render `count` prints into `folder`, odd ones failing; those already there are kept.
+
+    model: the detector that looks at them; None for the packaged one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    key = _key_of(model)
+    vision = Vision.load(model, threads=1)
     for index in range(count):
         file = folder / f"{index:04d}.npz"
         if not file.exists():
-            log(render_one(file, seed + index, index % 2 == 1, vision))
+            log(render_one(file, seed + index, index % 2 == 1, vision, key))
 
 
-def render_one(file: Path, seed: int, failing: bool, vision: Vision) -> str:
+def render_one(file: Path, seed: int, failing: bool, vision: Vision, key: str) -> str:
     """Render one print into `file`, and say in a line what it is."""
     rng = np.random.default_rng(seed)
     simulation = Simulation(
@@ -62,7 +68,7 @@ def render_one(file: Path, seed: int, failing: bool, vision: Vision) -> str:
         size=SIZE,
         nuisance=True,
     )
-    frames = _record(file, simulation, vision)
+    frames = _record(file, simulation, vision, key)
     failure = simulation.failure.name if simulation.failure else "healthy"
     return (
         f"{file.name}: {frames} pictures, {simulation.duration / 3600:.1f} h, {simulation.world.kind}, "
@@ -70,12 +76,13 @@ def render_one(file: Path, seed: int, failing: bool, vision: Vision) -> str:
     )
 
 
-def rendered_prints(folder: Path, vision: Vision, log: Callable[[str], None]) -> Iterator[Print]:
-    """The rendered prints as `vision` sees them; what it saw is kept for the next time."""
+def rendered_prints(folder: Path, model: Path | None, log: Callable[[str], None]) -> Iterator[Print]:
+    """The rendered prints as a detector sees them; what it saw is kept for the next time."""
+    key, vision = _key_of(model), Vision.load(model)
     for file in sorted(folder.glob("[0-9]*.npz")):
         if file.name.endswith(".partial.npz"):
             continue
-        seen = _seen_file(file, vision)
+        seen = _seen_file(file, key)
         if not seen.exists():
             with np.load(file) as held:
                 jpegs = np.split(held["pixels"], np.cumsum(held["lengths"])[:-1])
@@ -117,7 +124,7 @@ class _Looks:
         partial.rename(file)
 
 
-def _record(file: Path, simulation: Simulation, vision: Vision) -> int:
+def _record(file: Path, simulation: Simulation, vision: Vision, key: str) -> int:
     """One print, at the pace of a client: closer while it looks odd, and after the onset."""
     onset = simulation.onset
     until = simulation.duration if onset is None else min(simulation.duration, onset + WATCHED_AFTER)
@@ -140,7 +147,7 @@ def _record(file: Path, simulation: Simulation, vision: Vision) -> int:
         late.append(value)
         begun = onset is not None and onset - PACE <= second < onset + WATCHED_AFTER / 3
         second += CLOSE_PACE if begun or elevated or verdict.suspicious else PACE
-    looks.save(_seen_file(file, vision))
+    looks.save(_seen_file(file, key))
     events = sorted({event for truth in truths for event in truth.events})
     about = {
         "seed": simulation.seed,
@@ -167,9 +174,16 @@ def _record(file: Path, simulation: Simulation, vision: Vision) -> int:
     return len(jpegs)
 
 
-def _seen_file(file: Path, vision: Vision) -> Path:
-    version = hashlib.sha256(vision.model_version.encode()).hexdigest()[:12]
-    return file.parent / f"seen-{version}" / file.name
+def _seen_file(file: Path, key: str) -> Path:
+    return file.parent / f"seen-{key}" / file.name
+
+
+def _key_of(model: Path | None) -> str:
+    """Names a detector by its weights: two of the same day have the same version."""
+    digest = hashlib.sha256()
+    for path in [model] if model else sorted(packaged_models()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _look(vision: Vision, jpeg: bytes, file: Path) -> Evidence:
