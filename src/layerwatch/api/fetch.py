@@ -69,7 +69,7 @@ class Fetcher:
             ssl_context=self._ssl() if target.scheme == "https" else None, network_backend=self._backend
         ) as pool:
             for _ in range(MAX_REDIRECTS + 1):
-                headers = {
+                headers: dict[bytes | str, bytes | str] = {
                     "Host": target.netloc.decode("ascii"),
                     "Accept": "image/jpeg",
                     "User-Agent": "Layerwatch",
