@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 MANIFESTS := pyproject.toml sdk/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format typescript-check clean
+.PHONY: help install demo test lint format printers pythons typescript-check clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -30,6 +30,11 @@ format: $(VENV)/.installed-dev ## Put the code into the house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+printers: var/printers/octoprint/ready var/printers/moonraker/ready ## Install OctoPrint and Moonraker for the tests against them
+
+pythons: ## Run the SDK's tests on Python 3.9 and on the newest here
+	sdk/tests/pythons.sh
+
 typescript-check: $(VENV)/.installed-dev ## Make a TypeScript client from the OpenAPI document and compile it
 	sdk/typescript/check.sh
 
@@ -47,4 +52,14 @@ $(VENV)/.installed: $(MANIFESTS) | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) install -q -e ./sdk -e '.[dev,postgres]'
+	@touch $@
+
+var/printers/octoprint/ready: deploy/octoprint-layerwatch/pyproject.toml sdk/pyproject.toml
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check OctoPrint==1.11.8 ./sdk ./deploy/octoprint-layerwatch
+	@touch $@
+
+var/printers/moonraker/ready:
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check moonraker==0.11.0
 	@touch $@
