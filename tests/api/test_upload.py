@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
@@ -175,6 +177,32 @@ def test_what_stands_around_the_file_is_bounded(data: bytes) -> None:
 def test_silence_ends_an_upload() -> None:
     answer = refused(body(FILE)[:50], patience=Patience(0.05, 10), then=1)
     assert answer.headers["Connection"] == "close"
+
+
+def test_an_event_loop_that_was_held_up_is_no_silence_of_the_client() -> None:
+    near, far = socket.socketpair()
+
+    async def upload() -> Upload:
+        reader, writer = await asyncio.open_connection(sock=near)
+        data = body(FILE)
+        far.sendall(data[:50])
+
+        async def stream() -> AsyncIterator[bytes]:
+            while piece := await reader.read(4096):
+                yield piece
+
+        def held_up() -> None:
+            far.sendall(data[50:])
+            far.close()
+            time.sleep(0.4)  # nothing turns meanwhile, and both the limit and the data are due after it
+
+        asyncio.get_running_loop().call_later(0.02, held_up)
+        try:
+            return await read_upload(CONTENT_TYPE, None, stream(), Patience(0.2, 10), lambda size: None)
+        finally:
+            writer.close()
+
+    assert asyncio.run(upload()).jpeg == JPEG
 
 
 def test_an_upload_that_drips_for_ever_ends_too() -> None:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
@@ -22,6 +23,9 @@ MAX_FILE = 6 * 1024 * 1024
 
 OVERHEAD = 64 * 1024
 """Bytes of everything around it: boundaries, part headers, other fields. A real client needs under 1 KB."""
+
+LAST_LOOK = 0.05
+"""Seconds: several turns of the event loop."""
 
 MAX_PARTS = 32
 MAX_PART_HEADERS = 16
@@ -67,16 +71,49 @@ async def read_upload(
         and int(content_length) > MAX_FILE + OVERHEAD
     ):
         raise _too_large()
-    loop = asyncio.get_running_loop()
-    latest = loop.time() + patience.whole
     try:
-        async with asyncio.timeout_at(min(latest, loop.time() + patience.silence)) as limit:
+        async with _Silence(patience) as silence:
             async for chunk in stream:
                 form.feed(chunk)
-                limit.reschedule(min(latest, loop.time() + patience.silence))
+                silence.broken()
     except TimeoutError as late:
         raise bad_args("The upload stopped or took too long.", Connection="close") from late
     return form.close()
+
+
+class _Silence:
+    """Raises TimeoutError in its block after too long a silence, or too long in all.
+
+    An event loop that was held up finds timers and sockets due at the same time, and takes the timers first.
+    So a limit that is reached gives what lies ready in the socket `LAST_LOOK` to arrive.
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._patience = patience
+        self._latest = self._loop.time() + patience.whole
+        self._limit = asyncio.timeout(None)
+        self._timer = self._wait()
+
+    async def __aenter__(self) -> _Silence:
+        await self._limit.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: Any) -> None:
+        self._timer.cancel()
+        await self._limit.__aexit__(*exc)
+
+    def broken(self) -> None:
+        """Something arrived. Raises TimeoutError if it is too late in all."""
+        if self._loop.time() > self._latest:
+            raise TimeoutError
+        self._timer.cancel()
+        self._limit.reschedule(None)
+        self._timer = self._wait()
+
+    def _wait(self) -> asyncio.TimerHandle:
+        until = min(self._latest, self._loop.time() + self._patience.silence)
+        return self._loop.call_at(until, lambda: self._limit.reschedule(self._loop.time() + LAST_LOOK))
 
 
 def _boundary(content_type: str | None) -> bytes:
