@@ -104,8 +104,8 @@ def _log(module: ModuleType) -> None:
     original = module.configure
 
     @functools.wraps(original)
-    def configure(level: str = "info", form: Any = "auto") -> None:
-        original(level, form)
+    def configure(level: str = "info", form: Any = "auto", **bound: Any) -> None:
+        original(level, form, **bound)
         _copy_logs(level)
 
     module.configure = configure  # type: ignore[attr-defined]
