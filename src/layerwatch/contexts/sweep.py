@@ -83,8 +83,10 @@ class Sweeper:
         """One sweep. Raises StorageError."""
         now = self._clock.now()
         await asyncio.to_thread(make_room, self._database, now)
+        begins = self._last is None  # a start says nothing of the clock: wait, but do not warn
         if not self._trusted(now):
-            log.warning("sweep_waits_for_clock", now=now.isoformat())
+            if not begins:
+                log.warning("sweep_waits_for_clock", now=now.isoformat())
             return
         dropped = await asyncio.to_thread(drop_days, self._database, now)
         if dropped:
