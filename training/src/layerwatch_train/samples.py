@@ -39,7 +39,7 @@ MIX = {
     "pasted": 0.17,
     "closeup_failed": 0.10,
     "closeup_good": 0.10,
-    "rendered": 0.24,
+    "rendered": 0.39,
     "blank": 0.015,
 }
 """Shares of what is drawn (scaled to sum to one). Close-ups are few and even in number, so that their style
