@@ -1,4 +1,4 @@
-"""A server of several workers with a small application: `python small.py PORT_FILE NUMBER`.
+"""A server of several workers, with a double for the detector and more paths: for `test_supervisor.py`.
 
 `/who` tells the worker, `/slow` takes three seconds, `/hang` stops the event loop.
 """
@@ -14,10 +14,13 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from layerwatch.app import create_app
 from layerwatch.config import Settings
 from layerwatch.serving import supervisor
 from layerwatch.serving.sockets import listen_for
 from layerwatch.serving.worker import Seat
+from layerwatch.vision import Vision
+from tests.support.fake_detector import FakeDetector
 
 supervisor.HUNG_SECONDS = 15.0
 supervisor.PAUSES = (0.0,)
@@ -26,7 +29,7 @@ supervisor.PAUSES = (0.0,)
 def make(settings: Settings, seat: Seat) -> FastAPI:
     if settings.region == "wrong":
         raise ValueError("this region is wrong")
-    app = FastAPI()
+    app = create_app(settings, vision=Vision(FakeDetector()), **seat.options())
 
     @app.get("/who")
     async def who() -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Several worker processes on one port: what the supervisor promises, with a small application."""
+"""Several worker processes on one port: what the supervisor promises."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-SMALL = Path(__file__).with_name("small.py")
+ROOT = Path(__file__).parents[2]
 
 # Three processes that import a server take seconds, and minutes on a machine that is busy with other things.
 pytestmark = pytest.mark.timeout(600)
@@ -50,7 +50,8 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
 def start(tmp_path: Path) -> Iterator[Started]:
     file = tmp_path / "listens"
     process = subprocess.Popen(
-        [sys.executable, str(SMALL), str(file), "2", "local", str(tmp_path)],
+        [sys.executable, "-m", "tests.serving.small", str(file), "2", "local", str(tmp_path)],
+        cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -124,7 +125,8 @@ def test_they_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
 
 def test_settings_that_cannot_work_end_it_at_once_with_what_is_wrong(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, str(SMALL), str(tmp_path / "listens"), "2", "wrong", str(tmp_path)],
+        [sys.executable, "-m", "tests.serving.small", str(tmp_path / "listens"), "2", "wrong", str(tmp_path)],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=START_SECONDS,

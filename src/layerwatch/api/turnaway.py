@@ -68,6 +68,8 @@ class Turnaway:
         parts.metrics.refused(error.type)
         passed = time.perf_counter() - began
         parts.metrics.answered(ROUTE, error.status, passed)
+        if parts.diary is not None:
+            parts.diary.called(error.status, passed, crashed=False)
         log.info(
             "request",
             request=request_id,
