@@ -18,7 +18,7 @@ demo: $(VENV)/.installed ## Watch a healthy and a failing print through a real s
 	$(BIN)/layerwatch demo
 
 test: $(VENV)/.installed-dev ## Run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev ## Check style and types
 	$(BIN)/ruff check .

@@ -37,7 +37,17 @@ def test_a_key_leads_to_its_account(database):
     assert text.startswith(caller.prefix) and len(caller.prefix) < 10
 
 
-@pytest.mark.parametrize("text", [None, "", "nonsense", "prod_" + "A" * 36, new_key_text(), "prod_\udcff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "nonsense",
+        "prod_" + "A" * 36,
+        pytest.param(new_key_text(), id="of no account"),
+        "prod_\udcff",
+    ],
+)
 def test_a_missing_mistyped_or_unknown_key_is_invalid(sqlite_database, text):
     with pytest.raises(InvalidKey):
         KeyRing(sqlite_database, PEPPER).authenticate(text, NOON)

@@ -26,8 +26,10 @@ WINDOW = 16
 class SecretWatch:
     """The watch over one test run."""
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="lw-watch-"))
+    def __init__(self, shared: str | None = None) -> None:
+        """shared: the folder of a run that this process is a part of, and that looks at the end."""
+        self.shared = shared is not None
+        self.folder = Path(shared or tempfile.mkdtemp(prefix="lw-watch-"))
         self._environment = {"LW_TEST_WATCH": os.environ.get("LW_TEST_WATCH")}
         self._environment["PYTHONPATH"] = os.environ.get("PYTHONPATH")
         os.environ["LW_TEST_WATCH"] = str(self.folder)
@@ -64,7 +66,8 @@ class SecretWatch:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.shared:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _test_at(self, log: str, place: int) -> str:
         offset = len(log[:place].encode())
@@ -96,7 +99,8 @@ _WATCH = pytest.StashKey[SecretWatch]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin before any test module is imported."""
-    watch = config.stash[_WATCH] = SecretWatch()
+    worker = hasattr(config, "workerinput")  # one of several processes of pytest-xdist
+    watch = config.stash[_WATCH] = SecretWatch(os.environ.get("LW_TEST_WATCH") if worker else None)
     config.add_cleanup(watch.end)
     spec = importlib.util.spec_from_file_location("secret_notes", HERE / "watched" / "sitecustomize.py")
     assert spec is not None and spec.loader is not None
@@ -110,7 +114,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Look, and fail the run."""
-    if session.config.stash[_WATCH].look() and session.exitstatus in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
+    watch = session.config.stash[_WATCH]
+    if watch.shared:  # who began the run looks, once all are done
+        return
+    if watch.look() and session.exitstatus in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

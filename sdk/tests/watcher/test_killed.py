@@ -127,8 +127,9 @@ class Births:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("seed", [random.randrange(10**6)])
-async def test_killed_at_any_instant_it_pauses_once_and_stays_resumed(seed: int, tmp_path: Path) -> None:
+async def test_killed_at_any_instant_it_pauses_once_and_stays_resumed(tmp_path: Path) -> None:
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")  # shown if it fails
     rng = random.Random(seed)
     stage = Stage(tmp_path)
     machine, killer, service = stage.machine, stage.killer, stage.service
