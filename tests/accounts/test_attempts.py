@@ -1,12 +1,12 @@
 """Limits on guessing."""
 
-import threading
 from datetime import timedelta
 
 import pytest
 
 from layerwatch.accounts import SignInRefused, attempts
 from tests.support.accounts import NOON
+from tests.support.at_once import at_once
 
 
 def test_no_try_slips_past_the_limit_also_when_many_come_at_once(database):
@@ -19,11 +19,7 @@ def test_no_try_slips_past_the_limit_also_when_many_come_at_once(database):
         except SignInRefused:
             outcomes.append("refused")
 
-    threads = [threading.Thread(target=guess) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(16, guess)
     assert sorted(outcomes) == ["refused"] * 11 + ["taken"] * 5
 
 

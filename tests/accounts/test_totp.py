@@ -1,12 +1,11 @@
 """One-time codes."""
 
-import threading
-
 import pyotp
 
 from layerwatch.accounts import SignInRefused, totp, users
 from layerwatch.accounts.users import Visitor
 from tests.support.accounts import NOON
+from tests.support.at_once import at_once
 
 KEY = b"k" * 32
 
@@ -29,9 +28,5 @@ def test_a_code_opens_one_session_also_when_it_comes_twice_at_once(database):
         except SignInRefused:
             outcomes.append("refused")
 
-    threads = [threading.Thread(target=enter) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(6, enter)
     assert sorted(outcomes) == ["in"] + ["refused"] * 5

@@ -1,6 +1,5 @@
 """Counting inspections and stopping at an allowance."""
 
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +18,7 @@ from layerwatch.billing import (
 from layerwatch.billing.models import UsageHour
 from layerwatch.billing.periods import hour_of
 from tests.support.accounts import NOON, make_caller
+from tests.support.at_once import at_once
 
 NOVEMBER = Month(2026, 11)
 
@@ -67,11 +67,7 @@ def test_concurrent_calls_on_one_key_are_all_counted(database):
         for _ in range(25):
             database.transact(lambda session: count_inspection(session, caller, NOON))
 
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(6, work)
     with database.read() as session:
         assert billable_calls(session, caller.account_id, NOVEMBER) == 150
 
@@ -145,11 +141,7 @@ def test_concurrent_calls_do_not_slip_past_the_free_limit(database):
         except FreeLimitReached:
             outcomes.append("refused")
 
-    threads = [threading.Thread(target=work) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(12, work)
     assert sorted(outcomes) == ["counted"] * 5 + ["refused"] * 7
     with database.read() as session:
         assert billable_calls(session, caller.account_id, NOVEMBER) == 5_000

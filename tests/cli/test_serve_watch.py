@@ -61,15 +61,22 @@ def config(tmp_path: Path) -> Iterator[Path]:
     host.server_close()
 
 
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("LAYERWATCH_")}
+
+
+def serve_and_watch(config: Path, data: Path, log: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "layerwatch", "serve", "--port", "0", "--data-dir", str(data), "--json"]
+    with log.open("w") as file:
+        return subprocess.Popen(
+            [*command, "--watch", str(config)], stdout=subprocess.PIPE, stderr=file, env=environment()
+        )
+
+
 @pytest.mark.timeout(120)
 def test_server_and_watcher_start_and_end_together(config: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    command = [sys.executable, "-m", "layerwatch", "serve", "--port", "0", "--data-dir", str(data), "--json"]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("LAYERWATCH_")}
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(
-            [*command, "--watch", str(config)], stdout=subprocess.PIPE, stderr=log, env=environment
-        )
+    server = serve_and_watch(config, data, tmp_path / "log")
     try:
         assert server.stdout is not None
         assert json.loads(server.stdout.readline())["url"]
@@ -81,7 +88,7 @@ def test_server_and_watcher_start_and_end_together(config: Path, tmp_path: Path)
         while not used and time.monotonic() < deadline:
             time.sleep(1)
             listed = json.loads(
-                subprocess.run(shown, capture_output=True, check=True, env=environment).stdout
+                subprocess.run(shown, capture_output=True, check=True, env=environment()).stdout
             )
             (key,) = listed
             used = key["last_used"]
@@ -101,12 +108,7 @@ def test_server_and_watcher_start_and_end_together(config: Path, tmp_path: Path)
 @pytest.mark.timeout(180)
 def test_the_watcher_does_not_outlive_a_server_that_is_killed(config: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    command = [sys.executable, "-m", "layerwatch", "serve", "--port", "0", "--data-dir", str(data), "--json"]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("LAYERWATCH_")}
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(
-            [*command, "--watch", str(config)], stdout=subprocess.PIPE, stderr=log, env=environment
-        )
+    server = serve_and_watch(config, data, tmp_path / "log")
     try:
         assert server.stdout is not None
         assert json.loads(server.stdout.readline())["url"]

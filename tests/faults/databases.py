@@ -62,37 +62,34 @@ def locked(database: Database) -> Iterator[None]:
 @contextmanager
 def full(database: Database) -> Iterator[None]:
     """SQLite's disk is full: the file may not grow by a page ("database or disk is full")."""
-
-    def no_more(connection: Any, _record: Any, _proxy: Any) -> None:
-        connection.execute("PRAGMA max_page_count = 1")  # it is raised to the present size
-
-    def as_many(connection: Any, _record: Any, _proxy: Any) -> None:
-        connection.execute("PRAGMA max_page_count = 1000000000")
-
-    event.listen(database.engine, "checkout", no_more)
-    try:
+    # 1 is raised to the present size.
+    with _set(database, "PRAGMA max_page_count = 1", "PRAGMA max_page_count = 1000000000"):
         yield
-    finally:
-        event.remove(database.engine, "checkout", no_more)
-        event.listen(database.engine, "checkout", as_many)
 
 
 @contextmanager
 def read_only(database: Database) -> Iterator[None]:
     """SQLite may only be read ("attempt to write a readonly database")."""
+    with _set(database, "PRAGMA query_only = ON", "PRAGMA query_only = OFF"):
+        yield
 
-    def only_read(connection: Any, _record: Any, _proxy: Any) -> None:
-        connection.execute("PRAGMA query_only = ON")
 
-    def write(connection: Any, _record: Any, _proxy: Any) -> None:
-        connection.execute("PRAGMA query_only = OFF")
+@contextmanager
+def _set(database: Database, during: str, after: str) -> Iterator[None]:
+    """Whoever takes a connection finds it set by one statement, and afterwards by the other."""
 
-    event.listen(database.engine, "checkout", only_read)
+    def begin(connection: Any, _record: Any, _proxy: Any) -> None:
+        connection.execute(during)
+
+    def end(connection: Any, _record: Any, _proxy: Any) -> None:
+        connection.execute(after)
+
+    event.listen(database.engine, "checkout", begin)
     try:
         yield
     finally:
-        event.remove(database.engine, "checkout", only_read)
-        event.listen(database.engine, "checkout", write)
+        event.remove(database.engine, "checkout", begin)
+        event.listen(database.engine, "checkout", end)
 
 
 def _server_processes(database: Database) -> list[psutil.Process]:

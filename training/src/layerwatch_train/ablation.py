@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from layerwatch_train import baseline, train
-from layerwatch_train.calibrate import widespread
+from layerwatch_train.calibrate import blended
 from layerwatch_train.evaluate import judged
 from layerwatch_train.metrics import auroc, recall_at
-from layerwatch_train.model import VARIANTS, Detector
-from layerwatch_train.pipeline import Runs, allowed, held_out, make_samples, resized
-from layerwatch_train.samples import Lower, Samples
+from layerwatch_train.pipeline import Runs, allowed, held_out, make_samples
+from layerwatch_train.samples import Samples
 from layerwatch_train.selfsupervised import pretrain
 from layerwatch_train.split import assign_folds
 
@@ -53,6 +52,9 @@ LADDER = (
     Line("the recipe, after self-supervision", pretrained=True),
 )
 
+SEEDS = (4, 5, 6)
+"""The recipe in LADDER, and it again with other seeds."""
+
 
 def positions(made: Samples, usable: NDArray[np.int64], line: Line) -> NDArray[np.int64]:
     """Of the samples at `usable`, those that the line trains on."""
@@ -64,24 +66,6 @@ def positions(made: Samples, usable: NDArray[np.int64], line: Line) -> NDArray[n
     return usable[keep[usable]]
 
 
-def kept_features(runs: Runs) -> NDArray[np.float16]:
-    """[N, S/8, S/8, C] of every picture of the index, as it is, made once."""
-    path = runs.out / f"features{runs.plan.size}.npy"
-    if path.is_file():
-        return np.load(path, mmap_mode="r")
-    detector = Detector(runs.plan.variant)
-    detector.trunk.load_imagenet(VARIANTS[runs.plan.variant])
-    lower, images, size = Lower(detector), runs.images(), runs.plan.size
-    shape = (len(images), size // 8, size // 8, detector.trunk.channels[0])
-    store = np.lib.format.open_memmap(path.with_suffix(".part"), "w+", np.float16, shape)
-    for start in range(0, len(images), 64):
-        part = np.arange(start, min(start + 64, len(images)))
-        store[part] = lower(resized(images, part, size))
-    store.flush()
-    path.with_suffix(".part").rename(path)
-    return np.load(path, mmap_mode="r")
-
-
 def fit(runs: Runs, line: Line, fold: int, usable: NDArray[np.int64]) -> dict[str, Tensor]:
     """Train one line on one fold, or take what is there."""
     plan, folder = runs.plan, runs.out / "ablation"
@@ -89,7 +73,7 @@ def fit(runs: Runs, line: Line, fold: int, usable: NDArray[np.int64]) -> dict[st
     recipe = train.Recipe(variant=plan.variant, size=plan.size, steps=plan.ablation_steps * line.longer)
     recipe = replace(recipe, **line.recipe)  # type: ignore[arg-type]
     chosen = positions(made, usable, line)
-    teachers = [fit(runs, LADDER[n], fold, usable) for n in range(4, 4 + line.teachers)]
+    teachers = [fit(runs, LADDER[n], fold, usable) for n in SEEDS[: line.teachers]]
     begun = (
         pretrain(made, chosen, recipe, folder / f"pretrained.{fold}.pt", runs.log)
         if line.pretrained
@@ -114,8 +98,8 @@ def run(runs: Runs, lines: Sequence[Line] = LADDER) -> dict[str, NDArray[np.floa
                 runs.log(f"{line.name}, fold {fold}")
                 weights = fit(runs, line, fold, allowed(made, held_out(pictures, folds, fold)))
                 where = np.flatnonzero((folds == fold) & webcam)
-                answer = train.predict(weights, plan.variant, kept_features(runs)[where])
-                found[where] = (answer["failure"] + widespread(answer["map"])) / 2
+                answer = train.predict(weights, plan.variant, runs.features()[where])
+                found[where] = blended(answer["failure"], answer["map"])
             np.save(path, found)
         scores[line.name] = np.load(path)
     return scores
@@ -123,7 +107,7 @@ def run(runs: Runs, lines: Sequence[Line] = LADDER) -> dict[str, NDArray[np.floa
 
 def ensemble(scores: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """Mean logits of the three seeds: what a teacher of them knows."""
-    return np.mean([scores[LADDER[n].name] for n in range(4, 7)], axis=0)
+    return np.mean([scores[LADDER[n].name] for n in SEEDS], axis=0)
 
 
 def table(runs: Runs) -> str:
@@ -132,7 +116,7 @@ def table(runs: Runs) -> str:
     folds = assign_folds(pictures, plan.folds)
     scores = run(runs)
     frozen = baseline.out_of_fold(
-        baseline.features(runs.out / "baseline.npy", kept_features(runs), plan.variant), pictures, folds
+        baseline.features(runs.out / "baseline.npy", runs.features(), plan.variant), pictures, folds
     )
     rows = {
         "logistic head on frozen, pooled features": frozen,

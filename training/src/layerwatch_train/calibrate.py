@@ -49,6 +49,12 @@ def widespread(cells: NDArray[np.floating]) -> NDArray[np.float64]:
     return flat[:, -int(WIDE_SHARE * flat.shape[1]) :].mean(1)
 
 
+def blended(failure: NDArray[np.floating], cells: NDArray[np.floating]) -> NDArray[np.float64]:
+    """[N] logits, half of the pooled heads [N], half of how far the map [N, G, G] spreads: the heads rank
+    better, the spread finds more at few false alarms."""
+    return (failure.astype(np.float64) + widespread(cells)) / 2
+
+
 def sigmoid(z: NDArray[np.float64]) -> NDArray[np.float64]:
     """The logistic function, safe for large arguments."""
     return 0.5 * (1 + np.tanh(z / 2))

@@ -11,15 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from layerwatch_train import clean, export, quantise, rendered, samples, sheets, train
-from layerwatch_train.calibrate import fit_platt, scene_weights, sigmoid, widespread
+from layerwatch_train import clean, export, features, quantise, rendered, samples, sheets, train
+from layerwatch_train.calibrate import blended, fit_platt, scene_weights, sigmoid, widespread
 from layerwatch_train.evaluate import judged
+from layerwatch_train.features import resized
 from layerwatch_train.index import Picture, read_index
 from layerwatch_train.metrics import auroc
 from layerwatch_train.split import assign_folds, unit
@@ -80,6 +80,11 @@ class Runs:
     def images(self) -> NDArray[np.uint8]:
         return samples.decode_all(self.data, self.out / "pictures.npy", self.plan.workers)
 
+    def features(self) -> NDArray[np.float16]:
+        """[N, S/8, S/8, C] of every picture of the index, as it is."""
+        size = self.plan.size
+        return features.kept(self.out / f"features{size}.npy", self.images(), self.plan.variant, size)
+
     def material(self) -> Callable[[], samples.Material]:
         """A recipe for the material that a worker process can carry out."""
         self.images()
@@ -124,11 +129,6 @@ def dropped_files(runs: Runs) -> set[str]:
     """Files listed in `RUNS/dropped.txt`, one a line: what a person struck out after `clean`."""
     path = runs.out / "dropped.txt"
     return set(path.read_text(encoding="utf-8").split()) if path.is_file() else set()
-
-
-def resized(images: NDArray[np.uint8], positions: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
-    """[len(positions), size, size, 3] of the kept pictures."""
-    return np.stack([cv2.resize(images[n], (size, size), interpolation=cv2.INTER_AREA) for n in positions])
 
 
 def range_pictures(
@@ -280,8 +280,7 @@ def calibration(runs: Runs) -> export.Calibration:
     keep = judged(pictures, failure)
     failed = np.array([pictures[n].label == "failed" for n in keep])
     weights = scene_weights([pictures[n].scene for n in keep], failed)
-    # Half the pooled heads, half the spread: the heads rank better, the spread finds more at few alarms.
-    scale, shift = fit_platt((failure[keep] + widespread(cells[keep])) / 2, failed, weights)
+    scale, shift = fit_platt(blended(failure[keep], cells[keep]), failed, weights)
     top = np.sort(cells[keep].reshape(len(keep), -1), axis=1)[:, -4:].mean(1)
     map_scale, map_shift = fit_platt(top, failed, weights)
     found = export.Calibration(scale / 2, scale / 2, shift, map_scale, map_shift)

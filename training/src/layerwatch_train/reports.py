@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from layerwatch_train import ablation, baseline, evaluate, plots, public, transfer
+from layerwatch_train import baseline, evaluate, plots, public, transfer
 from layerwatch_train.metrics import auroc, recall_at, threshold_at
 from layerwatch_train.pipeline import Runs, calibrated, calibration, logit, resized, run
 from layerwatch_train.robustness import CORRUPTIONS
@@ -86,7 +86,7 @@ def report_model(runs: Runs, model: Path, say: Say) -> None:
 def report_baseline(runs: Runs, say: Say) -> None:
     """The frozen backbone with a logistic head on the same folds."""
     pictures, plan = runs.pictures(), runs.plan
-    features = baseline.features(runs.out / "baseline.npy", ablation.kept_features(runs), plan.variant)
+    features = baseline.features(runs.out / "baseline.npy", runs.features(), plan.variant)
     scores = baseline.out_of_fold(features, pictures, assign_folds(pictures, plan.folds))
     say("\nBaseline, logistic head on frozen features, same folds:\n")
     say(evaluate.markdown(evaluate.report(pictures, scores)))

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwatch_train import ablation, sheets, train
-from layerwatch_train.calibrate import sigmoid, widespread
+from layerwatch_train import sheets, train
+from layerwatch_train.calibrate import blended, sigmoid
 from layerwatch_train.evaluate import judged
+from layerwatch_train.features import kept
 from layerwatch_train.index import Picture
 from layerwatch_train.metrics import auroc, recall_at
-from layerwatch_train.model import VARIANTS, Detector
-from layerwatch_train.pipeline import Runs, allowed, make_samples, resized
-from layerwatch_train.samples import Lower, Rendered, Samples
+from layerwatch_train.pipeline import Runs, allowed, make_samples
+from layerwatch_train.samples import Rendered, Samples
 
 _SHEET = 40
 """Pictures of each kind on the sheet that shows rendered beside real ones."""
@@ -38,15 +38,14 @@ def _source(picture: Picture) -> str:
 def leave_sources_out(runs: Runs, only: Sequence[str] = ()) -> str:
     """Train without each source (or those of `only`) and judge its webcam pictures; a Markdown table.
 
-    A source with good pictures alone has no AUROC: its share of good pictures above the threshold that keeps
-    1 % false alarms on the other sources' held-out pictures is shown.
+    A source with good pictures alone has no AUROC; the median logit shows how healthy they look.
     """
     pictures, made = runs.pictures(), make_samples(runs)
     webcam = np.array([p.view == "webcam" and p.label in ("good", "failed") for p in pictures])
     failed = np.array([p.label == "failed" for p in pictures])
-    features = ablation.kept_features(runs)
+    features = runs.features()
     lines = [
-        "| left out | good | failed | AUROC | recall at 1 % | median score, good | failed |",
+        "| left out | good | failed | AUROC | recall at 1 % | median logit, good | failed |",
         "|---|---|---|---|---|---|---|",
     ]
     for name in only or sources(pictures):
@@ -82,7 +81,7 @@ def _trained_scores(
     recipe = train.Recipe(variant=plan.variant, size=plan.size, steps=plan.ablation_steps)
     weights = train.fit(made, usable, recipe, folder / f"{name}.pt", runs.log)
     answer = train.predict(weights, plan.variant, features)
-    return (answer["failure"].astype(np.float64) + widespread(answer["map"])) / 2
+    return blended(answer["failure"], answer["map"])
 
 
 def rendered_gap(runs: Runs) -> str:
@@ -92,26 +91,19 @@ def rendered_gap(runs: Runs) -> str:
     """
     pictures, made, plan = runs.pictures(), make_samples(runs), runs.plan
     drawn = Rendered(runs.out / "rendered")
-    features = ablation.kept_features(runs)
-    detector = Detector(plan.variant)
-    detector.trunk.load_imagenet(VARIANTS[plan.variant])
-    numbers = np.arange(len(drawn))
     path = runs.out / "transfer" / f"rendered{plan.size}.npy"
-    path.parent.mkdir(exist_ok=True)
-    if not path.is_file():
-        np.save(path, Lower(detector)(resized(drawn.images, numbers, plan.size)))
-    drawn_features, drawn_failed = np.load(path, mmap_mode="r"), drawn.kinds.any(1)
-    everything = np.full(len(pictures), 0.0)
-    real = judged(pictures, everything)
+    drawn_features = kept(path, drawn.images, plan.variant, plan.size)
+    drawn_failed = drawn.kinds.any(1)
+    real = judged(pictures, np.zeros(len(pictures)))
     real_failed = np.array([pictures[n].label == "failed" for n in real])
-    of_rendered = np.flatnonzero((made.rendered >= 0) | ((made.picture < 0) & (made.rendered < 0)))
+    of_rendered = np.flatnonzero(made.picture < 0)  # with the blank ones
     of_real = np.flatnonzero(made.rendered < 0)
     lines = [
         "| trained on | judged on | good | failed | AUROC | recall at 1 % |",
         "|---|---|---|---|---|---|",
     ]
     for name, usable, target, truth, label in (
-        ("rendered alone", of_rendered, features[real], real_failed, "real webcams"),
+        ("rendered alone", of_rendered, runs.features()[real], real_failed, "real webcams"),
         ("real alone", of_real, drawn_features, drawn_failed, "rendered"),
     ):
         scores = _trained_scores(runs, made, usable, name.replace(" ", "-"), target)
