@@ -7,31 +7,16 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from PIL import Image
 from typer.testing import CliRunner
 
 from layerwatch.vision.evidence import KINDS
 from layerwatch_train.cli import app
 from layerwatch_train.export import Calibration, export
+from layerwatch_train.losses import losses
+from layerwatch_train.mixing import cutmix
 from layerwatch_train.model import Detector
-from layerwatch_train.train import Recipe, losses, paste_features
 
-
-def made_up(folder: Path, count: int = 24) -> Path:
-    """Grey scenes of four printers; failed ones hold a boxed patch of noise."""
-    rng = np.random.default_rng(0)
-    rows = ["file,source,licence,label,failure_type,view,group,sequence,frame,boxes"]
-    for n in range(count):
-        failed = n % 2 == 1
-        image = np.full((96, 128, 3), 90 + 20 * (n % 4), np.uint8)
-        if failed:
-            image[40:70, 30:80] = rng.integers(0, 255, (30, 50, 3))
-        Image.fromarray(image).save(folder / f"{n}.jpg")
-        boxes = '"spaghetti:0.43,0.57,0.39,0.31"' if failed else ""
-        label, kind = ("failed", "spaghetti") if failed else ("good", "")
-        rows.append(f"{n}.jpg,made up,,{label},{kind},webcam,printer{n // 2 % 4},,,{boxes}")
-    (folder / "index.csv").write_text("\n".join(rows) + "\n")
-    return folder
+from .made_up import made_up
 
 
 def test_every_step_runs_and_leaves_a_detector_in_the_served_format(tmp_path: Path) -> None:
@@ -74,23 +59,20 @@ def test_a_failed_picture_without_a_box_pushes_no_cell_down() -> None:
     out = model(torch.zeros(1, 3, 64, 64))
     cells = out.map.detach().requires_grad_()
     unknown = torch.full((1, 4, 4), -1.0)
-    parts = losses(
-        out._replace(map=cells), unknown, torch.ones(1), torch.full((1, 8), -1.0), torch.ones(1), Recipe()
-    )
+    parts = losses(out._replace(map=cells), unknown, torch.ones(1), torch.full((1, 8), -1.0), torch.ones(1))
     parts["map"].backward()
     assert (cells.grad <= 0).all()
 
 
 def test_a_pasted_failure_makes_a_good_sample_failed_just_there() -> None:
-    features = torch.cat([torch.zeros(1, 2, 8, 8), torch.ones(1, 2, 8, 8)])
-    maps = torch.zeros(2, 4, 4)
-    maps[1, 1, 1:3] = 1.0
-    labels, kinds = torch.tensor([0.0, 1.0]), torch.zeros(2, 8)
+    dark = torch.zeros((1, 64, 64, 3), dtype=torch.uint8)
     for seed in range(20):
-        f, m, y = features.clone(), maps.clone(), labels.clone()
-        paste_features(f, m, y, kinds, 1.0, np.random.default_rng(seed))
-        shown = torch.nn.functional.max_pool2d(f[0, :1], 2)[0] > 0
-        if y[0] == 1:
-            assert torch.equal(shown, m[0] > 0)
+        images, maps = torch.cat([dark, dark + 1]), np.zeros((2, 4, 4), np.float32)
+        maps[1, 1, 1:3] = 1.0
+        labels, kinds = np.array([0.0, 1.0], np.float32), np.zeros((2, 8), np.float32)
+        cutmix(images, maps, labels, kinds, 1.0, np.random.default_rng(seed))
+        if labels[0] == 1:
+            shown = torch.nn.functional.max_pool2d(images[:1, :, :, 0].float(), 16)[0] > 0
+            assert np.array_equal(shown.numpy(), maps[0] > 0)
             return
     pytest.fail("no failure was pasted in 20 draws")

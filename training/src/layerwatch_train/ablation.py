@@ -8,106 +8,85 @@ ImageNet's weights, and judged in float32: lines compare with one another, not w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from layerwatch_train import baseline, train
 from layerwatch_train.calibrate import blended
 from layerwatch_train.evaluate import judged
 from layerwatch_train.metrics import auroc, recall_at
-from layerwatch_train.pipeline import Runs, allowed, held_out, make_samples
-from layerwatch_train.samples import Samples
-from layerwatch_train.selfsupervised import pretrain
+from layerwatch_train.pipeline import Runs, held_out, train_jobs
 from layerwatch_train.split import assign_folds
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One training: which samples and which recipe."""
+    """One training: its name in the table and how its recipe differs. teacher: key of another line."""
 
     name: str
-    pasted: bool = True
-    rendered: bool = True
     recipe: Mapping[str, object] = field(default_factory=dict)
-    longer: int = 1
-    teachers: int = 0
-    """Trainings with other seeds whose answers are learned."""
-    pretrained: bool = False
+    teacher: str = ""
 
 
-LADDER = (
-    Line("heads alone trained", False, False, {"heads_only": True, "boxes": False}),
-    Line("fine-tuned, labels of whole pictures", False, False, {"boxes": False}),
-    Line("+ boxes", False, False),
-    Line("+ cut-and-paste", True, False),
-    Line("+ rendered prints: the recipe"),
-    Line("the recipe, another seed", recipe={"seed": 1}),
-    Line("the recipe, third seed", recipe={"seed": 2}),
-    Line("the recipe, three times as long", longer=3),
-    Line("the recipe, taught by three seeds of itself", teachers=3),
-    Line("the recipe, after self-supervision", pretrained=True),
-)
+_REAL = {"pasted": False, "rendered": False, "cutmix": 0.0}
 
-SEEDS = (4, 5, 6)
-"""The recipe in LADDER, and it again with other seeds."""
-
-
-def positions(made: Samples, usable: NDArray[np.int64], line: Line) -> NDArray[np.int64]:
-    """Of the samples at `usable`, those that the line trains on."""
-    keep = np.ones(len(made), bool)
-    if not line.pasted:
-        keep &= made.patch < 0
-    if not line.rendered:
-        keep &= made.rendered < 0
-    return usable[keep[usable]]
+LADDER = {
+    "heads": Line("heads alone trained", {**_REAL, "trained": "heads", "boxes": False}),
+    "upper": Line(
+        "fine-tuned above stride 8, labels of whole pictures", {**_REAL, "trained": "upper", "boxes": False}
+    ),
+    "labels": Line("fine-tuned whole, labels of whole pictures", {**_REAL, "boxes": False}),
+    "boxes": Line("+ boxes", _REAL),
+    "pasted": Line("+ cut-and-paste", {"rendered": False}),
+    "recipe": Line("+ rendered prints: the recipe"),
+    "seed": Line("the recipe, another seed", {"seed": 1}),
+    "upper-recipe": Line("the recipe, fine-tuned above stride 8 only", {"trained": "upper"}),
+    "alone": Line("the recipe, a third of the steps before it without labels", {"alone": 0.33}),
+    "small": Line("the recipe at 224 pixels", {"size": 224}),
+    "middle": Line("the recipe at 256 pixels", {"size": 256}),
+    "lite2": Line("the recipe with the larger Lite2", {"variant": "lite2"}),
+    "taught": Line("the recipe, taught by that Lite2", teacher="lite2"),
+}
 
 
-def fit(runs: Runs, line: Line, fold: int, usable: NDArray[np.int64]) -> dict[str, Tensor]:
-    """Train one line on one fold, or take what is there."""
-    plan, folder = runs.plan, runs.out / "ablation"
-    made = make_samples(runs)
-    recipe = train.Recipe(variant=plan.variant, size=plan.size, steps=plan.ablation_steps * line.longer)
-    recipe = replace(recipe, **line.recipe)  # type: ignore[arg-type]
-    chosen = positions(made, usable, line)
-    teachers = [fit(runs, LADDER[n], fold, usable) for n in SEEDS[: line.teachers]]
-    begun = (
-        pretrain(made, chosen, recipe, folder / f"pretrained.{fold}.pt", runs.log)
-        if line.pretrained
-        else None
-    )
-    out = folder / f"{LADDER.index(line)}.{fold}.pt"
-    return train.fit(made, chosen, recipe, out, runs.log, begun, teachers=teachers)
-
-
-def run(runs: Runs, lines: Sequence[Line] = LADDER) -> dict[str, NDArray[np.float64]]:
-    """Train and judge every line; [pictures] scores by name (NaN where not judged), kept in `ablation/`."""
+def jobs(runs: Runs) -> list[train.Job]:
+    """A job for every line and fold, named KEY-foldN."""
     pictures, plan = runs.pictures(), runs.plan
-    folds, made = assign_folds(pictures, plan.folds), make_samples(runs)
-    (runs.out / "ablation").mkdir(exist_ok=True)
-    webcam = np.array([p.view == "webcam" for p in pictures])
-    scores: dict[str, NDArray[np.float64]] = {}
-    for line in lines:
-        path = runs.out / "ablation" / f"{LADDER.index(line)}.npy"
-        if not path.is_file():
-            found = np.full(len(pictures), np.nan)
-            for fold in plan.ablation_folds:
-                runs.log(f"{line.name}, fold {fold}")
-                weights = fit(runs, line, fold, allowed(made, held_out(pictures, folds, fold)))
-                where = np.flatnonzero((folds == fold) & webcam)
-                answer = train.predict(weights, plan.variant, runs.features()[where])
-                found[where] = blended(answer["failure"], answer["map"])
-            np.save(path, found)
-        scores[line.name] = np.load(path)
-    return scores
+    folds, made = assign_folds(pictures, plan.folds), []
+    for fold in plan.ablation_folds:
+        outside = held_out(pictures, folds, fold)
+        for key, line in LADDER.items():
+            recipe = replace(plan.recipe, steps=plan.ablation_steps)
+            recipe = replace(recipe, **{k: v for k, v in line.recipe.items() if not _too_large(k, v, recipe)})  # type: ignore[arg-type]
+            teacher = f"{line.teacher}-fold{fold}" if line.teacher else ""
+            made.append(train.Job(f"{key}-fold{fold}", recipe, outside, teacher))
+    return made
 
 
-def ensemble(scores: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Mean logits of the three seeds: what a teacher of them knows."""
-    return np.mean([scores[LADDER[n].name] for n in SEEDS], axis=0)
+def _too_large(name: str, value: object, recipe: train.Recipe) -> bool:
+    """Whether a line asks for larger pictures than the bank holds (in a quick run)."""
+    return name == "size" and isinstance(value, int) and value > recipe.size
+
+
+def run(runs: Runs) -> dict[str, NDArray[np.float64]]:
+    """Train and judge every line; [pictures] scores by key (NaN where not judged), kept in `ablation/`."""
+    pictures, plan, folder = runs.pictures(), runs.plan, runs.out / "ablation"
+    folds, path = assign_folds(pictures, plan.folds), folder / "scores.npz"
+    if not path.is_file():
+        webcam, todo = np.array([p.view == "webcam" for p in pictures]), jobs(runs)
+        weights = train_jobs(runs, todo, folder)
+        scores = {key: np.full(len(pictures), np.nan) for key in LADDER}
+        for job in todo:
+            key, fold = job.name.rsplit("-fold", 1)
+            where = np.flatnonzero((folds == int(fold)) & webcam)
+            answer = train.predict(weights[job.name], job.recipe, runs.images()[where], runs.device())
+            scores[key][where] = blended(answer["failure"], answer["map"])
+        np.savez(path, **scores)  # type: ignore[arg-type]
+    with np.load(path) as kept:
+        return dict(kept)
 
 
 def table(runs: Runs) -> str:
@@ -115,13 +94,9 @@ def table(runs: Runs) -> str:
     pictures, plan = runs.pictures(), runs.plan
     folds = assign_folds(pictures, plan.folds)
     scores = run(runs)
-    frozen = baseline.out_of_fold(
-        baseline.features(runs.out / "baseline.npy", runs.features(), plan.variant), pictures, folds
-    )
     rows = {
-        "logistic head on frozen, pooled features": frozen,
-        **scores,
-        "three seeds, mean of their answers": ensemble(scores),
+        "logistic head on frozen, pooled features": baseline.scores(runs),
+        **{line.name: scores[key] for key, line in LADDER.items()},
     }
     lines = ["| | mean AUROC | mean recall at 1 % | AUROC | recall at 1 % |", "|---|---|---|---|---|"]
     report = {}

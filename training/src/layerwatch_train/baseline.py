@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from layerwatch_train.bank import pictures
 from layerwatch_train.calibrate import scene_weights
+from layerwatch_train.images import resized
 from layerwatch_train.index import Picture
 from layerwatch_train.model import VARIANTS, Detector
-from layerwatch_train.split import unit
+from layerwatch_train.pipeline import Runs
+from layerwatch_train.split import assign_folds, unit
 
 REGULARISATION = 1e-3
 """scikit-learn's C for standardised features; of 1e-4 to 1e-1 the best on the same folds, in the
 baseline's favour."""
 
 
-def pooled_features(low: NDArray[np.float16], variant: str) -> NDArray[np.float32]:
-    """[N, S/8, S/8, C] features of the frozen lower part → [N, D] means of the trunk's strides 16 and 32."""
-    model = Detector(variant).eval()
-    model.trunk.load_imagenet(VARIANTS[variant])
-    model = model.to(memory_format=torch.channels_last)
-    rows = []
-    with torch.inference_mode():
-        for start in range(0, len(low), 16):
-            x = torch.from_numpy(np.ascontiguousarray(low[start : start + 16])).float().permute(0, 3, 1, 2)
-            fine = model.trunk.middle(x)
-            coarse = model.trunk.upper(fine)
-            rows.append(torch.cat([fine.mean((2, 3)), coarse.mean((2, 3)), coarse.amax((2, 3))], 1).numpy())
-    return np.concatenate(rows)
-
-
-def features(path: Path, low: NDArray[np.float16], variant: str) -> NDArray[np.float32]:
-    """`pooled_features`, kept in the file `path`."""
+def pooled_features(runs: Runs) -> NDArray[np.float32]:
+    """[N, D] means (and at stride 32 maxima) of the frozen trunk's features at strides 16 and 32, kept."""
+    path, recipe, images = runs.out / "baseline.npy", runs.plan.recipe, runs.images()
     if not path.is_file():
-        np.save(path, pooled_features(low, variant))
+        model, device = Detector(recipe.variant).eval(), runs.device()
+        model.trunk.load_imagenet(VARIANTS[recipe.variant])
+        model = model.to(device=device, memory_format=torch.channels_last)
+        rows = []
+        with torch.inference_mode():
+            for start in range(0, len(images), 32):
+                part = resized(images, np.arange(start, min(start + 32, len(images))), recipe.size)
+                fine, coarse = model.features(pictures(torch.from_numpy(part).to(device)))
+                pooled = torch.cat([fine.mean((2, 3)), coarse.mean((2, 3)), coarse.amax((2, 3))], 1)
+                rows.append(pooled.cpu().numpy())
+        np.save(path, np.concatenate(rows))
     kept: NDArray[np.float32] = np.load(path)
     return kept
+
+
+def scores(runs: Runs) -> NDArray[np.float64]:
+    """[N] the baseline's probabilities on the same folds as the detector's."""
+    listed = runs.pictures()
+    return out_of_fold(pooled_features(runs), listed, assign_folds(listed, runs.plan.folds))
 
 
 def out_of_fold(

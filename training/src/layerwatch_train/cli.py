@@ -31,19 +31,33 @@ Out = Annotated[Path, typer.Option(help="Folder for everything made; big (about 
 Quick = Annotated[bool, typer.Option("--quick", help="Every step once, tiny: to see that it runs.")]
 Threads = Annotated[int, typer.Option(help="CPU threads and worker processes.")]
 
+Minutes = Annotated[
+    float | None,
+    typer.Option(
+        help="End each training run after so many minutes; learning rates fall with the time.", min=0.1
+    ),
+]
+
 
 def _log(text: str) -> None:
     _console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim] {text}", highlight=False)
 
 
-def _run(data: Path, out: Path, quick: bool, threads: int, steps: Callable[[Runs], None]) -> None:
+def _run(
+    data: Path,
+    out: Path,
+    quick: bool,
+    threads: int,
+    steps: Callable[[Runs], None],
+    minutes: float | None = None,
+) -> None:
     import torch
 
     from layerwatch_train.pipeline import QUICK, Plan, Runs
 
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
-    plan = replace(QUICK if quick else Plan(), workers=threads)
+    plan = replace(QUICK if quick else Plan(), workers=threads, minutes=minutes)
     try:
         steps(Runs(data, out, plan, _log))
     except (IndexFormatError, DetectorFileError, FileNotFoundError) as error:
@@ -52,7 +66,9 @@ def _run(data: Path, out: Path, quick: bool, threads: int, steps: Callable[[Runs
 
 
 @app.command("all")
-def all_steps(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2) -> None:
+def all_steps(
+    data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2, minutes: Minutes = None
+) -> None:
     """Everything: render, make samples, cross-validate, calibrate, find errors, train, export, report."""
     from layerwatch_train import pipeline
 
@@ -65,7 +81,7 @@ def all_steps(data: Data, out: Out = Path("runs"), quick: Quick = False, threads
         _report(runs)
         _log(f"the model is {final}")
 
-    _run(data, out, quick, threads, steps)
+    _run(data, out, quick, threads, steps, minutes)
 
 
 @app.command()
@@ -77,11 +93,13 @@ def render(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: T
 
 
 @app.command()
-def folds(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2) -> None:
+def folds(
+    data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2, minutes: Minutes = None
+) -> None:
     """Cross-validate: judge every webcam picture by a model that saw nothing of its printer."""
     from layerwatch_train import pipeline
 
-    _run(data, out, quick, threads, pipeline.cross_validate)
+    _run(data, out, quick, threads, pipeline.cross_validate, minutes)
 
 
 @app.command()
@@ -94,17 +112,6 @@ def clean(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Th
     from layerwatch_train import pipeline
 
     _run(data, out, quick, threads, pipeline.find_errors)
-
-
-@app.command()
-def train(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2) -> None:
-    """Train the final model on everything."""
-    from layerwatch_train import pipeline
-
-    def steps(runs: Runs) -> None:
-        pipeline.train_final(runs)
-
-    _run(data, out, quick, threads, steps)
 
 
 @app.command()
@@ -159,32 +166,23 @@ def evaluate(
 
 
 @app.command()
-def ablate(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2) -> None:
+def ablate(
+    data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2, minutes: Minutes = None
+) -> None:
     """What each part of the recipe buys: short trainings without it or with more, on two folds (hours)."""
     from layerwatch_train import ablation
 
-    _run(data, out, quick, threads, lambda runs: typer.echo(ablation.table(runs)))
+    _run(data, out, quick, threads, lambda runs: typer.echo(ablation.table(runs)), minutes)
 
 
 @app.command()
 def transfer(
-    data: Data,
-    out: Out = Path("runs"),
-    quick: Quick = False,
-    threads: Threads = 2,
-    source: Annotated[
-        list[str] | None,
-        typer.Option(help="Leave out this source only; may be repeated (each in turn)."),
-    ] = None,
+    data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2, minutes: Minutes = None
 ) -> None:
-    """Train on some sources and judge on another; on rendered prints and judge real ones, and back."""
+    """Train without each source and judge on it; on rendered prints and judge real ones, and back."""
     from layerwatch_train import transfer as transfers
 
-    def steps(runs: Runs) -> None:
-        typer.echo(transfers.leave_sources_out(runs, source or ()))
-        typer.echo("\n" + transfers.rendered_gap(runs))
-
-    _run(data, out, quick, threads, steps)
+    _run(data, out, quick, threads, lambda runs: typer.echo(transfers.tables(runs)), minutes)
 
 
 @app.command()

@@ -20,8 +20,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 KINDS = 8
-GRID_STRIDE = 16
-"""Pixels of the input a side of one map cell."""
 
 # (expansion, channels, repeats, stride, kernel) of each stage at width and depth 1.0
 _STAGES = (
@@ -201,15 +199,11 @@ class Detector(nn.Module):
         _, fine, coarse = self.trunk.channels
         self.heads = Heads(fine, coarse)
 
-    def low(self, images: Tensor) -> Tensor:
-        """Pictures → features at stride 8: the part that may be frozen."""
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures → the trunk's features at strides 16 and 32."""
         x = (images.float() - 127.0) / 128.0
-        return self.trunk.lower(self.trunk.stem(x))
-
-    def high(self, features: Tensor) -> Output:
-        """Features at stride 8 → outputs."""
-        fine = self.trunk.middle(features)
-        return self.heads(fine, self.trunk.upper(fine))
+        fine = self.trunk.middle(self.trunk.lower(self.trunk.stem(x)))
+        return fine, self.trunk.upper(fine)
 
     def forward(self, images: Tensor) -> Output:
-        return self.high(self.low(images))
+        return self.heads(*self.features(images))

@@ -7,8 +7,9 @@ from __future__ import annotations
 import datetime
 import functools
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,11 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from layerwatch_train import clean, export, features, quantise, rendered, samples, sheets, train
+from layerwatch_train import clean, export, quantise, rendered, samples, sheets, train
+from layerwatch_train.bank import Bank, capacity_of
 from layerwatch_train.calibrate import blended, fit_platt, scene_weights, sigmoid, widespread
 from layerwatch_train.evaluate import judged
-from layerwatch_train.features import resized
+from layerwatch_train.images import resized
 from layerwatch_train.index import Picture, read_index
 from layerwatch_train.metrics import auroc
 from layerwatch_train.split import assign_folds, unit
@@ -35,30 +37,27 @@ RANGE_PICTURES = 160
 class Plan:
     """How much of everything. The defaults made the committed model."""
 
-    variant: str = "lite0"
-    size: int = 320
-    samples: int = 23_400
-    rendered: int = 4_300
+    recipe: train.Recipe = field(default_factory=train.Recipe)
+    rendered: int = 16_000
+    fine: int = 6_000
+    """Room for fine pictures, which `python -m layerwatch_train.fine` makes."""
     folds: int = 5
-    steps: int = 200
-    seeds: int = 1
-    """Trainings whose weights are averaged; three bought nothing out of fold."""
-    final_steps: int = 260
-    """For the model that is shipped: a third more, as it has more samples to learn from."""
-    ablation_steps: int = 150
+    bank: int = 12_000
+    """Samples kept at once; on a GPU as many as fit."""
+    ablation_steps: int = 400
     ablation_folds: tuple[int, ...] = (0, 2)
     workers: int = 2
     seed: int = 1
+    minutes: float | None = None
+    """Ends each training run after that time, however many steps were made."""
 
 
 QUICK = Plan(
-    size=128,
-    samples=160,
+    recipe=train.Recipe(size=128, steps=4, batch=8),
     rendered=24,
+    fine=2,
     folds=2,
-    steps=4,
-    seeds=2,
-    final_steps=4,
+    bank=64,
     ablation_steps=2,
     ablation_folds=(0,),
 )
@@ -78,57 +77,66 @@ class Runs:
         return read_index(self.data)
 
     def images(self) -> NDArray[np.uint8]:
+        """[N, S, S, 3] of every picture of the index, as it is."""
         return samples.decode_all(self.data, self.out / "pictures.npy", self.plan.workers)
 
-    def features(self) -> NDArray[np.float16]:
-        """[N, S/8, S/8, C] of every picture of the index, as it is."""
-        size = self.plan.size
-        return features.kept(self.out / f"features{size}.npy", self.images(), self.plan.variant, size)
+    def device(self) -> torch.device:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    def material(self) -> Callable[[], samples.Material]:
-        """A recipe for the material that a worker process can carry out."""
-        self.images()
-        renders = self.out / "rendered" if self.plan.rendered else None
-        return functools.partial(samples.Material.load, self.data, self.out / "pictures.npy", renders)
+    def dropped(self) -> frozenset[str]:
+        """Files listed in `RUNS/dropped.txt`, one a line: what a person struck out after `clean`."""
+        path = self.out / "dropped.txt"
+        return frozenset(path.read_text(encoding="utf-8").split()) if path.is_file() else frozenset()
 
     def platform(self) -> dict[str, object]:
         return {"plan": asdict(self.plan), "torch": torch.__version__, "onnxruntime": onnxruntime.__version__}
 
 
 def render(runs: Runs) -> None:
-    """Render prints with exact masks."""
-    if runs.plan.rendered:
-        made = rendered.render(
-            runs.out / "rendered", runs.plan.rendered, seed=100_000, workers=runs.plan.workers
-        )
-        runs.log(f"{len(made)} rendered pictures")
+    """Render prints with exact masks, and take in the fine pictures that lie in `OUT/fine`, if any."""
+    plan = runs.plan
+    if plan.rendered:
+        store = rendered.Rendered(runs.out / "rendered", plan.rendered + plan.fine)
+        rendered.render(store, plan.rendered, seed=100_000, workers=plan.workers)
+        rendered.take_in(store, plan.rendered, runs.out / "fine")
+        runs.log(f"{len(store.positions())} rendered pictures")
 
 
-def make_samples(runs: Runs) -> samples.Samples:
-    """Draw, augment and pass through the frozen part."""
-    out = runs.out / "samples"
-    if (out / "targets.npz").is_file():
-        return samples.Samples(out)
+@contextmanager
+def bank(runs: Runs) -> Iterator[Bank]:
+    """The stream of samples that every training of a run draws from."""
+    runs.images()
+    plan, device = runs.plan, runs.device()
+    renders = runs.out / "rendered" if (runs.out / "rendered" / "state.npy").is_file() else None
+    material = functools.partial(
+        samples.Material.load, runs.data, runs.out / "pictures.npy", runs.dropped(), renders
+    )
+    capacity = capacity_of(device, plan.recipe.size, plan.bank)
+    with Bank(runs.out, material, plan.recipe.size, capacity, device, plan.workers, plan.seed) as made:
+        yield made
+
+
+def train_jobs(runs: Runs, jobs: Sequence[train.Job], folder: Path) -> dict[str, train.Weights]:
+    """Train what is not in `folder` yet; the averaged weights of all, by name."""
+    missing = [job for job in jobs if not (folder / f"{job.name}.weights.pt").is_file()]
+    if missing:
+        seconds = runs.plan.minutes * 60 if runs.plan.minutes else None
+        with bank(runs) as stream:
+            made = train.fit(missing, stream, runs.device(), folder, runs.log, seconds)
+        for name, weights in made.items():
+            torch.save({k: v.cpu() for k, v in weights.items()}, folder / f"{name}.weights.pt")
+            (folder / f"{name}.pt").unlink(missing_ok=True)
+    return {job.name: torch.load(folder / f"{job.name}.weights.pt", weights_only=True) for job in jobs}
+
+
+def main_jobs(runs: Runs) -> list[train.Job]:
+    """A job for each fold, and `final`, which sees everything."""
     pictures, plan = runs.pictures(), runs.plan
-    dropped = dropped_files(runs)
-    usable = np.array([p.file not in dropped for p in pictures])
-    count = len(samples.Rendered(runs.out / "rendered")) if plan.rendered else 0
-    draws = samples.draw(pictures, usable, plan.samples, np.random.default_rng(plan.seed), count)
-    done = 0
-
-    def tick(made: int) -> None:
-        nonlocal done
-        if done // 1000 != (done + made) // 1000:
-            runs.log(f"sample {done + made} of {len(draws)}")
-        done += made
-
-    return samples.build(out, runs.material(), draws, plan.variant, plan.size, plan.seed, plan.workers, tick)
-
-
-def dropped_files(runs: Runs) -> set[str]:
-    """Files listed in `RUNS/dropped.txt`, one a line: what a person struck out after `clean`."""
-    path = runs.out / "dropped.txt"
-    return set(path.read_text(encoding="utf-8").split()) if path.is_file() else set()
+    folds = assign_folds(pictures, plan.folds)
+    jobs = [
+        train.Job(f"fold{fold}", plan.recipe, held_out(pictures, folds, fold)) for fold in range(plan.folds)
+    ]
+    return [*jobs, train.Job("final", plan.recipe, np.zeros(len(pictures), bool))]
 
 
 def range_pictures(
@@ -143,65 +151,43 @@ def range_pictures(
     return np.array([rng.choice(members[n % len(members)]) for n in range(RANGE_PICTURES)], np.int64)
 
 
-def allowed(made: samples.Samples, out: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Positions of the samples that show nothing of the pictures where `out`, be it as scene or as pasted
-    patch."""
-    shown = np.append(out, False)  # position -1: no picture
-    return np.flatnonzero(~(shown[made.picture] | shown[made.patch]))
-
-
 def held_out(pictures: Sequence[Picture], folds: NDArray[np.int64], fold: int) -> NDArray[np.bool_]:
     """[len(pictures)] whether a picture shows a printer of this fold."""
     units = {unit(p) for p, f in zip(pictures, folds, strict=True) if f == fold}
     return np.array([unit(p) in units for p in pictures])
 
 
-def fit_seeds(
-    runs: Runs, made: samples.Samples, usable: NDArray[np.int64], steps: int, out: Path
-) -> dict[str, torch.Tensor]:
-    """The mean weights of `Plan.seeds` trainings from one beginning, each kept in `out`.SEED.pt."""
-    plan = runs.plan
-    recipe = train.Recipe(variant=plan.variant, size=plan.size, steps=steps)
-    return train.mean_weights(
-        [
-            train.fit(made, usable, replace(recipe, seed=seed), Path(f"{out}.{seed}.pt"), runs.log)
-            for seed in range(plan.seeds)
-        ]
-    )
-
-
 Scores = dict[str, NDArray[np.float32]]
 
 
 def cross_validate(runs: Runs) -> None:
-    """Train a model a fold, export and quantise it, and judge the fold's webcam pictures by the int8 file.
+    """Train a model a fold and the final one, side by side; export and quantise the folds' models, and
+    judge each fold's webcam pictures by its int8 file.
 
-    Leaves `folds/fold*.pt` (a training each), `fold*.int8.onnx`, and in `folds/oof.npz` for every picture of
-    the index (NaN where it is in no fold): `failure` and `map` logits, `kinds` and `in_view` probabilities,
-    and `float32` failure logits.
+    Leaves `models/*.weights.pt`, `folds/fold*.int8.onnx`, and in `folds/oof.npz` for every picture of the
+    index (NaN where it is in no fold): `failure` and `map` logits, `kinds` and `in_view` probabilities, and
+    `float32` failure logits.
     """
     plan, out = runs.plan, runs.out / "folds"
     if (out / "oof.npz").is_file():
         return
     out.mkdir(parents=True, exist_ok=True)
-    pictures, made = runs.pictures(), make_samples(runs)
-    folds, scores = assign_folds(pictures, plan.folds), no_scores(len(pictures), plan.size)
+    pictures = runs.pictures()
+    folds, scores = assign_folds(pictures, plan.folds), no_scores(len(pictures), plan.recipe.size)
+    weights = train_jobs(runs, main_jobs(runs), runs.out / "models")
     for fold in range(plan.folds):
-        outside = held_out(pictures, folds, fold)
-        usable = allowed(made, outside)
-        named = sorted({unit(p) for p, o in zip(pictures, outside, strict=True) if o})
-        runs.log(f"fold {fold}: {len(usable)} samples, holds out {', '.join(named)}")
-        judge_fold(runs, fold, folds, fit_seeds(runs, made, usable, plan.steps, out / f"fold{fold}"), scores)
+        judge_fold(runs, fold, folds, weights[f"fold{fold}"], scores)
+        runs.log(f"fold {fold} judged by its int8 file")
     np.savez_compressed(out / "oof.npz", **scores)
 
 
-def fold_weights(runs: Runs, fold: int) -> dict[str, torch.Tensor]:
-    """What `cross_validate` trained for a fold."""
-    files = [runs.out / "folds" / f"fold{fold}.{seed}.pt" for seed in range(runs.plan.seeds)]
-    missing = [file.name for file in files if not file.is_file()]
-    if missing:
-        raise FileNotFoundError(f"{runs.out / 'folds'} lacks {', '.join(missing)}: run `folds` first")
-    return train.mean_weights([torch.load(file, weights_only=True)["average"] for file in files])
+def trained(runs: Runs, name: str) -> train.Weights:
+    """What `cross_validate` trained: `fold0`, … or `final`. Raises FileNotFoundError."""
+    path = runs.out / "models" / f"{name}.weights.pt"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there: run `folds` first")
+    weights: train.Weights = torch.load(path, weights_only=True)
+    return weights
 
 
 def no_scores(total: int, size: int) -> Scores:
@@ -220,7 +206,7 @@ def judge_fold(
     runs: Runs, fold: int, folds: NDArray[np.int64], weights: dict[str, torch.Tensor], scores: Scores
 ) -> None:
     """Export and quantise a fold's model, and fill in `scores` of the fold's webcam pictures."""
-    pictures, images, size = runs.pictures(), runs.images(), runs.plan.size
+    pictures, images, size = runs.pictures(), runs.images(), runs.plan.recipe.size
     inside = ~held_out(pictures, folds, fold)
     whole, small = deploy(runs, weights, inside, runs.out / "folds" / f"fold{fold}", export.Calibration())
     chosen = np.flatnonzero((folds == fold) & np.array([p.view == "webcam" for p in pictures]))
@@ -244,10 +230,11 @@ def deploy(
     """Write `out`.float32.onnx and `out`.int8.onnx; ranges from pictures where `inside`. Returns sessions."""
     plan, today = runs.plan, datetime.datetime.now(datetime.UTC).date()
     whole, small = Path(f"{out}.float32.onnx"), Path(f"{out}.int8.onnx")
-    version = f"{plan.variant}-{plan.size}-{today:%Y%m%d}"
-    export.export(weights, plan.variant, plan.size, calibration, whole, version, today.isoformat())
+    recipe = plan.recipe
+    version = f"{recipe.variant}-{recipe.size}-{today:%Y%m%d}"
+    export.export(weights, recipe.variant, recipe.size, calibration, whole, version, today.isoformat())
     picked = range_pictures(runs.pictures(), inside, np.random.default_rng(plan.seed))
-    quantise.quantise(whole, small, resized(runs.images(), picked, plan.size))
+    quantise.quantise(whole, small, resized(runs.images(), picked, plan.recipe.size))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = plan.workers
     return onnxruntime.InferenceSession(str(whole), options), onnxruntime.InferenceSession(
@@ -295,17 +282,11 @@ def calibrated(
     return sigmoid(failure * c.scale + widespread(cells) * c.wide + c.shift)
 
 
-def train_final(runs: Runs) -> dict[str, torch.Tensor]:
-    """The model that is shipped: trained in the same way on everything."""
-    made = make_samples(runs)
-    return fit_seeds(runs, made, np.arange(len(made)), runs.plan.final_steps, runs.out / "final")
-
-
 def ship(runs: Runs) -> Path:
     """Export, quantise, choose int8 unless it costs too much on held-out printers; `RUNS/detector.onnx`."""
     pictures = runs.pictures()
     everything = np.ones(len(pictures), bool)
-    deploy(runs, train_final(runs), everything, runs.out / "detector", calibration(runs))
+    deploy(runs, trained(runs, "final"), everything, runs.out / "detector", calibration(runs))
     with np.load(runs.out / "folds" / "oof.npz") as kept:
         small, whole = kept["failure"].astype(np.float64), kept["float32"].astype(np.float64)
     keep = judged(pictures, small)

@@ -10,8 +10,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from layerwatch_train import baseline, evaluate, plots, public, transfer
+from layerwatch_train.images import resized
 from layerwatch_train.metrics import auroc, recall_at, threshold_at
-from layerwatch_train.pipeline import Runs, calibrated, calibration, logit, resized, run
+from layerwatch_train.pipeline import Runs, calibrated, calibration, logit, run
 from layerwatch_train.robustness import CORRUPTIONS
 from layerwatch_train.split import assign_folds
 
@@ -85,9 +86,7 @@ def report_model(runs: Runs, model: Path, say: Say) -> None:
 
 def report_baseline(runs: Runs, say: Say) -> None:
     """The frozen backbone with a logistic head on the same folds."""
-    pictures, plan = runs.pictures(), runs.plan
-    features = baseline.features(runs.out / "baseline.npy", runs.features(), plan.variant)
-    scores = baseline.out_of_fold(features, pictures, assign_folds(pictures, plan.folds))
+    pictures, scores = runs.pictures(), baseline.scores(runs)
     say("\nBaseline, logistic head on frozen features, same folds:\n")
     say(evaluate.markdown(evaluate.report(pictures, scores)))
 
@@ -117,7 +116,7 @@ def report_robustness(runs: Runs, say: Say) -> None:
     def line(name: str, change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> str:
         p = np.zeros(len(picked))
         for place, number in enumerate(picked):
-            image = change(resized(images, np.array([number]), plan.size)[0])
+            image = change(resized(images, np.array([number]), plan.recipe.size)[0])
             answer = run(sessions[int(folds[number])], image[None])
             p[place] = calibrated(c, logit(answer["failure"]), logit(answer["map"]))[0]
         found, alarms = (p[failed] > one).mean(), (p[~failed] > one).mean()

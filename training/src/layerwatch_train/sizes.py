@@ -8,22 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import torch
 from numpy.typing import NDArray
 
 from layerwatch_train import export, quantise
 from layerwatch_train.evaluate import judged
+from layerwatch_train.images import resized
 from layerwatch_train.metrics import auroc, recall_at
 from layerwatch_train.pipeline import (
     Runs,
     calibrated,
     calibration,
-    fold_weights,
     held_out,
     logit,
     range_pictures,
-    resized,
     run,
+    trained,
 )
 from layerwatch_train.split import assign_folds
 
@@ -60,8 +59,10 @@ def _files(runs: Runs, fold: int, size: int, inside: NDArray[np.bool_]) -> dict[
     folder = runs.out / "sizes"
     whole, small = folder / f"fold{fold}.{size}.float32.onnx", folder / f"fold{fold}.{size}.int8.onnx"
     if not small.is_file():
-        weights: dict[str, torch.Tensor] = fold_weights(runs, fold)
-        export.export(weights, runs.plan.variant, size, export.Calibration(), whole, "sizes", "2000-01-01")
+        weights = trained(runs, f"fold{fold}")
+        export.export(
+            weights, runs.plan.recipe.variant, size, export.Calibration(), whole, "sizes", "2000-01-01"
+        )
         picked = range_pictures(runs.pictures(), inside, np.random.default_rng(runs.plan.seed))
         quantise.quantise(whole, small, resized(runs.images(), picked, size))
     return {"float32": whole, "int8": small}

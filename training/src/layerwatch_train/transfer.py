@@ -8,6 +8,7 @@ of a source cannot have learned its habits.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,10 @@ from numpy.typing import NDArray
 from layerwatch_train import sheets, train
 from layerwatch_train.calibrate import blended, sigmoid
 from layerwatch_train.evaluate import judged
-from layerwatch_train.features import kept
 from layerwatch_train.index import Picture
 from layerwatch_train.metrics import auroc, recall_at
-from layerwatch_train.pipeline import Runs, allowed, make_samples
-from layerwatch_train.samples import Rendered, Samples
+from layerwatch_train.pipeline import Runs, train_jobs
+from layerwatch_train.rendered import Rendered
 
 _SHEET = 40
 """Pictures of each kind on the sheet that shows rendered beside real ones."""
@@ -35,27 +35,58 @@ def _source(picture: Picture) -> str:
     return picture.source.split("/")[0]
 
 
-def leave_sources_out(runs: Runs, only: Sequence[str] = ()) -> str:
-    """Train without each source (or those of `only`) and judge its webcam pictures; a Markdown table.
+def jobs(runs: Runs) -> list[train.Job]:
+    """A job without each source, one that learns from rendered prints alone and one from real pictures
+    alone."""
+    pictures, plan = runs.pictures(), runs.plan
+    recipe = replace(plan.recipe, steps=plan.ablation_steps)
+    nothing = np.zeros(len(pictures), bool)
+    made = [
+        train.Job(f"without-{name}", recipe, np.array([_source(p) == name for p in pictures]))
+        for name in sources(pictures)
+    ]
+    return [
+        *made,
+        train.Job("rendered-alone", replace(recipe, real=False), nothing),
+        train.Job("real-alone", replace(recipe, rendered=False), nothing),
+    ]
 
-    A source with good pictures alone has no AUROC; the median logit shows how healthy they look.
+
+def tables(runs: Runs) -> str:
+    """Trained without each source and judged on it; trained on rendered prints and judged on real ones, and
+    back: two Markdown tables. Also writes `transfer/rendered_and_real.png`, rendered and real pictures side
+    by side.
+
+    A source with good pictures alone has no AUROC of its own: its row takes the failures of all other
+    sources, as scored out of fold.
     """
-    pictures, made = runs.pictures(), make_samples(runs)
-    webcam = np.array([p.view == "webcam" and p.label in ("good", "failed") for p in pictures])
+    pictures, scores = runs.pictures(), run(runs)
+    real = judged(pictures, np.zeros(len(pictures)))
     failed = np.array([p.label == "failed" for p in pictures])
-    features = runs.features()
+    names = np.array([_source(p) for p in pictures])
+    with np.load(runs.out / "folds" / "oof.npz") as kept:
+        others = blended(kept["failure"], kept["map"])
     lines = [
         "| left out | good | failed | AUROC | recall at 1 % | median logit, good | failed |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name in only or sources(pictures):
-        without = np.array([_source(p) == name for p in pictures])
-        usable = allowed(made, without)
-        scores = _trained_scores(
-            runs, made, usable, f"without-{name}", features[np.flatnonzero(without & webcam)]
-        )
-        truth = failed[without & webcam]
-        lines.append(_line(name, scores, truth))
+    for name in sources(pictures):
+        mine = real[names[real] == name]
+        s, f = scores[f"without-{name}"][mine], failed[mine]
+        if not f.any():
+            rest = real[failed[real] & np.isfinite(others[real])]
+            s, f = np.concatenate([s, others[rest]]), np.concatenate([f, failed[rest]])
+        lines.append(_line(name, s, f))
+    drawn = Rendered(runs.out / "rendered")
+    there = drawn.positions()
+    lines += [
+        "",
+        "| trained on | judged on | good | failed | AUROC | recall at 1 % | median logit, good | failed |",
+        "|---|---|---|---|---|---|---|---|",
+        "| rendered alone " + _line("real webcams", scores["rendered-alone"][real], failed[real]),
+        "| real alone " + _line("rendered", scores["real-alone"], drawn.kinds[there].any(1)),
+    ]
+    _side_by_side(runs, drawn, real)
     return "\n".join(lines)
 
 
@@ -71,55 +102,33 @@ def _line(name: str, scores: NDArray[np.float64], failed: NDArray[np.bool_]) -> 
     )
 
 
-def _trained_scores(
-    runs: Runs, made: Samples, usable: NDArray[np.int64], name: str, features: NDArray[np.float16]
-) -> NDArray[np.float64]:
-    """Train the recipe of the ablation on samples `usable`, kept under `name`; logits for `features`."""
-    plan, folder = runs.plan, runs.out / "transfer"
-    folder.mkdir(exist_ok=True)
-    runs.log(f"{name}: {len(usable)} samples")
-    recipe = train.Recipe(variant=plan.variant, size=plan.size, steps=plan.ablation_steps)
-    weights = train.fit(made, usable, recipe, folder / f"{name}.pt", runs.log)
-    answer = train.predict(weights, plan.variant, features)
-    return blended(answer["failure"], answer["map"])
-
-
-def rendered_gap(runs: Runs) -> str:
-    """How far rendered prints are from real ones: trained on one, judged on the other; a Markdown table.
-
-    Also writes `transfer/rendered_and_real.png`, rendered and real pictures side by side.
-    """
-    pictures, made, plan = runs.pictures(), make_samples(runs), runs.plan
-    drawn = Rendered(runs.out / "rendered")
-    path = runs.out / "transfer" / f"rendered{plan.size}.npy"
-    drawn_features = kept(path, drawn.images, plan.variant, plan.size)
-    drawn_failed = drawn.kinds.any(1)
-    real = judged(pictures, np.zeros(len(pictures)))
-    real_failed = np.array([pictures[n].label == "failed" for n in real])
-    of_rendered = np.flatnonzero(made.picture < 0)  # with the blank ones
-    of_real = np.flatnonzero(made.rendered < 0)
-    lines = [
-        "| trained on | judged on | good | failed | AUROC | recall at 1 % |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, usable, target, truth, label in (
-        ("rendered alone", of_rendered, runs.features()[real], real_failed, "real webcams"),
-        ("real alone", of_real, drawn_features, drawn_failed, "rendered"),
-    ):
-        scores = _trained_scores(runs, made, usable, name.replace(" ", "-"), target)
-        lines.append(
-            f"| {name} | {label} | {(~truth).sum()} | {truth.sum()} | {auroc(scores, truth):.3f} "
-            f"| {recall_at(scores, truth, 0.01):.3f} |"
-        )
-    _side_by_side(runs, drawn, real)
-    return "\n".join(lines)
+def run(runs: Runs) -> dict[str, NDArray[np.float64]]:
+    """Train and judge every job; logits by its name, kept in `transfer/`: of the judged pictures of the
+    index (NaN for the others), but for `real-alone` of every rendered one."""
+    folder, todo = runs.out / "transfer", jobs(runs)
+    path = folder / "scores.npz"
+    if not path.is_file():
+        weights, scores = train_jobs(runs, todo, folder), {}
+        drawn = Rendered(runs.out / "rendered")
+        real = judged(runs.pictures(), np.zeros(len(runs.pictures())))
+        for job in todo:
+            on_real = job.name != "real-alone"
+            images = runs.images()[real] if on_real else drawn.images[drawn.positions()]
+            answer = train.predict(weights[job.name], job.recipe, images, runs.device())
+            logits = blended(answer["failure"], answer["map"])
+            scores[job.name] = np.full(len(runs.pictures()), np.nan) if on_real else logits
+            if on_real:
+                scores[job.name][real] = logits
+        np.savez(path, **scores)  # type: ignore[arg-type]
+    with np.load(path) as kept:
+        return dict(kept)
 
 
 def _side_by_side(runs: Runs, drawn: Rendered, real: NDArray[np.int64]) -> None:
     images, rng = runs.images(), np.random.default_rng(0)
-    shown, captions = [], []
+    shown, captions, there = [], [], drawn.positions()
     for a, b in zip(
-        rng.choice(len(drawn), min(_SHEET, len(drawn)), replace=False),
+        rng.choice(there, min(_SHEET, len(there)), replace=False),
         rng.choice(real, min(_SHEET, len(real)), replace=False),
         strict=False,
     ):
