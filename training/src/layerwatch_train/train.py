@@ -40,7 +40,7 @@ class Recipe:
 
     variant: str = "lite0"
     size: int = 320
-    steps: int = 1500
+    steps: int = 860
     batch: int = 128
     trunk_rate: float = 4e-4
     lower_rate: float = 1.5e-4
