@@ -44,7 +44,7 @@ class Still:
 
 
 def sees(outside: list[bool], recipe: Recipe) -> list[int]:
-    training = Training(Job("one", recipe, np.array(outside)), CPU, torch.contiguous_format)
+    training = Training(Job("one", recipe, np.array(outside)), CPU)
     return training.sees(Still()).tolist()  # type: ignore[arg-type]
 
 

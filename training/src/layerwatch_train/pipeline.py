@@ -88,9 +88,6 @@ class Runs:
         path = self.out / "dropped.txt"
         return frozenset(path.read_text(encoding="utf-8").split()) if path.is_file() else frozenset()
 
-    def platform(self) -> dict[str, object]:
-        return {"plan": asdict(self.plan), "torch": torch.__version__, "onnxruntime": onnxruntime.__version__}
-
 
 def render(runs: Runs) -> None:
     """Render prints with exact masks, and take in the fine pictures that lie in `OUT/fine`, if any."""

@@ -81,13 +81,13 @@ class Job:
 class Training:
     """A job under way."""
 
-    def __init__(self, job: Job, device: torch.device, layout: torch.memory_format):
+    def __init__(self, job: Job, device: torch.device):
         torch.manual_seed(job.recipe.seed)
         recipe = job.recipe
         self.job, self.device, self.step = job, device, 0
         model = Detector(recipe.variant)
         model.trunk.load_imagenet(VARIANTS[recipe.variant])
-        self.model = model.to(device=device, memory_format=layout)
+        self.model = model.to(device=device, memory_format=torch.channels_last)
         self.average = {name: p.detach().clone() for name, p in self.model.state_dict().items()}
         freeze(self.model, recipe.trained)
         lower = [*self.model.trunk.stem.parameters(), *self.model.trunk.lower.parameters()]
@@ -222,8 +222,7 @@ def fit(
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 3
-    layout = torch.channels_last
-    trainings = {job.name: Training(job, device, layout) for job in jobs}
+    trainings = {job.name: Training(job, device) for job in jobs}
     for name, one in trainings.items():
         if (out / f"{name}.pt").is_file():
             one.resume(out / f"{name}.pt")
@@ -263,11 +262,6 @@ def _keep(one: Training, out: Path) -> None:
     path = out / f"{one.job.name}.pt"
     torch.save(one.state(), path.with_suffix(".part"))
     path.with_suffix(".part").rename(path)
-
-
-def mean_weights(many: Sequence[Weights]) -> Weights:
-    """The average of models trained on from one another (model soup, Wortsman et al. 2022)."""
-    return {name: torch.stack([weights[name] for weights in many]).mean(0) for name in many[0]}
 
 
 def load(variant: str, weights: Weights, device: torch.device | None = None) -> Detector:
