@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from layerwatch.simulator.optics import Moment
@@ -31,17 +32,19 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=5000, help="seeds to render")
     parser.add_argument("--threads", type=int, default=1, help="threads of Cycles")
     parser.add_argument("--samples", type=int, default=Recipe.samples, help="light paths a pixel")
+    parser.add_argument("--step", type=int, default=1, help="render every nth seed, for n processes at once")
+    parser.add_argument("--device", choices=("CPU", "CUDA", "OPTIX"), default="CPU")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     recipe = replace(Recipe(), samples=options.samples)
-    for seed in range(options.first, options.first + options.count):
+    for seed in range(options.first, options.first + options.count * options.step, options.step):
         if not (options.out / f"{seed:07d}.json").exists():
             began = time.monotonic()
-            one(seed, recipe, options.out, options.threads)
+            one(seed, recipe, options.out, options.threads, options.device)
             print(f"seed {seed}: {time.monotonic() - began:.1f} s", flush=True)
 
 
-def one(seed: int, recipe: Recipe, out: Path, threads: int) -> None:
+def one(seed: int, recipe: Recipe, out: Path, threads: int, device: str = "CPU") -> None:
     """Render one seed: picture, mask and truth. The truth is written last and marks it as done."""
     from layerwatch_train.fine.cycles import render
     from layerwatch_train.fine.stage import build
@@ -53,12 +56,15 @@ def one(seed: int, recipe: Recipe, out: Path, threads: int) -> None:
             json.dumps({"seed": seed, "skipped": "the failure is out of sight"})
         )
         return
+    build(simulation, second)
     with tempfile.TemporaryDirectory() as folder:
-        build(simulation, second, Path(folder))
-        picture, labels = render(recipe, Path(folder), threads)
+        light, labels = render(recipe, Path(folder), threads, device)
+    picture = Image.fromarray(
+        np.round(srgb(light * metered(light, simulation.exposure)) * 255).astype(np.uint8)
+    )
     rng = stream(seed, "fine moment")
-    metered = replace(Moment(), gain=simulation.metered(picture))
-    rgb = simulation.optics.develop(picture, metered, rng, second)
+    moment = replace(Moment(), gain=simulation.metered(picture))
+    rgb = simulation.optics.develop(picture, moment, rng, second)
     mask = np.ascontiguousarray(simulation.optics.bend(labels))
     Image.fromarray(rgb).save(out / f"{name}.jpg", quality=simulation.optics.quality)
     Image.fromarray(mask).save(out / f"{name}.png")
@@ -67,6 +73,21 @@ def one(seed: int, recipe: Recipe, out: Path, threads: int) -> None:
     )
     written = {"seed": seed, "fine": True, "samples": recipe.samples, **truth.as_dict()}
     (out / f"{name}.json").write_text(json.dumps(written))
+
+
+def metered(light: NDArray[np.float32], exposure: float) -> float:
+    """What automatic exposure multiplies linear light (H, W, 3) by; `exposure` is a mean sRGB value."""
+    mean = max(float(light.mean()), 1e-4)
+    return float(np.clip((exposure**2.2 / mean) ** 0.85, 0.2, 40))
+
+
+def srgb(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Linear light as sRGB values, both 0..1."""
+    light = np.clip(light, 0, 1)
+    value: NDArray[np.float32] = np.where(
+        light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055
+    )
+    return value
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import bpy  # type: ignore[import-not-found]
@@ -24,20 +23,18 @@ SUN = 3.2
 """Strength of the key lamp, W/m2, for a key light of 1; by eye beside the fast renderer's pictures."""
 
 
-def build(simulation: Simulation, second: float, folder: Path) -> Camera:
-    """Empty Blender's scene and fill it with the moment; `folder` takes its textures. The camera it is seen
-    by.
-    """
+def build(simulation: Simulation, second: float) -> Camera:
+    """Empty Blender's scene and fill it with the moment. The camera it is seen by."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = simulation.scene(second)
     pose = simulation.world.pose(scene.nozzle)
     camera = simulation.viewpoint.camera(*simulation.size, pose.head)
     rng = stream(simulation.seed, "fine")
     plastic_rough = between(rng, 0.25, 0.7)
-    _add_printer(simulation, pose, folder)
+    _add_printer(simulation, pose)
     _add_print(simulation, scene, pose, plastic_rough)
     _add_lamps(simulation, camera)
-    _add_backdrop(simulation, camera, folder)
+    _add_backdrop(simulation, camera)
     _add_camera(camera)
     return camera
 
@@ -58,19 +55,38 @@ def plastic(name: str, colour: Points | None, rough: float) -> Any:
     return material
 
 
-def _pictured(name: str, picture: Path, rough: float, glow: float = 0.0) -> Any:
+def _pictured(name: str, picture: Image.Image, rough: float) -> Any:
     material = plastic(name, np.zeros(3), rough)
     nodes, links = material.node_tree.nodes, material.node_tree.links
-    image = nodes.new("ShaderNodeTexImage")
-    image.image = bpy.data.images.load(str(picture))
-    links.new(image.outputs["Color"], nodes["Principled BSDF"].inputs["Base Color"])
-    if glow:
-        links.new(image.outputs["Color"], nodes["Principled BSDF"].inputs["Emission Color"])
-        nodes["Principled BSDF"].inputs["Emission Strength"].default_value = glow
+    links.new(_texture(material, name, picture), nodes["Principled BSDF"].inputs["Base Color"])
     return material
 
 
-def _add_printer(simulation: Simulation, pose: Pose, folder: Path) -> None:
+def _glowing(name: str, picture: Image.Image, strength: float) -> Any:
+    """A picture that only shines: paths end on it."""
+    material = bpy.data.materials.new(name)
+    material.use_nodes = True
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    nodes.clear()
+    glow, out = nodes.new("ShaderNodeEmission"), nodes.new("ShaderNodeOutputMaterial")
+    glow.inputs["Strength"].default_value = strength
+    links.new(_texture(material, name, picture), glow.inputs["Color"])
+    links.new(glow.outputs["Emission"], out.inputs["Surface"])
+    material.cycles.emission_sampling = "NONE"
+    return material
+
+
+def _texture(material: Any, name: str, picture: Image.Image) -> Any:
+    rgba = np.asarray(picture.convert("RGBA").transpose(Image.Transpose.FLIP_TOP_BOTTOM), dtype=np.float32)
+    image = bpy.data.images.new(name, *picture.size)
+    image.pixels.foreach_set(rgba.ravel() / 255)
+    image.update()
+    node = material.node_tree.nodes.new("ShaderNodeTexImage")
+    node.image = image
+    return node.outputs["Color"]
+
+
+def _add_printer(simulation: Simulation, pose: Pose) -> None:
     world = simulation.world
     own = plastic("printer", None, 0.45)
     add_printer_part("frame", world.static, np.zeros(3), own)
@@ -88,10 +104,8 @@ def _add_printer(simulation: Simulation, pose: Pose, folder: Path) -> None:
         line[:, 2] += np.sin(np.pi * t[:, 0]) * 30
         line[:, 0] += np.sin(np.pi * t[:, 0]) * thick * 6
         add_curve("cable", [line], thick / 2, rubber)
-    texture = folder / "bed.png"
-    world.bed.texture.save(texture)
     rough = {"glass": 0.05, "smooth": 0.25, "pei": 0.5}.get(world.bed.kind, 0.45)
-    _add_bed(simulation, pose, _pictured("bed", texture, rough))
+    _add_bed(simulation, pose, _pictured("bed", world.bed.texture, rough))
 
 
 def _add_bed(simulation: Simulation, pose: Pose, material: Any) -> None:
@@ -140,15 +154,15 @@ def _add_lamps(simulation: Simulation, camera: Camera) -> None:
     background = world.node_tree.nodes["Background"]
     background.inputs["Color"].default_value = (*(light.ambient / light.ambient.max()).tolist(), 1.0)
     background.inputs["Strength"].default_value = float(light.ambient.mean())
+    world.cycles.sampling_method = "NONE"
     bpy.context.scene.world = world
 
 
-def _add_backdrop(simulation: Simulation, camera: Camera, folder: Path) -> None:
+def _add_backdrop(simulation: Simulation, camera: Camera) -> None:
     """The wall behind, as a picture that fills the view far away."""
     width, height = simulation.size
     enclosed = simulation.world.enclosed
     wall: Image.Image = random_backdrop(stream(simulation.seed, "backdrop"), width, height, enclosed=enclosed)
-    wall.save(folder / "wall.png")
     far = 3000.0
     right, down, forward = camera.axes
     half = far * width / 2 / camera.focal * 1.05
@@ -156,9 +170,8 @@ def _add_backdrop(simulation: Simulation, camera: Camera, folder: Path) -> None:
     middle = np.array(camera.eye) + forward * far
     corners = [middle - right * half + down * tall, middle + right * half + down * tall]
     corners += [middle + right * half - down * tall, middle - right * half - down * tall]
-    plane = add_mesh(
-        "wall", np.array([corners]), np.ones((1, 3)), _pictured("wall", folder / "wall.png", 1.0, 0.7)
-    )
+    shine = 0.7 + float((simulation.light.ambient + simulation.light.key).mean()) * 0.5
+    plane = add_mesh("wall", np.array([corners]), np.ones((1, 3)), _glowing("wall", wall, shine))
     layer = plane.data.uv_layers.new()
     layer.data.foreach_set("uv", np.array([0, 0, 1, 0, 1, 1, 0, 1], dtype=np.float32))
     plane.visible_shadow = plane.visible_diffuse = False
