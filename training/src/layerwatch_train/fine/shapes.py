@@ -15,6 +15,8 @@ from layerwatch.simulator.scene import BodyView
 from layerwatch_train.fine.beads import wall_lines
 
 Points = NDArray[np.float64]
+MOUNT = 150.0
+"""Within so many mm of the camera a side that faces away from it is left out."""
 
 
 def add_mesh(name: str, corners: Points, colours: Points, material: Any, label: int = 0) -> Any:
@@ -30,9 +32,13 @@ def add_mesh(name: str, corners: Points, colours: Points, material: Any, label: 
     return _add(name, mesh, material, label)
 
 
-def add_printer_part(name: str, mesh: Mesh, offset: Points, material: Any) -> None:
-    if len(mesh.corners):
-        add_mesh(name, mesh.corners + offset, np.clip(mesh.colours, 0, 1), material)
+def add_printer_part(name: str, mesh: Mesh, offset: Points, eye: Points, material: Any) -> None:
+    """A part of the printer without the sides that would blind a camera mounted in it."""
+    ray = eye - (mesh.corners.mean(axis=1) + offset)
+    blinding = ((ray * mesh.normals).sum(axis=1) <= 0) & ((ray**2).sum(axis=1) < MOUNT**2)
+    if not blinding.all():
+        colours = np.clip(mesh.colours[~blinding], 0, 1)
+        add_mesh(name, mesh.corners[~blinding] + offset, colours, material)
 
 
 def add_curve(name: str, lines: list[Points], radius: float, material: Any, label: int = 0) -> Any:

@@ -31,7 +31,7 @@ def build(simulation: Simulation, second: float) -> Camera:
     camera = simulation.viewpoint.camera(*simulation.size, pose.head)
     rng = stream(simulation.seed, "fine")
     plastic_rough = between(rng, 0.25, 0.7)
-    _add_printer(simulation, pose)
+    _add_printer(simulation, pose, np.array(camera.eye))
     _add_print(simulation, scene, pose, plastic_rough)
     _add_lamps(simulation, camera)
     _add_backdrop(simulation, camera)
@@ -86,15 +86,15 @@ def _texture(material: Any, name: str, picture: Image.Image) -> Any:
     return node.outputs["Color"]
 
 
-def _add_printer(simulation: Simulation, pose: Pose) -> None:
+def _add_printer(simulation: Simulation, pose: Pose, eye: Points) -> None:
     world = simulation.world
     own = plastic("printer", None, 0.45)
-    add_printer_part("frame", world.static, np.zeros(3), own)
-    add_printer_part("carriage", world.carriage, pose.bed, own)
-    add_printer_part("beam", world.beam, pose.beam, own)
+    add_printer_part("frame", world.static, np.zeros(3), eye, own)
+    add_printer_part("carriage", world.carriage, pose.bed, eye, own)
+    add_printer_part("beam", world.beam, pose.beam, eye, own)
     if not simulation.viewpoint.on_head:
-        add_printer_part("head", world.head, pose.head, own)
-        add_printer_part("decals", world.decals, pose.head, own)
+        add_printer_part("head", world.head, pose.head, eye, own)
+        add_printer_part("decals", world.decals, pose.head, eye, own)
     for strand in world.litter:
         add_curve("litter", [strand.points], strand.radius, plastic("litter", strand.colour, 0.5))
     rubber = plastic("cable", np.array([0.07, 0.07, 0.08]), 0.6)
