@@ -38,7 +38,7 @@ def render(
     cycles.use_denoising = True
     cycles.denoiser = "OPENIMAGEDENOISE"
     cycles.denoising_prefilter = cycles.denoising_quality = "FAST"
-    cycles.denoising_use_gpu = False
+    cycles.denoising_use_gpu = device != "CPU"
     cycles.max_bounces = 3
     cycles.caustics_reflective = cycles.caustics_refractive = False
     cycles.use_fast_gi = True
@@ -60,10 +60,9 @@ def render(
 
 def _choose(device: str) -> None:
     preferences = bpy.context.preferences.addons["cycles"].preferences
+    found = preferences.get_devices_for_type(device)
+    if not any(one.type == device for one in found):
+        raise RuntimeError(f"Cycles finds no {device} device here; render on the CPU")
     preferences.compute_device_type = device
-    preferences.refresh_devices()
-    found = [one for one in preferences.devices if one.type == device]
-    if not found:
-        raise RuntimeError(f"Cycles finds no {device} device here")
-    for one in preferences.devices:
+    for one in found:
         one.use = one.type == device
