@@ -10,14 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from layerwatch.simulator.optics import Moment
 from layerwatch.simulator.randomness import stream
 from layerwatch.simulator.simulation import boxes_of
 from layerwatch.simulator.stills import IN_SIGHT
+from layerwatch_train.fine.looks import metered, random_look, toned
 from layerwatch_train.fine.recipe import Recipe, scene_of
+
+UNDER = 0.75
+"""How far under the wanted brightness the sensor is exposed: a camera's gain makes up for it, whites stay."""
 
 
 def main() -> None:
@@ -56,15 +59,14 @@ def one(seed: int, recipe: Recipe, out: Path, threads: int, device: str = "CPU")
             json.dumps({"seed": seed, "skipped": "the failure is out of sight"})
         )
         return
-    build(simulation, second)
+    look = random_look(seed)
+    build(simulation, second, look)
     with tempfile.TemporaryDirectory() as folder:
         light, labels = render(recipe, Path(folder), threads, device)
-    picture = Image.fromarray(
-        np.round(srgb(light * metered(light, simulation.exposure)) * 255).astype(np.uint8)
-    )
-    rng = stream(seed, "fine moment")
-    moment = replace(Moment(), gain=simulation.metered(picture))
-    rgb = simulation.optics.develop(picture, moment, rng, second)
+    picture = toned(light * metered(light, simulation.exposure * UNDER), look)
+    moment = replace(Moment(), gain=simulation.metered(picture) * look.gain)
+    optics = replace(simulation.optics, sharpen=max(simulation.optics.sharpen, look.sharpen))
+    rgb = optics.develop(picture, moment, stream(seed, "fine moment"), second)
     mask = np.ascontiguousarray(simulation.optics.bend(labels))
     Image.fromarray(rgb).save(out / f"{name}.jpg", quality=simulation.optics.quality)
     Image.fromarray(mask).save(out / f"{name}.png")
@@ -73,21 +75,6 @@ def one(seed: int, recipe: Recipe, out: Path, threads: int, device: str = "CPU")
     )
     written = {"seed": seed, "fine": True, "samples": recipe.samples, **truth.as_dict()}
     (out / f"{name}.json").write_text(json.dumps(written))
-
-
-def metered(light: NDArray[np.float32], exposure: float) -> float:
-    """What automatic exposure multiplies linear light (H, W, 3) by; `exposure` is a mean sRGB value."""
-    mean = max(float(light.mean()), 1e-4)
-    return float(np.clip((exposure**2.2 / mean) ** 0.85, 0.2, 40))
-
-
-def srgb(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Linear light as sRGB values, both 0..1."""
-    light = np.clip(light, 0, 1)
-    value: NDArray[np.float32] = np.where(
-        light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055
-    )
-    return value
 
 
 if __name__ == "__main__":

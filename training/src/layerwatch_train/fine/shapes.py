@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import bpy  # type: ignore[import-not-found]
@@ -54,20 +55,24 @@ def add_curve(name: str, lines: list[Points], radius: float, material: Any, labe
     return _add(name, curve, material, label)
 
 
-def add_body(view: BodyView, step: float, offset: Points, material: Any) -> None:
-    """A printed body as the beads of its walls, a layer each, and filled layers between them."""
+def add_body(view: BodyView, step: float, offset: Points, material: Callable[[str, Points], Any]) -> None:
+    """A printed body as the beads of its walls, a layer each, and filled layers between them.
+
+    material: makes one from a name and a colour.
+    """
     step = step * view.stretch
-    for label, lines in wall_lines(view, step, offset).items():
-        add_curve("walls", lines, step * 0.56, material, label)
+    top = view.colours[min(max(view.layers - 1, 0), len(view.colours) - 1)]
+    for (label, colour), lines in wall_lines(view, step, offset).items():
+        add_curve("walls", lines, step * 0.56, material("walls", np.array(colour)), label)
     if view.body.thin:
         return
     for label, triangles in caps(view, step, offset).items():
-        colour = np.broadcast_to(view.colours[max(view.layers - 1, 0)], (len(triangles), 3))
-        add_mesh("caps", triangles, colour, material, label)
+        add_mesh("caps", triangles, np.broadcast_to(top, (len(triangles), 3)), material("caps", top), label)
     if view.current is not None and len(view.current):
         height = np.full((len(view.current), 2, 1), view.layers * step + 0.15)
         beads = view.to_bed(lifted(view, np.concatenate([view.current, height], axis=2))) + offset
-        add_curve("infill", list(beads), 0.28, material, view.label if view.label_where is None else 0)
+        label = view.label if view.label_where is None else 0
+        add_curve("infill", list(beads), 0.28, material("infill", top), label)
 
 
 def caps(view: BodyView, step: float, offset: Points) -> dict[int, Points]:

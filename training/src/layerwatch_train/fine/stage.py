@@ -13,9 +13,10 @@ from PIL import Image
 from layerwatch.simulator import Simulation
 from layerwatch.simulator.backdrops import random_backdrop
 from layerwatch.simulator.camera import Camera
-from layerwatch.simulator.randomness import between, stream
+from layerwatch.simulator.randomness import Rng, between, stream
 from layerwatch.simulator.scene import Scene
 from layerwatch.simulator.worlds import Pose
+from layerwatch_train.fine.looks import Lamp, Look, framed, tangled, vivid
 from layerwatch_train.fine.shapes import add_ball, add_body, add_curve, add_mesh, add_printer_part, linear
 
 Points = NDArray[np.float64]
@@ -23,29 +24,44 @@ SUN = 3.2
 """Strength of the key lamp, W/m2, for a key light of 1; by eye beside the fast renderer's pictures."""
 
 
-def build(simulation: Simulation, second: float) -> Camera:
+def build(simulation: Simulation, second: float, look: Look) -> Camera:
     """Empty Blender's scene and fill it with the moment. The camera it is seen by."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = simulation.scene(second)
     pose = simulation.world.pose(scene.nozzle)
-    camera = simulation.viewpoint.camera(*simulation.size, pose.head)
-    rng = stream(simulation.seed, "fine")
-    plastic_rough = between(rng, 0.25, 0.7)
-    _add_printer(simulation, pose, np.array(camera.eye))
-    _add_print(simulation, scene, pose, plastic_rough)
-    _add_lamps(simulation, camera)
-    _add_backdrop(simulation, camera)
+    scene.strands = tangled(scene, look, simulation.seed)
+    camera = _aimed(simulation, scene, pose, look)
+    filament = vivid(scene.bodies[0].colours[0] if scene.bodies else np.full(3, 0.5), look.vivid)
+    _add_printer(simulation, pose, np.array(camera.eye), filament, look)
+    _add_print(scene, pose, look)
+    _add_lamps(simulation, camera, pose, look)
+    _add_backdrop(simulation, camera, look)
     _add_camera(camera)
     return camera
 
 
-def plastic(name: str, colour: Points | None, rough: float) -> Any:
-    """A glossy dielectric; `colour` (sRGB), or the object's own colour attribute."""
+def _aimed(simulation: Simulation, scene: Scene, pose: Pose, look: Look) -> Camera:
+    """The simulator's camera, or the same one turned to the print and zoomed."""
+    camera = simulation.viewpoint.camera(*simulation.size, pose.head)
+    if look.fill is None or simulation.viewpoint.on_head:
+        return camera
+    found = [strand.points for strand in scene.strands if strand.label]
+    for view in scene.bodies:
+        flat, top = view.body.start, view.layers * scene.step * view.stretch
+        found += [view.to_bed(np.column_stack([flat, np.full(len(flat), z)])) for z in (0.0, top)]
+    return framed(camera, np.concatenate(found) + pose.bed, look.fill) if found else camera
+
+
+def plastic(name: str, colour: Points | None, rough: float, look: Look | None = None) -> Any:
+    """A glossy dielectric of an sRGB colour or of the object's colour attribute; by a look, silk or clear."""
     material = bpy.data.materials.new(name)
     material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
     shader = nodes["Principled BSDF"]
     shader.inputs["Roughness"].default_value = rough
+    if look is not None:
+        shader.inputs["Metallic"].default_value = look.metal
+        shader.inputs["Alpha"].default_value = 1 - look.clear
     if colour is None:
         attribute = nodes.new("ShaderNodeAttribute")
         attribute.attribute_name = "Colour"
@@ -86,7 +102,7 @@ def _texture(material: Any, name: str, picture: Image.Image) -> Any:
     return node.outputs["Color"]
 
 
-def _add_printer(simulation: Simulation, pose: Pose, eye: Points) -> None:
+def _add_printer(simulation: Simulation, pose: Pose, eye: Points, filament: Points, look: Look) -> None:
     world = simulation.world
     own = plastic("printer", None, 0.45)
     add_printer_part("frame", world.static, np.zeros(3), eye, own)
@@ -105,7 +121,11 @@ def _add_printer(simulation: Simulation, pose: Pose, eye: Points) -> None:
         line[:, 0] += np.sin(np.pi * t[:, 0]) * thick * 6
         add_curve("cable", [line], thick / 2, rubber)
     rough = {"glass": 0.05, "smooth": 0.25, "pei": 0.5}.get(world.bed.kind, 0.45)
-    _add_bed(simulation, pose, _pictured("bed", world.bed.texture, rough))
+    texture = world.bed.texture.convert("RGB")
+    if look.match:
+        r, g, b = (int(v) for v in filament * 255)
+        texture = Image.blend(texture, Image.new("RGB", texture.size, (r, g, b)), look.match)
+    _add_bed(simulation, pose, _pictured("bed", texture, rough))
 
 
 def _add_bed(simulation: Simulation, pose: Pose, material: Any) -> None:
@@ -117,26 +137,33 @@ def _add_bed(simulation: Simulation, pose: Pose, material: Any) -> None:
     layer.data.foreach_set("uv", flat.ravel().astype(np.float32))
 
 
-def _add_print(simulation: Simulation, scene: Scene, pose: Pose, rough: float) -> None:
-    for number, view in enumerate(scene.bodies):
-        colour = view.colours[min(max(view.layers - 1, 0), len(view.colours) - 1)]
-        add_body(view, scene.step, pose.bed, plastic(f"part{number}", colour, rough))
+def _add_print(scene: Scene, pose: Pose, look: Look) -> None:
+    def material(name: str, colour: Points) -> Any:
+        return plastic(name, vivid(colour, look.vivid), look.rough, look)
+
+    for view in scene.bodies:
+        add_body(view, scene.step, pose.bed, material)
     for points, colour in scene.strips:
         line = np.hstack([points, np.full((len(points), 1), 0.15)]) + pose.bed
-        add_curve("strip", [line], 0.3, plastic("strip", colour, rough))
+        add_curve("strip", [line], 0.3, material("strip", colour))
     for strand in scene.strands:
-        material = plastic("strand", strand.colour, rough * 0.8)
-        add_curve("strand", [strand.points + pose.bed], strand.radius, material, strand.label)
+        add_curve(
+            "strand",
+            [strand.points + pose.bed],
+            strand.radius,
+            material("strand", strand.colour),
+            strand.label,
+        )
     for blob in scene.blobs:
         where = blob.centre + (pose.head if blob.on_nozzle else pose.bed)
-        add_ball(where, blob.radius, plastic("blob", blob.colour, rough * 0.7), blob.label)
+        add_ball(where, blob.radius, material("blob", blob.colour), blob.label)
 
 
-def _add_lamps(simulation: Simulation, camera: Camera) -> None:
-    light = simulation.light
+def _add_lamps(simulation: Simulation, camera: Camera, pose: Pose, look: Look) -> None:
+    light, tint = simulation.light, np.array(look.tint)
     sun = bpy.data.lights.new("key", "SUN")
-    sun.energy = SUN * float(light.key.mean())
-    sun.color = tuple(light.key / light.key.max())
+    sun.energy = SUN * float(light.key.mean()) * look.sun
+    sun.color = tuple(light.key / light.key.max() * tint)
     sun.angle = between(stream(simulation.seed, "fine sun"), 0.05, 0.6)
     lamp = bpy.data.objects.new("key", sun)
     lamp.rotation_mode = "QUATERNION"
@@ -152,13 +179,34 @@ def _add_lamps(simulation: Simulation, camera: Camera) -> None:
     world = bpy.data.worlds.new("room")
     world.use_nodes = True
     background = world.node_tree.nodes["Background"]
-    background.inputs["Color"].default_value = (*(light.ambient / light.ambient.max()).tolist(), 1.0)
-    background.inputs["Strength"].default_value = float(light.ambient.mean())
+    background.inputs["Color"].default_value = (*(light.ambient / light.ambient.max() * tint).tolist(), 1.0)
+    background.inputs["Strength"].default_value = float(light.ambient.mean()) * look.sky
     world.cycles.sampling_method = "NONE"
     bpy.context.scene.world = world
+    rng = stream(simulation.seed, "fine lamps")
+    for one in look.lamps:
+        _add_lamp(one, rng, camera, pose)
 
 
-def _add_backdrop(simulation: Simulation, camera: Camera) -> None:
+def _add_lamp(lamp: Lamp, rng: Rng, camera: Camera, pose: Pose) -> None:
+    if lamp.place == "head":
+        where = pose.head + np.array([between(rng, -35, 35), between(rng, -45, -25), between(rng, 15, 40)])
+        away, size = 50.0, 4.0
+    elif lamp.place == "eye":
+        where, away = np.array(camera.eye) + np.array([0, 0, between(rng, 20, 80)]), 300.0
+        size = between(rng, 3, 15)
+    else:
+        where = np.array([between(rng, -250, 250), between(rng, -250, 200), between(rng, 180, 450)])
+        away, size = float(np.linalg.norm(where)), between(rng, 5, 60)
+    light = bpy.data.lights.new("lamp", "POINT")
+    light.energy = SUN * lamp.strength * 4 * np.pi * away**2
+    light.color, light.shadow_soft_size = lamp.colour, size
+    thing = bpy.data.objects.new("lamp", light)
+    thing.location = where.tolist()
+    bpy.context.scene.collection.objects.link(thing)
+
+
+def _add_backdrop(simulation: Simulation, camera: Camera, look: Look) -> None:
     """The wall behind, as a picture that fills the view far away."""
     width, height = simulation.size
     enclosed = simulation.world.enclosed
@@ -170,7 +218,7 @@ def _add_backdrop(simulation: Simulation, camera: Camera) -> None:
     middle = np.array(camera.eye) + forward * far
     corners = [middle - right * half + down * tall, middle + right * half + down * tall]
     corners += [middle + right * half - down * tall, middle - right * half - down * tall]
-    shine = 0.7 + float((simulation.light.ambient + simulation.light.key).mean()) * 0.5
+    shine = look.wall * (0.7 + float((simulation.light.ambient + simulation.light.key).mean()) * 0.5)
     plane = add_mesh("wall", np.array([corners]), np.ones((1, 3)), _glowing("wall", wall, shine))
     layer = plane.data.uv_layers.new()
     layer.data.foreach_set("uv", np.array([0, 0, 1, 0, 1, 1, 0, 1], dtype=np.float32))
