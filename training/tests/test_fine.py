@@ -8,14 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from layerwatch.simulator import still
+from layerwatch.simulator import Simulation, still
 from layerwatch.simulator.camera import Camera
 from layerwatch.simulator.geometry import loft, rectangle
 from layerwatch.simulator.plates import body_from_solids
 from layerwatch.simulator.scene import BodyView, Scene, Strand
 from layerwatch_train.fine.beads import wall_lines
 from layerwatch_train.fine.exr import read_exr
-from layerwatch_train.fine.looks import framed, metered, random_look, srgb, tangled, toned
+from layerwatch_train.fine.looks import framed, random_look, tangled
+from layerwatch_train.fine.photo import metered, photograph, srgb, toned
 from layerwatch_train.fine.recipe import Recipe, scene_of
 
 WHITE = (1.0, 1.0, 1.0)
@@ -151,3 +152,15 @@ def test_bloom_brightens_what_is_beside_a_glare() -> None:
     glaring = np.asarray(toned(light, replace(random_look(2), bloom=0.5)))
     assert glaring[30, 53].mean() > plain[30, 53].mean() + 5
     assert np.array_equal(glaring[0, 0], plain[0, 0])
+
+
+def test_a_hand_covers_picture_and_mask() -> None:
+    simulation = Simulation(6, "spaghetti", nuisance=["hand"], size=(160, 120))
+    hand = min(simulation.timeline.events, key=lambda event: event.start)
+    light, labels = np.full((120, 160, 3), 0.2, dtype=np.float32), np.ones((120, 160), dtype=np.uint8)
+    look = random_look(6)
+    _, covered = photograph(simulation, (hand.start + hand.end) / 2, look, light, labels)
+    rgb, free = photograph(simulation, hand.start - 1, look, light, labels)
+    assert rgb.shape == (120, 160, 3)
+    assert (free == 1).all()
+    assert 0 < (covered == 1).sum() < covered.size

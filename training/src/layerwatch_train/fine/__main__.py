@@ -13,15 +13,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from layerwatch.simulator.optics import Moment
-from layerwatch.simulator.randomness import stream
 from layerwatch.simulator.simulation import boxes_of
 from layerwatch.simulator.stills import IN_SIGHT
-from layerwatch_train.fine.looks import metered, random_look, toned
+from layerwatch_train.fine.looks import random_look
+from layerwatch_train.fine.photo import photograph
 from layerwatch_train.fine.recipe import Recipe, scene_of
 
-UNDER = 0.75
-"""How far under the wanted brightness the sensor is exposed: a camera's gain makes up for it, whites stay."""
+HIDDEN = IN_SIGHT / 2
+"""Share of the picture under which a failure counts as hidden, and its picture is not kept."""
 
 
 def main() -> None:
@@ -65,28 +64,31 @@ def one(seed: int, recipe: Recipe, out: Path, threads: int, device: str = "CPU")
     from layerwatch_train.fine.stage import build
 
     simulation, second = scene_of(seed, recipe)
-    name = f"{seed:07d}"
+    place = out / f"{seed:07d}"
     if seed % 2 and (simulation.glance(second).visible or 0) < IN_SIGHT:
-        (out / f"{name}.json").write_text(
-            json.dumps({"seed": seed, "skipped": "the failure is out of sight"})
-        )
+        _skip(seed, place)
         return
     look = random_look(seed)
     build(simulation, second, look)
     with tempfile.TemporaryDirectory() as folder:
         light, labels = render(recipe, Path(folder), threads, device)
-    picture = toned(light * metered(light, simulation.exposure * UNDER), look)
-    moment = replace(Moment(), gain=simulation.metered(picture) * look.gain)
-    optics = replace(simulation.optics, sharpen=max(simulation.optics.sharpen, look.sharpen))
-    rgb = optics.develop(picture, moment, stream(seed, "fine moment"), second)
-    mask = np.ascontiguousarray(simulation.optics.bend(labels))
-    Image.fromarray(rgb).save(out / f"{name}.jpg", quality=simulation.optics.quality)
-    Image.fromarray(mask).save(out / f"{name}.png")
+    rgb, mask = photograph(simulation, second, look, light, labels)
+    if seed % 2 and np.count_nonzero(mask) < HIDDEN * mask.size:
+        _skip(seed, place)
+        return
+    Image.fromarray(rgb).save(place.with_suffix(".jpg"), quality=simulation.optics.quality)
+    Image.fromarray(mask).save(place.with_suffix(".png"))
     truth = replace(
         simulation.truth(second), boxes=boxes_of(mask), visible=float(np.count_nonzero(mask)) / mask.size
     )
     written = {"seed": seed, "fine": True, "samples": recipe.samples, **truth.as_dict()}
-    (out / f"{name}.json").write_text(json.dumps(written))
+    place.with_suffix(".json").write_text(json.dumps(written))
+
+
+def _skip(seed: int, place: Path) -> None:
+    place.with_suffix(".json").write_text(
+        json.dumps({"seed": seed, "skipped": "the failure is out of sight"})
+    )
 
 
 if __name__ == "__main__":

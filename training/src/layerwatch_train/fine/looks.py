@@ -1,4 +1,4 @@
-"""How a fine picture looks beyond what the simulator draws: light, filament, framing, tangle and tone.
+"""What a fine picture draws beyond the simulator: light, filament, framing, tangle, the camera's manner.
 
 Ranges are by eye, beside webcam pictures of real prints: those are harder lit, more colourful and closer to
 the print than the fast renderer's, their backgrounds blow out, and a tangle is many strands deep.
@@ -10,14 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
 from layerwatch.simulator.camera import Camera
 from layerwatch.simulator.randomness import Rng, between, choose, happens, stream
 from layerwatch.simulator.scene import Scene, Strand
 
 Points = NDArray[np.float64]
-Light = NDArray[np.float32]
 MOST_ZOOM = 2.6
 
 
@@ -64,7 +62,7 @@ class Look:
 def random_look(seed: int) -> Look:
     rng = stream(seed, "fine look")
     mood = choose(rng, {"day": 5.0, "lamp": 2.5, "night": 1.2, "coloured": 1.3})
-    sun, sky, wall = between(rng, 0.4, 1.5), between(rng, 0.4, 1.3), float(np.exp(rng.normal(0.1, 0.6)))
+    sun, sky, wall = between(rng, 0.4, 1.5), between(rng, 0.4, 1.3), float(np.exp(rng.normal(0.45, 0.65)))
     tint, lamps = (1.0, 1.0, 1.0), []
     if mood == "lamp":
         sun, sky, wall = sun * between(rng, 0.0, 0.4), sky * between(rng, 0.15, 0.6), wall * 0.5
@@ -76,7 +74,8 @@ def random_look(seed: int) -> Look:
         tint, sun = _neon(rng), sun * between(rng, 0.0, 0.5)
         lamps = [Lamp("room", between(rng, 0.3, 1.2), _neon(rng))]
     if happens(rng, 0.3):
-        lamps.append(_lamp(rng, "head", 0.15, 0.9))
+        lamp = _lamp(rng, "head", 0.15, 0.9)
+        lamps.append(replace(lamp, colour=_neon(rng)) if happens(rng, 0.35) else lamp)
     finish = choose(rng, {"plain": 5.0, "silk": 1.6, "matte": 1.5, "clear": 0.9})
     return Look(
         sun=sun,
@@ -92,7 +91,7 @@ def random_look(seed: int) -> Look:
         fill=between(rng, 0.35, 0.95) if happens(rng, 0.6) else None,
         thick=float(np.exp(rng.normal(0.1, 0.3))),
         copies=int(rng.integers(1, 6)) if happens(rng, 0.5) else 0,
-        punch=between(rng, 0.0, 0.8),
+        punch=between(rng, 0.1, 1.0),
         saturation=between(rng, 0.8, 1.5),
         bloom=between(rng, 0.0, 0.5) if happens(rng, 0.6) else 0.0,
         gain=between(rng, 1.0, 1.7),
@@ -171,29 +170,3 @@ def framed(camera: Camera, points: Points, fill: float) -> Camera:
     target = np.array(camera.eye) + (forward + right * x + down * y) * 100
     view = 2 * np.degrees(np.arctan(np.tan(np.radians(camera.view) / 2) / zoom))
     return replace(camera, target=(float(target[0]), float(target[1]), float(target[2])), view=float(view))
-
-
-def metered(light: Light, exposure: float) -> float:
-    """What automatic exposure multiplies linear light (H, W, 3) by; `exposure` is a mean sRGB value."""
-    mean = max(float(np.minimum(light, 4 * light.mean()).mean()), 1e-5)
-    return float(np.clip((exposure**2.2 / mean) ** 0.9, 0.05, 200))
-
-
-def toned(light: Light, look: Look) -> Image.Image:
-    """Exposed linear light as the sensor's picture: bloom, sRGB, an S-curve, saturation."""
-    if look.bloom:
-        above = np.round(np.clip((light - 0.8) / 4, 0, 1) * 255).astype(np.uint8)
-        spread = Image.fromarray(above, "RGB").filter(ImageFilter.GaussianBlur(light.shape[1] / 40))
-        light = light + np.asarray(spread, dtype=np.float32) / 255 * 4 * look.bloom
-    value = srgb(light)
-    value = value + look.punch * (value * value * (3 - 2 * value) - value)
-    grey = value.mean(axis=-1, keepdims=True)
-    value = np.clip(grey + (value - grey) * look.saturation, 0, 1)
-    return Image.fromarray(np.round(value * 255).astype(np.uint8), "RGB")
-
-
-def srgb(light: Light) -> Light:
-    """Linear light as sRGB values, both 0..1."""
-    light = np.clip(light, 0, 1)
-    bent: Light = 1.055 * light ** (1 / 2.4) - 0.055
-    return np.where(light <= 0.0031308, light * 12.92, bent)

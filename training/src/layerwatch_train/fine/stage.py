@@ -13,7 +13,7 @@ from PIL import Image
 from layerwatch.simulator import Simulation
 from layerwatch.simulator.backdrops import random_backdrop
 from layerwatch.simulator.camera import Camera
-from layerwatch.simulator.randomness import Rng, between, stream
+from layerwatch.simulator.randomness import Rng, between, happens, stream
 from layerwatch.simulator.scene import Scene
 from layerwatch.simulator.worlds import Pose
 from layerwatch_train.fine.looks import Lamp, Look, framed, tangled, vivid
@@ -192,6 +192,9 @@ def _add_lamp(lamp: Lamp, rng: Rng, camera: Camera, pose: Pose) -> None:
     if lamp.place == "head":
         where = pose.head + np.array([between(rng, -35, 35), between(rng, -45, -25), between(rng, 15, 40)])
         away, size = 50.0, 4.0
+        if happens(rng, 0.6) and np.linalg.norm(where - np.array(camera.eye)) > 150:
+            _add_diode(where, between(rng, 1.5, 4), lamp.colour)
+            where = where - np.array([0, 12.0, 0])
     elif lamp.place == "eye":
         where, away = np.array(camera.eye) + np.array([0, 0, between(rng, 20, 80)]), 300.0
         size = between(rng, 3, 15)
@@ -204,6 +207,16 @@ def _add_lamp(lamp: Lamp, rng: Rng, camera: Camera, pose: Pose) -> None:
     thing = bpy.data.objects.new("lamp", light)
     thing.location = where.tolist()
     bpy.context.scene.collection.objects.link(thing)
+
+
+def _add_diode(where: Points, half: float, colour: tuple[float, float, float]) -> None:
+    """A lamp that is seen itself: a small glowing box."""
+    corners = where + half * np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
+    sides = [[0, 1, 3, 2], [4, 5, 7, 6], [0, 1, 5, 4], [2, 3, 7, 6], [0, 2, 6, 4], [1, 3, 7, 5]]
+    r, g, b = (int(255 * value) for value in colour)
+    add_mesh(
+        "diode", corners[sides], np.ones((6, 3)), _glowing("diode", Image.new("RGB", (2, 2), (r, g, b)), 6.0)
+    )
 
 
 def _add_backdrop(simulation: Simulation, camera: Camera, look: Look) -> None:
