@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import tempfile
@@ -40,8 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     recipe = replace(Recipe(), samples=options.samples)
-    if options.threads == 1:
-        _stay_on_one_core(options.first)
+    _load_blender(options.threads)
     for seed in range(options.first, options.first + options.count * options.step, options.step):
         if not (options.out / f"{seed:07d}.json").exists():
             began = time.monotonic()
@@ -49,13 +49,18 @@ def main() -> None:
             print(f"seed {seed}: {time.monotonic() - began:.1f} s", flush=True)
 
 
-def _stay_on_one_core(number: int) -> None:
-    """Keep this process on one processor core, where the system can: Blender's helper threads, which take no
-    notice of Cycles' own number, else burn three quarters as much again in waiting.
+def _load_blender(threads: int) -> None:
+    """Load Blender while the process may use `threads` cores only, where the system can do that.
+
+    Its helper threads, of which it starts one for each core it sees and which take no notice of Cycles' own
+    number, else burn three quarters as much again in waiting.
     """
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[number % len(cores)]})
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(sorted(cores)[:threads]))
+    importlib.import_module("bpy")
+    os.sched_setaffinity(0, cores)
 
 
 def one(seed: int, recipe: Recipe, out: Path, threads: int, device: str = "CPU") -> None:
