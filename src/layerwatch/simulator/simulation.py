@@ -197,7 +197,7 @@ class Simulation:
             )
             self._renderer = Renderer(self.world, self.viewpoint, backdrop, width, height)
         rng = stream(self.seed, "moment", round(second * 1000))
-        moment, bump = self._moment(second, rng)
+        moment, bump = self.moment(second, rng)
         image, mask = self._renderer.paint(self.scene(second), self.light, bump=bump)
         brightness = float(np.clip((self.light.ambient + self.light.key).mean() * 0.7, 0.15, 0.9))
         for event in self.timeline.active(second):
@@ -214,7 +214,8 @@ class Simulation:
         mean = max(float(np.asarray(image.convert("L").reduce(8)).mean()) / 255, 0.02)
         return float(np.clip((self.exposure / mean) ** 0.8, 0.6, 3.5))
 
-    def _moment(self, second: float, rng: Rng) -> tuple[Moment, Points | None]:
+    def moment(self, second: float, rng: Rng) -> tuple[Moment, Points | None]:
+        """What events do to the camera at `second`, and how far a bump has moved it (None if not at all)."""
         gain, defocus, noise, infrared, bump = 1.0, 0.0, 1.0, False, None
         tint = np.ones(3)
         for event in self.timeline.active(second):

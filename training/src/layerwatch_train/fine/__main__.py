@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
+import os
 import tempfile
 import time
 from dataclasses import replace
@@ -12,11 +14,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from layerwatch.simulator.optics import Moment
-from layerwatch.simulator.randomness import stream
 from layerwatch.simulator.simulation import boxes_of
 from layerwatch.simulator.stills import IN_SIGHT
+from layerwatch_train.fine.looks import random_look
+from layerwatch_train.fine.photo import photograph
 from layerwatch_train.fine.recipe import Recipe, scene_of
+
+HIDDEN = IN_SIGHT / 2
+"""Share of the picture under which a failure counts as hidden, and its picture is not kept."""
 
 
 def main() -> None:
@@ -31,42 +36,64 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=5000, help="seeds to render")
     parser.add_argument("--threads", type=int, default=1, help="threads of Cycles")
     parser.add_argument("--samples", type=int, default=Recipe.samples, help="light paths a pixel")
+    parser.add_argument("--step", type=int, default=1, help="render every nth seed, for n processes at once")
+    parser.add_argument("--device", choices=("CPU", "CUDA", "OPTIX"), default="CPU")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     recipe = replace(Recipe(), samples=options.samples)
-    for seed in range(options.first, options.first + options.count):
+    _load_blender(options.threads)
+    for seed in range(options.first, options.first + options.count * options.step, options.step):
         if not (options.out / f"{seed:07d}.json").exists():
             began = time.monotonic()
-            one(seed, recipe, options.out, options.threads)
+            one(seed, recipe, options.out, options.threads, options.device)
             print(f"seed {seed}: {time.monotonic() - began:.1f} s", flush=True)
 
 
-def one(seed: int, recipe: Recipe, out: Path, threads: int) -> None:
+def _load_blender(threads: int) -> None:
+    """Load Blender while the process may use `threads` cores only, where the system can do that.
+
+    Its helper threads, of which it starts one for each core it sees and which take no notice of Cycles' own
+    number, else burn three quarters as much again in waiting.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(sorted(cores)[:threads]))
+    importlib.import_module("bpy")
+    os.sched_setaffinity(0, cores)
+
+
+def one(seed: int, recipe: Recipe, out: Path, threads: int, device: str = "CPU") -> None:
     """Render one seed: picture, mask and truth. The truth is written last and marks it as done."""
     from layerwatch_train.fine.cycles import render
     from layerwatch_train.fine.stage import build
 
     simulation, second = scene_of(seed, recipe)
-    name = f"{seed:07d}"
+    place = out / f"{seed:07d}"
     if seed % 2 and (simulation.glance(second).visible or 0) < IN_SIGHT:
-        (out / f"{name}.json").write_text(
-            json.dumps({"seed": seed, "skipped": "the failure is out of sight"})
-        )
+        _skip(seed, place)
         return
+    look = random_look(seed)
+    build(simulation, second, look)
     with tempfile.TemporaryDirectory() as folder:
-        build(simulation, second, Path(folder))
-        picture, labels = render(recipe, Path(folder), threads)
-    rng = stream(seed, "fine moment")
-    metered = replace(Moment(), gain=simulation.metered(picture))
-    rgb = simulation.optics.develop(picture, metered, rng, second)
-    mask = np.ascontiguousarray(simulation.optics.bend(labels))
-    Image.fromarray(rgb).save(out / f"{name}.jpg", quality=simulation.optics.quality)
-    Image.fromarray(mask).save(out / f"{name}.png")
+        light, labels = render(recipe, Path(folder), threads, device)
+    rgb, mask = photograph(simulation, second, look, light, labels)
+    if seed % 2 and np.count_nonzero(mask) < HIDDEN * mask.size:
+        _skip(seed, place)
+        return
+    Image.fromarray(rgb).save(place.with_suffix(".jpg"), quality=simulation.optics.quality)
+    Image.fromarray(mask).save(place.with_suffix(".png"))
     truth = replace(
         simulation.truth(second), boxes=boxes_of(mask), visible=float(np.count_nonzero(mask)) / mask.size
     )
     written = {"seed": seed, "fine": True, "samples": recipe.samples, **truth.as_dict()}
-    (out / f"{name}.json").write_text(json.dumps(written))
+    place.with_suffix(".json").write_text(json.dumps(written))
+
+
+def _skip(seed: int, place: Path) -> None:
+    place.with_suffix(".json").write_text(
+        json.dumps({"seed": seed, "skipped": "the failure is out of sight"})
+    )
 
 
 if __name__ == "__main__":

@@ -9,10 +9,14 @@ from layerwatch.simulator.bodies import lifted
 from layerwatch.simulator.scene import BodyView
 
 Points = NDArray[np.float64]
+Bead = tuple[int, tuple[float, float, float]]
+"""A label and a colour."""
+SHADES = 12
+"""Steps of a colour that are told apart: layers of a rainbow share materials."""
 
 
-def wall_lines(view: BodyView, step: float, offset: Points) -> dict[int, list[Points]]:
-    """Wall segments joined to polylines (n, 3), by label."""
+def wall_lines(view: BodyView, step: float, offset: Points) -> dict[Bead, list[Points]]:
+    """Wall segments joined to polylines (n, 3), by label and colour."""
     body = view.body
     chosen = body.layer < view.layers
     if view.gaps is not None:
@@ -27,7 +31,8 @@ def wall_lines(view: BodyView, step: float, offset: Points) -> dict[int, list[Po
     if view.label_where is not None:
         labels = np.where(view.label_where((starts + ends) / 2), labels, 0)
     world_a, world_b = view.to_bed(starts) + offset, view.to_bed(ends) + offset
-    lines: dict[int, list[Points]] = {}
+    lines: dict[Bead, list[Points]] = {}
+    shades = np.round(view.colours * SHADES) / SHADES
     if not len(layer):
         return lines
     joined = (
@@ -35,5 +40,6 @@ def wall_lines(view: BodyView, step: float, offset: Points) -> dict[int, list[Po
     )
     for piece in np.split(np.arange(len(layer)), np.flatnonzero(~joined) + 1):
         line = np.vstack([world_a[piece], world_b[piece[-1:]]])
-        lines.setdefault(int(labels[piece[0]]), []).append(line)
+        r, g, b = shades[min(layer[piece[0]], len(shades) - 1)].tolist()
+        lines.setdefault((int(labels[piece[0]]), (r, g, b)), []).append(line)
     return lines

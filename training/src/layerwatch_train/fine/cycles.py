@@ -1,4 +1,4 @@
-"""Rendering with Cycles on the CPU: the picture, then the labels as flat grey values."""
+"""One render with Cycles: the picture in linear light, and the labels as the same render's object index."""
 
 from __future__ import annotations
 
@@ -7,65 +7,62 @@ from pathlib import Path
 import bpy  # type: ignore[import-not-found]
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from layerwatch_train.fine.exr import read_exr
 from layerwatch_train.fine.recipe import Recipe
 
-LABEL_STEP = 25
-"""Grey levels of 255 between one label and the next."""
+Light = NDArray[np.float32]
 
 
-def render(recipe: Recipe, folder: Path, threads: int) -> tuple[Image.Image, NDArray[np.uint8]]:
-    """The RGB picture and the labels (H, W) uint8 of the scene that stands in Blender."""
+def render(
+    recipe: Recipe, folder: Path, threads: int, device: str = "CPU"
+) -> tuple[Light, NDArray[np.uint8]]:
+    """Linear light (H, W, 3) and labels (H, W) of the scene that stands in Blender.
+
+    device: CPU, CUDA or OPTIX; `folder` takes the render's file for a moment. A label is what the first light
+    path of a pixel met, so that an edge is sharp and never a mixture. Raises RuntimeError if there is no such
+    device.
+    """
     scene = bpy.context.scene
-    scene.render.engine = "CYCLES"
-    scene.render.resolution_x, scene.render.resolution_y = recipe.size
-    scene.render.resolution_percentage = 100
-    scene.render.threads_mode, scene.render.threads = "FIXED", threads
-    scene.render.image_settings.file_format = "PNG"
-    scene.cycles.device = "CPU"
-    scene.cycles.samples = recipe.samples
-    scene.cycles.use_denoising = True
-    scene.cycles.max_bounces = 4
-    scene.view_settings.view_transform = "Standard"
-    picture = _write(folder / "picture.png").convert("RGB")
-    _flatten()
-    scene.cycles.samples = 1
-    scene.cycles.use_denoising = False
-    scene.cycles.filter_width = 0.01
-    scene.cycles.max_bounces = 0
-    scene.view_settings.view_transform = "Raw"
-    scene.render.dither_intensity = 0
-    grey = np.asarray(_write(folder / "labels.png").convert("L")).astype(int)
-    return picture, np.round(grey / LABEL_STEP).astype(np.uint8)
-
-
-def _write(path: Path) -> Image.Image:
-    bpy.context.scene.render.filepath = str(path)
+    settings, cycles = scene.render, scene.cycles
+    settings.engine = "CYCLES"
+    settings.resolution_x, settings.resolution_y = recipe.size
+    settings.resolution_percentage = 100
+    settings.threads_mode, settings.threads = "FIXED", threads
+    settings.use_compositing = settings.use_sequencer = False
+    cycles.device = "CPU" if device == "CPU" else "GPU"
+    if device != "CPU":
+        _choose(device)
+    cycles.samples = recipe.samples
+    cycles.use_adaptive_sampling = cycles.use_light_tree = False
+    cycles.use_denoising = True
+    cycles.denoiser = "OPENIMAGEDENOISE"
+    cycles.denoising_prefilter = cycles.denoising_quality = "FAST"
+    cycles.denoising_use_gpu = device != "CPU"
+    cycles.max_bounces = 3
+    cycles.caustics_reflective = cycles.caustics_refractive = False
+    cycles.use_fast_gi = True
+    cycles.ao_bounces_render = 1
+    scene.view_layers[0].use_pass_object_index = True
+    for thing in scene.objects:
+        thing.pass_index = int(thing.get("label", 0))
+    path = folder / "render.exr"
+    image = settings.image_settings
+    image.media_type, image.file_format = "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER"
+    image.exr_codec, image.color_depth, image.use_exr_interleave = "NONE", "32", True
+    settings.filepath = str(path)
     bpy.ops.render.render(write_still=True)
-    with Image.open(path) as image:
-        return image.copy()
+    channels = {name.split(".", 1)[1]: pixels for name, pixels in read_exr(path.read_bytes()).items()}
+    path.unlink()
+    light = np.stack([channels[f"Combined.{channel}"] for channel in "RGB"], axis=-1)
+    return light, np.round(channels["Object Index.X"]).astype(np.uint8)
 
 
-def _flatten() -> None:
-    """Give every object a material that glows with its label, and put the lamps out."""
-    materials = {}
-    for thing in bpy.context.scene.objects:
-        if thing.type == "LIGHT":
-            thing.hide_render = True
-        if thing.type not in ("MESH", "CURVE"):
-            continue
-        label = int(thing.get("label", 0))
-        if label not in materials:
-            material = bpy.data.materials.new(f"label{label}")
-            material.use_nodes = True
-            nodes, links = material.node_tree.nodes, material.node_tree.links
-            nodes.clear()
-            glow, out = nodes.new("ShaderNodeEmission"), nodes.new("ShaderNodeOutputMaterial")
-            glow.inputs["Color"].default_value = (1, 1, 1, 1)
-            glow.inputs["Strength"].default_value = label * LABEL_STEP / 255
-            links.new(glow.outputs["Emission"], out.inputs["Surface"])
-            materials[label] = material
-        thing.data.materials.clear()
-        thing.data.materials.append(materials[label])
-    bpy.context.scene.world.node_tree.nodes["Background"].inputs["Strength"].default_value = 0.0
+def _choose(device: str) -> None:
+    preferences = bpy.context.preferences.addons["cycles"].preferences
+    found = preferences.get_devices_for_type(device)
+    if not any(one.type == device for one in found):
+        raise RuntimeError(f"Cycles finds no {device} device here; render on the CPU")
+    preferences.compute_device_type = device
+    for one in found:
+        one.use = one.type == device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import bpy  # type: ignore[import-not-found]
@@ -15,6 +16,8 @@ from layerwatch.simulator.scene import BodyView
 from layerwatch_train.fine.beads import wall_lines
 
 Points = NDArray[np.float64]
+MOUNT = 150.0
+"""Within so many mm of the camera a side that faces away from it is left out."""
 
 
 def add_mesh(name: str, corners: Points, colours: Points, material: Any, label: int = 0) -> Any:
@@ -30,9 +33,13 @@ def add_mesh(name: str, corners: Points, colours: Points, material: Any, label: 
     return _add(name, mesh, material, label)
 
 
-def add_printer_part(name: str, mesh: Mesh, offset: Points, material: Any) -> None:
-    if len(mesh.corners):
-        add_mesh(name, mesh.corners + offset, np.clip(mesh.colours, 0, 1), material)
+def add_printer_part(name: str, mesh: Mesh, offset: Points, eye: Points, material: Any) -> None:
+    """A part of the printer without the sides that would blind a camera mounted in it."""
+    ray = eye - (mesh.corners.mean(axis=1) + offset)
+    blinding = ((ray * mesh.normals).sum(axis=1) <= 0) & ((ray**2).sum(axis=1) < MOUNT**2)
+    if not blinding.all():
+        colours = np.clip(mesh.colours[~blinding], 0, 1)
+        add_mesh(name, mesh.corners[~blinding] + offset, colours, material)
 
 
 def add_curve(name: str, lines: list[Points], radius: float, material: Any, label: int = 0) -> Any:
@@ -48,20 +55,24 @@ def add_curve(name: str, lines: list[Points], radius: float, material: Any, labe
     return _add(name, curve, material, label)
 
 
-def add_body(view: BodyView, step: float, offset: Points, material: Any) -> None:
-    """A printed body as the beads of its walls, a layer each, and filled layers between them."""
+def add_body(view: BodyView, step: float, offset: Points, material: Callable[[str, Points], Any]) -> None:
+    """A printed body as the beads of its walls, a layer each, and filled layers between them.
+
+    material: makes one from a name and a colour.
+    """
     step = step * view.stretch
-    for label, lines in wall_lines(view, step, offset).items():
-        add_curve("walls", lines, step * 0.56, material, label)
+    top = view.colours[min(max(view.layers - 1, 0), len(view.colours) - 1)]
+    for (label, colour), lines in wall_lines(view, step, offset).items():
+        add_curve("walls", lines, step * 0.56, material("walls", np.array(colour)), label)
     if view.body.thin:
         return
     for label, triangles in caps(view, step, offset).items():
-        colour = np.broadcast_to(view.colours[max(view.layers - 1, 0)], (len(triangles), 3))
-        add_mesh("caps", triangles, colour, material, label)
+        add_mesh("caps", triangles, np.broadcast_to(top, (len(triangles), 3)), material("caps", top), label)
     if view.current is not None and len(view.current):
         height = np.full((len(view.current), 2, 1), view.layers * step + 0.15)
         beads = view.to_bed(lifted(view, np.concatenate([view.current, height], axis=2))) + offset
-        add_curve("infill", list(beads), 0.28, material, view.label if view.label_where is None else 0)
+        label = view.label if view.label_where is None else 0
+        add_curve("infill", list(beads), 0.28, material("infill", top), label)
 
 
 def caps(view: BodyView, step: float, offset: Points) -> dict[int, Points]:
