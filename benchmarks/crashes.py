@@ -111,11 +111,12 @@ class StandIn:
 
 def serve(port: int, folder: str, database: str, epoch: float, speed: float, region: str) -> None:
     """Be a server until killed."""
-    import uvicorn
+    from layerwatch.serving import garbage
 
-    from layerwatch.api.protocol import PatientProtocol
+    garbage.hold()
     from layerwatch.app import create_app
     from layerwatch.log import configure
+    from layerwatch.serving.server import serve as serve_app
     from layerwatch.serving.sockets import listen
 
     settings = load(
@@ -136,8 +137,7 @@ def serve(port: int, folder: str, database: str, epoch: float, speed: float, reg
         clock=FastClock(epoch, speed, Path(folder) / WRONG_CLOCK),
         vision=Vision(StandIn(float(os.environ.get(PICTURE_SECONDS, "0")))),
     )
-    config = uvicorn.Config(app, http=PatientProtocol, loop="uvloop", log_config=None, access_log=False)
-    uvicorn.Server(config).run(sockets=[listen("127.0.0.1", port)])
+    serve_app(app, listen("127.0.0.1", port))
 
 
 @dataclass
@@ -183,7 +183,8 @@ class Node:
             if self.process.poll() is not None:
                 self.start(wait=False)
             with suppress(httpx.HTTPError):
-                if httpx.get(f"{self.url}/livez", timeout=1, trust_env=False).status_code == 200:
+                answer = httpx.get(f"{self.url}/livez", timeout=1, trust_env=False, verify=_NO_TLS)
+                if answer.status_code == 200:
                     return
             time.sleep(0.1)
         raise RuntimeError("a server did not start")
@@ -409,7 +410,7 @@ def audit(at: Bench, tally: Tally) -> list[str]:
 async def settle(at: Bench) -> float:
     """Wait until every node has its database again; seconds that it took."""
     began = time.monotonic()
-    async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=10, trust_env=False, verify=_NO_TLS) as http:
         for node in at.nodes:
             await asyncio.to_thread(node.wait)
             while time.monotonic() - began < START_SECONDS:

@@ -54,6 +54,11 @@ log = structlog.get_logger(__name__)
 FIRST_GUESS = 20.0
 """Inspections a second, until the calibration at the start: half of what one slow core does."""
 
+LATELY = 60.0
+"""Seconds. A process that follows another within them takes its measured capacity over: a start in mid-load
+would calibrate badly, and a second later. If the machine or the model changed with it, live corrections find
+out."""
+
 CALIBRATION_PICTURES = 24
 CALIBRATION_SECONDS = 1.0
 """The calibration ends after so many pictures, or so long: a start should not be held up by it."""
@@ -90,10 +95,12 @@ def create_app(
         with suppress(StorageError):  # the sweep tries again, and nothing fails for want of it
             await asyncio.to_thread(make_room, parts.database, parts.clock.now())
         await parts.outage.catch_up()
-        parts.capacity.calibrate(await calibrate(parts.vision))
-        log.info("ready", model=parts.vision.model_version, capacity=round(parts.capacity.per_second, 1))
         heart = _heart(parts, seat)
-        await _join(parts, heart)
+        if not await _take_over(parts, heart):
+            parts.capacity.calibrate(await calibrate(parts.vision))
+        log.info("ready", model=parts.vision.model_version, capacity=round(parts.capacity.per_second, 1))
+        with suppress(StorageError):
+            await heart.beat()
         if parts.colleagues:
             await parts.colleagues.open()
         chores = [
@@ -208,16 +215,18 @@ def _heart(parts: Parts, seat: str) -> Heart:
     )
 
 
-async def _join(parts: Parts, heart: Heart) -> None:
-    """Take over from the process that ran here before, and be known to the other regions."""
-
-    def take(last: Numbers, ago: float) -> None:
-        seconds = ago * parts.settings.clock_speed
-        parts.pacer.inherit(last.prints, last.capacity, seconds, parts.clock.now())
-
-    await heart.inherit(take)
-    with suppress(StorageError):
-        await heart.beat()
+async def _take_over(parts: Parts, heart: Heart) -> bool:
+    """Go on where the process that ran here before ended: with its prints, and with its capacity if that was
+    measured lately. Whether it was."""
+    found = await heart.inherit()
+    if found is None:
+        return False
+    last, ago = found
+    parts.pacer.inherit(last.prints, last.capacity, ago * parts.settings.clock_speed, parts.clock.now())
+    if ago > LATELY:
+        return False
+    parts.capacity.calibrate(last.capacity)
+    return True
 
 
 def _housekeeper(parts: Parts) -> Housekeeper:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from layerwatch.api.protocol import PatientProtocol
 from layerwatch.api.turnaway import Turnaway
+from layerwatch.serving import garbage
 
 KEEP_ALIVE_SECONDS = 20
 """Longer than the 5 s for which usual clients keep an idle connection, so that they close it, not we."""
@@ -47,6 +48,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        garbage.release()
         if self.started:
             self._alive()
 
