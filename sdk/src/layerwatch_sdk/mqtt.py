@@ -1,8 +1,8 @@
 """The MQTT client: aiomqtt's, without a race in which a link may stand still for ever.
 
 Asked by paho to watch a socket for writing, aiomqtt (2.5) notes its number and does so a turn of the event
-loop later. If the broker breaks the connection in between, the number is that of a closed socket, or by then of
-another one: that one is then watched by a stranger, and its own watching may fail when both are gone.
+loop later. If the broker breaks the connection in between, the number is that of a closed socket, or by then
+of another one: that one is then watched by a stranger, and its own watching may fail when both are gone.
 """
 
 from __future__ import annotations
