@@ -28,7 +28,12 @@ class Server(uvicorn.Server):
     """Uvicorn's server, which tells when it is ready and, once a second, that its event loop turns."""
 
     def __init__(
-        self, app: FastAPI, alive: Callable[[], None] = lambda: None, *, grace: int = GRACE_SECONDS
+        self,
+        app: FastAPI,
+        alive: Callable[[], None] = lambda: None,
+        *,
+        ready: Callable[[], None] = lambda: None,
+        grace: int = GRACE_SECONDS,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -45,11 +50,12 @@ class Server(uvicorn.Server):
             )
         )
         self._alive = alive
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        garbage.release()
         if self.started:
+            self._ready()
             self._alive()
 
     async def on_tick(self, counter: int) -> bool:
@@ -63,6 +69,6 @@ def serve(app: FastAPI, listener: socket.socket, alive: Callable[[], None] = lam
 
     alive: called when it listens, and about once a second as long as its event loop turns.
     """
-    server = Server(app, alive)
+    server = Server(app, alive, ready=garbage.release)
     server.run(sockets=[listener])
     return 0 if server.started else 1
