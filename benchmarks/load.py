@@ -6,10 +6,10 @@
 
 The server is `layerwatch serve --workers auto` with the packaged detector and SQLite, on every core of this
 machine; the client, which is this process, shares them, as there is no second machine, and what it takes is
-in the table. "Bare" is `Vision` alone, with as many pictures under way as the server has; they take turns, and
-the share is the median over the turns. Each call has a context of its own, so that none is early. "One" and
-"8 at once" wait for their answers; the others are sent at fixed times whatever became of those before, and
-their latency counts from the time that was planned.
+in the table. "Bare" is `Vision` alone, with as many pictures under way as the server has; they take turns,
+and the share is the median over the turns. Each call has a context of its own, so that none is early. "One"
+and "8 at once" wait for their answers; the others are sent at fixed times whatever became of those before,
+and their latency counts from the time that was planned.
 """
 
 from __future__ import annotations

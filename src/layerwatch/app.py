@@ -16,7 +16,6 @@ import structlog
 from fastapi import FastAPI
 from PIL import Image
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -27,6 +26,7 @@ from layerwatch.api import health, obico, openapi, routes
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
 from layerwatch.api.guard import Guard
 from layerwatch.api.metrics import Metrics
+from layerwatch.api.shortcut import Refuse, Shortcut
 from layerwatch.billing import UsageRefused, count_inspection
 from layerwatch.billing.housekeeping import Housekeeper, keep_house_forever
 from layerwatch.billing.payments import payments_of
@@ -63,6 +63,12 @@ CALIBRATION_PICTURES = 24
 CALIBRATION_SECONDS = 1.0
 """The calibration ends after so many pictures, or so long: a start should not be held up by it."""
 
+
+REFUSALS: tuple[type[Exception], ...] = (
+    *(ApiError, CallerRefused, UsageRefused, ContextError),
+    *(Throttled, VisionError, StorageUnavailable),
+)
+"""What routes raise to say no."""
 
 MakeEye = Callable[[Metrics], Eye]
 """Makes what looks at pictures, and lets it report to the metrics."""
@@ -134,7 +140,6 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(Guard, metrics=parts.metrics, diary=parts.diary)],
     )
     app.state.parts = parts
     app.include_router(routes.router)
@@ -145,7 +150,10 @@ def create_app(
     console.install(app, parts)
     if settings.status_page:
         status.install(app, parts)
-    _answer_errors(app, parts)
+    refuse = _answer_errors(app, parts)
+    # The last one added stands outermost.
+    app.add_middleware(Shortcut, refuse=refuse, kinds=REFUSALS)
+    app.add_middleware(Guard, metrics=parts.metrics, diary=parts.diary)
     return app
 
 
@@ -305,8 +313,8 @@ def _show(parts: Parts) -> None:
         )
 
 
-def _answer_errors(app: FastAPI, parts: Parts) -> None:
-    """Every refusal in the wire's one form."""
+def _answer_errors(app: FastAPI, parts: Parts) -> Refuse:
+    """Every refusal in the wire's one form; returns what answers for one."""
 
     async def refuse(request: Request, error: Exception) -> JSONResponse:
         refusal = translate(error)
@@ -331,9 +339,7 @@ def _answer_errors(app: FastAPI, parts: Parts) -> None:
         refusal.headers |= headers
         return await refuse(request, refusal)
 
-    for kind in (
-        *(ApiError, CallerRefused, UsageRefused, ContextError),
-        *(Throttled, VisionError, StorageUnavailable),
-    ):
+    for kind in REFUSALS:
         app.add_exception_handler(kind, refuse)
     app.add_exception_handler(HTTPException, no_such)
+    return refuse
