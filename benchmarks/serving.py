@@ -252,8 +252,8 @@ def main() -> None:
     table = Table()
     for column in rows[0]:
         table.add_column(column.replace("_", " "))
-    for row in rows:
-        table.add_row(*("-" if value is None else str(value) for value in row.values()))
+    for each in rows:
+        table.add_row(*("-" if value is None else str(value) for value in each.values()))
     out.print(table)
 
 
