@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+LAST = 63
+"""Of the numbers that a region may have."""
+
 FORWARD = "/proc/sys/net/ipv4/ip_forward"
 
 
@@ -42,13 +45,19 @@ class Region:
 
 
 def possible() -> bool:
-    """Whether this process may make namespaces."""
-    return os.geteuid() == 0 and shutil.which("ip") is not None
+    """Whether this process may make namespaces, links and routes. Containers, root or not, often may not."""
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        return False
+    try:
+        with region(LAST):
+            return True
+    except (subprocess.CalledProcessError, OSError):
+        return False
 
 
 @contextmanager
 def region(number: int) -> Iterator[Region]:
-    """number: 0..63, another one for each region of this process."""
+    """number: 0 to `LAST`, another one for each region of this process."""
     name, router = f"lw-{os.getpid()}-{number}", f"lw-{os.getpid()}-{number}-r"
     here, there = f"lw{os.getpid() % 100_000}h{number}", f"lw{os.getpid() % 100_000}n{number}"
     net = f"10.201.{(os.getpid() * 64 + number) % 256}"
