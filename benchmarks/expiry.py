@@ -19,7 +19,6 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sqlalchemy import text
@@ -27,7 +26,7 @@ from sqlalchemy import text
 from layerwatch.contexts import ContextIds, rows
 from layerwatch.contexts.ids import Context
 from layerwatch.contexts.sweep import BATCH, drop_days, make_room, sweep
-from layerwatch.storage import Database
+from layerwatch.storage import Database, Transaction
 from layerwatch.temporal import Levels
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -59,7 +58,7 @@ class Calls:
             context = mine[turn % len(mine)]
             turn += 1
             began = time.perf_counter()
-            self._database.transact(lambda session, context=context: _call(session, context))  # type: ignore[misc]
+            self._database.settle(lambda within, context=context: _call(within, context))  # type: ignore[misc]
             self.taken.append(time.perf_counter() - began)
             time.sleep(0.005)
 
@@ -69,14 +68,14 @@ class Calls:
             thread.join()
 
 
-def _call(session: Any, context: Context) -> None:
+def _call(transaction: Transaction, context: Context) -> None:
     moved = rows.Moved(STATE, NOON, 40_000, None, "{}")
-    found = rows.find(session, context)
+    found = rows.find(transaction, context)
     if found is None:
-        rows.add(session, context, moved)
+        rows.add(transaction, context, moved)
     else:
-        rows.move(session, context, found.revision, moved)
-    rows.keep_answer(session, context, str(uuid.uuid4()), "{}")
+        rows.move(transaction, context, found.revision, moved)
+    rows.keep_answer(transaction, context, str(uuid.uuid4()), "{}")
 
 
 def fill(database: Database, number: int, opened: datetime, first: int) -> None:

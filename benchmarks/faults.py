@@ -8,7 +8,8 @@ Two servers on one database, clients that repeat what fails through the other on
 could not be repeated safely, or any disagreement between answers, contexts' revisions, stored answers and the
 bill, or a recovery of more than 5 s. "Back after" (median, longest) counts from the fault's end until every
 server is up and uses its database; a killed one's start is in it. The detector is a stand-in. Exit status 1
-if there was a violation. Full disks of PostgreSQL and read-only files need root; else they are left out.
+if there was a violation. Full disks of PostgreSQL, read-only files and network namespaces need root; else
+they are left out.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import disasters
+import namespaces
 from crashes import (
     Bench,
     Tally,
@@ -53,6 +55,8 @@ RECOVERY_SECONDS = 5.0
 
 SMALL_DISK = 256
 """Megabytes for PostgreSQL's files where their disk is to be full."""
+
+NAMESPACES = "region cut off by its network (namespaces)"
 
 Fault = Callable[[Bench, random.Random, float, Tally], Coroutine[Any, Any, None]]
 
@@ -84,6 +88,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
             at, rng, seconds
         ),
         "region cut off from all": lambda at, rng, seconds, _: disasters.cut_off(at, rng, seconds),
+        NAMESPACES: lambda at, rng, seconds, _: disasters.cut_network(at, rng, seconds),
         **EVERYWHERE,
         "database's disk full": lambda at, rng, seconds, _: disasters.fill_disk(at, rng, seconds),
     },
@@ -117,16 +122,19 @@ async def run(
     return back
 
 
-def _benches(kind: str, only: str) -> Iterator[tuple[list[str], AbstractContextManager[Path | None]]]:
-    """The faults, by the servers that they are done to: a full disk needs a small one."""
+def _benches(kind: str, only: str) -> Iterator[tuple[list[str], bool, AbstractContextManager[Path | None]]]:
+    """The faults, by the servers that they are done to: a full disk needs a small one, a network that is cut
+    needs servers that are apart."""
     names = [name for name in FAULTS[kind] if re.search(only, name)]
     if kind == "sqlite" and os.geteuid() != 0:
         names = [name for name in names if name != "disk read-only"]
     small = [name for name in names if kind == "postgresql" and "disk" in name]
-    if rest := [name for name in names if name not in small]:
-        yield rest, nullcontext()
+    if rest := [name for name in names if name not in (*small, NAMESPACES)]:
+        yield rest, False, nullcontext()
     if small and os.geteuid() == 0:
-        yield small, disasters.small_disk(SMALL_DISK)
+        yield small, False, disasters.small_disk(SMALL_DISK)
+    if NAMESPACES in names and namespaces.possible():
+        yield [NAMESPACES], True, nullcontext()
 
 
 def _try(at: Bench, kind: str, name: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -159,8 +167,8 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     for kind in (options.database,) if options.database else tuple(FAULTS):
-        for names, pgdata in _benches(kind, options.fault):
-            with pgdata as folder, bench(kind, speed=SPEED, wires=True, pgdata=folder) as at:
+        for names, apart, pgdata in _benches(kind, options.fault):
+            with pgdata as folder, bench(kind, speed=SPEED, wires=True, apart=apart, pgdata=folder) as at:
                 for name in names:
                     rows.append(_try(at, kind, name, options))
                     print(rows[-1], file=sys.stderr, flush=True)

@@ -30,10 +30,12 @@ from typing import Any
 import httpx
 import onnx
 import psutil
-from load import Caller, Phase, fresh_contexts
+import uvloop
+from load import fresh_contexts, row
 from process import Server, serving, wait_until_ready
 from rich.console import Console
 from rich.table import Table
+from uploads import Caller, Phase
 from vision import made_up_picture
 
 from layerwatch.vision.models import packaged_models
@@ -106,7 +108,10 @@ def started(ways: list[str]) -> Iterator[dict[str, Server]]:
 async def compare(servers: dict[str, Server], rounds: int, seconds: float) -> list[dict[str, Any]]:
     """Each way's turn in each round, for one client and for many; ratios are within a round."""
     pictures = [made_up_picture(seed) for seed in range(16)]
-    callers = {name: Caller(server, pictures, fresh_contexts(server)) for name, server in servers.items()}
+    callers = {
+        name: Caller(server.url, server.key, pictures, fresh_contexts(server))
+        for name, server in servers.items()
+    }
     for caller in callers.values():
         await caller.at_once(8, 5.0)
     rows = []
@@ -127,12 +132,11 @@ async def compare(servers: dict[str, Server], rounds: int, seconds: float) -> li
                 for status, taken in phase.taken.items():
                     whole.taken.setdefault(status, []).extend(taken)
             ratios = sorted(_per_second(phase) / one for phase, one in zip(turns, first, strict=True))
-            row = whole.row(name, memory(servers[name]))
+            figures = row(name, whole, cpu[name], memory(servers[name]))
             rows.append(
                 {"way": name, "clients": clients}
-                | {key: row[key] for key in SHOWN}
+                | {key: figures[key] for key in SHOWN}
                 | {"cpu_ms_per_call": round(1000 * cpu[name] / max(1, len(whole.taken.get(200, []))), 1)}
-                | {"cores_used": round(cpu[name] / whole.seconds, 2)}
                 | {"to_first": round(statistics.median(ratios), 2)}
                 | {"least": round(ratios[0], 2), "most": round(ratios[-1], 2)}
             )
@@ -143,7 +147,7 @@ def _per_second(phase: Phase) -> float:
     return len(phase.taken.get(200, [])) / phase.seconds
 
 
-SHOWN = ("answered_per_s", "p50_ms", "p99_ms", "refused", "other", "timeouts", "server_mib")
+SHOWN = ("answered_per_s", "p50_ms", "p99_ms", "refused", "other", "timeouts", "server_cores", "server_mib")
 
 
 @dataclass
@@ -173,7 +177,7 @@ def renamed(model: Path, version: str, folder: Path) -> Path:
 async def changes(server: Server, ray: Cluster, file: dict[str, Any], folder: Path) -> list[Change]:
     """Deploy other models and other numbers of replicas while four clients keep calling."""
     pictures = [made_up_picture(seed) for seed in range(16)]
-    caller = Caller(server, pictures, fresh_contexts(server))
+    caller = Caller(server.url, server.key, pictures, fresh_contexts(server))
     await caller.at_once(4, 3.0)
     detectors = next(one for one in file["applications"][0]["deployments"] if one["name"] == "Detectors")
     broken = folder / "broken.onnx"
@@ -235,10 +239,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.change:
         with on_ray() as (server, ray, file), tempfile.TemporaryDirectory() as folder:
-            rows = [vars(one) for one in asyncio.run(changes(server, ray, file, Path(folder)))]
+            rows = [vars(one) for one in uvloop.run(changes(server, ray, file, Path(folder)))]
     else:
         with started(options.ways.split(",")) as servers:
-            rows = asyncio.run(compare(servers, options.rounds, options.seconds))
+            rows = uvloop.run(compare(servers, options.rounds, options.seconds))
     result = {"cores": CORES, "load_before": round(os.getloadavg()[0], 1), "rows": rows}
     if options.json:
         print(json.dumps(result))
@@ -248,8 +252,8 @@ def main() -> None:
     table = Table()
     for column in rows[0]:
         table.add_column(column.replace("_", " "))
-    for row in rows:
-        table.add_row(*("-" if value is None else str(value) for value in row.values()))
+    for each in rows:
+        table.add_row(*("-" if value is None else str(value) for value in each.values()))
     out.print(table)
 
 

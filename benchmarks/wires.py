@@ -12,16 +12,19 @@ from pathlib import Path
 
 
 class Wire:
-    """Listens on a free port of 127.0.0.1 and passes on to `target`: a port there, or a Unix socket."""
+    """Listens on a free port and passes on to `target`: a port of 127.0.0.1, or a Unix socket.
 
-    def __init__(self, target: int | Path) -> None:
+    host: the address to listen on.
+    """
+
+    def __init__(self, target: int | Path, host: str = "127.0.0.1") -> None:
         self._target = target
         self._loop = asyncio.new_event_loop()
         self._whole = asyncio.Event()
         self._whole.set()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        opening = asyncio.start_server(self._connect, "127.0.0.1", 0)
+        opening = asyncio.start_server(self._connect, host, 0)
         self._server = asyncio.run_coroutine_threadsafe(opening, self._loop).result(10)
         self.port = int(self._server.sockets[0].getsockname()[1])
 

@@ -16,7 +16,6 @@ import structlog
 from fastapi import FastAPI
 from PIL import Image
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -27,6 +26,7 @@ from layerwatch.api import health, obico, openapi, routes
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
 from layerwatch.api.guard import Guard
 from layerwatch.api.metrics import Metrics
+from layerwatch.api.shortcut import Refuse, Shortcut
 from layerwatch.billing import UsageRefused, count_inspection
 from layerwatch.billing.housekeeping import Housekeeper, keep_house_forever
 from layerwatch.billing.payments import payments_of
@@ -54,10 +54,21 @@ log = structlog.get_logger(__name__)
 FIRST_GUESS = 20.0
 """Inspections a second, until the calibration at the start: half of what one slow core does."""
 
+LATELY = 60.0
+"""Seconds. A process that follows another within them takes its measured capacity over: a start in mid-load
+would calibrate badly, and a second later. If the machine or the model changed with it, live corrections find
+out."""
+
 CALIBRATION_PICTURES = 24
 CALIBRATION_SECONDS = 1.0
 """The calibration ends after so many pictures, or so long: a start should not be held up by it."""
 
+
+REFUSALS: tuple[type[Exception], ...] = (
+    *(ApiError, CallerRefused, UsageRefused, ContextError),
+    *(Throttled, VisionError, StorageUnavailable),
+)
+"""What routes raise to say no."""
 
 MakeEye = Callable[[Metrics], Eye]
 """Makes what looks at pictures, and lets it report to the metrics."""
@@ -90,10 +101,12 @@ def create_app(
         with suppress(StorageError):  # the sweep tries again, and nothing fails for want of it
             await asyncio.to_thread(make_room, parts.database, parts.clock.now())
         await parts.outage.catch_up()
-        parts.capacity.calibrate(await calibrate(parts.vision))
-        log.info("ready", model=parts.vision.model_version, capacity=round(parts.capacity.per_second, 1))
         heart = _heart(parts, seat)
-        await _join(parts, heart)
+        if not await _take_over(parts, heart):
+            parts.capacity.calibrate(await calibrate(parts.vision))
+        log.info("ready", model=parts.vision.model_version, capacity=round(parts.capacity.per_second, 1))
+        with suppress(StorageError):
+            await heart.beat()
         if parts.colleagues:
             await parts.colleagues.open()
         chores = [
@@ -127,7 +140,6 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(Guard, metrics=parts.metrics, diary=parts.diary)],
     )
     app.state.parts = parts
     app.include_router(routes.router)
@@ -138,7 +150,10 @@ def create_app(
     console.install(app, parts)
     if settings.status_page:
         status.install(app, parts)
-    _answer_errors(app, parts)
+    refuse = _answer_errors(app, parts)
+    # The last one added stands outermost.
+    app.add_middleware(Shortcut, refuse=refuse, kinds=REFUSALS)
+    app.add_middleware(Guard, metrics=parts.metrics, diary=parts.diary)
     return app
 
 
@@ -208,16 +223,18 @@ def _heart(parts: Parts, seat: str) -> Heart:
     )
 
 
-async def _join(parts: Parts, heart: Heart) -> None:
-    """Take over from the process that ran here before, and be known to the other regions."""
-
-    def take(last: Numbers, ago: float) -> None:
-        seconds = ago * parts.settings.clock_speed
-        parts.pacer.inherit(last.prints, last.capacity, seconds, parts.clock.now())
-
-    await heart.inherit(take)
-    with suppress(StorageError):
-        await heart.beat()
+async def _take_over(parts: Parts, heart: Heart) -> bool:
+    """Go on where the process that ran here before ended: with its prints, and with its capacity if that was
+    measured lately. Whether it was."""
+    found = await heart.inherit()
+    if found is None:
+        return False
+    last, ago = found
+    parts.pacer.inherit(last.prints, last.capacity, ago * parts.settings.clock_speed, parts.clock.now())
+    if ago > LATELY:
+        return False
+    parts.capacity.calibrate(last.capacity)
+    return True
 
 
 def _housekeeper(parts: Parts) -> Housekeeper:
@@ -296,8 +313,8 @@ def _show(parts: Parts) -> None:
         )
 
 
-def _answer_errors(app: FastAPI, parts: Parts) -> None:
-    """Every refusal in the wire's one form."""
+def _answer_errors(app: FastAPI, parts: Parts) -> Refuse:
+    """Every refusal in the wire's one form; returns what answers for one."""
 
     async def refuse(request: Request, error: Exception) -> JSONResponse:
         refusal = translate(error)
@@ -322,9 +339,7 @@ def _answer_errors(app: FastAPI, parts: Parts) -> None:
         refusal.headers |= headers
         return await refuse(request, refusal)
 
-    for kind in (
-        *(ApiError, CallerRefused, UsageRefused, ContextError),
-        *(Throttled, VisionError, StorageUnavailable),
-    ):
+    for kind in REFUSALS:
         app.add_exception_handler(kind, refuse)
     app.add_exception_handler(HTTPException, no_such)
+    return refuse

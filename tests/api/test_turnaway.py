@@ -7,8 +7,12 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from layerwatch.api.routes import BASE
+from layerwatch.api.turnaway import Door, Turnaway
 from tests.support.prints import frame
 from tests.support.servers import Server
 
@@ -127,6 +131,26 @@ def test_it_is_counted_like_any_other(full: Server) -> None:
     route = f"{BASE}/process/{{context_id}}"
     assert f'layerwatch_requests_total{{route="{route}",status="503"}} 3.0' in metrics
     assert 'layerwatch_errors_total{type="OE_BACKEND_THROTTLED"} 3.0' in metrics
+
+
+@pytest.fixture
+def door(full: Server) -> TestClient:
+    """The full server's application behind a `Door`, without our HTTP protocol before it."""
+
+    async def long_way(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("the long way", 418)(scope, receive, send)
+
+    return TestClient(Door(long_way, Turnaway(full.parts)))
+
+
+def test_behind_another_servers_protocol_it_is_the_same(full: Server, door: TestClient) -> None:
+    key = full.new_key()
+    context = full.new_context(key)
+    refused = door.post(f"{BASE}/process/{context}", headers={"X-API-Key": key})
+    assert (refused.status_code, refused.json()["ErrorType"]) == (503, "OE_BACKEND_THROTTLED")
+    assert 20 <= int(refused.headers["Retry-After"]) <= 300
+    for other in (f"{BASE}/process/{context}?detail=1", f"{BASE}/createcontext"):
+        assert door.post(other, headers={"X-API-Key": key}).status_code == 418
 
 
 def test_with_room_nothing_is_turned_away(server: Server) -> None:

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import faults
 import ledger
+import namespaces
 from crashes import Bench, Tally, audit, bench, new_account
 
 SEED = 20261122
@@ -79,6 +80,16 @@ def test_after_a_fault_no_answer_no_state_and_no_call_is_lost(
     asyncio.run(faults.run(at, faults.FAULTS[kind][fault], 1, seconds, SEED, tally, lead_in=0.5))
     assert tally.successes > 0
     assert audit(at, tally) == [], f"seed {SEED}"
+
+
+@pytest.mark.skipif(not namespaces.possible(), reason="needs root, iproute2 and leave to make namespaces")
+def test_a_region_that_its_network_cuts_off_loses_nothing() -> None:
+    tally = Tally()
+    with bench("postgresql", speed=faults.SPEED, apart=True) as at:
+        cut = faults.FAULTS["postgresql"][faults.NAMESPACES]
+        asyncio.run(faults.run(at, cut, 1, NOTICED, SEED, tally, lead_in=0.5))
+        assert tally.successes > 0
+        assert audit(at, tally) == [], f"seed {SEED}"
 
 
 def test_the_audit_sees_what_is_wrong() -> None:

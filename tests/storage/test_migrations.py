@@ -9,9 +9,10 @@ from threading import Thread
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from layerwatch.storage import Database
-from layerwatch.storage.migrate import all_tables
+from layerwatch.storage.migrate import all_tables, configuration, newest, version
 
 
 def not_a_part(name: str | None, kind: str, _: object) -> bool:
@@ -33,6 +34,12 @@ def test_migrated_tables_are_the_declared_ones(database: Database) -> None:
         options = {"compare_type": True, "include_name": not_a_part, "include_object": is_for(database)}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, all_tables()) == []
+
+
+def test_the_newest_version_is_the_end_of_the_chain(database: Database) -> None:
+    with database.engine.connect() as connection:
+        assert ScriptDirectory.from_config(configuration(connection)).get_current_head() == newest()
+    assert version(database.engine) == newest()
 
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:

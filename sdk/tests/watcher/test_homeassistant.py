@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Optional
 
+import aiomqtt
 from PIL import Image
 from sdk.tests.stand_ins.broker import Broker, brokering
 from sdk.tests.stand_ins.judge import PAUSE, inspection
 
 from layerwatch_sdk.models import Box
+from layerwatch_sdk.mqtt import Client
 from layerwatch_sdk.printers.base import PrinterState, PrinterStatus
 from layerwatch_sdk.watcher.looking import Look
 from layerwatch_sdk.watcher.notify.homeassistant import HomeAssistant, discovery, marked
@@ -68,6 +70,32 @@ async def test_a_printer_is_announced_shown_and_obeyed() -> None:
         broker.drop_all()
         await until(lambda: broker.retained["layerwatch/status"] == b"offline")
         await until(lambda: broker.retained["layerwatch/status"] == b"online")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class Failing(HomeAssistant):
+    """Its first link can be heard on, and not be talked on."""
+
+    links = 0
+
+    async def _talk(self, client: Client, news: asyncio.Queue[str]) -> None:
+        self.links += 1
+        if self.links == 1:
+            raise aiomqtt.MqttError("lost")
+        await super()._talk(client, news)
+
+
+async def test_a_link_on_which_nothing_can_be_told_is_made_anew() -> None:
+    broker = Broker("ha", "pw")
+    printer = Watched("mk4")
+    async with brokering(broker):
+        home = Failing("127.0.0.1", broker.port, user="ha", password="pw")
+        home.add(printer)
+        task = asyncio.ensure_future(home.run())
+        await until(lambda: home.links == 2)
+        home.show(printer, Look(1, 0.0, b"\xff\xd8\xff", inspection(PAUSE)))
+        await until(lambda: "layerwatch/mk4/inspection" in broker.retained)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -13,8 +14,12 @@ SHORTEST, LONGEST = 12, 200
 
 # OWASP's second recommended setting for argon2id: 19 MiB, 2 passes, 1 lane.
 _hashes = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=19_456, parallelism=1),))
-_NOBODY = _hashes.hash("nobody has this password")
 _turns = threading.BoundedSemaphore(2)  # hashing is meant to be dear; it must not starve inspections
+
+
+@cache
+def _nobodys() -> str:
+    return _hashes.hash("nobody has this password")
 
 
 def check_strength(password: str, email: str) -> None:
@@ -34,5 +39,5 @@ def hash_password(password: str) -> str:
 def is_right(password: str, stored: str | None) -> bool:
     """Whether the password fits the hash. Without one it takes as long, and is wrong."""
     with _turns:
-        fits = _hashes.verify(password[:LONGEST], stored or _NOBODY)
+        fits = _hashes.verify(password[:LONGEST], stored or _nobodys())
     return fits and stored is not None

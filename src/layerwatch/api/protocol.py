@@ -94,11 +94,11 @@ class PatientProtocol(HttpToolsProtocol):
             return False
         last = self.parser.get_http_version() == "1.0" or not self.parser.should_keep_alive()
         address = self.client[0] if self.client else None
-        answer = self._turnaway.refusal(self.parser.get_method(), self.url, self.headers, address, last=last)
-        if answer is None:
+        refusal = self._turnaway.refusal(self.parser.get_method(), self.url, self.headers, address)
+        if refusal is None:
             return False
         self.cycle = _Refused(last)  # type: ignore[assignment]
-        self.transport.write(answer)
+        self.transport.write(refusal.as_http(last=last))
         self.on_response_complete()
         return True
 

@@ -19,7 +19,7 @@ from layerwatch.api.dialects import render
 from layerwatch.api.errors import bad_args, translate
 from layerwatch.api.turnaway import come_again
 from layerwatch.api.upload import Patience, Upload, read_upload
-from layerwatch.billing import check_allowance, check_not_blocked
+from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.contexts import Answer, Call
 from layerwatch.contexts.service import TEACHERS
 from layerwatch.fleet import Throttled
@@ -86,7 +86,7 @@ async def _inspect(request: Request, parts: Parts, call: Call) -> tuple[Answer, 
     # Before the database is asked, too: what is refused must cost next to nothing.
     parts.admission.check(call.caller.account_id)
     with tracing.span("admit"):
-        stored = await parts.contexts.admit(call, allowed)
+        stored = await parts.contexts.admit(call, allowed if is_limited(call.caller) else None)
     if stored is not None:
         return stored, True
     check_not_blocked(call.caller)

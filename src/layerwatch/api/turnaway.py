@@ -10,10 +10,12 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 
 import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from layerwatch.api import arguments
 from layerwatch.api.errors import ApiError, throttled
@@ -33,18 +35,32 @@ _CHECKED: dict[bytes, Callable[[str], object]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that refuses. headers: names in lower case."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+    def as_http(self, *, last: bool) -> bytes:
+        """As it goes over the wire. last: whether the connection then closes."""
+        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}".encode("latin-1")]
+        lines += [b"%b: %b" % header for header in self.headers]
+        lines.append(b"connection: close" if last else b"connection: keep-alive")
+        return b"\r\n".join((*lines, b"", self.body))
+
+
 class Turnaway:
     """Refuses what `process` would refuse as its first thing. Says nothing to all else, good or bad."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def refusal(
-        self, method: bytes, target: bytes, headers: Headers, address: str | None, *, last: bool
-    ) -> bytes | None:
-        """The whole HTTP answer to a request with this head, or None if it should go the long way.
+    def refusal(self, method: bytes, target: bytes, headers: Headers, address: str | None) -> Refusal | None:
+        """The answer to a request with this head, or None if it should go the long way.
 
-        headers: names in lower case.  address: of the caller.  last: whether the connection then closes.
+        headers: names in lower case.  address: of the caller.
         """
         if method != b"POST" or not target.startswith(_PROCESS) or b"?" in target:
             return None
@@ -80,7 +96,31 @@ class Turnaway:
             key=caller.prefix,
             account=caller.account_id,
         )
-        return _written(error, request_id, last=last)
+        return _refusal(error, request_id)
+
+
+class Door:
+    """ASGI middleware that asks a `Turnaway` first, for servers whose HTTP protocol is not ours."""
+
+    def __init__(self, app: ASGIApp, turnaway: Turnaway) -> None:
+        self._app = app
+        self._turnaway = turnaway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        if refusal is None:
+            await self._app(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": refusal.status, "headers": refusal.headers})
+        await send({"type": "http.response.body", "body": refusal.body})
+
+    def _refusal(self, scope: Scope) -> Refusal | None:
+        if scope["query_string"]:
+            return None
+        address = scope["client"][0] if scope["client"] else None
+        return self._turnaway.refusal(
+            scope["method"].encode(), scope["path"].encode(), scope["headers"], address
+        )
 
 
 def come_again(parts: Parts, at: datetime) -> int:
@@ -90,16 +130,18 @@ def come_again(parts: Parts, at: datetime) -> int:
     return plan.recommended
 
 
-def _written(error: ApiError, request_id: str, *, last: bool) -> bytes:
+def _refusal(error: ApiError, request_id: str) -> Refusal:
     body = json.dumps(
         {"ErrorType": error.type.value, "ErrorDetails": error.details}, separators=(",", ":")
     ).encode()
-    more = "".join(f"{name.lower()}: {value}\r\n" for name, value in error.headers.items())
-    head = (
-        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\n"
-        "content-type: application/json\r\n"
-        f"content-length: {len(body)}\r\n"
-        f"{more}x-request-id: {request_id}\r\n"
-        f"{'connection: close' if last else 'connection: keep-alive'}\r\n\r\n"
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        **{name.lower(): value for name, value in error.headers.items()},
+        "x-request-id": request_id,
+    }
+    return Refusal(
+        error.status,
+        [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
+        body,
     )
-    return head.encode("latin-1") + body

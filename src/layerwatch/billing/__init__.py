@@ -18,6 +18,7 @@ from layerwatch.billing.metering import (
     check_allowance,
     check_not_blocked,
     count_inspection,
+    is_limited,
 )
 from layerwatch.billing.periods import Month
 from layerwatch.billing.pricebook import PriceBook, PriceBookError, PriceBooks, Quote, price_books
@@ -39,5 +40,6 @@ __all__ = [
     "check_allowance",
     "check_not_blocked",
     "count_inspection",
+    "is_limited",
     "price_books",
 ]

@@ -10,7 +10,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from layerwatch.accounts import Caller
@@ -20,7 +20,7 @@ from layerwatch.billing.errors import FreeLimitReached, NotFound, PaymentBlocked
 from layerwatch.billing.models import Closing, UsageHour
 from layerwatch.billing.periods import Month, hour_of
 from layerwatch.billing.pricebook import PriceBooks, price_books
-from layerwatch.storage import UtcTime
+from layerwatch.storage import Transaction
 
 TEST_CALLS_A_DAY = 500
 """Successful calls of one test key in one day (UTC)."""
@@ -28,13 +28,13 @@ TEST_CALLS_A_DAY = 500
 SLOTS = 8
 """Rows that concurrent calls of one key and hour spread over where writers run side by side."""
 
-_COUNT = text(
+_COUNT = (
     "INSERT INTO usage_hours (key_id, hour, slot, account_id, test, calls, last_at)"
-    " VALUES (:key_id, :hour, :slot, :account_id, :test, :calls, :at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (key_id, hour, slot) DO UPDATE SET calls = usage_hours.calls + excluded.calls,"
     " last_at = CASE WHEN usage_hours.last_at < excluded.last_at"
     " THEN excluded.last_at ELSE usage_hours.last_at END"
-).bindparams(bindparam("at", type_=UtcTime))
+)
 
 
 def check_allowance(session: Session, caller: Caller, at: datetime, books: PriceBooks | None = None) -> None:
@@ -54,7 +54,7 @@ def check_not_blocked(caller: Caller) -> None:
 
 
 def count_inspection(
-    session: Session,
+    within: Transaction | Session,
     caller: Caller,
     at: datetime,
     books: PriceBooks | None = None,
@@ -70,27 +70,27 @@ def count_inspection(
     during an outage of the database and are booked now. If their month was closed meanwhile, they are
     booked at the beginning of the first month that is open.
     """
-    limited = enforce and _is_limited(caller)
+    transaction = within if isinstance(within, Transaction) else Transaction.of(within)
+    limited = enforce and is_limited(caller)
     if limited or not enforce:
         # One at a time per account: the limit is exact, and no month is closed meanwhile.
-        lock_account(session, caller.account_id)
-    session.execute(
+        lock_account(transaction.session, caller.account_id)
+    transaction.change(
         _COUNT,
-        {
-            "key_id": caller.key_id,
-            "hour": hour_of(at) if enforce else _open_hour(session, caller.account_id, at),
-            "slot": 0 if session.get_bind().dialect.name == "sqlite" else random.randrange(SLOTS),
-            "account_id": caller.account_id,
-            "test": caller.test,
-            "calls": calls,
-            "at": at,
-        },
+        caller.key_id,
+        hour_of(at) if enforce else _open_hour(transaction.session, caller.account_id, at),
+        0 if transaction.is_sqlite else random.randrange(SLOTS),
+        caller.account_id,
+        caller.test,
+        calls,
+        at,
     )
     if limited:
-        _check_limit(session, caller, at, books, counted=calls)
+        _check_limit(transaction.session, caller, at, books, counted=calls)
 
 
-def _is_limited(caller: Caller) -> bool:
+def is_limited(caller: Caller) -> bool:
+    """Whether `check_allowance` has to ask the database."""
     return caller.test or caller.free_only
 
 

@@ -100,6 +100,9 @@ def run(
     settings: Settings, listener: socket.socket, *, as_json: bool = False, watch: Path | None = None
 ) -> int:
     """Serve on an open socket until told to stop, with a watcher beside if `watch`; the exit status."""
+    from layerwatch.serving import garbage
+
+    garbage.hold()
     from layerwatch.app import create_app
     from layerwatch.log import configure
     from layerwatch.serving.server import serve

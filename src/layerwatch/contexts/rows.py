@@ -6,37 +6,27 @@ Every look names the expiry beside the id, which tells it: PostgreSQL then touch
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple, cast
-
-from sqlalchemy import CursorResult, Table, bindparam, insert, select, update
-from sqlalchemy.orm import Session
+from typing import Any, NamedTuple
 
 from layerwatch.contexts.ids import Context
-from layerwatch.contexts.models import AnswerRow, ContextRow
+from layerwatch.storage import Database, Transaction, as_number, as_time
 
-_CONTEXTS = cast(Table, ContextRow.__table__)
-_ANSWERS = cast(Table, AnswerRow.__table__)
-_MOVED = ("state", "inspected_at", "interval_ms", "camera", "answer")
-
-_THIS = (_CONTEXTS.c.id == bindparam("context"), _CONTEXTS.c.expires_at == bindparam("expires"))
-_FIND = select(
-    _CONTEXTS.c.revision, _CONTEXTS.c.state, _CONTEXTS.c.inspected_at, _CONTEXTS.c.interval_ms
-).where(*_THIS)
-_LAST = select(_CONTEXTS.c.inspected_at, _CONTEXTS.c.interval_ms).where(*_THIS)
-_ADD = insert(_CONTEXTS)
-_HERE = (*_THIS, _CONTEXTS.c.revision == bindparam("seen"))
+_THIS = "FROM contexts WHERE id = ? AND expires_at = ?"
+_LAST = f"SELECT inspected_at, interval_ms {_THIS}"
+_FIND = f"SELECT revision, state, inspected_at, interval_ms {_THIS}"
+_ADD = (
+    "INSERT INTO contexts (state, inspected_at, interval_ms, camera, answer,"
+    " id, account_id, opened_at, expires_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
+)
 _MOVE = (
-    update(_CONTEXTS)
-    .where(*_HERE)
-    .values(revision=bindparam("next"), **{name: bindparam(name) for name in _MOVED})
+    "UPDATE contexts SET state = ?, inspected_at = ?, interval_ms = ?, camera = ?, answer = ?,"
+    " revision = revision + 1 WHERE id = ? AND expires_at = ? AND revision = ?"
 )
-_TEACH = update(_CONTEXTS).where(*_HERE).values(revision=bindparam("next"), state=bindparam("state"))
-_ANSWER = select(_ANSWERS.c.body).where(
-    _ANSWERS.c.context_id == bindparam("context"),
-    _ANSWERS.c.key == bindparam("key"),
-    _ANSWERS.c.expires_at == bindparam("expires"),
+_TEACH = (
+    "UPDATE contexts SET state = ?, revision = revision + 1 WHERE id = ? AND expires_at = ? AND revision = ?"
 )
-_KEEP = insert(_ANSWERS)
+_ANSWER = "SELECT body FROM answers WHERE context_id = ? AND key = ? AND expires_at = ?"
+_KEEP = "INSERT INTO answers (context_id, key, expires_at, body) VALUES (?, ?, ?, ?)"
 
 
 class Last(NamedTuple):
@@ -65,41 +55,48 @@ class Moved(NamedTuple):
     answer: str
 
 
-def last(session: Session, context: Context) -> Last | None:
-    """The context's last answer; None before the first."""
-    row = session.execute(_LAST, _this(context)).one_or_none()
-    return Last(*row) if row is not None else None
+def last(database: Database, context: Context) -> Last | None:
+    """The context's last answer; None before the first. Outside of a transaction."""
+    row = database.peek(_LAST, context.id, as_number(context.expires_at))
+    return Last(as_time(row[0]), row[1]) if row is not None else None
 
 
-def find(session: Session, context: Context) -> Found | None:
+def last_answer(database: Database, context: Context, key: str) -> str | None:
+    """The answer stored under an Idempotency-Key. Outside of a transaction."""
+    row = database.peek(_ANSWER, context.id, key, as_number(context.expires_at))
+    return row[0] if row is not None else None
+
+
+def find(transaction: Transaction, context: Context) -> Found | None:
     """The context's row; None before its first inspection, or when it was swept or is out of reach."""
-    row = session.execute(_FIND, _this(context)).one_or_none()
-    return Found(*row) if row is not None else None
+    row = transaction.row(_FIND, context.id, context.expires_at)
+    return Found(row[0], bytes(row[1]), as_time(row[2]), row[3]) if row is not None else None
 
 
-def add(session: Session, context: Context, moved: Moved) -> None:
+def add(transaction: Transaction, context: Context, moved: Moved) -> None:
     """Write the first inspection. Raises IntegrityError if another call wrote it first."""
-    session.execute(_ADD, [as_row(context, 1, moved)])
+    transaction.change(_ADD, *moved, context.id, context.account_id, context.opened_at, context.expires_at)
 
 
-def move(session: Session, context: Context, seen: int, moved: Moved) -> bool:
+def move(transaction: Transaction, context: Context, seen: int, moved: Moved) -> bool:
     """Write an inspection if the context still is at revision `seen`; whether it was."""
-    return _one(session, _MOVE, {**_this(context), "seen": seen, "next": seen + 1, **moved._asdict()})
+    return transaction.change(_MOVE, *moved, context.id, context.expires_at, seen) == 1
 
 
-def teach(session: Session, context: Context, seen: int, state: bytes) -> bool:
+def teach(transaction: Transaction, context: Context, seen: int, state: bytes) -> bool:
     """Write a taught state if the context still is at revision `seen`; whether it was."""
-    return _one(session, _TEACH, {**_this(context), "seen": seen, "next": seen + 1, "state": state})
+    return transaction.change(_TEACH, state, context.id, context.expires_at, seen) == 1
 
 
-def answer(session: Session, context: Context, key: str) -> str | None:
+def answer(transaction: Transaction, context: Context, key: str) -> str | None:
     """The answer stored under an Idempotency-Key."""
-    return session.scalar(_ANSWER, {**_this(context), "key": key})
+    row = transaction.row(_ANSWER, context.id, key, context.expires_at)
+    return row[0] if row is not None else None
 
 
-def keep_answer(session: Session, context: Context, key: str, body: str) -> None:
+def keep_answer(transaction: Transaction, context: Context, key: str, body: str) -> None:
     """Store an answer under its Idempotency-Key. Raises IntegrityError if there is one."""
-    session.execute(_KEEP, [as_answer(context, key, body)])
+    transaction.change(_KEEP, context.id, key, context.expires_at, body)
 
 
 def as_row(context: Context, revision: int, moved: Moved) -> dict[str, Any]:
@@ -117,12 +114,3 @@ def as_row(context: Context, revision: int, moved: Moved) -> dict[str, Any]:
 def as_answer(context: Context, key: str, body: str) -> dict[str, Any]:
     """A row of the answers' table, by column."""
     return {"context_id": context.id, "key": key, "expires_at": context.expires_at, "body": body}
-
-
-def _this(context: Context) -> dict[str, Any]:
-    return {"context": context.id, "expires": context.expires_at}
-
-
-def _one(session: Session, statement: Any, values: dict[str, Any]) -> bool:
-    result = session.execute(statement, values)
-    return cast(CursorResult[Any], result).rowcount == 1

@@ -23,7 +23,7 @@ from layerwatch.contexts.memory import Memory
 from layerwatch.contexts.outage import Outage
 from layerwatch.contexts.unit import Unit
 from layerwatch.fleet.pacing import Pacer
-from layerwatch.storage import OutcomeUnknown, StorageUnavailable
+from layerwatch.storage import Database, OutcomeUnknown, StorageUnavailable, Transaction
 from layerwatch.temporal import PrintState, StateFormatError
 from layerwatch.vision.evidence import Evidence
 
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-Charge = Callable[[Session, Caller, datetime], None]
+Charge = Callable[[Transaction, Caller, datetime], None]
 """Counts one inspection of a caller in the given transaction; may refuse by raising."""
 
 RACES = 8
@@ -95,29 +95,31 @@ class Contexts:
         self._charge = charge
         self._clock = clock
 
-    async def admit(self, call: Call, allowed: Callable[[Session], None]) -> Answer | None:
+    async def admit(self, call: Call, allowed: Callable[[Session], None] | None) -> Answer | None:
         """The stored answer if this call repeats one; else None if it may go on.
 
-        allowed: looks whether the account may make the call; may refuse by raising. It is not asked while
-        the database is away. Raises TooSoon.
+        allowed: looks whether the account may make the call; may refuse by raising. None where every account
+        of its kind may. It is not asked while the database is away. Raises TooSoon.
         """
 
-        def look(session: Session) -> Answer | None:
-            stored = self._admit(session, call)
-            if stored is None:
-                allowed(session)
+        def look(database: Database) -> Answer | None:
+            stored = self._admit(database, call)
+            if stored is None and allowed is not None:
+                with database.read() as session:
+                    allowed(session)
             return stored
 
         try:
-            return await self._reach.look(look)
+            return await self._reach.ask(look)
         except StorageUnavailable:
             return await self._admit_from_memory(call)
 
-    def _admit(self, session: Session, call: Call) -> Answer | None:
+    def _admit(self, database: Database, call: Call) -> Answer | None:
         # The context before the stored answer, here and in `_write`: an answer that is committed between the
         # two looks is then found, and its own call is not taken for an early one.
-        last = rows.last(session, call.context)
-        stored = _stored(session, call)
+        last = rows.last(database, call.context)
+        body = rows.last_answer(database, call.context, call.key) if call.key is not None else None
+        stored = Answer.from_json(body) if body is not None else None
         if stored is None and last is not None:
             early.check(last.inspected_at, last.interval_ms / 1000, call.at, self._clock.now())
         return stored
@@ -132,7 +134,7 @@ class Contexts:
         """
         try:
             with tracing.span("store"):
-                outcome, moved = await self._settle(lambda session: self._write(session, call, evidence))
+                outcome, moved = await self._settle(lambda within: self._write(within, call, evidence))
         except OutcomeUnknown:
             raise  # to answer from memory might count the call twice
         except StorageUnavailable:
@@ -153,27 +155,27 @@ class Contexts:
         also: what else belongs into the same transaction.
         """
 
-        def lesson(session: Session) -> bool:
-            found = rows.find(session, context)
+        def lesson(transaction: Transaction) -> bool:
+            found = rows.find(transaction, context)
             if found is None:
                 return False
             state = _unpack(found, context)
             if state is not None and not rows.teach(
-                session, context, found.revision, TEACHERS[kind](state).to_bytes()
+                transaction, context, found.revision, TEACHERS[kind](state).to_bytes()
             ):
                 raise _LostRace
-            also(session)
+            also(transaction.session)
             return True
 
         taught = await self._settle(lesson)
         self._memory.teach(context.id, TEACHERS[kind])
         return taught
 
-    async def _settle(self, work: Callable[[Session], T]) -> T:
+    async def _settle(self, work: Callable[[Transaction], T]) -> T:
         """Run work in a transaction, and again on what the winner left when it lost a race."""
         for _ in range(RACES):
             with suppress(_LostRace, IntegrityError):
-                return await self._reach.run(work)
+                return await self._reach.settle(work)
         raise StorageUnavailable("the context is being changed by too many at once")
 
     async def _admit_from_memory(self, call: Call) -> Answer | None:
@@ -208,21 +210,23 @@ class Contexts:
             promise.set_result(answer)
         return Outcome(answer, repeated=False)
 
-    def _write(self, session: Session, call: Call, evidence: Evidence) -> tuple[Outcome, rows.Moved | None]:
-        found = rows.find(session, call.context)
-        stored = _stored(session, call)
-        if stored is not None:
-            return Outcome(stored, repeated=True), None
+    def _write(
+        self, transaction: Transaction, call: Call, evidence: Evidence
+    ) -> tuple[Outcome, rows.Moved | None]:
+        found = rows.find(transaction, call.context)
+        body = rows.answer(transaction, call.context, call.key) if call.key is not None else None
+        if body is not None:
+            return Outcome(Answer.from_json(body), repeated=True), None
         if found is not None:
             early.check(found.inspected_at, found.interval_ms / 1000, call.at, self._clock.now())
         answer, moved = self._judge(found, call, evidence)
         if found is None:
-            rows.add(session, call.context, moved)
-        elif not rows.move(session, call.context, found.revision, moved):
+            rows.add(transaction, call.context, moved)
+        elif not rows.move(transaction, call.context, found.revision, moved):
             raise _LostRace
         if call.key is not None:
-            rows.keep_answer(session, call.context, call.key, answer.to_json())
-        self._charge(session, call.caller, call.at)
+            rows.keep_answer(transaction, call.context, call.key, answer.to_json())
+        self._charge(transaction, call.caller, call.at)
         return Outcome(answer, repeated=False), moved
 
     def _judge(self, found: rows.Found | None, call: Call, evidence: Evidence) -> tuple[Answer, rows.Moved]:
@@ -251,11 +255,6 @@ class Contexts:
             answer=replace(answer, detail=None).to_json(),
         )
         return answer, moved
-
-
-def _stored(session: Session, call: Call) -> Answer | None:
-    body = rows.answer(session, call.context, call.key) if call.key is not None else None
-    return Answer.from_json(body) if body is not None else None
 
 
 def _unpack(found: rows.Found, context: Context) -> PrintState | None:

@@ -110,8 +110,9 @@ class Heart:
         self._numbers = numbers
         self._id = identity
 
-    async def inherit(self, take: Callable[[Numbers, float], None]) -> None:
-        """Hand what the process that ran here before said last, and how many seconds ago, to `take`."""
+    async def inherit(self) -> tuple[Numbers, float] | None:
+        """What the process that ran here before said last, and how many seconds ago; None if there was none,
+        or the database does not say."""
 
         def find(session: Session) -> tuple[Numbers, float] | None:
             node = session.get(Node, self._id)
@@ -121,9 +122,8 @@ class Heart:
             return Numbers(node.capacity, prints), (datetime.now(UTC) - node.seen_at).total_seconds()
 
         with suppress(StorageError):
-            found = await self._reach.look(find)
-            if found is not None:
-                take(*found)
+            return await self._reach.look(find)
+        return None
 
     async def beat(self) -> None:
         """One heartbeat. Raises StorageError while the database is away; what was heard last then holds."""

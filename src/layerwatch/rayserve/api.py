@@ -10,6 +10,7 @@ from ray.serve.handle import DeploymentHandle
 
 from layerwatch import log
 from layerwatch.api.metrics import Metrics
+from layerwatch.api.turnaway import Door, Turnaway
 from layerwatch.app import create_app
 from layerwatch.config import Settings, load
 from layerwatch.rayserve.board import Visitor
@@ -31,13 +32,15 @@ class Api:
         settings = self._settings
         rank = serve.get_replica_context().rank.rank
         log.configure(settings.log_level, settings.log_format, worker=rank)
-        return create_app(
+        app = create_app(
             settings,
             vision=self._eye,
             colleagues=lambda metrics, _: Visitor(self._board, str(rank), metrics.text),
             seat=f"ray {rank}",
             **self._more(settings),
         )
+        app.add_middleware(Door, turnaway=Turnaway(app.state.parts))
+        return app
 
     def _more(self, settings: Settings) -> dict[str, Any]:
         """What tests put in place."""

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from layerwatch.api.protocol import PatientProtocol
 from layerwatch.api.turnaway import Turnaway
+from layerwatch.serving import garbage
 
 KEEP_ALIVE_SECONDS = 20
 """Longer than the 5 s for which usual clients keep an idle connection, so that they close it, not we."""
@@ -23,11 +24,22 @@ TICKS_A_SECOND = 10
 """How often Uvicorn's main loop comes round."""
 
 
+SWITCH_SECONDS = 0.0005
+"""After so long a thread hands Python's lock to one that waits for it, a tenth of the usual time: the event
+loop shares it with the threads that decode and detect. At three times the capacity a refusal by one process
+took 35 ms instead of 40 (99th percentile), and 2 % more pictures were judged."""
+
+
 class Server(uvicorn.Server):
     """Uvicorn's server, which tells when it is ready and, once a second, that its event loop turns."""
 
     def __init__(
-        self, app: FastAPI, alive: Callable[[], None] = lambda: None, *, grace: int = GRACE_SECONDS
+        self,
+        app: FastAPI,
+        alive: Callable[[], None] = lambda: None,
+        *,
+        ready: Callable[[], None] = lambda: None,
+        grace: int = GRACE_SECONDS,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -44,10 +56,12 @@ class Server(uvicorn.Server):
             )
         )
         self._alive = alive
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            self._ready()
             self._alive()
 
     async def on_tick(self, counter: int) -> bool:
@@ -61,6 +75,7 @@ def serve(app: FastAPI, listener: socket.socket, alive: Callable[[], None] = lam
 
     alive: called when it listens, and about once a second as long as its event loop turns.
     """
-    server = Server(app, alive)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    server = Server(app, alive, ready=garbage.release)
     server.run(sockets=[listener])
     return 0 if server.started else 1

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from layerwatch.config import Settings
 from layerwatch.errors import UserError
+from layerwatch.serving import garbage
 from layerwatch.serving.siblings import Siblings
 
 
@@ -68,6 +69,7 @@ def work(
     make: MakeApp, given: dict[str, Any], seat: Seat, listener: socket.socket, parent: Connection
 ) -> None:
     """A worker's whole life, in a process of its own. It ends with the supervisor, however that ends."""
+    garbage.hold()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us all; the supervisor says when to end
     from layerwatch.log import configure
     from layerwatch.serving.server import serve

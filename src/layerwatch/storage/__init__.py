@@ -7,7 +7,8 @@ A domain declares its tables in `<domain>/models.py` on `Base` and adds one file
         session.add(row)
 
     database.transact(work)                     # the same, run again on a conflict: work(session) -> T
-    await database.run(work)                    # the same, from async code, in the database's threads
+    database.settle(work)                       # the same for plain SQL: work(transaction) -> T
+    await database.run(work)                    # `transact`, from async code, in the database's threads
 
     with database.read() as session:            # a snapshot, nothing is written; never waits for a writer
 
@@ -17,10 +18,11 @@ Times are aware UTC `datetime`s in Python and integer microseconds in the tables
 Money is integer micro-dollars (`BigInteger`).
 """
 
-from layerwatch.storage.base import Base, RowId, UtcTime, as_time
+from layerwatch.storage.base import Base, RowId, UtcTime, as_number, as_time
 from layerwatch.storage.database import Database
 from layerwatch.storage.errors import OutcomeUnknown, StorageError, StorageUnavailable
 from layerwatch.storage.reach import Reach
+from layerwatch.storage.transaction import Transaction
 
 __all__ = [
     "Base",
@@ -30,6 +32,8 @@ __all__ = [
     "RowId",
     "StorageError",
     "StorageUnavailable",
+    "Transaction",
     "UtcTime",
+    "as_number",
     "as_time",
 ]

@@ -31,22 +31,25 @@ def as_time(stored: int) -> datetime:
     return _EPOCH + int(stored) * _MICROSECOND
 
 
+def as_number(time: datetime) -> int:
+    """How a time is stored. Raises ValueError for a naive one: its zone would be a guess."""
+    if time.tzinfo is None:
+        raise ValueError("a time needs its zone: use datetime.now(UTC), not datetime.now()")
+    return (time - _EPOCH) // _MICROSECOND
+
+
 class UtcTime(TypeDecorator[datetime]):
     """An aware UTC datetime, stored as integer microseconds since 1970.
 
     Integers order, compare and index the same on both engines, and lose nothing. A naive datetime is
-    refused with ValueError: its zone would be a guess.
+    refused with ValueError.
     """
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time needs its zone: use datetime.now(UTC), not datetime.now()")
-        return (value - _EPOCH) // _MICROSECOND
+        return None if value is None else as_number(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         return None if value is None else as_time(value)

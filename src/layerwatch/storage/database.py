@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from layerwatch.storage import engines
 from layerwatch.storage.errors import StorageUnavailable
 from layerwatch.storage.migrate import upgrade
+from layerwatch.storage.transaction import Transaction
 
 T = TypeVar("T")
 
@@ -114,17 +115,43 @@ class Database:
         commit was sent. Never retried: a failure of the commit itself, whose outcome is not known.
         So `work` must have no effect but through its session. Raises StorageUnavailable as `begin` does.
         """
+
+        def once(sending: Callable[[], None]) -> T:
+            with Session(self.engine, expire_on_commit=False) as session:
+                result = work(session)
+                session.flush()
+                sending()
+                session.commit()
+            return result
+
+        return self._retried(once)
+
+    def settle(self, work: Callable[[Transaction], T], committing: Callable[[], None] = lambda: None) -> T:
+        """`transact` for what runs with every picture. committing: called before the commit; may raise."""
+
+        def once(sending: Callable[[], None]) -> T:
+            with (
+                self.engine.connect() as connection,
+                connection.begin(),
+                Transaction(connection) as transaction,
+            ):
+                result = work(transaction)
+                transaction.flush()
+                committing()
+                sending()
+            return result
+
+        return self._retried(once)
+
+    def _retried(self, once: Callable[[Callable[[], None]], T]) -> T:
+        """once: one try; it calls what it is given right before it commits."""
         for attempt in range(1, ATTEMPTS + 1):
-            committing = False
-            with self._turn(), _translated(), Session(self.engine, expire_on_commit=False) as session:
+            sent: list[bool] = []
+            with self._turn(), _translated():
                 try:
-                    result = work(session)
-                    session.flush()
-                    committing = True
-                    session.commit()
-                    return result
+                    return once(lambda sent=sent: sent.append(True))  # type: ignore[misc]
                 except DBAPIError as error:
-                    if attempt == ATTEMPTS or not engines.may_retry(error, committing):
+                    if attempt == ATTEMPTS or not engines.may_retry(error, bool(sent)):
                         raise
             time.sleep(random.uniform(0.5, 1.5) * 0.01 * 2**attempt)
         raise AssertionError("unreachable")
@@ -134,7 +161,7 @@ class Database:
 
         A cancelled caller does not undo it: once begun, the transaction ends by itself.
         """
-        return await self._in_thread(lambda: self.transact(work))
+        return await self.in_thread(lambda: self.transact(work))
 
     async def look(self, work: Callable[[Session], T]) -> T:
         """`work(session)` on a `read` session, in one of the database's threads."""
@@ -143,9 +170,10 @@ class Database:
             with self.read() as session:
                 return work(session)
 
-        return await self._in_thread(reading)
+        return await self.in_thread(reading)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Something else that waits for this database, in one of its threads."""
         # With the caller's context, so that log lines and spans belong to its request.
         run = contextvars.copy_context().run
         return await asyncio.get_running_loop().run_in_executor(self._threads, run, work)

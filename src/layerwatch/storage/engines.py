@@ -71,9 +71,7 @@ def _sqlite(url: URL, connections: int) -> Engine:
 
     @event.listens_for(engine, "handle_error")
     def let_go(context: ExceptionContext) -> None:
-        # A file that could only be opened for reading stays so until its connection is closed.
-        code = getattr(context.original_exception, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        if _is_stuck(context.original_exception):
             context.is_disconnect = True
 
     return engine
@@ -102,6 +100,18 @@ def _postgres(url: URL, connections: int) -> Engine:
             "options": f"-c statement_timeout={POSTGRES_STATEMENT_MS} -c timezone=UTC",
         },
     )
+
+
+def _is_stuck(error: BaseException) -> bool:
+    """A SQLite file that could only be opened for reading stays so until its connection is closed."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+
+
+def is_lost(connection: Connection, error: Any) -> bool:
+    """Whether an error of the driver, on this connection, means that the connection is of no more use."""
+    driver: Any = connection.connection.driver_connection
+    return _is_stuck(error) or bool(connection.dialect.is_disconnect(error, driver, None))
 
 
 def is_unavailable(error: DBAPIError) -> bool:

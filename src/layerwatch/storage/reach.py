@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from layerwatch.storage.database import Database
 from layerwatch.storage.errors import OutcomeUnknown, StorageUnavailable
+from layerwatch.storage.transaction import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -55,29 +55,36 @@ class Reach:
 
     async def look(self, work: Callable[[Session], T]) -> T:
         """`Database.look` with patience. Raises StorageUnavailable at once while the database is away."""
+        return await self._patiently(lambda: self.database.look(work))
+
+    async def ask(self, work: Callable[[Database], T]) -> T:
+        """`work(database)`, in one of its threads, with patience. It must only read. Raises as `look`."""
+        return await self._patiently(lambda: self.database.in_thread(lambda: work(self.database)))
+
+    async def _patiently(self, asking: Callable[[], Coroutine[Any, Any, T]]) -> T:
         self._refuse_if_away()
         try:
-            return await asyncio.wait_for(self.database.look(work), self.patience)
+            async with asyncio.timeout(self.patience):
+                return await asking()
         except (TimeoutError, StorageUnavailable) as error:
             self.gone(_say(error))
             raise StorageUnavailable(_say(error)) from error
 
     async def run(self, work: Callable[[Session], T]) -> T:
-        """`Database.run` with patience.
+        """`Database.run` with patience. Raises as `settle`."""
+        return await self.settle(lambda transaction: work(transaction.session))
+
+    async def settle(self, work: Callable[[Transaction], T]) -> T:
+        """`Database.settle` with patience.
 
         Raises StorageUnavailable when nothing was committed nor will be, at once while the database is away;
         OutcomeUnknown when the commit was on its way and nobody can tell.
         """
         self._refuse_if_away()
         ticket = _Ticket()
-
-        def guarded(session: Session) -> T:
-            result = work(session)
-            event.listen(session, "before_commit", ticket.commits)
-            return result
-
         try:
-            return await asyncio.wait_for(self.database.run(guarded), self.patience)
+            async with asyncio.timeout(self.patience):
+                return await self.database.in_thread(lambda: self.database.settle(work, ticket.commits))
         except TimeoutError as late:
             self.gone(_say(late))
             if ticket.abandon():
@@ -103,7 +110,7 @@ class _Ticket:
         self._abandoned = False
         self.committing = False
 
-    def commits(self, _: Session) -> None:
+    def commits(self) -> None:
         """Called in the database's thread right before the commit."""
         with self._lock:
             if self._abandoned:

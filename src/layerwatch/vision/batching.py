@@ -84,12 +84,15 @@ class Batcher(Generic[Item, Result]):
         """Items that wait for a worker now."""
         return len(self._waiting)
 
-    def submit(self, item: Item, deadline: float = float("inf")) -> Future[Result]:
-        """Queue an item. Its future fails with Busy if no worker took it by `deadline` (on `clock`).
+    def submit(
+        self, item: Item, deadline: float = float("inf"), future: Future[Result] | None = None
+    ) -> Future[Result]:
+        """Queue an item. Its future, the one given or a new one, fails with Busy if no worker took it by
+        `deadline` (on `clock`).
 
         Raises Busy at once when `capacity` items wait already, or after `close`.
         """
-        future: Future[Result] = Future()
+        future = Future() if future is None else future
         with self._changed:
             if self._closed:
                 raise Busy("The detector is shutting down.")

@@ -8,7 +8,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,10 +146,10 @@ class Vision:
         with self._lock:
             self._under_way += 1
         try:
-            loop = asyncio.get_running_loop()
+            found: Future[Evidence] = Future()
             context = contextvars.copy_context()
-            prepared = await loop.run_in_executor(self._decoders, context.run, self._prepare, jpeg, latest)
-            return await asyncio.wrap_future(self._batcher.submit(prepared, latest))
+            self._decoders.submit(context.run, self._prepare_and_queue, jpeg, latest, found)
+            return await asyncio.wrap_future(found)
         finally:
             with self._lock:
                 self._under_way -= 1
@@ -171,6 +172,15 @@ class Vision:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _prepare_and_queue(self, jpeg: bytes, latest: float, found: Future[Evidence]) -> None:
+        """From thread to thread: the event loop hears of a picture once, when `found` is there."""
+        try:
+            if not found.cancelled():
+                self._batcher.submit(self._prepare(jpeg, latest), latest, found)
+        except BaseException as error:  # the caller gets it, whatever it is
+            with suppress(InvalidStateError):  # nobody waits for it any more
+                found.set_exception(error)
 
     def _prepare(self, jpeg: bytes, deadline: float = float("inf")) -> _Prepared:
         began = time.monotonic()

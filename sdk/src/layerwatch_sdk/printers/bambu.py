@@ -18,6 +18,7 @@ from typing import Any, Optional
 import aiomqtt
 
 from layerwatch_sdk.cameras.bambu import USER, tls_context
+from layerwatch_sdk.mqtt import Client
 from layerwatch_sdk.printers.base import (
     PrinterError,
     PrinterSetupError,
@@ -73,7 +74,7 @@ class Bambu:
         self._tls: ssl.SSLContext = tls_context(certificate)
         self._link = LiveLink(f"the printer at {host}", self._serve)
         self._report: dict[str, Any] = {}
-        self._client: Optional[aiomqtt.Client] = None
+        self._client: Optional[Client] = None
         self._numbers = itertools.count(1)
         self._confirmations: dict[str, asyncio.Future[dict[str, Any]]] = {}
 
@@ -84,7 +85,7 @@ class Bambu:
 
     async def _serve(self) -> None:
         try:
-            async with aiomqtt.Client(
+            async with Client(
                 self._host,
                 self._port,
                 username=USER,

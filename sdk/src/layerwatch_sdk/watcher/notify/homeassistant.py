@@ -18,6 +18,7 @@ from typing import Any, Optional, Protocol, Sequence
 import aiomqtt
 
 from layerwatch_sdk.models import Box, Inspection
+from layerwatch_sdk.mqtt import Client
 from layerwatch_sdk.printers.base import PrinterStatus
 from layerwatch_sdk.watcher.looking import Look
 from layerwatch_sdk.watcher.notify.event import DeliveryError
@@ -117,7 +118,7 @@ class HomeAssistant:
     async def check(self) -> None:
         """Log in at the broker, and leave it. Raises DeliveryError that says in plain words what is wrong."""
         try:
-            async with aiomqtt.Client(
+            async with Client(
                 self._host,
                 self._port,
                 username=self._user or None,
@@ -146,7 +147,7 @@ class HomeAssistant:
 
     async def _serve(self) -> None:
         status = f"{self._base}/status"
-        async with aiomqtt.Client(
+        async with Client(
             self._host,
             self._port,
             username=self._user or None,
@@ -161,16 +162,25 @@ class HomeAssistant:
             for topic, payload in list(self._topics.items()):
                 await client.publish(topic, payload, retain=True)
             await client.publish(status, "online", qos=1, retain=True)
-            talking = asyncio.ensure_future(self._talk(client, self._news))
+            both = [
+                asyncio.ensure_future(self._talk(client, self._news)),
+                asyncio.ensure_future(self._listen(client)),
+            ]
             try:
-                async for message in client.messages:
-                    await self._obey(str(message.topic), message.payload)
+                ended, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    task.result()
             finally:
                 self._news = None
-                talking.cancel()
-                await asyncio.gather(talking, return_exceptions=True)
+                for task in both:
+                    task.cancel()
+                await asyncio.gather(*both, return_exceptions=True)
 
-    async def _talk(self, client: aiomqtt.Client, news: asyncio.Queue[str]) -> None:
+    async def _listen(self, client: Client) -> None:
+        async for message in client.messages:
+            await self._obey(str(message.topic), message.payload)
+
+    async def _talk(self, client: Client, news: asyncio.Queue[str]) -> None:
         while True:
             topic = await news.get()
             await client.publish(topic, self._topics[topic], retain=True)
