@@ -276,6 +276,7 @@ def bench(
             for region in regions
         ]
         for number, node in enumerate(nodes):
+            node.folder.mkdir()
             if apart:
                 node.place = stack.enter_context(namespaces.region(number))
             if wires or apart:
