@@ -56,6 +56,9 @@ PRINT_CALLS = 200
 UPLOAD_SECONDS = 120.0
 """More than a client's patience."""
 
+OWN_PORTS = range(20_000, 32_000)
+"""Below those that Linux hands out."""
+
 UPLOAD_TYPE = "multipart/form-data; boundary=picture"
 
 _NO_TLS = ssl.create_default_context()
@@ -273,6 +276,7 @@ def bench(
             for region in regions
         ]
         for number, node in enumerate(nodes):
+            node.folder.mkdir()
             if apart:
                 node.place = stack.enter_context(namespaces.region(number))
             if wires or apart:
@@ -537,9 +541,12 @@ def _upload(jpeg: bytes) -> bytes:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that nobody is given who asks the kernel for any: a server that is killed finds it free again."""
+    for port in random.SystemRandom().sample(OWN_PORTS, len(OWN_PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("every port is taken")
 
 
 def _postmaster(pgdata: Path) -> psutil.Process:

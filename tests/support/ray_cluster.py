@@ -47,6 +47,9 @@ def cluster(cpus: int = 2) -> Iterator[Cluster]:
         "RAY_TMPDIR": str(folder),
         "RAY_ADDRESS": f"127.0.0.1:{PORT}",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # By its name for other systems, but on Linux, too: else Ray's commands make of 127.0.0.1 the address
+        # of this machine in its network, and all of this is to stay on the loopback.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         # On a busy machine Ray would take its own proxy for dead and start it again and again.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "120",
