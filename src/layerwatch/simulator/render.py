@@ -190,10 +190,10 @@ class Renderer:
         for strand in scene.strands:
             fallen = fall(strand.points)
             seen: list[bool] = np.isfinite(fallen).all(axis=1).tolist()
-            flat: list[float] = fallen.ravel().tolist()
+            ways: list[float] = fallen.ravel().tolist()
             for piece in range(0, len(strand.points) - 8, 8):
                 if all(seen[piece : piece + 9]):
-                    draw.line(flat[2 * piece : 2 * piece + 18], (dark + 255) // 2, 1)
+                    draw.line(ways[2 * piece : 2 * piece + 18], (dark + 255) // 2, 1)
         head = np.array([[-30, -30, 15], [30, -30, 15], [30, 30, 15], [-30, 30, 15.0]]) + scene.nozzle
         outline = cast(head)
         if outline and not scene.away:
