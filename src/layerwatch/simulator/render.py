@@ -189,10 +189,10 @@ class Renderer:
                             draw.polygon(outline, dark)
         for strand in scene.strands:
             fallen = fall(strand.points)
-            seen: list[bool] = np.isfinite(fallen).all(axis=1).tolist()
+            finite = np.asarray(np.isfinite(fallen)).all(axis=1)
             ways: list[float] = fallen.ravel().tolist()
             for piece in range(0, len(strand.points) - 8, 8):
-                if all(seen[piece : piece + 9]):
+                if finite[piece : piece + 9].all():
                     draw.line(ways[2 * piece : 2 * piece + 18], (dark + 255) // 2, 1)
         head = np.array([[-30, -30, 15], [30, -30, 15], [30, 30, 15], [-30, 30, 15.0]]) + scene.nozzle
         outline = cast(head)
