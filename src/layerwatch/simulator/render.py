@@ -189,7 +189,7 @@ class Renderer:
                             draw.polygon(outline, dark)
         for strand in scene.strands:
             fallen = fall(strand.points)
-            finite = np.asarray(np.isfinite(fallen)).all(axis=1)
+            finite: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(fallen), axis=1)
             ways: list[float] = fallen.ravel().tolist()
             for piece in range(0, len(strand.points) - 8, 8):
                 if finite[piece : piece + 9].all():
