@@ -126,6 +126,18 @@ def test_a_lamp_switched_on_is_no_failure() -> None:
     assert not any(v.warning for v in verdicts)
 
 
+def test_what_appears_as_the_light_changes_is_doubted_though_the_change_is_small() -> None:
+    def highest(brighter: float) -> int:
+        camera, watch = Camera(), Watch()
+        watch.see_all(camera.healthy() for _ in range(30))
+        camera.scene = camera.scene + brighter
+        verdicts = watch.see_all(camera.sees(0.6, at=((0, 0),)) for _ in range(6))
+        assert all(v.condition is Condition.OK for v in verdicts)
+        return max(v.score for v in verdicts)
+
+    assert highest(25.0) < highest(0.0) / 2
+
+
 def test_a_bumped_camera_holds_the_verdict_and_then_learns_the_new_scene() -> None:
     camera, watch = Camera(), Watch()
     camera.scenery = {(2, 2): 0.6}

@@ -38,11 +38,13 @@ class Baseline:
         frames = 1 / (1 / self.frames + c.DRIFT_PER_SECOND * seconds)
         return replace(self, frames=frames)
 
-    def unsettled(self) -> Baseline:
-        """The same belief when the scene has changed: the old mean, but little trust in it."""
-        frames = min(self.frames, c.NEW_SCENE_FRAMES)
-        variance = max(self.variance, c.NEW_SCENE_VARIANCE)
-        scale_frames = min(self.scale_frames, c.PRIOR_SCALE_FRAMES)
+    def unsettled(self, share: float) -> Baseline:
+        """The same belief when the scene has changed, by this share (above 0, to 1) of another scene: the old
+        mean, but little trust in it.
+        """
+        frames = min(self.frames, c.NEW_SCENE_FRAMES / share)
+        variance = max(self.variance, c.NEW_SCENE_VARIANCE * share)
+        scale_frames = min(self.scale_frames, c.PRIOR_SCALE_FRAMES / share)
         return replace(self, frames=frames, variance=variance, scale_frames=scale_frames)
 
     def accept(self, value: float) -> Baseline:

@@ -75,6 +75,7 @@ SETTLE_FRAMES = 2  # frames without evidence after a large change
 FIRST_STEP = 0.06  # usual distance of a picture from the scene's brightness, of full scale
 LAMP_STEP = 0.12  # a lamp changes it more than this …
 LAMP_STEPS = 4.0  # … and more than so many usual steps
+UNREST_FROM = 0.5  # share of a new scene's change from which on the baseline becomes less sure
 
 # --- time ---------------------------------------------------------------------------------------------------
 USUAL_INTERVAL = 20.0  # seconds; closer frames carry proportionally less evidence

@@ -67,6 +67,13 @@ class Places:
         usual = self.usual.astype(np.float32)
         return Places((usual + healthy * (seen - usual)).astype(np.float16), seen.astype(np.float16))
 
+    def relit(self, seen: Logits | None, share: float) -> Places:
+        """In another light what is seen may be scenery: places rise by this share of the way, none falls."""
+        if seen is None:
+            return self
+        usual = self.usual.astype(np.float32)
+        return Places((usual + share * np.maximum(seen - usual, 0.0)).astype(np.float16), self.recent)
+
     def accept(self) -> Places:
         """Whatever was to be seen of late is usual from now on."""
         return Places(np.maximum(self.usual, self.recent), self.recent)
