@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from layerwatch_train.temporal.equal import CONTENDERS
+from layerwatch_train.temporal.hardness import hardness_table
 from layerwatch_train.temporal.judge import Tally, paced, run_ours
 from layerwatch_train.temporal.modelled import GOOD, MEDIOCRE, Detector, modelled_prints
 from layerwatch_train.temporal.prints import Print
@@ -83,7 +84,10 @@ def evaluate_temporal(
         if not as_json:
             typer.echo(text)
 
-    def judge(title: str, judged: Sequence[Print]) -> None:
+    groups: list[tuple[str, Sequence[Print]]] = []
+
+    def judge(title: str, name: str, judged: Sequence[Print]) -> None:
+        groups.append((name, judged))
         comparison = compare(title, judged, contenders)
         found["comparisons"].append(comparison.as_dict())
         say(comparison.markdown())
@@ -96,12 +100,12 @@ def evaluate_temporal(
             console=Console(stderr=True),
             transient=True,
         )
-        judge(f"Modelled scores, {_described(detector)}", list(made))
+        judge(f"Modelled scores, {_described(detector)}", f"modelled, {detector.name}", list(made))
     if data is not None and held_out:
         from layerwatch_train.temporal.sequences import real_sequences
 
         sequences = real_sequences(data, held_out, cache)
-        judge("Real sequences, held-out scores of the real detector, 30 s a frame", sequences)
+        judge("Real sequences, held-out scores of the real detector, 30 s a frame", "real", sequences)
         found["sequences"] = _tell_sequences(sequences, say)
         found["static"] = _tell_static(sequences, say)
     if rendered:
@@ -112,8 +116,9 @@ def evaluate_temporal(
             for folder in rendered
             for one in rendered_prints(folder, model, lambda text: typer.echo(text, err=True))
         ]
-        judge("Rendered prints through the real detector, at a client's pace", seen)
+        judge("Rendered prints through the real detector, at a client's pace", "rendered", seen)
         found["rendered_by_failure"] = _tell_failures(seen, say)
+    say("\n### How hard the prints are to judge\n\n" + hardness_table(groups))
     if out is not None:
         out.write_text("\n".join(lines) + "\n")
     if as_json:
