@@ -16,8 +16,11 @@ Half = NDArray[np.float16]
 GRID = 8
 PLACES = GRID * GRID
 
-_PROBABILITIES = np.clip(np.arange(256) / 255, 1 / 400, 1 - 1 / 400)
-_BYTE_LOGITS: Logits = np.log(_PROBABILITIES / (1 - _PROBABILITIES)).astype(np.float32)
+_PROBABILITIES = np.clip(np.arange(256) / 255, 1e-4, 1 - 1e-4)
+# Limited like the picture's own: next to 0 and 1 a byte is too coarse to tell a change from its rounding.
+_BYTE_LOGITS: Logits = np.clip(
+    np.log(_PROBABILITIES / (1 - _PROBABILITIES)), -c.LOGIT_LIMIT, c.LOGIT_LIMIT
+).astype(np.float32)
 _PADDED = GRID + 2
 
 
