@@ -93,7 +93,7 @@ def _nats(camera: CameraState, value: float, excess: float | None) -> tuple[floa
     """
     whole = camera.picture.nats(value, c.GLOBAL_FAILING, c.MISS_RATE)
     at, softness = c.SATURATED
-    telling = 1 / (1 + math.exp((camera.picture.mean - at) / softness))
+    telling = 0.5 - 0.5 * math.tanh((camera.picture.mean - at) / (2 * softness))
     if excess is None:
         return telling * whole[0], telling * whole[1]
     local = camera.place.nats(excess, c.LOCAL_FAILING, c.PLACE_MISS_RATE)
