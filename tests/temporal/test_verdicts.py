@@ -34,6 +34,14 @@ def test_a_failure_in_the_first_minutes_is_caught() -> None:
     assert watch.until("pause", (camera.failing() for _ in range(12))) <= 9
 
 
+@pytest.mark.parametrize("probability", [0.0, 0.01, 0.05])
+def test_a_picture_that_looks_better_than_usual_is_not_suspicious(probability: float) -> None:
+    camera, watch = Camera(), Watch()
+    assert not watch.see(camera.sees(probability)).suspicious
+    watch.see_all(camera.sees(0.2) for _ in range(30))
+    assert not watch.see(camera.sees(probability)).suspicious
+
+
 def test_one_odd_picture_is_no_failure() -> None:
     camera, watch = Camera(), Watch()
     watch.see_all(camera.healthy() for _ in range(20))

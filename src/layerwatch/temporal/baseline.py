@@ -100,8 +100,9 @@ class Baseline:
         Healthy: Student's t, the posterior predictive. Excursion: wider, and above it; a share of them,
         anything. Failing: around `failing` (mean, scale), never near the baseline, flat above. Healthy and
         failing each hold a share of another: detectors cry wolf, and miss, in a share `missed` of a failing
-        print's frames.
+        print's frames. Below the mean all is as well as at it: a picture can look too well for no print.
         """
+        value = max(value, self.mean)
         variance = self.variance * (1 + 1 / self.frames)
         healthy = _student(value - self.mean, variance)
         height, width = c.EXCURSION_HEIGHT

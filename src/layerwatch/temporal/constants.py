@@ -19,7 +19,7 @@ LEAST_PROBABILITY = 0.0011  # of any of the three: nothing is ever certain
 
 # --- what a detector says of them: means and scales of logits ---------------------------------------------
 LOGIT_LIMIT = 5.0
-GLOBAL_HEALTHY = (-2.8, 0.26)  # prior of the print's own mean, and scale around it
+GLOBAL_HEALTHY = (-2.8, 0.5)  # prior of the print's own mean, and scale around it
 GLOBAL_FAILING = (3.0, 1.6)
 LOCAL_HEALTHY = (1.6, 1.06)  # of the largest excess over its place's baseline
 LOCAL_FAILING = (3.6, 1.15)
