@@ -9,6 +9,7 @@ import pytest
 
 from layerwatch.vision import Condition
 from layerwatch_train.temporal.equal import CONTENDERS, at_equal_false_alarms
+from layerwatch_train.temporal.hardness import ROWS, hardness
 from layerwatch_train.temporal.judge import Flags, Tally, episodes, paced, run_ours
 from layerwatch_train.temporal.modelled import GOOD, modelled_print, modelled_prints
 from layerwatch_train.temporal.prints import Print
@@ -127,3 +128,13 @@ def test_ours_catches_a_modelled_failure_and_its_levels_are_in_order() -> None:
     assert by_level[2].pause.any()
     for lower, higher in pairwise(by_level):
         assert (lower.warning >= higher.warning).all() and (lower.pause >= higher.pause).all()
+
+
+def test_how_hard_prints_are_is_told_of_healthy_stretches_and_of_failures() -> None:
+    healthy, failing = a_print(40, onset=None), a_print(40, onset=600.0)
+    failing.scores[20:] = 0.9
+    told = dict(zip(ROWS, hardness([healthy, failing]), strict=True))
+    assert told["healthy stretches of 5 frames or more"] == "2"
+    assert told["median logit, mean±spread over stretches"] == "-2.2±0.0"
+    assert told["failing, median logit"] == "2.2±0.0"
+    assert hardness([a_print(4, onset=None)])[0] == "0"

@@ -34,6 +34,14 @@ def test_a_failure_in_the_first_minutes_is_caught() -> None:
     assert watch.until("pause", (camera.failing() for _ in range(12))) <= 9
 
 
+@pytest.mark.parametrize("probability", [0.0, 0.01, 0.05])
+def test_a_picture_that_looks_better_than_usual_is_not_suspicious(probability: float) -> None:
+    camera, watch = Camera(), Watch()
+    assert not watch.see(camera.sees(probability)).suspicious
+    watch.see_all(camera.sees(0.2) for _ in range(30))
+    assert not watch.see(camera.sees(probability)).suspicious
+
+
 def test_one_odd_picture_is_no_failure() -> None:
     camera, watch = Camera(), Watch()
     watch.see_all(camera.healthy() for _ in range(20))
@@ -124,6 +132,18 @@ def test_a_lamp_switched_on_is_no_failure() -> None:
     camera.scene = camera.scene * 0.6 + 100
     verdicts = watch.see_all(camera.sees(0.3, at=((0, 0),)) for _ in range(40))
     assert not any(v.warning for v in verdicts)
+
+
+def test_what_appears_as_the_light_changes_is_doubted_though_the_change_is_small() -> None:
+    def highest(brighter: float) -> int:
+        camera, watch = Camera(), Watch()
+        watch.see_all(camera.healthy() for _ in range(30))
+        camera.scene = camera.scene + brighter
+        verdicts = watch.see_all(camera.sees(0.4, at=((0, 0),)) for _ in range(6))
+        assert all(v.condition is Condition.OK for v in verdicts)
+        return max(v.score for v in verdicts)
+
+    assert highest(25.0) < highest(0.0) / 2 < 20
 
 
 def test_a_bumped_camera_holds_the_verdict_and_then_learns_the_new_scene() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from layerwatch.temporal import Verdict
+from layerwatch.temporal.constants import QUALITY_SCORES
 from layerwatch.vision import Condition, Evidence
 
 WIDTH, STRIP, CHART, MARGIN = 1280, 112, 320, 48
@@ -15,12 +16,13 @@ PICTURES = 9
 _INK, _GRID, _PAPER = (32, 36, 42), (214, 218, 224), (255, 255, 255)
 _SCORE, _SEEN = (20, 60, 160), (150, 170, 205)
 _WARNING, _PAUSE, _TRUTH, _UNFIT = (240, 170, 40), (208, 40, 40), (120, 40, 140), (225, 225, 225)
+_HIGHEST = dict(zip(range(10, 1, -1), QUALITY_SCORES, strict=True))
 _BANDS = (  # quality and its colour, from its highest score (per cent) down
     ("1 failure", 100, (252, 218, 214)),
-    ("2 probable", 92, (253, 229, 221)),
-    ("3 possible", 74, (254, 238, 224)),
-    ("4-5 watching", 49, (255, 248, 224)),
-    ("6-10 good", 25, (235, 247, 235)),
+    ("2 probable", _HIGHEST[2], (253, 229, 221)),
+    ("3 possible", _HIGHEST[3], (254, 238, 224)),
+    ("4-5 watching", _HIGHEST[4], (255, 248, 224)),
+    ("6-10 good", _HIGHEST[6], (235, 247, 235)),
 )
 
 

@@ -110,58 +110,70 @@ def _paint_slabs(
     ink = inks(colours, 0)
     if view.label:
         ink = [value - (int(label) << 24) for value, label in zip(ink, labels, strict=True)]
-    fill = canvas.draw.polygon
-    up = view.turn[:, 2]
+    fill = canvas.fill
+    caps = {} if view.body.thin else _caps(canvas, view, levels, step, light, offset, eye_local)
     for number in levels.tolist():
         for index in range(*walls.get(number, (0, 0))):
             if good[index]:
                 fill(flat[index], ink[index])
-        if not view.body.thin:
-            above = (number + 0.5) * step < eye_local[2]
-            label = view.label if number >= view.label_from and view.label_where is None else 0
-            normal = up if above else -up
-            _paint_cap(canvas, view, number, (number + above) * step, light, offset, normal, label)
+        for outline, tone in caps.get(number, ()):
+            fill(outline, tone)
 
 
-def _paint_cap(
+def _caps(
     canvas: Canvas,
     view: BodyView,
-    number: int,
-    z: float,
+    levels: NDArray[np.intp],
+    step: float,
     light: Light,
     offset: Points,
-    normal: Points,
-    label: int,
-) -> None:
-    caps = view.body.caps[number] if number < len(view.body.caps) else []
-    groups: list[list[Points]] = []
-    for loop, hole in caps:
-        if hole and groups:
-            anchor = groups[-1][0][:1]
-            groups[-1] += [loop, loop[:1], anchor]
-        else:
-            groups.append([loop, loop[:1]])
-    if not groups:
-        return
-    last = number == view.layers - 1
+    eye_local: Points,
+) -> dict[int, list[tuple[list[float], int]]]:
+    """By level, the outlines to fill, as pixels and ink. All levels are lit and projected at once."""
+    caps = view.body.outlines
+    outlines = [caps[number] if number < len(caps) else [] for number in levels.tolist()]
+    owner = np.repeat(np.arange(len(levels)), [len(groups) for groups in outlines])
+    loops = [loop for groups in outlines for loop, _ in groups]
+    if not loops:
+        return {}
+    rims = [rim for groups in outlines for _, rim in groups]
+    sizes = np.array([len(loop) for loop in loops])
+    above = (levels + 0.5) * step < eye_local[2]
+    height = (levels + above) * step
+    level_of = np.repeat(owner, sizes)
+    flat = np.concatenate(loops)
+    if view.shift is not None:
+        flat = flat + view.shift[levels[level_of]]
+    raised = lifted(view, np.hstack([flat, height[level_of, None]]))
+    pixels, _ = canvas.camera.project(view.to_bed(raised) + offset - view.offset)
+
     ray = np.array(canvas.camera.eye) - offset
     ray = ray / np.linalg.norm(ray)
-    colour = light.shade(view.colours[number][None], normal[None], ray[None], view.gloss * 0.6)
-    if last and view.current is not None:
-        colour = colour * 0.85
-    packed = inks(colour, label)[0]
-    step = view.shift[number] if view.shift is not None else np.zeros(2)
-    for group in groups:
-        flat = np.concatenate(group) + step
-        raised = lifted(view, np.hstack([flat, np.full((len(flat), 1), z)]))
-        pixels, _ = canvas.camera.project(view.to_bed(raised) + offset - view.offset)
-        if not np.isfinite(pixels).all():
+    normals = np.where(above[:, None], 1.0, -1.0) * view.turn[:, 2]
+    colours = light.shade(view.colours[levels], normals, np.tile(ray, (len(levels), 1)), view.gloss * 0.6)
+    if view.current is not None:
+        colours[levels == view.layers - 1] *= 0.85
+    failed = inks(colours, view.label)
+    whole = inks(colours, 0)
+    if view.label_where is None:
+        whole = [
+            bad if level >= view.label_from else good
+            for bad, good, level in zip(failed, whole, levels.tolist(), strict=True)
+        ]
+
+    painted: dict[int, list[tuple[list[float], int]]] = {}
+    ends = np.cumsum(sizes)
+    for index, (begin, end) in enumerate(zip((ends - sizes).tolist(), ends.tolist(), strict=True)):
+        outline = pixels[begin:end]
+        if not np.isfinite(outline).all():
             continue
-        canvas.draw.polygon(pixels.ravel().tolist(), packed)
+        at = int(owner[index])
+        fills = painted.setdefault(int(levels[at]), [])
+        fills.append((outline.ravel().tolist(), whole[at]))
         if view.label_where is not None:
-            rim = len(group[0])
-            for chosen in runs(view.label_where(raised[:rim])):
-                canvas.draw.polygon(pixels[chosen].ravel().tolist(), inks(colour, view.label)[0])
+            for chosen in runs(view.label_where(raised[begin : begin + rims[index]])):
+                fills.append((outline[chosen].ravel().tolist(), failed[at]))
+    return painted
 
 
 def runs(chosen: NDArray[np.bool_]) -> list[NDArray[np.intp]]:

@@ -29,6 +29,10 @@ class Canvas:
         self.camera = camera
         self.draw = ImageDraw.Draw(image)
 
+    def fill(self, outline: list[float], ink: int) -> None:
+        """Fill one polygon, x and y in turn, as `ImageDraw.polygon` does, in half its time."""
+        self.draw.draw.draw_polygon(outline, ink - 2**32, 1)  # the same bits as a signed integer
+
     def polygons(self, corners: Points, colours: Colours, label: int = 0, *, ordered: bool = False) -> None:
         """Fill polygons (M, k, 3); sorted far to near unless they come `ordered`."""
         if not len(corners):
@@ -43,7 +47,7 @@ class Canvas:
         if not ordered:
             order = order[np.argsort(-depth[order].mean(axis=1), kind="stable")]
         flat = np.clip(pixels[order], -4000, 8000).reshape(len(order), 2 * pixels.shape[1]).tolist()
-        fill = self.draw.polygon
+        fill = self.fill
         for points, ink in zip(flat, inks(colours[order], label), strict=True):
             fill(points, ink)
 

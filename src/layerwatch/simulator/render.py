@@ -164,12 +164,16 @@ class Renderer:
             * (1 - 0.55 * min(float(light.key.mean() / (light.key.mean() + light.ambient.mean())) * 1.3, 1))
         )
 
-        def cast(points: Points) -> list[float]:
+        def fall(points: Points) -> Points:
             down = points.copy()
             down[:, :2] += down[:, 2:] * slope
             down[:, 2] = 0
-            pixels, _ = camera.project(down + pose.bed)
-            return (pixels / 2).ravel().tolist() if np.isfinite(pixels).all() else []
+            pixels: Points = camera.project(down + pose.bed)[0] / 2
+            return pixels
+
+        def cast(points: Points) -> list[float]:
+            pixels = fall(points)
+            return pixels.ravel().tolist() if np.isfinite(pixels).all() else []
 
         for view in scene.bodies:
             caps = view.body.caps
@@ -184,10 +188,12 @@ class Renderer:
                         if outline and not hole:
                             draw.polygon(outline, dark)
         for strand in scene.strands:
+            fallen = fall(strand.points)
+            finite: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(fallen), axis=1)
+            ways: list[float] = fallen.ravel().tolist()
             for piece in range(0, len(strand.points) - 8, 8):
-                outline = cast(strand.points[piece : piece + 9])
-                if outline:
-                    draw.line(outline, (dark + 255) // 2, 1)
+                if finite[piece : piece + 9].all():
+                    draw.line(ways[2 * piece : 2 * piece + 18], (dark + 255) // 2, 1)
         head = np.array([[-30, -30, 15], [30, -30, 15], [30, 30, 15], [-30, 30, 15.0]]) + scene.nozzle
         outline = cast(head)
         if outline and not scene.away:

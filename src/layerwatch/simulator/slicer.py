@@ -48,6 +48,23 @@ class Body:
     def first_layer(self) -> int:
         return int(self.layer[0]) if len(self.layer) else 0
 
+    @cached_property
+    def outlines(self) -> list[list[tuple[Points, int]]]:
+        """By layer, what fills it: closed outlines (n, 2), each with its holes cut in by a seam, and how many
+        of the points are its rim.
+        """
+        return [_seamed(cap) for cap in self.caps]
+
+
+def _seamed(cap: list[tuple[Points, bool]]) -> list[tuple[Points, int]]:
+    groups: list[list[Points]] = []
+    for loop, hole in cap:
+        if hole and groups:
+            groups[-1] += [loop, loop[:1], groups[-1][0][:1]]
+        else:
+            groups.append([loop, loop[:1]])
+    return [(np.concatenate(group), len(group[0])) for group in groups]
+
 
 def body_from_loops(role: str, layers: list[list[tuple[Points, bool]]], *, thin: bool = False) -> Body:
     """A body from outlines by layer; each outline is (points, is_hole); thin ones are open lines without

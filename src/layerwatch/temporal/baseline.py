@@ -38,11 +38,13 @@ class Baseline:
         frames = 1 / (1 / self.frames + c.DRIFT_PER_SECOND * seconds)
         return replace(self, frames=frames)
 
-    def unsettled(self) -> Baseline:
-        """The same belief when the scene has changed: the old mean, but little trust in it."""
-        frames = min(self.frames, c.NEW_SCENE_FRAMES)
-        variance = max(self.variance, c.NEW_SCENE_VARIANCE)
-        scale_frames = min(self.scale_frames, c.PRIOR_SCALE_FRAMES)
+    def unsettled(self, share: float) -> Baseline:
+        """The same belief when the scene has changed, by this share (above 0, to 1) of another scene: the old
+        mean, but little trust in it.
+        """
+        frames = min(self.frames, c.NEW_SCENE_FRAMES / share)
+        variance = max(self.variance, c.NEW_SCENE_VARIANCE * share)
+        scale_frames = min(self.scale_frames, c.PRIOR_SCALE_FRAMES / share)
         return replace(self, frames=frames, variance=variance, scale_frames=scale_frames)
 
     def accept(self, value: float) -> Baseline:
@@ -98,8 +100,9 @@ class Baseline:
         Healthy: Student's t, the posterior predictive. Excursion: wider, and above it; a share of them,
         anything. Failing: around `failing` (mean, scale), never near the baseline, flat above. Healthy and
         failing each hold a share of another: detectors cry wolf, and miss, in a share `missed` of a failing
-        print's frames.
+        print's frames. Below the mean all is as well as at it: a picture can look too well for no print.
         """
+        value = max(value, self.mean)
         variance = self.variance * (1 + 1 / self.frames)
         healthy = _student(value - self.mean, variance)
         height, width = c.EXCURSION_HEIGHT

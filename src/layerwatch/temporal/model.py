@@ -12,7 +12,7 @@ from layerwatch.temporal.baseline import Baseline, logit
 from layerwatch.temporal.belief import Belief
 from layerwatch.temporal.levels import Levels
 from layerwatch.temporal.places import Logits, Places, place_logits
-from layerwatch.temporal.scene import Change, View, look, sketch_of
+from layerwatch.temporal.scene import Change, Glance, View, look, sketch_of
 from layerwatch.temporal.state import MOST_CAMERAS, CameraState, PrintState
 from layerwatch.temporal.verdict import Verdict
 from layerwatch.vision.evidence import KINDS, Condition, Evidence
@@ -45,29 +45,28 @@ def step(
     seen = place_logits(evidence.heat)
     sketch = sketch_of(evidence.thumbnail)
     if known is None:
-        change, novelty, elapsed = Change.NONE, 1.0, c.USUAL_INTERVAL
-        known = _new_camera(name, View.first(sketch))
+        glance, elapsed = Glance(Change.NONE, View.first(sketch)), c.USUAL_INTERVAL
+        known = _new_camera(name, glance.view)
     else:
-        change, view, novelty = look(known.view, sketch, abs(value - known.logit) <= c.FROZEN_LOGIT)
+        glance = look(known.view, sketch, abs(value - known.logit) <= c.FROZEN_LOGIT)
         gap = seconds - known.seconds
         elapsed = min(gap, c.LONGEST_GAP) if gap > 0 else c.USUAL_INTERVAL
-        known = replace(known, view=view, seconds=seconds, logit=value)
+        known = replace(known, view=glance.view, seconds=seconds, logit=value)
+    change = glance.change
     if change is Change.FROZEN or change is Change.DISTURBED:
         after = _with_camera(before, known, seconds)
         return after, _verdict(
             after, levels, Condition.FROZEN if change is Change.FROZEN else Condition.MOVED
         )
     if change is Change.NEW_SCENE:
-        picture = known.picture.unsettled()
-        trust = _healthy(before.belief) * picture.plausibility(value)
-        places = known.places.moved(seen, trust)
-        known = replace(known, picture=picture, place=known.place.unsettled(), places=places)
+        known = _in_new_scene(known, value, seen, before.belief)
+    elif glance.unrest > 0 and known.frames:
+        known = _in_new_light(known, value, seen, before.belief, glance.unrest)
 
     passed = min(max(seconds - before.seconds, 0.0), c.LONGEST_GAP) if before.cameras else 0.0
     excess = None if seen is None or known.frames == 0 else known.places.excess(seen)
     odd, failing = _nats(known, value, excess)
-    if known.frames < c.SETTLED_FRAMES:  # how much pictures differ here is not yet known
-        novelty = 1.0
+    novelty = glance.novelty if known.frames >= c.SETTLED_FRAMES else 1.0  # the usual change must be known
     weight = c.FRAME_EVIDENCE * novelty * min(1.0, elapsed / c.USUAL_INTERVAL)
     belief = before.belief.after(passed).given(weight * odd, weight * failing)
     after = PrintState(
@@ -94,12 +93,30 @@ def _nats(camera: CameraState, value: float, excess: float | None) -> tuple[floa
     """
     whole = camera.picture.nats(value, c.GLOBAL_FAILING, c.MISS_RATE)
     at, softness = c.SATURATED
-    telling = 1 / (1 + math.exp((camera.picture.mean - at) / softness))
+    telling = 0.5 - 0.5 * math.tanh((camera.picture.mean - at) / (2 * softness))
     if excess is None:
         return telling * whole[0], telling * whole[1]
     local = camera.place.nats(excess, c.LOCAL_FAILING, c.PLACE_MISS_RATE)
     share = 1 / (1 + telling)
     return share * (telling * whole[0] + local[0]), share * (telling * whole[1] + local[1])
+
+
+def _in_new_scene(camera: CameraState, value: float, seen: Logits | None, belief: Belief) -> CameraState:
+    """Everything is elsewhere: the baselines are little trusted, and what is seen is usual, if plausible."""
+    picture = camera.picture.unsettled(1.0)
+    trust = min(_healthy(belief) * picture.plausibility(value), 1.0)
+    places = camera.places.moved(seen, trust)
+    return replace(camera, picture=picture, place=camera.place.unsettled(1.0), places=places)
+
+
+def _in_new_light(
+    camera: CameraState, value: float, seen: Logits | None, belief: Belief, share: float
+) -> CameraState:
+    """Everything is where it was, but may look another way: by this share of a new scene."""
+    picture = camera.picture.unsettled(share)
+    trust = min(share * _healthy(belief) * picture.plausibility(value), 1.0)
+    places = camera.places.relit(seen, trust)
+    return replace(camera, picture=picture, place=camera.place.unsettled(share), places=places)
 
 
 def _learnt(

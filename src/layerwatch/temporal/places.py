@@ -16,8 +16,11 @@ Half = NDArray[np.float16]
 GRID = 8
 PLACES = GRID * GRID
 
-_PROBABILITIES = np.clip(np.arange(256) / 255, 1 / 400, 1 - 1 / 400)
-_BYTE_LOGITS: Logits = np.log(_PROBABILITIES / (1 - _PROBABILITIES)).astype(np.float32)
+_PROBABILITIES = np.clip(np.arange(256) / 255, 1e-4, 1 - 1e-4)
+# Limited like the picture's own: next to 0 and 1 a byte is too coarse to tell a change from its rounding.
+_BYTE_LOGITS: Logits = np.clip(
+    np.log(_PROBABILITIES / (1 - _PROBABILITIES)), -c.LOGIT_LIMIT, c.LOGIT_LIMIT
+).astype(np.float32)
 _PADDED = GRID + 2
 
 
@@ -66,6 +69,13 @@ class Places:
             return self
         usual = self.usual.astype(np.float32)
         return Places((usual + healthy * (seen - usual)).astype(np.float16), seen.astype(np.float16))
+
+    def relit(self, seen: Logits | None, share: float) -> Places:
+        """In another light what is seen may be scenery: places rise by this share of the way, none falls."""
+        if seen is None:
+            return self
+        usual = self.usual.astype(np.float32)
+        return Places((usual + share * np.maximum(seen - usual, 0.0)).astype(np.float16), self.recent)
 
     def accept(self) -> Places:
         """Whatever was to be seen of late is usual from now on."""

@@ -68,18 +68,28 @@ def sketch_of(thumbnail: bytes) -> Sketch | None:
     return ((rows[:, ::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8).reshape(SKETCH)
 
 
-def look(view: View, sketch: Sketch | None, same_score: bool) -> tuple[Change, View, float]:
-    """Compare a picture with what the camera showed before. `same_score`: the detector saw no difference.
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a picture changed, and the view after it.
 
-    Returns what happened, the view after it, and the picture's novelty, 0..1: what hardly differs from the
-    last picture, where others do, says much the same again.
+    novelty: 0..1; what hardly differs from the last picture, where others do, says much the same again.
+    unrest: 0..1; how near light or view came to those of another scene: a lamp next door, the sun.
     """
+
+    change: Change
+    view: View
+    novelty: float = 1.0
+    unrest: float = 0.0
+
+
+def look(view: View, sketch: Sketch | None, same_score: bool) -> Glance:
+    """Compare a picture with what the camera showed before. `same_score`: the detector saw no difference."""
     if sketch is None:
-        return Change.NONE, view, 1.0
+        return Glance(Change.NONE, view)
     values = np.array((sketch, view.sketch, view.reference), np.float32)
     difference = np.abs(values[0] - values[1])
     if same_score and difference.max() <= 1 and np.count_nonzero(difference) <= c.FROZEN_PIXELS:
-        return Change.FROZEN, view, 0.0
+        return Glance(Change.FROZEN, view, novelty=0.0)
 
     means = values @ _MEAN
     brightness = float(means[0]) / 255
@@ -89,11 +99,12 @@ def look(view: View, sketch: Sketch | None, same_score: bool) -> tuple[Change, V
     away = float(np.abs(values[0] - values[2]) @ _MEAN)
     limit = max(c.CHANGE_FLOOR, view.usual_change + c.CHANGE_DEVIATIONS * view.change_spread)
     step = abs(brightness - view.brightness)
-    lit = step > max(c.LAMP_STEP, c.LAMP_STEPS * view.usual_step)
-    if lit or (away > limit and (view.unsettled or change > limit)):
+    lamp = max(c.LAMP_STEP, c.LAMP_STEPS * view.usual_step)
+    if step > lamp or (away > limit and (view.unsettled or change > limit)):
         if view.unsettled >= c.SETTLE_FRAMES:
-            return Change.NEW_SCENE, View.first(sketch), 1.0
-        return Change.DISTURBED, replace(view, sketch=sketch, unsettled=view.unsettled + 1), 0.0
+            return Glance(Change.NEW_SCENE, View.first(sketch))
+        waiting = replace(view, sketch=sketch, unsettled=view.unsettled + 1)
+        return Glance(Change.DISTURBED, waiting, novelty=0.0)
     rate = c.CHANGE_LEARN
     followed = view.reference + rate * (sketch.astype(np.float32) - view.reference)
     off = change - view.usual_change
@@ -107,4 +118,6 @@ def look(view: View, sketch: Sketch | None, same_score: bool) -> tuple[Change, V
         usual_step=view.usual_step + rate * (step - view.usual_step),
         unsettled=0,
     )
-    return Change.NONE, after, novelty
+    near = max(step / lamp, min(change, away) / limit)
+    unrest = min(max((near - c.UNREST_FROM) / (1 - c.UNREST_FROM), 0.0), 1.0)
+    return Glance(Change.NONE, after, novelty, unrest)

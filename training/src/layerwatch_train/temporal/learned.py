@@ -80,7 +80,8 @@ def features_of(print_: Print) -> Array:
         if view is None:
             view, mean = View.first(sketch), value
         else:
-            change, view, novelty = look(view, sketch, abs(value - last) <= FROZEN_LOGIT)
+            glance = look(view, sketch, abs(value - last) <= FROZEN_LOGIT)
+            change, view, novelty = glance.change, glance.view, glance.novelty
         if change is Change.FROZEN:
             rows[i, 2] = 1.0
             continue

@@ -1,7 +1,8 @@
 """Rendered prints through the real detector: the simulator's pictures, whole prints at the client's pace.
 
-`render` keeps JPEGs, truth and the detector's evidence, one file a print and resumable; `rendered_prints`
-reads them, and lets another detector look at the same pictures: detectors change more often than pictures.
+`render` keeps JPEGs and truth, one file a print and resumable, and needs no detector. `rendered_prints` has a
+detector look at them and keeps what it said, by the detector's weights: detectors change more often than
+pictures do.
 """
 
 from __future__ import annotations
@@ -17,58 +18,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwatch.simulator import Simulation
-from layerwatch.simulator.truth import Truth
+from layerwatch.simulator.truth import Frame, Truth
 from layerwatch.temporal import Levels, PrintState, step
 from layerwatch.temporal.baseline import logit
 from layerwatch.vision import Condition, Evidence, ImageDecodeError, Vision
 from layerwatch.vision.models import packaged_models
 from layerwatch_train.temporal.prints import Print
 
-SIZE = (400, 300)
-"""The detector sees 320 x 320. At this size its logits lie 0.4±0.6 above those at 640 x 480 (64 frames)."""
+SIZE = (320, 240)
+"""The detector sees 320 x 320, and a picture of twice the size takes 2.5 times as long to render."""
 
-HOURS = (1.0, 4.0)
-"""Shortest and longest print."""
+SHORT_HOURS, LONG_HOURS = (0.7, 3.0), (3.0, 12.0)
+LONG_SHARE = 0.7
+"""Most prints are long: hours in which all is well, while the part grows, are what false alarms come from."""
 
 PACE, CLOSE_PACE = 40.0, 20.0
-"""Seconds between pictures of a healthy print and of a suspicious one."""
+"""Seconds between pictures of a healthy print, and of a suspicious one or a failure that has just begun."""
+
+CLOSE_AFTER = 1200.0
+"""Seconds from the onset in which all pictures are close."""
+
+WATCHED_AFTER = 3600.0
+"""Seconds from the onset after which somebody comes, and the recording ends."""
 
 ELEVATED = 0.8
 """Logits above the median of the last pictures from which on the closer pace is kept, suspicious or not, so
 that another tuning of the temporal model finds the pictures that it would ask for."""
 
-WATCHED_AFTER = 3600.0
-"""Seconds from the onset after which somebody comes, and the recording ends; the first third is all close."""
-
 VISIBLE = 0.002
 """Share of the picture that a failure must cover to count as begun: what cannot be seen cannot be caught."""
 
 
-def render(folder: Path, count: int, seed: int, model: Path | None, log: Callable[[str], None]) -> None:
-    """Render `count` prints into `folder`, odd ones failing; those already there are kept.
-
-    model: the detector that looks at them; None for the packaged one.
-    """
+def render(folder: Path, count: int, seed: int, log: Callable[[str], None]) -> None:
+    """Render `count` prints into `folder`, odd ones failing; those already there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    key = _key_of(model)
-    vision = Vision.load(model, threads=1)
     for index in range(count):
         file = folder / f"{index:04d}.npz"
         if not file.exists():
-            log(render_one(file, seed + index, index % 2 == 1, vision, key))
+            log(render_one(file, seed + index, index % 2 == 1))
 
 
-def render_one(file: Path, seed: int, failing: bool, vision: Vision, key: str) -> str:
+def render_one(file: Path, seed: int, failing: bool) -> str:
     """Render one print into `file`, and say in a line what it is."""
     rng = np.random.default_rng(seed)
-    simulation = Simulation(
-        seed,
-        "random" if failing else None,
-        duration=3600 * float(rng.uniform(*HOURS)),
-        size=SIZE,
-        nuisance=True,
-    )
-    frames = _record(file, simulation, vision, key)
+    hours = LONG_HOURS if rng.random() < LONG_SHARE else SHORT_HOURS
+    duration = 3600 * float(rng.uniform(*hours))
+    simulation = _simulation(seed, failing, duration)
+    frames = _record(file, simulation, failing, duration)
     failure = simulation.failure.name if simulation.failure else "healthy"
     return (
         f"{file.name}: {frames} pictures, {simulation.duration / 3600:.1f} h, {simulation.world.kind}, "
@@ -77,31 +73,34 @@ def render_one(file: Path, seed: int, failing: bool, vision: Vision, key: str) -
 
 
 def rendered_prints(folder: Path, model: Path | None, log: Callable[[str], None]) -> Iterator[Print]:
-    """The rendered prints as a detector sees them; what it saw is kept for the next time."""
-    key, vision = _key_of(model), Vision.load(model)
+    """The rendered prints as a detector sees them; what it saw is kept for the next time.
+
+    model: the detector that looks at them; None for the packaged one.
+    """
+    key, vision = _key_of(model), Vision.load(model, threads=1)
     for file in sorted(folder.glob("[0-9]*.npz")):
         if file.name.endswith(".partial.npz"):
             continue
-        seen = _seen_file(file, key)
+        seen = folder / f"seen-{key}" / file.name
         if not seen.exists():
-            with np.load(file) as held:
-                jpegs = np.split(held["pixels"], np.cumsum(held["lengths"])[:-1])
-            looks = _Looks()
-            for jpeg in jpegs:
-                looks.add(_look(vision, jpeg.tobytes(), file))
-            looks.save(seen)
-            log(f"{file.name} looked at")
+            log(f"{file.name}: looked at {_watch(file, seen, vision)} pictures")
         yield _read(file, seen)
 
 
 @dataclass(slots=True)
 class _Looks:
-    """What the detector said of each picture."""
+    """What the detector said of each picture, and what is true of it."""
 
     rows: list[Evidence] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    failed: list[bool] = field(default_factory=list)
+    visible: list[float] = field(default_factory=list)
 
-    def add(self, evidence: Evidence) -> None:
+    def add(self, evidence: Evidence, second: float, failed: bool, visible: float) -> None:
         self.rows.append(evidence)
+        self.seconds.append(second)
+        self.failed.append(failed)
+        self.visible.append(visible)
 
     def save(self, file: Path) -> None:
         file.parent.mkdir(exist_ok=True)
@@ -110,6 +109,9 @@ class _Looks:
         partial = file.with_suffix(".partial.npz")
         np.savez_compressed(
             partial,
+            seconds=np.array(self.seconds),
+            failed=np.array(self.failed),
+            visible=np.array(self.visible),
             scores=np.array([row.failure_probability for row in rows]),
             kinds=np.array([row.kinds for row in rows]),
             heat=np.frombuffer(b"".join(row.heat.cells for row in rows), np.uint8).reshape(shape),
@@ -124,39 +126,31 @@ class _Looks:
         partial.rename(file)
 
 
-def _record(file: Path, simulation: Simulation, vision: Vision, key: str) -> int:
-    """One print, at the pace of a client: closer while it looks odd, and after the onset."""
+def _simulation(seed: int, failing: bool, duration: float) -> Simulation:
+    return Simulation(seed, "random" if failing else None, duration=duration, size=SIZE, nuisance=True)
+
+
+def _record(file: Path, simulation: Simulation, failing: bool, duration: float) -> int:
+    """One print at a client's pace while all is well, closer after the onset."""
     onset = simulation.onset
     until = simulation.duration if onset is None else min(simulation.duration, onset + WATCHED_AFTER)
     jpegs: list[NDArray[np.uint8]] = []
     truths: list[Truth] = []
-    looks = _Looks()
-    state: PrintState | None = None
-    late: deque[float] = deque(maxlen=15)
     second = 0.0
     while second < until:
         frame = simulation.frame(second)
-        jpeg = frame.jpeg()
-        evidence = _look(vision, jpeg, file)
-        jpegs.append(np.frombuffer(jpeg, np.uint8))
+        jpegs.append(np.frombuffer(frame.jpeg(), np.uint8))
         truths.append(frame.truth)
-        looks.add(evidence)
-        state, verdict = step(state, evidence, second, Levels())
-        value = logit(evidence.failure_probability)
-        elevated = bool(late) and value > float(np.median(late)) + ELEVATED
-        late.append(value)
-        begun = onset is not None and onset - PACE <= second < onset + WATCHED_AFTER / 3
-        second += CLOSE_PACE if begun or elevated or verdict.suspicious else PACE
-    looks.save(_seen_file(file, key))
-    events = sorted({event for truth in truths for event in truth.events})
+        begun = onset is not None and onset - PACE <= second < onset + CLOSE_AFTER
+        second += CLOSE_PACE if begun else PACE
     about = {
         "seed": simulation.seed,
+        "failing": failing,
+        "planned": duration,
         "world": simulation.world.kind,
         "view": simulation.viewpoint.name,
         "failure": simulation.failure.name if simulation.failure else "",
-        "events": events,
-        "onset": onset,
-        "duration": simulation.duration,
+        "events": sorted({event for truth in truths for event in truth.events}),
     }
     partial = file.with_suffix(".partial.npz")
     np.savez(
@@ -166,16 +160,44 @@ def _record(file: Path, simulation: Simulation, vision: Vision, key: str) -> int
         seconds=np.array([truth.second for truth in truths]),
         visible=np.array([truth.visible for truth in truths]),
         failed=np.array([truth.failed for truth in truths]),
-        severity=np.array([truth.severity for truth in truths]),
-        events=np.array([",".join(truth.events) for truth in truths]),
         about=np.array(json.dumps(about)),
     )
     partial.rename(file)
     return len(jpegs)
 
 
-def _seen_file(file: Path, key: str) -> Path:
-    return file.parent / f"seen-{key}" / file.name
+def _watch(file: Path, seen: Path, vision: Vision) -> int:
+    """Have a detector look at a print's pictures, and at more between them where the print looks odd to it.
+
+    Those are rendered for the occasion: a frame depends on the seed and the second alone.
+    """
+    with np.load(file) as held:
+        pixels, ends = held["pixels"], np.cumsum(held["lengths"])
+        seconds, failed, visible = held["seconds"], held["failed"], held["visible"]
+        about = json.loads(str(held["about"]))
+    jpegs = [part.tobytes() for part in np.split(pixels, ends[:-1])]
+    simulation: Simulation | None = None
+    looks = _Looks()
+    late: deque[float] = deque(maxlen=15)
+    state: PrintState | None = None
+    for at, jpeg in enumerate(jpegs):
+        evidence = _look(vision, jpeg, file)
+        looks.add(evidence, float(seconds[at]), bool(failed[at]), float(visible[at]))
+        state, verdict = step(state, evidence, float(seconds[at]), Levels())
+        value = logit(evidence.failure_probability)
+        elevated = bool(late) and value > float(np.median(late)) + ELEVATED
+        late.append(value)
+        far = at + 1 < len(jpegs) and seconds[at + 1] - seconds[at] > CLOSE_PACE
+        if far and (elevated or verdict.suspicious):
+            if simulation is None:
+                simulation = _simulation(about["seed"], about["failing"], about["planned"])
+            between: Frame = simulation.frame(float(seconds[at]) + CLOSE_PACE)
+            evidence = _look(vision, between.jpeg(), file)
+            truth = between.truth
+            looks.add(evidence, truth.second, truth.failed, truth.visible or 0.0)
+            state, _ = step(state, evidence, truth.second, Levels())
+    looks.save(seen)
+    return len(looks.rows)
 
 
 def _key_of(model: Path | None) -> str:
@@ -194,11 +216,12 @@ def _look(vision: Vision, jpeg: bytes, file: Path) -> Evidence:
 
 
 def _read(file: Path, seen: Path) -> Print:
-    with np.load(file) as held, np.load(seen) as looked:
-        seconds: NDArray[np.float64] = held["seconds"]
-        failed, visible = held["failed"], held["visible"]
+    with np.load(file) as held:
         about = json.loads(str(held["about"]))
-        begun = np.flatnonzero(failed & (visible >= VISIBLE))
+    with np.load(seen) as looked:
+        seconds: NDArray[np.float64] = looked["seconds"]
+        failed = looked["failed"]
+        begun = np.flatnonzero(failed & (looked["visible"] >= VISIBLE))
         first_failed = np.flatnonzero(failed)
         return Print(
             name=f"{file.stem} {about['world']} {about['view']} {about['failure'] or 'healthy'}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,8 @@ def real_sequences(data: Path, held_out: Sequence[Path], cache: Path) -> list[Pr
     """Every sequence of the index whose frames all have held-out scores.
 
     data: folder of index.csv.  held_out: `oof.npz` files of cross-validation, one row a row of the index,
-        NaN where a picture was not held out; a later file fills what an earlier one lacks.
+        NaN where a picture was not held out; a later file fills what an earlier one lacks. Their run's
+        `calibration.json` lies beside them or one folder up.
     cache: where to keep the pictures' thumbnails and measures. Raises FileNotFoundError.
     """
     pictures = read_index(data)
@@ -80,18 +82,34 @@ def onset_of(labels: Sequence[str]) -> tuple[int | None, int]:
 
 
 def _merged(files: Sequence[Path]) -> dict[str, NDArray[np.float32]]:
-    """Probabilities for every row of the index. Files without a `logit` array hold logits throughout."""
+    """Probabilities for every row of the index, as the exported detector would give them."""
     merged: dict[str, NDArray[np.float32]] = {}
     for file in files:
-        with np.load(file) as held:
-            for key in ("failure", "kinds", "map", "in_view"):
-                values = held[key] if "logit" in held else _probability(held[key])
-                merged[key] = (
-                    np.where(np.isnan(merged[key]), values, merged[key]) if key in merged else values
-                )
+        for key, values in _calibrated(file).items():
+            merged[key] = np.where(np.isnan(merged[key]), values, merged[key]) if key in merged else values
     if not merged:
         raise FileNotFoundError("no held-out scores given")
     return merged
+
+
+def _calibrated(file: Path) -> dict[str, NDArray[np.float32]]:
+    """Cross-validation keeps logits as the network gives them; the exported file scales and blends them."""
+    from layerwatch_train.calibrate import sigmoid, widespread
+
+    known = [at / "calibration.json" for at in (file.parent, file.parent.parent)]
+    found = next((path for path in known if path.is_file()), None)
+    if found is None:
+        raise FileNotFoundError(f"no calibration.json beside {file}: run `layerwatch-train export` first")
+    c = json.loads(found.read_text(encoding="utf-8"))
+    with np.load(file) as held:
+        failure, cells = held["failure"].astype(np.float64), held["map"].astype(np.float64)
+        scores = {
+            "failure": sigmoid(failure * c["scale"] + widespread(cells) * c["wide"] + c["shift"]),
+            "map": sigmoid(cells * c["map_scale"] + c["map_shift"]),
+            "kinds": held["kinds"],
+            "in_view": held["in_view"],
+        }
+    return {key: values.astype(np.float32) for key, values in scores.items()}
 
 
 def _print(
@@ -136,8 +154,3 @@ def _look(file: Path, in_view: float, cache: Path) -> tuple[bytes, Condition]:
     with Image.open(kept) as picture:
         measures = measure(picture)
     return measures.thumbnail, judge(measures, in_view)
-
-
-def _probability(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    values = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
-    return values.astype(np.float32)

@@ -97,10 +97,11 @@ def row(name: str, total: Tally) -> str:
         f"{100 * count / total.failing:.1f} %" if total.failing else "-"
         for count in (total.paused, total.warned)
     )
-    return (
-        f"| {name} | {total.pauses_per_100_hours:.2f} | {total.warnings_per_100_hours:.2f} "
-        f"| {caught} | {seconds} |"
+    false = " | ".join(
+        f"{rate:.2f}" if total.hours else "-"
+        for rate in (total.pauses_per_100_hours, total.warnings_per_100_hours)
     )
+    return f"| {name} | {false} | {caught} | {seconds} |"
 
 
 def figures(name: str, total: Tally) -> dict[str, Any]:
