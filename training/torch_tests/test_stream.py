@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from layerwatch_train.bank import BLOCK, Bank, Truth
@@ -31,6 +32,12 @@ def test_workers_fill_the_bank_and_the_newest_samples_stay(tmp_path: Path) -> No
     assert bank.images.float().std() > 0
     assert set(np.unique(bank.truth.labels)) == {0.0, 1.0}
     assert not (tmp_path / "stream.npy").exists()
+
+
+def test_workers_that_die_are_told(tmp_path: Path) -> None:
+    material = functools.partial(Material.load, tmp_path / "nowhere", tmp_path / "no.npy", frozenset(), None)
+    with Bank(tmp_path, material, 64, BLOCK, CPU, 1, 0) as bank, pytest.raises(RuntimeError, match="died"):
+        bank.wait_for(1)
 
 
 class Still:

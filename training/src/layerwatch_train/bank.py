@@ -27,8 +27,8 @@ BLOCK = 16
 
 _WAITING_BLOCKS = 64
 _DRAWN_AT_ONCE = 256
-_PATIENCE = 120.0
-"""Seconds without a sample after which the workers are taken for dead."""
+_LOOK_AFTER = 2.0
+"""Seconds without a sample after which it is asked whether the workers live."""
 
 
 class Truth(NamedTuple):
@@ -105,13 +105,14 @@ class Bank:
         self._path.unlink(missing_ok=True)
 
     def wait_for(self, count: int) -> None:
-        """Take in samples until `count` (at most the capacity) are there. Raises RuntimeError if none
+        """Take in samples until `count` (at most the capacity) are there. Raises RuntimeError if none will
         come."""
         while self.filled < min(count, self.capacity):
             try:
-                self._take(*self._ready.get(timeout=_PATIENCE))
+                self._take(*self._ready.get(timeout=_LOOK_AFTER))
             except queue.Empty:
-                raise RuntimeError(f"no sample was made in {_PATIENCE:.0f} s") from None
+                if not any(worker.is_alive() for worker in self._workers):
+                    raise RuntimeError("every process that makes samples has died: see above why") from None
 
     def drain(self, samples: int) -> None:
         """Take in what is ready, without waiting; once the bank is full about `samples` at most, so that
