@@ -27,7 +27,12 @@ app = typer.Typer(
 _console = Console(stderr=True)
 
 Data = Annotated[Path, typer.Option(help="Folder with index.csv and the pictures it lists.")]
-Out = Annotated[Path, typer.Option(help="Folder for everything made; big (about 3 GB for 5,000 pictures).")]
+Out = Annotated[
+    Path,
+    typer.Option(
+        help="Folder for everything made; big (about 15 GB for 5,000 pictures and the rendered ones)."
+    ),
+]
 Quick = Annotated[bool, typer.Option("--quick", help="Every step once, tiny: to see that it runs.")]
 Threads = Annotated[int, typer.Option(help="CPU threads and worker processes.")]
 
