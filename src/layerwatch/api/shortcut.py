@@ -13,9 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from layerwatch.api.routes import BASE, process
+from layerwatch.api.routes import process
+from layerwatch.api.turnaway import ROUTE
 
-PREFIX = f"{BASE}/process/"
+PREFIX = ROUTE.removesuffix("{context_id}")
 
 Refuse = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -27,7 +28,7 @@ class Shortcut:
         self._app = app
         self._refuse = refuse
         self._kinds = kinds
-        self._route = Route(f"{PREFIX}{{context_id}}", process, methods=["POST"])
+        self._route = Route(ROUTE, process, methods=["POST"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context_id = _context_id(scope)

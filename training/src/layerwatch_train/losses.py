@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -37,11 +35,8 @@ def losses(out: Output, maps: Tensor, labels: Tensor, kinds: Tensor, view: Tenso
     return {"failure": failure, "map": place.mean(), "kinds": kind, "in_view": seen}
 
 
-def taught(out: Output, teachers: Sequence[Output]) -> Tensor:
-    """Cross-entropy with the teachers' mean probabilities of failure and of every map cell (Hinton et al.
-    2015)."""
-    failure = torch.stack([t.failure.sigmoid() for t in teachers]).mean(0)
-    cells = torch.stack([t.map.sigmoid() for t in teachers]).mean(0)
-    return F.binary_cross_entropy_with_logits(out.failure, failure) + F.binary_cross_entropy_with_logits(
-        out.map, cells
-    )
+def taught(out: Output, teacher: Output) -> Tensor:
+    """Cross-entropy with a teacher's probabilities of failure and of every map cell (Hinton et al. 2015)."""
+    return F.binary_cross_entropy_with_logits(
+        out.failure, teacher.failure.sigmoid()
+    ) + F.binary_cross_entropy_with_logits(out.map, teacher.map.sigmoid())

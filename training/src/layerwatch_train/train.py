@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from layerwatch_train.bank import Bank, on, pictures
+from layerwatch_train.images import resized
 from layerwatch_train.index import UNKNOWN
 from layerwatch_train.losses import losses, taught
 from layerwatch_train.mixing import cutmix, lit, mirrored
@@ -135,11 +135,11 @@ class Training:
                 loss = self.likeness(self.model, images)
             else:
                 out = Output(*(part.float() for part in self.model(images)))
-                answers = [teacher.answer(images)] if teacher is not None else []
                 parts = losses(out, maps, labels, kinds, view)
                 told = parts["failure"] + recipe.map_weight * parts["map"]
-                if answers:
-                    told = (1 - recipe.teaching) * told + recipe.teaching * taught(out, answers)
+                if teacher is not None:
+                    lesson = taught(out, teacher.answer(images))
+                    told = (1 - recipe.teaching) * told + recipe.teaching * lesson
                 loss = told + recipe.kinds_weight * parts["kinds"] + recipe.view_weight * parts["in_view"]
                 self.running.lerp_(torch.stack([p.detach() for p in parts.values()]), 0.05)
         self.optimizer.zero_grad(set_to_none=True)
@@ -278,11 +278,10 @@ def predict(
     pictures."""
     model = load(recipe.variant, weights, device)
     parts: dict[str, list[NDArray[np.float32]]] = {"failure": [], "kinds": [], "map": [], "in_view": []}
-    side = (recipe.size, recipe.size)
     with torch.inference_mode():
         for start in range(0, len(images), 64):
-            small = [cv2.resize(x, side, interpolation=cv2.INTER_AREA) for x in images[start : start + 64]]
-            x = pictures(torch.from_numpy(np.stack(small)).to(device))
+            part = np.arange(start, min(start + 64, len(images)))
+            x = pictures(torch.from_numpy(resized(images, part, recipe.size)).to(device))
             for name, value in model(x)._asdict().items():
                 parts[name].append(value.cpu().numpy())
     return {name: np.concatenate(values) for name, values in parts.items()}
