@@ -1,8 +1,9 @@
 """What each part of the recipe buys: the same short training with parts left out or added, judged on printers
 held out.
 
-Each line of `LADDER` is trained for `Plan.ablation_steps` on every fold of `Plan.ablation_folds`, from
-ImageNet's weights, and judged in float32: lines compare with one another, not with the shipped model.
+Each line of `LADDER` is trained for `Plan.ablation_steps` of `Plan.ablation_batch` samples on every fold of
+`Plan.ablation_folds`, from ImageNet's weights, and judged in float32: lines compare with one another, not
+with the shipped model, which is trained many times as long.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def jobs(runs: Runs) -> list[train.Job]:
     for fold in plan.ablation_folds:
         outside = held_out(pictures, folds, fold)
         for key, line in LADDER.items():
-            recipe = replace(plan.recipe, steps=plan.ablation_steps)
+            recipe = replace(plan.recipe, steps=plan.ablation_steps, batch=plan.ablation_batch)
             recipe = replace(recipe, **{k: v for k, v in line.recipe.items() if not _too_large(k, v, recipe)})  # type: ignore[arg-type]
             teacher = f"{line.teacher}-fold{fold}" if line.teacher else ""
             made.append(train.Job(f"{key}-fold{fold}", recipe, outside, teacher))

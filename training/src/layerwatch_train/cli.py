@@ -172,12 +172,23 @@ def evaluate(
 
 @app.command()
 def ablate(
-    data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2, minutes: Minutes = None
+    data: Data,
+    out: Out = Path("runs"),
+    quick: Quick = False,
+    threads: Threads = 2,
+    minutes: Minutes = None,
+    steps: Annotated[int | None, typer.Option(help="Of each training; 120 unless told.", min=1)] = None,
+    batch: Annotated[int | None, typer.Option(help="Samples a step; 32 unless told.", min=1)] = None,
 ) -> None:
     """What each part of the recipe buys: short trainings without it or with more, on two folds (hours)."""
     from layerwatch_train import ablation
 
-    _run(data, out, quick, threads, lambda runs: typer.echo(ablation.table(runs)), minutes)
+    def judge(runs: Runs) -> None:
+        told = {"ablation_steps": steps, "ablation_batch": batch}
+        plan = replace(runs.plan, **{name: value for name, value in told.items() if value is not None})
+        typer.echo(ablation.table(replace(runs, plan=plan)))
+
+    _run(data, out, quick, threads, judge, minutes)
 
 
 @app.command()

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from layerwatch_train.depthwise import depthwise
+
 KINDS = 8
 
 # (expansion, channels, repeats, stride, kernel) of each stage at width and depth 1.0
@@ -77,7 +79,10 @@ class Conv(nn.Module):
             x = F.pad(x, (self.before, self.after, self.before, self.after))
             padding = 0
         weight = self.weight * self.scale[:, None, None, None]
-        x = F.conv2d(x, weight, self.shift, self.stride, padding, 1, self.groups)
+        if self.groups > 1:
+            x = depthwise(x, weight, self.shift, self.stride, padding)
+        else:
+            x = F.conv2d(x, weight, self.shift, self.stride, padding)
         return F.relu6(x) if self.act else x
 
     def load(self, state: dict[str, Tensor], conv: str, norm: str) -> None:

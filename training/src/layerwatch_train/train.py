@@ -6,6 +6,7 @@ and draws its batches from what the rest of the bank shows.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -29,6 +30,9 @@ Weights = dict[str, Tensor]
 
 BEGIN_WITH = 2_000
 """Samples in the bank before the first step, so that the first batches are not all of the same few."""
+
+_WARM = 0.1
+"""Share of a training in which the learning rates rise."""
 
 _KEEP_EVERY = 300.0
 """Seconds between checkpoints."""
@@ -126,9 +130,8 @@ class Training:
         """One step. progress: 0..1 of the whole training."""
         recipe = self.job.recipe
         rng = np.random.default_rng([recipe.seed, self.step])
-        warm = min(1.0, (self.step + 1) / 100)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = rate * warm * (0.5 + 0.5 * float(np.cos(np.pi * min(progress, 1.0))))
+            group["lr"] = rate * _share_of_rate(progress, 1 / recipe.steps)
         images, maps, labels, kinds, view = self._batch(bank, rng)
         with torch.autocast(self.device.type, torch.bfloat16):
             if self.likeness is not None and progress < recipe.alone:
@@ -193,6 +196,12 @@ class Training:
             self.model.load_state_dict(kept["model"])
             self.optimizer.load_state_dict(kept["optimizer"])
             self.average, self.step = kept["average"], kept["step"]
+
+
+def _share_of_rate(progress: float, least: float) -> float:
+    """Up in a line, then down as a cosine. least: share to begin with, so that no step is lost."""
+    rise = min(1.0, max(progress, least) / _WARM)
+    return rise * (0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0)))
 
 
 def freeze(model: Detector, trained: str) -> None:
