@@ -35,19 +35,14 @@ class Line:
 _REAL = {"pasted": False, "rendered": False, "cutmix": 0.0}
 
 LADDER = {
-    "heads": Line("heads alone trained", {**_REAL, "trained": "heads", "boxes": False}),
-    "upper": Line(
-        "fine-tuned above stride 8, labels of whole pictures", {**_REAL, "trained": "upper", "boxes": False}
-    ),
+    "heads": Line("heads alone trained", {**_REAL, "heads_only": True, "boxes": False}),
     "labels": Line("fine-tuned whole, labels of whole pictures", {**_REAL, "boxes": False}),
     "boxes": Line("+ boxes", _REAL),
     "pasted": Line("+ cut-and-paste", {"rendered": False}),
     "recipe": Line("+ rendered prints: the recipe"),
     "seed": Line("the recipe, another seed", {"seed": 1}),
-    "upper-recipe": Line("the recipe, fine-tuned above stride 8 only", {"trained": "upper"}),
     "alone": Line("the recipe, a third of the steps before it without labels", {"alone": 0.33}),
     "small": Line("the recipe at 224 pixels", {"size": 224}),
-    "middle": Line("the recipe at 256 pixels", {"size": 256}),
     "lite2": Line("the recipe with the larger Lite2", {"variant": "lite2"}),
     "taught": Line("the recipe, taught by that Lite2", teacher="lite2"),
 }

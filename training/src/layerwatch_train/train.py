@@ -23,7 +23,7 @@ from layerwatch_train.images import resized
 from layerwatch_train.index import UNKNOWN
 from layerwatch_train.losses import losses, taught
 from layerwatch_train.mixing import cutmix, lit, mirrored
-from layerwatch_train.model import VARIANTS, Conv, Detector, Output
+from layerwatch_train.model import VARIANTS, Detector, Output
 from layerwatch_train.selfsupervised import Likeness
 
 Weights = dict[str, Tensor]
@@ -61,8 +61,8 @@ class Recipe:
     seed: int = 0
     boxes: bool = True
     """Whether the map learns where a failure is; else only that there is one."""
-    trained: str = "all"
-    """`all`, `upper` (above stride 8, no depthwise filters) or `heads`."""
+    heads_only: bool = False
+    """Leave the trunk as ImageNet gave it."""
     real: bool = True
     pasted: bool = True
     rendered: bool = True
@@ -93,7 +93,7 @@ class Training:
         model.trunk.load_imagenet(VARIANTS[recipe.variant])
         self.model = model.to(device=device, memory_format=torch.channels_last)
         self.average = {name: p.detach().clone() for name, p in self.model.state_dict().items()}
-        freeze(self.model, recipe.trained)
+        self.model.trunk.requires_grad_(not recipe.heads_only)
         lower = [*self.model.trunk.stem.parameters(), *self.model.trunk.lower.parameters()]
         upper = [*self.model.trunk.middle.parameters(), *self.model.trunk.upper.parameters()]
         groups = [
@@ -202,18 +202,6 @@ def _share_of_rate(progress: float, least: float) -> float:
     """Up in a line, then down as a cosine. least: share to begin with, so that no step is lost."""
     rise = min(1.0, max(progress, least) / _WARM)
     return rise * (0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0)))
-
-
-def freeze(model: Detector, trained: str) -> None:
-    """Leave as ImageNet gave it what `Recipe.trained` leaves out."""
-    if trained == "heads":
-        model.trunk.requires_grad_(False)
-    if trained == "upper":
-        model.trunk.stem.requires_grad_(False)
-        model.trunk.lower.requires_grad_(False)
-        for module in model.trunk.modules():
-            if isinstance(module, Conv) and module.groups > 1:
-                module.requires_grad_(False)
 
 
 def fit(
