@@ -42,7 +42,7 @@ class Plan:
     fine: int = 6_000
     """Room for fine pictures, which `python -m layerwatch_train.fine` makes."""
     folds: int = 5
-    bank: int = 12_000
+    bank: int = 4_000
     """Samples kept at once; on a GPU as many as fit."""
     ablation_steps: int = 120
     ablation_batch: int = 32
