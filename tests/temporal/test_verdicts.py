@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from layerwatch.temporal import Levels, false_alarm, resumed
+from layerwatch.temporal.alarm import Alarm, raised
 from layerwatch.vision import Condition
 from tests.temporal.frames import Camera, Watch
 
@@ -204,7 +205,23 @@ def test_after_a_lesson_a_new_failure_elsewhere_still_alarms(teach: object) -> N
     watch.state = teach(watch.state)
     camera.scenery = {(1, 1): 0.95}
     watch.see_all(camera.failing(at=((1, 1),)) for _ in range(40))
-    assert watch.until("pause", (camera.failing(at=((5, 5), (6, 5))) for _ in range(12))) <= 10
+    warned = watch.until("warning", (camera.failing(at=((5, 5), (6, 5))) for _ in range(12)))
+    paused = warned + watch.until("pause", (camera.failing(at=((5, 5), (6, 5))) for _ in range(20)))
+    assert (warned <= 6, paused <= 20) == (True, True), (warned, paused)  # patient: this scene fooled it once
+
+
+def test_a_picture_that_speaks_against_a_failure_takes_time_away() -> None:
+    alarm = Alarm(bad_seconds=60.0)
+    assert alarm.after(2, 2, 3.0, 20.0, nats=2.0, patience=1.0).bad_seconds == 80.0
+    assert alarm.after(2, 2, 3.0, 20.0, nats=-2.0, patience=1.0).bad_seconds == 40.0
+
+
+def test_a_scene_that_fools_the_detector_is_paused_later_but_warned_of_as_soon() -> None:
+    alarm = Alarm(bad_seconds=80.0)
+    usual = alarm.after(1, 1, 6.0, 20.0, nats=2.0, patience=1.0)
+    patient = alarm.after(1, 1, 6.0, 20.0, nats=2.0, patience=3.0)
+    assert usual.warned == patient.warned
+    assert raised(usual.paused, 3) and not raised(patient.paused, 3)
 
 
 def test_after_resuming_there_is_no_second_pause_for_the_same_thing() -> None:

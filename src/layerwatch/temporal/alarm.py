@@ -13,7 +13,8 @@ from layerwatch.temporal import constants as c
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """bad_seconds: leaky sum of seconds at quality 1-3.  good_seconds: seconds at good quality since.
+    """bad_seconds: seconds at quality 1-3, less those of pictures that spoke against a failure.
+    good_seconds: seconds at good quality since.
     warned, paused: one bit a level, level 1 the lowest."""
 
     bad_seconds: float = 0.0
@@ -21,10 +22,14 @@ class Alarm:
     warned: int = 0
     paused: int = 0
 
-    def after(self, last_quality: int, quality: int, log_odds: float, seconds: float, speaks: bool) -> Alarm:
+    def after(
+        self, last_quality: int, quality: int, log_odds: float, seconds: float, nats: float, patience: float
+    ) -> Alarm:
         """The flags after a frame of `quality`, `seconds` after the last one that counted.
 
-        speaks: whether this very frame speaks for a failure. One that looks well again raises no flag.
+        nats: how far this very frame speaks for a failure. One that looks well again raises no flag, and
+            one that speaks against a failure takes as much time away as it would have added.
+        patience: how many times as long as usual a pause takes, 1 or more.
         """
         credit = min(seconds, c.LONGEST_CREDIT)
         if quality > c.BAD_QUALITY:
@@ -32,15 +37,18 @@ class Alarm:
             if good >= c.CLEAR_SECONDS:
                 return Alarm(good_seconds=min(good, c.MOST_SECONDS))
             return Alarm(max(0.0, self.bad_seconds - credit), good, self.warned, self.paused)
-        bad = self.bad_seconds + (credit if last_quality <= c.BAD_QUALITY else 0.0)
-        bad = min(bad, c.MOST_SECONDS)
-        if not speaks:
+        bad = self.bad_seconds
+        if nats < 0:
+            bad = max(0.0, bad - credit)
+        elif last_quality <= c.BAD_QUALITY:
+            bad = min(bad + credit, c.MOST_SECONDS)
+        if nats <= c.RISE_NATS:
             return Alarm(bad, 0.0, self.warned, self.paused)
         return Alarm(
             bad,
             0.0,
             self.warned | _levels_due(bad, log_odds, c.WARNING_SECONDS),
-            self.paused | _levels_due(bad, log_odds, c.PAUSE_SECONDS),
+            self.paused | _levels_due(bad / patience, log_odds, c.PAUSE_SECONDS),
         )
 
 

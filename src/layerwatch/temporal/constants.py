@@ -81,7 +81,7 @@ UNREST_FROM = 0.5  # share of a new scene's change from which on the baseline be
 # --- time ---------------------------------------------------------------------------------------------------
 USUAL_INTERVAL = 20.0  # seconds; closer frames carry proportionally less evidence
 LONGEST_CREDIT = 45.0  # seconds of low quality that one interval may add
-MOST_SECONDS = 600.0  # of low or of good quality that are counted
+MOST_SECONDS = 1800.0  # of low or of good quality that are counted
 LONGEST_GAP = 900.0  # seconds; a longer silence counts as this long
 CLOCK_SET_BACK = 600.0  # a frame earlier than this is a clock set back, not a late frame
 
@@ -96,6 +96,7 @@ SURE_LOG_ODDS = 4.0
 UNSURE_LOG_ODDS = 0.6
 # Seconds of quality 1-3, for levels 1-5: when sure, and at the latest.
 WARNING_SECONDS: tuple[tuple[float, float], ...] = ((8, 16), (18, 28), (30, 40), (55, 85), (90, 150))
-PAUSE_SECONDS: tuple[tuple[float, float], ...] = ((30, 50), (45, 75), (60, 110), (95, 150), (150, 220))
+PAUSE_SECONDS: tuple[tuple[float, float], ...] = ((35, 60), (52, 90), (75, 140), (110, 180), (160, 240))
+FOOLED_PATIENCE = 3.0  # how many times as long a pause takes where the scene itself fools the detector
 CLEAR_SECONDS = 90.0  # seconds of better quality until a flag goes down
 CLEAR_QUALITY = 5

@@ -76,7 +76,8 @@ def step(
             quality_of(belief.score),
             belief.log_odds,
             passed,
-            failing > c.RISE_NATS,
+            failing,
+            1 + (c.FOOLED_PATIENCE - 1) * (1 - _telling(known)),
         ),
         seconds,
         _kinds(before.kinds, evidence.kinds),
@@ -92,13 +93,18 @@ def _nats(camera: CameraState, value: float, excess: float | None) -> tuple[floa
     that fools the detector) it tells nothing, and the places alone are heard.
     """
     whole = camera.picture.nats(value, c.GLOBAL_FAILING, c.MISS_RATE)
-    at, softness = c.SATURATED
-    telling = 0.5 - 0.5 * math.tanh((camera.picture.mean - at) / (2 * softness))
+    telling = _telling(camera)
     if excess is None:
         return telling * whole[0], telling * whole[1]
     local = camera.place.nats(excess, c.LOCAL_FAILING, c.PLACE_MISS_RATE)
     share = 1 / (1 + telling)
     return share * (telling * whole[0] + local[0]), share * (telling * whole[1] + local[1])
+
+
+def _telling(camera: CameraState) -> float:
+    """How much the picture's own score tells, 0..1: nothing where it is high in any case."""
+    at, softness = c.SATURATED
+    return 0.5 - 0.5 * math.tanh((camera.picture.mean - at) / (2 * softness))
 
 
 def _in_new_scene(camera: CameraState, value: float, seen: Logits | None, belief: Belief) -> CameraState:

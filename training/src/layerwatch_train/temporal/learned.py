@@ -160,7 +160,7 @@ class Learned:
             now = quality_of(round(100 * float(_sigmoid(np.array(value)))))
             gap = float(print_.seconds[i] - print_.seconds[i - 1]) if i else 0.0
             if print_.conditions[i] is Condition.OK:
-                alarm, last = alarm.after(last, now, float(value), gap, speaks=True), now
+                alarm, last = alarm.after(last, now, float(value), gap, nats=math.inf, patience=1.0), now
             warning[i], pause[i], quality[i] = alarm.warned >> 2 & 1, alarm.paused >> 2 & 1, last
         return Flags(warning, pause, quality)
 
