@@ -119,7 +119,8 @@ def evaluate_temporal(
             for one in rendered_prints(folder, model, lambda text: typer.echo(text, err=True))
         ]
         judge("Rendered prints through the real detector, at a client's pace", "rendered", seen)
-        found["rendered_by_failure"] = _tell_failures(seen, say)
+        found["rendered_by_failure"] = _tell_by(0, "what failed", seen, say)
+        found["rendered_by_size"] = _tell_by(1, "largest share of the picture", seen, say)
     say("\n### How hard the prints are to judge\n\n" + hardness_table(groups))
     if out is not None:
         out.write_text("\n".join(lines) + "\n")
@@ -186,10 +187,10 @@ def _tell_static(sequences: Sequence[Print], say: Say) -> list[dict[str, Any]]:
     return [asdict(one) for one in scenes]
 
 
-def _tell_failures(prints: Sequence[Print], say: Say) -> list[dict[str, Any]]:
-    """Rendered failures by what failed: the detector cannot see all of them."""
-    totals = by_tag(prints)
-    say("\n" + HEAD.format("what failed"))
+def _tell_by(tag: int, head: str, prints: Sequence[Print], say: Say) -> list[dict[str, Any]]:
+    """Rendered failures of one sort and another: the detector cannot see all of them."""
+    totals = by_tag(prints, tag)
+    say("\n" + HEAD.format(head))
     for name, total in totals:
         say(row(f"{name} ({total.failing})" if total.failing else name, total))
     return [figures(name, total) for name, total in totals]

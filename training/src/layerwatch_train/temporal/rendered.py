@@ -45,6 +45,9 @@ ELEVATED = 0.8
 """Logits above the median of the last pictures from which on the closer pace is kept, suspicious or not, so
 that another tuning of the temporal model finds the pictures that it would ask for."""
 
+SIZES = ((0.01, "under 1 %"), (0.03, "1 to 3 %"), (1.0, "over 3 %"))
+"""How large a failure becomes: the highest share of the picture that it covers, and its name."""
+
 VISIBLE = 0.002
 """Share of the picture that a failure must cover to count as begun: what cannot be seen cannot be caught."""
 
@@ -233,5 +236,12 @@ def _read(file: Path, seen: Path) -> Print:
             onset=float(seconds[begun[0]] - seconds[0]) if begun.size else None,
             well_until=float(seconds[first_failed[0]] - seconds[0]) if first_failed.size else None,
             kinds=looked["kinds"],
-            tags=(about["failure"] or "healthy", *about["events"]),
+            tags=(about["failure"] or "healthy", _size_of(looked["visible"][failed]), *about["events"]),
         )
+
+
+def _size_of(visible: NDArray[np.float64]) -> str:
+    """The name of the largest of these shares of the picture."""
+    if not visible.size:
+        return "healthy"
+    return next(name for share, name in SIZES if visible.max() <= share)

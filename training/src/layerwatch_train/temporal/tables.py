@@ -81,11 +81,13 @@ def compare(title: str, prints: Sequence[Print], contenders: Sequence[Contender]
     return made
 
 
-def by_tag(prints: Sequence[Print]) -> list[tuple[str, Tally]]:
-    """Ours at level 3 by the prints' first tag, which tells what failed."""
+def by_tag(prints: Sequence[Print], which: int) -> list[tuple[str, Tally]]:
+    """Ours at level 3 by one of the prints' tags: of rendered ones the first tells what failed, the second
+    how large it became.
+    """
     totals: dict[str, Tally] = {}
     for one in prints:
-        totals.setdefault(one.tags[0], Tally()).add(one, run_ours(one)[2])
+        totals.setdefault(one.tags[which], Tally()).add(one, run_ours(one)[2])
     return sorted(totals.items())
 
 
