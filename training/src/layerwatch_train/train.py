@@ -6,7 +6,9 @@ and draws its batches from what the rest of the bank shows.
 
 from __future__ import annotations
 
+import ctypes
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -36,6 +38,9 @@ _WARM = 0.1
 
 _KEEP_EVERY = 300.0
 """Seconds between checkpoints."""
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+"""What glibc's malloc.h calls M_TRIM_THRESHOLD (-1: never) and M_MMAP_MAX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +223,8 @@ def fit(
     time, however many steps were made: learning rates then fall with the time.
     """
     out.mkdir(parents=True, exist_ok=True)
+    if device.type == "cpu":
+        _keep_freed_memory()
     torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 3
     trainings = {job.name: Training(job, device) for job in jobs}
     for name, one in trainings.items():
@@ -253,6 +260,18 @@ def fit(
     for one in trainings.values():
         _keep(one, out)
     return {name: one.average for name, one in trainings.items()}
+
+
+def _keep_freed_memory() -> None:
+    """Have the C library keep what is freed, where it can be told to.
+
+    A step's activations are hundreds of megabytes; to get them from the kernel page by page and give them
+    back, step after step, takes as long as to learn from them.
+    """
+    tell = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if tell is not None:
+        tell(_MMAP_MAX, 0)
+        tell(_TRIM_THRESHOLD, -1)
 
 
 def _keep(one: Training, out: Path) -> None:
