@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
-import numpy as np
 import structlog
 from fastapi import FastAPI
-from PIL import Image
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -31,6 +28,7 @@ from layerwatch.billing import UsageRefused, count_inspection
 from layerwatch.billing.housekeeping import Housekeeper, keep_house_forever
 from layerwatch.billing.payments import payments_of
 from layerwatch.billing.terms import Terms
+from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
 from layerwatch.clock import Clock, SystemClock
 from layerwatch.config import Settings
 from layerwatch.console import status
@@ -50,19 +48,6 @@ from layerwatch.vision import Vision
 from layerwatch.vision.errors import VisionError
 
 log = structlog.get_logger(__name__)
-
-FIRST_GUESS = 20.0
-"""Inspections a second, until the calibration at the start: half of what one slow core does."""
-
-LATELY = 60.0
-"""Seconds. A process that follows another within them takes its measured capacity over: a start in mid-load
-would calibrate badly, and a second later. If the machine or the model changed with it, live corrections find
-out."""
-
-CALIBRATION_PICTURES = 24
-CALIBRATION_SECONDS = 1.0
-"""The calibration ends after so many pictures, or so long: a start should not be held up by it."""
-
 
 REFUSALS: tuple[type[Exception], ...] = (
     *(ApiError, CallerRefused, UsageRefused, ContextError),
@@ -102,7 +87,7 @@ def create_app(
             await asyncio.to_thread(make_room, parts.database, parts.clock.now())
         await parts.outage.catch_up()
         heart = _heart(parts, seat)
-        if not await _take_over(parts, heart):
+        if not await take_over(parts, heart):
             parts.capacity.calibrate(await calibrate(parts.vision))
         log.info("ready", model=parts.vision.model_version, capacity=round(parts.capacity.per_second, 1))
         with suppress(StorageError):
@@ -223,20 +208,6 @@ def _heart(parts: Parts, seat: str) -> Heart:
     )
 
 
-async def _take_over(parts: Parts, heart: Heart) -> bool:
-    """Go on where the process that ran here before ended: with its prints, and with its capacity if that was
-    measured lately. Whether it was."""
-    found = await heart.inherit()
-    if found is None:
-        return False
-    last, ago = found
-    parts.pacer.inherit(last.prints, last.capacity, ago * parts.settings.clock_speed, parts.clock.now())
-    if ago > LATELY:
-        return False
-    parts.capacity.calibrate(last.capacity)
-    return True
-
-
 def _housekeeper(parts: Parts) -> Housekeeper:
     settings = parts.settings
     return Housekeeper(
@@ -247,27 +218,6 @@ def _housekeeper(parts: Parts) -> Housekeeper:
         payments=payments_of(settings),
         base_url=settings.own_url,
     )
-
-
-async def calibrate(vision: Eye) -> float:
-    """Inspections a second that the detector does on this machine with several calls under way."""
-    picture = _noise()
-    with suppress(VisionError):
-        await vision.ainspect(picture)  # the first one warms up
-        done, began = 0, time.perf_counter()
-        while done < CALIBRATION_PICTURES and time.perf_counter() - began < CALIBRATION_SECONDS:
-            await asyncio.gather(*(vision.ainspect(picture) for _ in range(8)))
-            done += 8
-        return done / (time.perf_counter() - began)
-    return FIRST_GUESS
-
-
-def _noise() -> bytes:
-    """A 1280x720 JPEG with as much detail as a camera's."""
-    coarse = np.random.default_rng(0).integers(0, 256, (90, 160, 3), dtype=np.uint8)
-    out = io.BytesIO()
-    Image.fromarray(coarse).resize((1280, 720), Image.Resampling.BICUBIC).save(out, "JPEG", quality=85)
-    return out.getvalue()
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -63,7 +63,7 @@ def serving(**settings):
 def test_only_a_trusted_proxy_tells_where_a_call_comes_from(
     sqlite_url, tmp_path, monkeypatch, trusted, said, status
 ):
-    monkeypatch.setattr("layerwatch.app.CALIBRATION_SECONDS", 0.0)
+    monkeypatch.setattr("layerwatch.calibration.CALIBRATION_SECONDS", 0.0)
     with serving(data_dir=tmp_path, database=sqlite_url, trusted_proxies=trusted) as (url, key):
         headers = {"X-API-Key": key} | ({"X-Forwarded-For": said} if said else {})
         answer = httpx.post(f"{url}{BASE}/createcontext", headers=headers, trust_env=False, timeout=30)

@@ -25,7 +25,7 @@ WITHIN = 5.0
 @pytest.fixture
 def nodes(database_url, tmp_path, monkeypatch):
     """Two servers on one database, under one clock; each remembers keys for itself."""
-    monkeypatch.setattr("layerwatch.app.CALIBRATION_SECONDS", 0.0)
+    monkeypatch.setattr("layerwatch.calibration.CALIBRATION_SECONDS", 0.0)
     clock = ManualClock()
     with ExitStack() as stack:
         yield [

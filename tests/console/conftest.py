@@ -103,7 +103,9 @@ class _Outbox:
 def open_office(sqlite_url, tmp_path, monkeypatch):
     """Opens an office whose server has these settings, and closes it at the end of the test."""
     outbox = _Outbox()
-    monkeypatch.setattr("layerwatch.app.CALIBRATION_SECONDS", 0.0)  # how fast it judges does not matter here
+    monkeypatch.setattr(
+        "layerwatch.calibration.CALIBRATION_SECONDS", 0.0
+    )  # how fast it judges does not matter here
     monkeypatch.setattr(console_app, "mailer_for", lambda *_: outbox)
     with contextlib.ExitStack() as stack:
 

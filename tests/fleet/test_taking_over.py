@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import update
 
-from layerwatch.app import LATELY, create_app
+from layerwatch.app import create_app
+from layerwatch.calibration import LATELY
 from layerwatch.config import Settings, load
 from layerwatch.fleet.models import Node
 from layerwatch.parts import Parts
