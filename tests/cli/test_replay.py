@@ -62,6 +62,25 @@ def test_the_summary_says_when_it_first_warned_and_paused(failing_print: Path) -
     assert "s from the failure's onset" in result.stdout
 
 
+def test_a_simulated_print_tells_its_interval_and_onset_itself(failing_print: Path) -> None:
+    truth = [json.dumps({"second": 40.0 * n, "onset": 320.0}) for n in range(18)]
+    (failing_print / "truth.jsonl").write_text("\n".join(truth) + "\n")
+    result = run.invoke(app, ["replay", str(failing_print)])
+    assert "18 pictures over 0:11:20." in result.stdout
+    assert "s from the failure's onset" in result.stdout
+    assert "Skipped" not in result.stderr
+    told = lines(run.invoke(app, ["replay", str(failing_print), "--interval", "20", "--json"]).stdout)
+    assert told[1]["second"] == 20.0
+
+
+@pytest.mark.parametrize("truth", ["", "{", "[]", '{"second": null, "onset": 3}', '{"onset": 3}', "\xff"])
+def test_a_truth_that_cannot_be_read_is_no_truth(failing_print: Path, truth: str) -> None:
+    (failing_print / "truth.jsonl").write_text(truth, encoding="latin-1")
+    result = run.invoke(app, ["replay", str(failing_print), "--json"])
+    assert result.exit_code == 0, result.output
+    assert lines(result.stdout)[1]["second"] == 30.0
+
+
 def test_a_good_print_is_neither_warned_of_nor_paused(tmp_path: Path) -> None:
     for number in range(6):
         (tmp_path / f"{number}.jpg").write_bytes(picture(GOOD, seed=number))

@@ -56,8 +56,14 @@ def command(
         ),
     ],
     interval: Annotated[
-        float, typer.Option(min=0.1, max=3600.0, help="Seconds between two pictures.")
-    ] = INTERVAL,
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=3600.0,
+            help="Seconds between two pictures; 30, or what a simulated print's truth.jsonl says.",
+            show_default=False,
+        ),
+    ] = None,
     warning_level: Annotated[
         int, typer.Option(min=1, max=5, help="1 warns sooner, 5 only when more certain.")
     ] = 3,
@@ -99,7 +105,8 @@ def command(
         float | None,
         typer.Option(
             min=0,
-            help="Second at which the print is known to have failed; told in the summary, drawn in the plot.",
+            help="Second at which the print is known to have failed, told in the summary and drawn in the "
+            "plot; of a simulated print its truth.jsonl says it.",
             show_default=False,
         ),
     ] = None,
@@ -124,12 +131,13 @@ def command(
     """
     levels = Levels(warning=warning_level, pause=pause_level)
     try:
-        recording = open_recording(source, fps or 1 / interval)
+        recording = open_recording(source, fps or 1 / (interval or INTERVAL))
         vision = Vision.load(model)
     except CameraError as error:
         _fail(f"{error} {error.hint}".rstrip())
     except ModelError as error:
         _fail(str(error))
+    interval, onset = interval or recording.interval or INTERVAL, recording.onset if onset is None else onset
     if recording.skipped:
         _note(
             f"Skipped {len(recording.skipped)} files that are no JPEGs, like {recording.skipped[0]}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from layerwatch_sdk.cameras import CameraError, EndOfPictures, open_source
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif"}
+TRUTH = "truth.jsonl"
+"""What `layerwatch simulate` writes beside its pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,16 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """shots: in order.  count: how many, None if not known beforehand.  skipped: files passed over."""
+    """shots: in order.  count: how many, None if not known beforehand.  skipped: files passed over.
+
+    interval, onset: seconds between pictures, and the second at which the print failed; None if not known.
+    """
 
     shots: Iterator[Shot]
     count: int | None
     skipped: tuple[str, ...] = ()
+    interval: float | None = None
+    onset: float | None = None
 
 
 def open_recording(source: Path, fps: float) -> Recording:
@@ -44,8 +52,21 @@ def open_recording(source: Path, fps: float) -> Recording:
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     if not pictures:
         raise CameraError(f"{source} holds no JPEG files.", "Convert other pictures to .jpg first.")
-    skipped = tuple(path.name for path in files if path.suffix.lower() not in SUFFIXES)
-    return Recording(map(_read, pictures), len(pictures), skipped)
+    others = {path.name for path in files} - {path.name for path in pictures} - {TRUTH}
+    interval, onset = _truth(source / TRUTH)
+    return Recording(map(_read, pictures), len(pictures), tuple(sorted(others)), interval, onset)
+
+
+def _truth(path: Path) -> tuple[float | None, float | None]:
+    """`Recording.interval` and `onset` as `layerwatch simulate` wrote them; None for what is not there."""
+    try:
+        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()[:2]]
+        seconds = [float(line["second"]) for line in lines]
+        onset = lines[0]["onset"]
+        interval = seconds[1] - seconds[0] if len(seconds) > 1 else 0.0
+        return (interval if interval > 0 else None), (None if onset is None else float(onset) - seconds[0])
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None, None
 
 
 def _read(path: Path) -> Shot:
