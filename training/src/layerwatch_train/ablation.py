@@ -41,7 +41,6 @@ LADDER = {
     "pasted": Line("+ cut-and-paste", {"rendered": False}),
     "recipe": Line("+ rendered prints: the recipe"),
     "seed": Line("the recipe, another seed", {"seed": 1}),
-    "alone": Line("the recipe, a third of the steps before it without labels", {"alone": 0.33}),
     "small": Line("the recipe at 224 pixels", {"size": 224}),
     "lite2": Line("the recipe with the larger Lite2", {"variant": "lite2"}),
     "taught": Line("the recipe, taught by that Lite2", teacher="lite2"),

@@ -26,7 +26,6 @@ from layerwatch_train.index import UNKNOWN
 from layerwatch_train.losses import losses, taught
 from layerwatch_train.mixing import cutmix, lit, mirrored
 from layerwatch_train.model import VARIANTS, Detector, Output
-from layerwatch_train.selfsupervised import Likeness
 
 Weights = dict[str, Tensor]
 
@@ -72,8 +71,6 @@ class Recipe:
     pasted: bool = True
     rendered: bool = True
     """Which samples to learn from."""
-    alone: float = 0.0
-    """Share of the steps that come first and learn without labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +103,6 @@ class Training:
             {"params": [p for p in upper if p.requires_grad], "lr": recipe.trunk_rate},
             {"params": list(self.model.heads.parameters()), "lr": recipe.head_rate},
         ]
-        self.likeness = Likeness(self.model.trunk.channels[2]).to(device) if recipe.alone else None
-        if self.likeness is not None:
-            groups.append({"params": list(self.likeness.parameters()), "lr": 1e-3})
         groups = [group for group in groups if group["params"]]
         self.rates = [float(group["lr"]) for group in groups]  # type: ignore[arg-type]
         self.optimizer = torch.optim.AdamW(
@@ -139,17 +133,14 @@ class Training:
             group["lr"] = rate * _share_of_rate(progress, 1 / recipe.steps)
         images, maps, labels, kinds, view = self._batch(bank, rng)
         with torch.autocast(self.device.type, torch.bfloat16):
-            if self.likeness is not None and progress < recipe.alone:
-                loss = self.likeness(self.model, images)
-            else:
-                out = Output(*(part.float() for part in self.model(images)))
-                parts = losses(out, maps, labels, kinds, view)
-                told = parts["failure"] + recipe.map_weight * parts["map"]
-                if teacher is not None:
-                    lesson = taught(out, teacher.answer(images))
-                    told = (1 - recipe.teaching) * told + recipe.teaching * lesson
-                loss = told + recipe.kinds_weight * parts["kinds"] + recipe.view_weight * parts["in_view"]
-                self.running.lerp_(torch.stack([p.detach() for p in parts.values()]), 0.05)
+            out = Output(*(part.float() for part in self.model(images)))
+            parts = losses(out, maps, labels, kinds, view)
+            told = parts["failure"] + recipe.map_weight * parts["map"]
+            if teacher is not None:
+                lesson = taught(out, teacher.answer(images))
+                told = (1 - recipe.teaching) * told + recipe.teaching * lesson
+            loss = told + recipe.kinds_weight * parts["kinds"] + recipe.view_weight * parts["in_view"]
+            self.running.lerp_(torch.stack([p.detach() for p in parts.values()]), 0.05)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.parameters, 5.0)
