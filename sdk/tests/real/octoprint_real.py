@@ -179,7 +179,8 @@ async def failing(
         at = filmed.seconds
         filmed.moving = False
         plain = filmed.plain()
-        fell = next((t for t, quality, *_ in seen.looks if t > ONSET and quality <= 3), None)
+        better = max((t for t, quality, *_ in seen.looks if t < at and quality > 3), default=0.0)
+        fell = next((t for t, quality, *_ in seen.looks if t > better and quality <= 3), None)
         report.line(
             paused and await becomes(octo, "Paused"),
             f"OctoPrint is paused, {at - ONSET:.0f} s after the first strand, "
@@ -188,7 +189,7 @@ async def failing(
         report.line(paused and at - plain <= 120, "within 120 s of its being plain to see")
         report.line(
             fell is not None and at - fell <= 120,
-            f"within 120 s of quality 1-3 ({'never' if fell is None else f'{at - fell:.0f} s'})",
+            f"within 120 s of quality 1-3 that stays ({'never' if fell is None else f'{at - fell:.0f} s'})",
         )
         if not paused:
             await asyncio.to_thread(octo.cancel)
