@@ -177,7 +177,7 @@ class _AfterImport(importlib.abc.MetaPathFinder):
 
 
 def install() -> None:
-    """Begin to watch, once in a process (two would ask each other); what is imported already is wrapped now."""
+    """Begin to watch, once in a process (two would ask each other). What is imported is wrapped now."""
     if any(type(finder).__name__ == _AfterImport.__name__ for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, _AfterImport())
