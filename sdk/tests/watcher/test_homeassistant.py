@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Optional
 
 import aiomqtt
+import pytest
 from PIL import Image
 from sdk.tests.stand_ins.broker import Broker, brokering
 from sdk.tests.stand_ins.judge import PAUSE, inspection
@@ -37,11 +38,11 @@ class Watched:
         self.said.append((enabled, who))
 
 
-async def until(true: Callable[[], bool]) -> None:
+async def until(true: Callable[[], bool], every: float = 0.01) -> None:
     deadline = time.monotonic() + 5
     while not true():
         assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(every)
 
 
 async def test_a_printer_is_announced_shown_and_obeyed() -> None:
@@ -72,6 +73,20 @@ async def test_a_printer_is_announced_shown_and_obeyed() -> None:
         await until(lambda: broker.retained["layerwatch/status"] == b"online")
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_the_link_ends_in_whatever_turn_of_the_event_loop_it_is_told_to(turns: int) -> None:
+    broker = Broker("ha", "pw")
+    async with brokering(broker):
+        home = HomeAssistant("127.0.0.1", broker.port, user="ha", password="pw")
+        task = asyncio.ensure_future(home.run())
+        await until(lambda: "layerwatch/status" in broker.retained, 0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task}, timeout=5)
+        assert task.cancelled()
 
 
 class Failing(HomeAssistant):

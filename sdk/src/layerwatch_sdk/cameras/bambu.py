@@ -14,6 +14,7 @@ from typing import Optional
 
 from layerwatch_sdk.cameras.addresses import with_login
 from layerwatch_sdk.cameras.base import MAX_PICTURE_BYTES, CameraError, CameraSetupError, checked
+from layerwatch_sdk.waiting import within
 
 USER = "bblp"
 PORT = 6000
@@ -82,7 +83,7 @@ class BambuChamberCamera:
     async def snapshot(self) -> bytes:
         """The first whole frame. Raises CameraError."""
         try:
-            return await asyncio.wait_for(self._frame(), self._timeout)
+            return await within(self._frame(), self._timeout)
         except asyncio.TimeoutError:
             raise CameraError(
                 f"the camera of {self._host} gave no picture in {self._timeout:g} s",

@@ -15,6 +15,7 @@ from typing import Optional
 from layerwatch_sdk.cameras.addresses import redact
 from layerwatch_sdk.cameras.base import CameraError, CameraSetupError, EndOfPictures, checked
 from layerwatch_sdk.cameras.mjpeg import MjpegParser
+from layerwatch_sdk.waiting import within
 
 # A USB camera's first pictures are dark while its exposure settles; this one is used.
 _USB_SETTLED_FRAME = 8
@@ -69,7 +70,7 @@ class FfmpegCamera:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            out, said = await asyncio.wait_for(process.communicate(), self._timeout)
+            out, said = await within(process.communicate(), self._timeout)
         except asyncio.TimeoutError:
             raise CameraError(
                 f"{self.shown} gave no picture in {self._timeout:g} s",

@@ -28,6 +28,7 @@ from layerwatch_sdk.printers.base import (
 )
 from layerwatch_sdk.printers.http import mapping
 from layerwatch_sdk.printers.live import LiveLink
+from layerwatch_sdk.waiting import within
 
 PORT = 8883
 
@@ -169,7 +170,7 @@ class Bambu:
         self._confirmations[number] = waiting
         try:
             await self._publish({part: {"sequence_id": number, "command": command, **values}})
-            answer = await asyncio.wait_for(waiting, _CONFIRMED_WITHIN)
+            answer = await within(waiting, _CONFIRMED_WITHIN)
         except (asyncio.TimeoutError, aiomqtt.MqttError):
             raise PrinterError(f"the printer at {self._host} did not confirm {command}") from None
         except asyncio.CancelledError:

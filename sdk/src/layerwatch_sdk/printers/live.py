@@ -8,6 +8,7 @@ import logging
 from typing import Awaitable, Callable, Optional
 
 from layerwatch_sdk.printers.base import PrinterError, PrinterSetupError
+from layerwatch_sdk.waiting import within
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds before connecting again, doubled at every failure. Chosen, not tuned."""
@@ -42,7 +43,7 @@ class LiveLink:
             self._told = asyncio.Event()
             self._task = asyncio.get_running_loop().create_task(self._run())
         try:
-            await asyncio.wait_for(self._told.wait(), patience)
+            await within(self._told.wait(), patience)
         except asyncio.TimeoutError:
             raise PrinterError(
                 f"{self._name} does not answer", "see that it is switched on and in the same network"

@@ -21,6 +21,7 @@ from layerwatch_sdk.printers.base import PrinterError, PrinterSetupError, Printe
 from layerwatch_sdk.printers.http import mapping
 from layerwatch_sdk.printers.live import LiveLink
 from layerwatch_sdk.printers.moonraker import LOGIN_HINT, Moonraker, status_of
+from layerwatch_sdk.waiting import within
 
 # Durations and progress change four times a second; they are asked for, not subscribed to.
 _SUBSCRIBED: dict[str, Optional[list[str]]] = {
@@ -191,7 +192,7 @@ class MoonrakerSocket(Moonraker):
         try:
             call = {"jsonrpc": "2.0", "method": method, "params": params, "id": number}
             await connection.send(json.dumps(call))
-            return await asyncio.wait_for(answer, 10)
+            return await within(answer, 10)
         except (asyncio.TimeoutError, WebSocketException):
             raise PrinterError(f"Moonraker at {self.base} did not answer {method}") from None
         finally:

@@ -10,6 +10,7 @@ from typing import Optional
 
 from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.printers.base import HEATERS_OFF, Printer, PrinterError, PrinterStatus
+from layerwatch_sdk.waiting import within
 
 CONFIRM_SECONDS = 30.0
 """A pause must show in the printer's status by then. Klipper's PAUSE macro may park the head first."""
@@ -90,7 +91,7 @@ async def command(
     except OSError as error:
         raise ActionFailed(f"{arguments[0]} cannot be run: {error.strerror}") from None
     try:
-        _, said = await asyncio.wait_for(process.communicate(picture or b""), COMMAND_SECONDS)
+        _, said = await within(process.communicate(picture or b""), COMMAND_SECONDS)
     except asyncio.TimeoutError:
         raise ActionFailed(f"{arguments[0]} ran longer than {COMMAND_SECONDS:g} s and was ended") from None
     finally:

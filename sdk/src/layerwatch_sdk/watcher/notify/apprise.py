@@ -11,6 +11,7 @@ from typing import FrozenSet, Optional
 
 import apprise
 
+from layerwatch_sdk.waiting import within
 from layerwatch_sdk.watcher.notify.event import URGENT, USUAL, DeliveryError, Event, Kind
 
 SECONDS = 60.0
@@ -33,7 +34,7 @@ class AppriseChannel:
         """Deliver one event, with its picture where the channel carries pictures. Raises DeliveryError."""
         path = _written(event.picture) if self._picture and event.picture else None
         try:
-            sent = await asyncio.wait_for(
+            sent = await within(
                 self._apprise.async_notify(
                     body=event.text or event.title,
                     title=event.title if event.text else "",

@@ -16,6 +16,7 @@ from datetime import datetime, time, timedelta
 from typing import Awaitable, Callable, Deque, Optional
 
 from layerwatch_sdk.retry import jittered
+from layerwatch_sdk.waiting import within
 from layerwatch_sdk.watcher.notify.event import URGENT, Channel, DeliveryError, Event, Kind
 
 log = logging.getLogger("layerwatch_sdk.watcher")
@@ -196,7 +197,7 @@ class _Line:
     async def close(self, patience: float) -> None:
         if self._idle is not None:
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), patience)
+                await within(self._idle.wait(), patience)
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
