@@ -60,7 +60,7 @@ async def test_a_context_is_kept_before_its_first_picture_could_be_had(scene: Ma
     await s.die()
     s.camera.broken = None
     s.watch()
-    await s.run(90)  # what was left of the wait before the camera is asked again: 32 s at most
+    await s.run(90)  # the camera's backoff goes on where it was: a minute at most
     assert len(s.judge.opened) == 1 and s.judge.seen
 
 
