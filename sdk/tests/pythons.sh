@@ -32,7 +32,7 @@ for python in "$@"; do
     if [ ! -f "$environment/ready" ]; then
         "$python" -m venv --clear "$environment"
         "$environment/bin/python" -m pip install -q --disable-pip-version-check -e './sdk[watcher,images,video]' \
-            pytest pytest-asyncio pytest-timeout trustme starlette uvicorn
+            pytest pytest-asyncio pytest-timeout hypothesis trustme starlette uvicorn
         touch "$environment/ready"
     fi
     echo "The SDK on Python $version"
