@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import shutil
 from pathlib import Path
 from typing import Optional
@@ -21,6 +22,9 @@ from layerwatch_sdk.waiting import within
 _USB_SETTLED_FRAME = 8
 _JPEG_OUT = ["-q:v", "3", "-f", "image2pipe", "-c:v", "mjpeg", "-"]
 _CHUNK = 128 * 1024
+# Its lines begin with an address in memory, in which any three digits may stand.
+_REFUSED = re.compile(r"\b(?:failed:|error|returned) 401\b|\bunauthorized\b")
+_ABSENT = re.compile(r"\b(?:failed:|error|returned) 404\b|\b404 not found\b")
 
 
 def find_ffmpeg() -> str:
@@ -159,11 +163,11 @@ def usb_camera(device: str, *, size: str = "1280x720", timeout: float = 20.0) ->
 def _plain(said: bytes, shown: str) -> tuple[str, str]:
     """ffmpeg's complaint in plain words. Its own text may hold the address with its password: never shown."""
     text = said.decode("utf-8", "replace").lower()
-    if "401" in text or "unauthorized" in text:
+    if _REFUSED.search(text):
         return f"{shown} refuses the login", "check user and password"
     if "connection refused" in text:
         return f"nothing listens at {shown}", "check the port, and that the camera's stream is switched on"
-    if "404" in text:
+    if _ABSENT.search(text):
         return f"{shown} has no such stream", "check the path; the camera's manual names it"
     if "no route" in text or "timed out" in text or "unreachable" in text:
         return f"{shown} cannot be reached", "see that it is on and in the same network"
