@@ -20,17 +20,17 @@ async def within(awaited: Awaitable[T], seconds: Optional[float]) -> T:
     try:
         await asyncio.wait({task}, timeout=seconds)
     except asyncio.CancelledError:
-        await _ended(task)
+        await _end(task)
         raise
     if task.done():
         return task.result()
-    await _ended(task)
+    await _end(task)
     if task.cancelled():
         raise asyncio.TimeoutError
     return task.result()
 
 
-async def _ended(task: asyncio.Future[T]) -> None:
+async def _end(task: asyncio.Future[T]) -> None:
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():

@@ -52,6 +52,14 @@ async def eventually(printer: Printer, wanted: PrinterState) -> None:
         await asyncio.sleep(0.05)
 
 
+async def asked(peer: BambuPrinter) -> None:
+    """Wait until the printer was told to pause."""
+    deadline = time.monotonic() + 6
+    while not any(b'"pause"' in message for _, message in peer.broker.messages):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
 def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -148,6 +156,30 @@ async def test_a_bambu_that_refuses_commands_says_what_to_switch_on(tls: Any) ->
             await printer.pause()
         assert "developer mode" in caught.value.hint
         assert machine.state == "printing"
+        await printer.close()
+
+
+async def test_a_bambu_that_breaks_off_before_it_answers_is_said_to_have(tls: Any) -> None:
+    peer = BambuPrinter(Machine(state="printing", job=1), deaf=True)
+    async with bambu_printer(peer, tls.server) as port:
+        printer = Bambu("127.0.0.1", SERIAL, CODE, port=port)
+        pausing = asyncio.ensure_future(printer.pause())
+        await asked(peer)
+        peer.broker.drop_all()
+        with pytest.raises(PrinterError, match="broke the connection off"):
+            await asyncio.wait_for(pausing, 5)
+        await printer.close()
+
+
+async def test_who_is_told_to_end_while_a_bambu_is_silent_ends(tls: Any) -> None:
+    peer = BambuPrinter(Machine(state="printing", job=1), deaf=True)
+    async with bambu_printer(peer, tls.server) as port:
+        printer = Bambu("127.0.0.1", SERIAL, CODE, port=port)
+        pausing = asyncio.ensure_future(printer.pause())
+        await asked(peer)
+        pausing.cancel()
+        await asyncio.wait({pausing}, timeout=5)
+        assert pausing.cancelled()
         await printer.close()
 
 

@@ -32,12 +32,16 @@ class BambuPrinter:
 
     deltas: report changes only, as the P1 and A1 series do.
     locked: refuse commands, as firmware without developer mode does.
+    deaf: neither answer nor obey them.
     """
 
-    def __init__(self, machine: Machine, *, deltas: bool = True, locked: bool = False) -> None:
+    def __init__(
+        self, machine: Machine, *, deltas: bool = True, locked: bool = False, deaf: bool = False
+    ) -> None:
         self.machine = machine
         self.deltas = deltas
         self.locked = locked
+        self.deaf = deaf
         self.broker = Broker("bblp", CODE, self._told)
         self._last: dict[str, Any] = {}
         machine.changed = lambda: asyncio.ensure_future(self.report(full=not deltas))
@@ -74,6 +78,8 @@ class BambuPrinter:
             command = request["command"]
             if command == "pushall":
                 await self.report(full=True)
+                continue
+            if self.deaf:
                 continue
             result = {"result": "success"}
             if self.locked:

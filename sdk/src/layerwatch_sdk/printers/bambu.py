@@ -112,9 +112,7 @@ class Bambu:
             raise self._plain(error) from None
         finally:
             self._client = None
-            for waiting in self._confirmations.values():
-                waiting.cancel()
-            self._confirmations.clear()
+            self._link.broke_off(self._confirmations)
 
     def _plain(self, error: aiomqtt.MqttError) -> PrinterError:
         text = str(error).lower()
@@ -173,10 +171,6 @@ class Bambu:
             answer = await within(waiting, _CONFIRMED_WITHIN)
         except (asyncio.TimeoutError, aiomqtt.MqttError):
             raise PrinterError(f"the printer at {self._host} did not confirm {command}") from None
-        except asyncio.CancelledError:
-            if waiting.cancelled():
-                raise PrinterError(f"the printer at {self._host} broke the connection off") from None
-            raise
         finally:
             self._confirmations.pop(number, None)
         if str(answer.get("result")).lower() != "success":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import Awaitable, Callable, Optional
+from typing import Any, Awaitable, Callable, MutableMapping, Optional
 
 from layerwatch_sdk.printers.base import PrinterError, PrinterSetupError
 from layerwatch_sdk.waiting import within
@@ -50,6 +50,14 @@ class LiveLink:
             ) from None
         if self._trouble is not None:
             raise self._trouble
+
+    def broke_off(self, answers: MutableMapping[Any, asyncio.Future[Any]]) -> None:
+        """Tell whoever waits for one of these answers that none will come: they raise PrinterError."""
+        for answer in answers.values():
+            if not answer.done():
+                answer.set_exception(PrinterError(f"{self._name} broke the connection off"))
+                answer.exception()  # looked at, so that nobody is told of it
+        answers.clear()
 
     async def _run(self) -> None:
         while True:

@@ -103,11 +103,7 @@ class MoonrakerSocket(Moonraker):
             raise PrinterError(what, hint) from None
         finally:
             self._connection = None
-            for answer in self._answers.values():
-                if not answer.done():
-                    answer.set_exception(PrinterError(f"Moonraker at {self.base} broke the connection off"))
-                    answer.exception()
-            self._answers.clear()
+            self._link.broke_off(self._answers)
 
     async def _read(self, connection: ClientConnection) -> None:
         async for message in connection:
