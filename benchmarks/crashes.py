@@ -121,9 +121,9 @@ def serve(
 
     garbage.hold()
     from layerwatch.app import create_app
-    from layerwatch.log import configure
     from layerwatch.serving.server import serve as serve_app
     from layerwatch.serving.sockets import listen
+    from layerwatch.telemetry.logging import configure
 
     settings = load(
         data_dir=Path(folder),

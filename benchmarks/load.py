@@ -37,7 +37,7 @@ from uploads import Caller, Phase
 from vision import made_up_picture
 
 from layerwatch.contexts import ContextIds
-from layerwatch.secret import Secrets
+from layerwatch.core.secrets import Secrets
 from layerwatch.temporal import Levels
 from layerwatch.vision import Vision
 

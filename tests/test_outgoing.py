@@ -8,7 +8,7 @@ from typing import Any
 import httpcore
 import pytest
 
-from layerwatch.outgoing import AsyncCheckedBackend, CheckedBackend, NotAllowed, Reachable
+from layerwatch.core.egress import AsyncCheckedBackend, CheckedBackend, NotAllowed, Reachable
 
 PRIVATE = [
     "127.0.0.1",

@@ -16,26 +16,25 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from layerwatch import console, tracing
+from layerwatch import console
 from layerwatch.accounts import CallerRefused, KeyRing
 from layerwatch.accounts.mail import mailer_for
 from layerwatch.api import health, obico, openapi, routes
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
 from layerwatch.api.guard import Guard
-from layerwatch.api.metrics import Metrics
 from layerwatch.api.shortcut import Refuse, Shortcut
 from layerwatch.billing import UsageRefused, count_inspection
 from layerwatch.billing.housekeeping import Housekeeper, keep_house_forever
 from layerwatch.billing.payments import payments_of
 from layerwatch.billing.terms import Terms
 from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
-from layerwatch.clock import Clock, SystemClock
 from layerwatch.config import Settings
 from layerwatch.console import status
 from layerwatch.contexts import ContextError, ContextIds, Contexts
 from layerwatch.contexts.outage import Outage
 from layerwatch.contexts.spool import Spool
 from layerwatch.contexts.sweep import make_room, sweep_forever
+from layerwatch.core.clock import Clock, SystemClock
 from layerwatch.fleet import Admission, Bounds, Capacity, LiveLoad, Pacer, Throttled
 from layerwatch.fleet.diary import Diary
 from layerwatch.fleet.regions import Chooser
@@ -44,6 +43,8 @@ from layerwatch.improve import ExampleStore, ModelRegistry, RecentPictures
 from layerwatch.notify import Webhooks
 from layerwatch.parts import Colleagues, Eye, Parts
 from layerwatch.storage import Database, Reach, StorageError, StorageUnavailable
+from layerwatch.telemetry import tracing
+from layerwatch.telemetry.metrics import Metrics
 from layerwatch.vision import Vision
 from layerwatch.vision.errors import VisionError
 

@@ -26,9 +26,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from layerwatch.errors import UserError
-from layerwatch.outgoing import Reachable
-from layerwatch.secret import Secrets, read_or_create
+from layerwatch.core.egress import Reachable
+from layerwatch.core.errors import UserError
+from layerwatch.core.secrets import Secrets, read_or_create
 
 
 class ConfigError(UserError):

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Protocol
 
 from layerwatch.accounts import KeyRing
 from layerwatch.billing.terms import Terms
-from layerwatch.clock import Clock
 from layerwatch.config import Settings
 from layerwatch.contexts import ContextIds, Contexts
 from layerwatch.contexts.outage import Outage
+from layerwatch.core.clock import Clock
+from layerwatch.core.secrets import Secrets
 from layerwatch.fleet import Admission, Capacity, LiveLoad, Pacer
 from layerwatch.fleet.diary import Diary
 from layerwatch.fleet.regions import Chooser
 from layerwatch.improve import ExampleStore, RecentPictures
 from layerwatch.improve.recent import RecentPicture
-from layerwatch.secret import Secrets
 from layerwatch.storage import Database, Reach
 from layerwatch.vision.evidence import Evidence
 
 if TYPE_CHECKING:
-    from layerwatch.api.metrics import Metrics
+    from layerwatch.telemetry.metrics import Metrics
 
 
 class Colleagues(Protocol):

@@ -16,8 +16,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from layerwatch import log, tracing
 from layerwatch.config import Settings
+from layerwatch.telemetry import logging, tracing
 from layerwatch_sdk import Client
 from tests.support.prints import frame
 from tests.support.servers import Server, running
@@ -127,7 +127,7 @@ def test_log_lines_carry_the_traces_id(
     spans: InMemorySpanExporter, server_settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with running(server_settings.model_copy(update={"log_level": "info"})) as server:
-        log.configure("info", "json")
+        logging.configure("info", "json")
         server.create_context(server.new_key(), traceparent=PARENT)
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
     told = [line for line in lines if line["event"] == "request" and "createcontext" in line["path"]]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from layerwatch.api.metrics import Metrics, merge
 from layerwatch.config import Settings
 from layerwatch.improve.recent import RecentPicture, RecentPictures
 from layerwatch.serving.siblings import Siblings
 from layerwatch.serving.worker import Seat
+from layerwatch.telemetry.metrics import Metrics, merge
 from layerwatch.vision import Vision
 from tests.support.fake_detector import FakeDetector, picture
 

@@ -23,10 +23,10 @@ from layerwatch.api.routes import BASE
 from layerwatch.app import create_app
 from layerwatch.billing.models import UsageHour
 from layerwatch.config import Settings, load
-from layerwatch.log import configure
 from layerwatch.parts import Eye, Parts
 from layerwatch.serving.server import Server as HttpServer
 from layerwatch.serving.sockets import listen
+from layerwatch.telemetry.logging import configure
 from layerwatch.vision import Vision
 from tests.support.clocks import ManualClock
 from tests.support.fake_detector import FakeDetector, picture

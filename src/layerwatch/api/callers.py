@@ -7,9 +7,9 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from layerwatch import tracing
 from layerwatch.accounts import Caller
 from layerwatch.parts import Parts
+from layerwatch.telemetry import tracing
 
 
 async def authenticate(request: Request, parts: Parts, at: datetime) -> Caller:

@@ -12,7 +12,7 @@ import httpcore
 import httpx
 
 from layerwatch.api.upload import MAX_FILE
-from layerwatch.outgoing import AsyncCheckedBackend, NotAllowed, Reachable
+from layerwatch.core.egress import AsyncCheckedBackend, NotAllowed, Reachable
 
 SECONDS = 10.0
 """For all of it: the name, the connection, redirects and the picture."""

@@ -9,10 +9,10 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from layerwatch import tracing
 from layerwatch.api.errors import internal
-from layerwatch.api.metrics import Metrics
 from layerwatch.fleet.diary import Diary
+from layerwatch.telemetry import tracing
+from layerwatch.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 

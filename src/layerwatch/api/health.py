@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from layerwatch import __version__
-from layerwatch.api.metrics import merge
 from layerwatch.parts import Parts
 from layerwatch.storage import StorageUnavailable
+from layerwatch.telemetry.metrics import merge
 
 router = APIRouter(include_in_schema=False)
 

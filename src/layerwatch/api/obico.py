@@ -3,7 +3,7 @@
 Its form is public: `GET /p/?img=URL` answers `{"detections": [["failure", confidence, [x, y, w, h]], …]}`,
 the box's centre and size in pixels of the picture; `GET /hc/` answers `ok`. A bearer token is optional.
 One picture at a time, without a print's memory: no verdict, no pacing, no account, no bill. Off unless
-`obico_api` is set; what may be fetched stands in `layerwatch.outgoing`.
+`obico_api` is set; what may be fetched stands in `layerwatch.core.egress`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from layerwatch.api.fetch import Fetcher, FetchFailed
+from layerwatch.core.egress import Reachable
 from layerwatch.fleet import Throttled
-from layerwatch.outgoing import Reachable
 from layerwatch.parts import Parts
 from layerwatch.vision.errors import Busy, ImageDecodeError
 from layerwatch.vision.evidence import Condition, Evidence

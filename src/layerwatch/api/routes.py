@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from layerwatch import tracing
 from layerwatch.api import arguments, describe
 from layerwatch.api.callers import authenticate
 from layerwatch.api.dialects import render
@@ -27,6 +26,7 @@ from layerwatch.improve.recent import RecentPicture
 from layerwatch.improve.service import record
 from layerwatch.parts import Parts
 from layerwatch.storage import StorageUnavailable
+from layerwatch.telemetry import tracing
 from layerwatch.vision.errors import Busy
 
 BASE = "/api/gadget/v1"

@@ -26,7 +26,7 @@ from layerwatch.billing.periods import Month
 from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.billing.statement import statement
 from layerwatch.billing.terms import Terms
-from layerwatch.clock import Clock
+from layerwatch.core.clock import Clock
 from layerwatch.notify import Webhooks
 from layerwatch.storage import Database, StorageError
 

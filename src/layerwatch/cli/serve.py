@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from layerwatch.cli.typed import program
-from layerwatch.errors import UserError
+from layerwatch.core.errors import UserError
 
 if TYPE_CHECKING:
     from layerwatch.config import Settings
@@ -104,8 +104,8 @@ def run(
 
     garbage.hold()
     from layerwatch.app import create_app
-    from layerwatch.log import configure
     from layerwatch.serving.server import serve
+    from layerwatch.telemetry.logging import configure
 
     configure(settings.log_level, settings.log_format)
     with _said_in_one_line():
@@ -121,9 +121,9 @@ def run_workers(
     settings: Settings, listeners: list[socket.socket], *, as_json: bool = False, watch: Path | None = None
 ) -> int:
     """As `run`, by a process for each socket."""
-    from layerwatch.log import configure
     from layerwatch.serving.supervisor import Supervisor
     from layerwatch.storage import Database
+    from layerwatch.telemetry.logging import configure
 
     configure(settings.log_level, settings.log_format)
     with _said_in_one_line():

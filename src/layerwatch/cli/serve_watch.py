@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layerwatch.errors import UserError
+from layerwatch.core.errors import UserError
 
 if TYPE_CHECKING:
     from layerwatch.config import Settings

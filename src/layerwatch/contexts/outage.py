@@ -14,10 +14,10 @@ from contextlib import suppress
 import structlog
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from layerwatch.clock import Clock
 from layerwatch.contexts.replay import LateCharge, book, tidy
 from layerwatch.contexts.spool import Spool
 from layerwatch.contexts.unit import Unit
+from layerwatch.core.clock import Clock
 from layerwatch.storage import Reach, StorageError, StorageUnavailable
 
 log = structlog.get_logger(__name__)

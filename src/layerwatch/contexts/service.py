@@ -13,17 +13,18 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from layerwatch import temporal, tracing
+from layerwatch import temporal
 from layerwatch.accounts import Caller
-from layerwatch.clock import Clock
 from layerwatch.contexts import early, rows
 from layerwatch.contexts.answer import Answer, describe
 from layerwatch.contexts.ids import Context
 from layerwatch.contexts.memory import Memory
 from layerwatch.contexts.outage import Outage
 from layerwatch.contexts.unit import Unit
+from layerwatch.core.clock import Clock
 from layerwatch.fleet.pacing import Pacer
 from layerwatch.storage import Database, OutcomeUnknown, StorageUnavailable, Transaction
+from layerwatch.telemetry import tracing
 from layerwatch.temporal import PrintState, StateFormatError
 from layerwatch.vision.evidence import Evidence
 

@@ -16,9 +16,9 @@ import structlog
 from sqlalchemy import column, delete, select, table, tuple_
 from sqlalchemy.orm import Session
 
-from layerwatch.clock import Clock
 from layerwatch.contexts.ids import LIFETIME
 from layerwatch.contexts.replay import tidy
+from layerwatch.core.clock import Clock
 from layerwatch.storage import Database, StorageError, UtcTime, partitions
 
 log = structlog.get_logger(__name__)

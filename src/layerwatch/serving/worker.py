@@ -17,7 +17,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from layerwatch.config import Settings
-from layerwatch.errors import UserError
+from layerwatch.core.errors import UserError
 from layerwatch.serving import garbage
 from layerwatch.serving.siblings import Siblings
 
@@ -71,9 +71,9 @@ def work(
     """A worker's whole life, in a process of its own. It ends with the supervisor, however that ends."""
     garbage.hold()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us all; the supervisor says when to end
-    from layerwatch.log import configure
     from layerwatch.serving.server import serve
     from layerwatch.storage import StorageUnavailable
+    from layerwatch.telemetry.logging import configure
     from layerwatch.vision.errors import ModelError
 
     settings = Settings(**given)

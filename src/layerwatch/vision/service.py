@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from layerwatch import tracing
+from layerwatch.telemetry import tracing
 from layerwatch.vision.batching import Batcher, BatchReport, step_back
 from layerwatch.vision.boxes import find_boxes, heat_map
 from layerwatch.vision.condition import Measures, judge, measure

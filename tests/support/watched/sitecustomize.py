@@ -147,8 +147,8 @@ def _copy_logs(level: str) -> None:
 WATCHED = {
     "secrets": _tokens,
     "pydantic.types": _settings,
-    "layerwatch.secret": _installation,
-    "layerwatch.log": _log,
+    "layerwatch.core.secrets": _installation,
+    "layerwatch.telemetry.logging": _log,
     "layerwatch.accounts.keytext": _keys,
     "layerwatch.accounts.mail": _mail,
     "layerwatch.accounts.passwords": _passwords,

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from layerwatch import __version__
-from layerwatch.errors import UserError
+from layerwatch.core.errors import UserError
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
