@@ -33,7 +33,7 @@ from vision import made_up_picture
 from layerwatch import app as layerwatch_app
 from layerwatch.accounts import Caller, create_account, create_key
 from layerwatch.config import load
-from layerwatch.parts import Parts
+from layerwatch.services import Parts
 from layerwatch.storage import Database
 from layerwatch.telemetry.logging import configure
 from layerwatch.vision import Vision

@@ -41,7 +41,7 @@ from layerwatch.fleet.regions import Chooser
 from layerwatch.fleet.service import Heart, Numbers
 from layerwatch.improve import ExampleStore, ModelRegistry, RecentPictures
 from layerwatch.notify import Webhooks
-from layerwatch.parts import Colleagues, Eye, Parts
+from layerwatch.services import Colleagues, Eye, Parts
 from layerwatch.storage import Database, Reach, StorageError, StorageUnavailable
 from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics

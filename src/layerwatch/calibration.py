@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from layerwatch.fleet.service import Heart
-from layerwatch.parts import Eye, Parts
+from layerwatch.services import Eye, Parts
 from layerwatch.vision.errors import VisionError
 
 FIRST_GUESS = 20.0

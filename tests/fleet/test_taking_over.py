@@ -11,7 +11,7 @@ from layerwatch.app import create_app
 from layerwatch.calibration import LATELY
 from layerwatch.config import Settings, load
 from layerwatch.fleet.models import Node
-from layerwatch.parts import Parts
+from layerwatch.services import Parts
 from layerwatch.storage import Database
 from layerwatch.vision import Vision
 from tests.support.fake_detector import FakeDetector

@@ -23,7 +23,7 @@ from layerwatch.api.routes import BASE
 from layerwatch.app import create_app
 from layerwatch.billing.models import UsageHour
 from layerwatch.config import Settings, load
-from layerwatch.parts import Eye, Parts
+from layerwatch.services import Eye, Parts
 from layerwatch.serving.server import Server as HttpServer
 from layerwatch.serving.sockets import listen
 from layerwatch.telemetry.logging import configure

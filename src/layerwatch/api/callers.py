@@ -8,7 +8,7 @@ from datetime import datetime
 from starlette.requests import Request
 
 from layerwatch.accounts import Caller
-from layerwatch.parts import Parts
+from layerwatch.services import Parts
 from layerwatch.telemetry import tracing
 
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from layerwatch import __version__
-from layerwatch.parts import Parts
+from layerwatch.services import Parts
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry.metrics import merge
 

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from layerwatch.api.fetch import Fetcher, FetchFailed
 from layerwatch.core.egress import Reachable
 from layerwatch.fleet import Throttled
-from layerwatch.parts import Parts
+from layerwatch.services import Parts
 from layerwatch.vision.errors import Busy, ImageDecodeError
 from layerwatch.vision.evidence import Condition, Evidence
 from layerwatch.vision.jpeg_header import read_header

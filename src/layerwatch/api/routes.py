@@ -24,7 +24,7 @@ from layerwatch.contexts.service import TEACHERS
 from layerwatch.fleet import Throttled
 from layerwatch.improve.recent import RecentPicture
 from layerwatch.improve.service import record
-from layerwatch.parts import Parts
+from layerwatch.services import Parts
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing
 from layerwatch.vision.errors import Busy

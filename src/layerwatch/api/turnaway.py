@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from layerwatch.api import arguments
 from layerwatch.api.errors import ApiError, throttled
 from layerwatch.contexts import ContextLost
-from layerwatch.parts import Parts
+from layerwatch.services import Parts
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from layerwatch.console import pages
 from layerwatch.console.events import payment_events
 from layerwatch.console.render import static_file
 from layerwatch.console.web import BASE, HEADERS, Desk, error_page, routes
-from layerwatch.parts import Parts
+from layerwatch.services import Parts
 
 
 def install(app: Starlette, parts: Parts, mailer: Mailer | None = None) -> None:

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from layerwatch.console.render import render
 from layerwatch.console.web import HEADERS
 from layerwatch.fleet.status import Status, status
-from layerwatch.parts import Parts
+from layerwatch.services import Parts
 from layerwatch.storage import StorageError
 
 FRESH = 15.0

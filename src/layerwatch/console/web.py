@@ -36,7 +36,7 @@ from layerwatch.billing import BillingError
 from layerwatch.billing import NotFound as BillingNotFound
 from layerwatch.billing.payments import Payments
 from layerwatch.console.render import render
-from layerwatch.parts import Parts
+from layerwatch.services import Parts
 from layerwatch.storage import StorageUnavailable
 
 log = structlog.get_logger(__name__)
