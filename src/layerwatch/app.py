@@ -35,13 +35,13 @@ from layerwatch.contexts.outage import Outage
 from layerwatch.contexts.spool import Spool
 from layerwatch.contexts.sweep import make_room, sweep_forever
 from layerwatch.core.clock import Clock, SystemClock
-from layerwatch.fleet import Admission, Bounds, Capacity, LiveLoad, Pacer, Throttled
-from layerwatch.fleet.diary import Diary
-from layerwatch.fleet.regions import Chooser
-from layerwatch.fleet.service import Heart, Numbers
+from layerwatch.fleet.heartbeat import Heart, Numbers
+from layerwatch.fleet.region_router import Chooser
 from layerwatch.improve import ExampleStore, ModelRegistry, RecentPictures
 from layerwatch.notify import Webhooks
+from layerwatch.pacing import Admission, Bounds, Capacity, LiveLoad, Pacer, Throttled
 from layerwatch.services import Colleagues, Eye, Parts
+from layerwatch.status.uptime_recorder import Diary
 from layerwatch.storage import Database, Reach, StorageError, StorageUnavailable
 from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics

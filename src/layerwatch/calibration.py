@@ -10,7 +10,7 @@ from contextlib import suppress
 import numpy as np
 from PIL import Image
 
-from layerwatch.fleet.service import Heart
+from layerwatch.fleet.heartbeat import Heart
 from layerwatch.services import Eye, Parts
 from layerwatch.vision.errors import VisionError
 

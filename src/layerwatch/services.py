@@ -12,11 +12,11 @@ from layerwatch.contexts import ContextIds, Contexts
 from layerwatch.contexts.outage import Outage
 from layerwatch.core.clock import Clock
 from layerwatch.core.secrets import Secrets
-from layerwatch.fleet import Admission, Capacity, LiveLoad, Pacer
-from layerwatch.fleet.diary import Diary
-from layerwatch.fleet.regions import Chooser
+from layerwatch.fleet.region_router import Chooser
 from layerwatch.improve import ExampleStore, RecentPictures
 from layerwatch.improve.recent import RecentPicture
+from layerwatch.pacing import Admission, Capacity, LiveLoad, Pacer
+from layerwatch.status.uptime_recorder import Diary
 from layerwatch.storage import Database, Reach
 from layerwatch.vision.evidence import Evidence
 

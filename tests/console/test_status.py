@@ -9,7 +9,7 @@ import pytest
 
 from layerwatch.config import Settings
 from layerwatch.console import status as page
-from layerwatch.fleet.diary import Hour, add
+from layerwatch.status.uptime_recorder import Hour, add
 from layerwatch.storage import StorageUnavailable
 from tests.support.browser import text_of
 from tests.support.prints import frame

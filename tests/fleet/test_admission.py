@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from layerwatch.fleet import Admission, Capacity, Throttled
+from layerwatch.pacing import Admission, Capacity, Throttled
 
 
 def admission(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerwatch.fleet import Bounds, Capacity, LiveLoad, Pacer
-from layerwatch.fleet.load import Prints
-from layerwatch.fleet.pacing import TARGET_USE, stretch
+from layerwatch.pacing import Bounds, Capacity, LiveLoad, Pacer
+from layerwatch.pacing.call_schedule import Prints
+from layerwatch.pacing.pacer import TARGET_USE, stretch
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 BOUNDS = Bounds()

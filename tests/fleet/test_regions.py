@@ -11,11 +11,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from layerwatch.cli import app
-from layerwatch.fleet import Bounds, Capacity, LiveLoad, Pacer
-from layerwatch.fleet import service as fleet
-from layerwatch.fleet.load import Prints
+from layerwatch.fleet import heartbeat as fleet
 from layerwatch.fleet.models import Node
-from layerwatch.fleet.regions import Chooser, Region
+from layerwatch.fleet.region_router import Chooser, Region
+from layerwatch.pacing import Bounds, Capacity, LiveLoad, Pacer
+from layerwatch.pacing.call_schedule import Prints
 from layerwatch.storage import Database
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from layerwatch.fleet.diary import Diary, Hour, add
-from layerwatch.fleet.models import Node, StatusHour
-from layerwatch.fleet.service import forget
-from layerwatch.fleet.status import RegionStatus, Status, status
+from layerwatch.fleet.heartbeat import forget
+from layerwatch.fleet.models import Node
+from layerwatch.status.models import StatusHour
+from layerwatch.status.report import RegionStatus, Status, status
+from layerwatch.status.uptime_recorder import Diary, Hour, add
 from layerwatch.storage import Database
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from layerwatch.api.errors import internal
-from layerwatch.fleet.diary import Diary
+from layerwatch.status.uptime_recorder import Diary
 from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics
 

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 
 from layerwatch.api.fetch import Fetcher, FetchFailed
 from layerwatch.core.egress import Reachable
-from layerwatch.fleet import Throttled
+from layerwatch.pacing import Throttled
 from layerwatch.services import Parts
 from layerwatch.vision.errors import Busy, ImageDecodeError
 from layerwatch.vision.evidence import Condition, Evidence

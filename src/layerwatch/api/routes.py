@@ -21,9 +21,9 @@ from layerwatch.api.upload import Patience, Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.contexts import Answer, Call
 from layerwatch.contexts.service import TEACHERS
-from layerwatch.fleet import Throttled
 from layerwatch.improve.recent import RecentPicture
 from layerwatch.improve.service import record
+from layerwatch.pacing import Throttled
 from layerwatch.services import Parts
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing

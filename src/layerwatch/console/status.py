@@ -20,8 +20,8 @@ from starlette.responses import Response
 
 from layerwatch.console.render import render
 from layerwatch.console.web import HEADERS
-from layerwatch.fleet.status import Status, status
 from layerwatch.services import Parts
+from layerwatch.status.report import Status, status
 from layerwatch.storage import StorageError
 
 FRESH = 15.0

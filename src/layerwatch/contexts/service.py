@@ -22,7 +22,7 @@ from layerwatch.contexts.memory import Memory
 from layerwatch.contexts.outage import Outage
 from layerwatch.contexts.unit import Unit
 from layerwatch.core.clock import Clock
-from layerwatch.fleet.pacing import Pacer
+from layerwatch.pacing.pacer import Pacer
 from layerwatch.storage import Database, OutcomeUnknown, StorageUnavailable, Transaction
 from layerwatch.telemetry import tracing
 from layerwatch.temporal import PrintState, StateFormatError

@@ -18,12 +18,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from layerwatch.fleet.admission import Admission
-from layerwatch.fleet.capacity import Capacity
-from layerwatch.fleet.errors import Throttled
-from layerwatch.fleet.load import LiveLoad
-from layerwatch.fleet.pacing import Bounds, Pacer
-from layerwatch.fleet.regions import Chooser, Region
+from layerwatch.fleet.region_router import Chooser, Region
+from layerwatch.pacing.admission import Admission
+from layerwatch.pacing.call_schedule import LiveLoad
+from layerwatch.pacing.capacity import Capacity
+from layerwatch.pacing.errors import Throttled
+from layerwatch.pacing.pacer import Bounds, Pacer
 
 HEARTBEAT = 5
 """Seconds between what regions tell each other."""

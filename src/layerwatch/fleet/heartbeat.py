@@ -12,9 +12,10 @@ import structlog
 from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from layerwatch.fleet.load import Prints
-from layerwatch.fleet.models import Draining, Node, StatusHour
-from layerwatch.fleet.regions import Chooser, Region
+from layerwatch.fleet.models import Draining, Node
+from layerwatch.fleet.region_router import Chooser, Region
+from layerwatch.pacing.call_schedule import Prints
+from layerwatch.status.models import StatusHour
 from layerwatch.storage import Reach, StorageError
 
 log = structlog.get_logger(__name__)

@@ -9,10 +9,10 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.fleet.diary import KEPT, LIMITS_MS, TIMES
-from layerwatch.fleet.load import Prints
-from layerwatch.fleet.models import StatusHour
-from layerwatch.fleet.service import regions
+from layerwatch.fleet.heartbeat import regions
+from layerwatch.pacing.call_schedule import Prints
+from layerwatch.status.models import StatusHour
+from layerwatch.status.uptime_recorder import KEPT, LIMITS_MS, TIMES
 
 WRITTEN_AFTER = timedelta(minutes=3)
 """By then every node that lives has written a minute down: it writes once a minute and may be late."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from layerwatch.fleet.load import Prints
-from layerwatch.fleet.pacing import TARGET_USE, Bounds
+from layerwatch.pacing.call_schedule import Prints
+from layerwatch.pacing.pacer import TARGET_USE, Bounds
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from layerwatch.fleet.capacity import Capacity
-from layerwatch.fleet.errors import Throttled
+from layerwatch.pacing.capacity import Capacity
+from layerwatch.pacing.errors import Throttled
 
 
 class Admission:

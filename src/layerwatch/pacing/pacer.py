@@ -20,8 +20,8 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from layerwatch.fleet.capacity import Capacity
-from layerwatch.fleet.load import LiveLoad, Prints
+from layerwatch.pacing.call_schedule import LiveLoad, Prints
+from layerwatch.pacing.capacity import Capacity
 
 TARGET_USE = 0.75
 """Share of the capacity that pacing plans for. The rest takes up first calls, retries and lateness; at 0.75

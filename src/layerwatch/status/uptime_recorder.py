@@ -19,7 +19,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from layerwatch.fleet.models import StatusHour
+from layerwatch.status.models import StatusHour
 from layerwatch.storage import Reach, StorageError
 
 log = structlog.get_logger(__name__)
