@@ -35,10 +35,11 @@ from PIL import Image
 from sqlalchemy import func, make_url, select
 from wires import Wire
 
-from layerwatch.accounts import create_account, create_key
 from layerwatch.billing.models import UsageHour
 from layerwatch.config import load
 from layerwatch.contexts.models import AnswerRow, ContextRow
+from layerwatch.identity import create_account
+from layerwatch.keys import create_key
 from layerwatch.storage import Database
 from layerwatch.vision import KINDS, Picture, RawDetection, Vision
 

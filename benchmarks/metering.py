@@ -31,8 +31,9 @@ from rich.table import Table
 from vision import made_up_picture
 
 from layerwatch import app as layerwatch_app
-from layerwatch.accounts import Caller, create_account, create_key
 from layerwatch.config import load
+from layerwatch.identity import create_account
+from layerwatch.keys import Caller, create_key
 from layerwatch.services import Parts
 from layerwatch.storage import Database
 from layerwatch.telemetry.logging import configure

@@ -15,8 +15,8 @@ import structlog
 from pydantic import SecretStr
 from layerwatch.telemetry.logging import configure
 from layerwatch.accounts import passwords
-from layerwatch.accounts.keytext import new_key_text
-from layerwatch.accounts.mail import SmtpMailer
+from layerwatch.keys.key_format import new_key_text
+from layerwatch.notify.mail import SmtpMailer
 from layerwatch.core.secrets import Secrets
 
 configure("error", "json")

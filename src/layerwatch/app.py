@@ -17,8 +17,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from layerwatch import console
-from layerwatch.accounts import CallerRefused, KeyRing
-from layerwatch.accounts.mail import mailer_for
 from layerwatch.api import health, obico, openapi, routes
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
 from layerwatch.api.guard import Guard
@@ -38,7 +36,9 @@ from layerwatch.core.clock import Clock, SystemClock
 from layerwatch.fleet.heartbeat import Heart, Numbers
 from layerwatch.fleet.region_router import Chooser
 from layerwatch.improve import ExampleStore, ModelRegistry, RecentPictures
+from layerwatch.keys import CallerRefused, KeyAuthenticator
 from layerwatch.notify import Webhooks
+from layerwatch.notify.mail import mailer_for
 from layerwatch.pacing import Admission, Bounds, Capacity, LiveLoad, Pacer, Throttled
 from layerwatch.services import Colleagues, Eye, Parts
 from layerwatch.status.uptime_recorder import Diary
@@ -176,7 +176,7 @@ def build(
         database=database,
         reach=reach,
         outage=outage,
-        keyring=KeyRing(database, secrets.api_keys),
+        keyring=KeyAuthenticator(database, secrets.api_keys),
         ids=ContextIds(secrets.context_ids),
         contexts=Contexts(outage, pacer, partial(count_inspection, books=terms.books), clock),
         vision=vision(metrics) if callable(vision) else vision or _load_vision(settings, metrics),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from layerwatch.accounts import KeyRing
 from layerwatch.billing.terms import Terms
 from layerwatch.config import Settings
 from layerwatch.contexts import ContextIds, Contexts
@@ -15,6 +14,7 @@ from layerwatch.core.secrets import Secrets
 from layerwatch.fleet.region_router import Chooser
 from layerwatch.improve import ExampleStore, RecentPictures
 from layerwatch.improve.recent import RecentPicture
+from layerwatch.keys import KeyAuthenticator
 from layerwatch.pacing import Admission, Capacity, LiveLoad, Pacer
 from layerwatch.status.uptime_recorder import Diary
 from layerwatch.storage import Database, Reach
@@ -61,7 +61,7 @@ class Parts:
     database: Database
     reach: Reach
     outage: Outage
-    keyring: KeyRing
+    keyring: KeyAuthenticator
     ids: ContextIds
     contexts: Contexts
     vision: Eye

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import pytest
 from typer.testing import CliRunner
 
-from layerwatch.accounts import KeyDisabled, KeyRing
-from layerwatch.accounts.models import Account
 from layerwatch.billing.models import UsageHour
 from layerwatch.billing.periods import hour_of
 from layerwatch.cli import app
 from layerwatch.config import load
+from layerwatch.identity.models import Account
+from layerwatch.keys import KeyAuthenticator, KeyDisabled
 from layerwatch.storage import Database
 
 
@@ -36,7 +36,7 @@ def authenticate(tmp_path, key):
     settings = load(data_dir=tmp_path / "data")
     database = Database(settings.database_url)
     try:
-        return KeyRing(database, settings.secrets().api_keys).authenticate(key, datetime.now(UTC))
+        return KeyAuthenticator(database, settings.secrets().api_keys).authenticate(key, datetime.now(UTC))
     finally:
         database.close()
 

@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from layerwatch.accounts import InvalidKey, KeyDisabled, KeyRing, KeyUnavailable, disable_key
-from layerwatch.accounts.keyring import FRESH, OUTAGE, RETRY
-from layerwatch.accounts.keytext import new_key_text
-from layerwatch.accounts.models import Account, ApiKey
+from layerwatch.identity.models import Account
+from layerwatch.keys import InvalidKey, KeyAuthenticator, KeyDisabled, KeyUnavailable, disable_key
+from layerwatch.keys.authenticator import FRESH, OUTAGE, RETRY
+from layerwatch.keys.key_format import new_key_text
+from layerwatch.keys.models import ApiKey
 from layerwatch.storage import StorageUnavailable
 from tests.support.accounts import NOON, PEPPER, make_key
 
@@ -32,7 +33,7 @@ class Outage:
 
 def test_a_key_leads_to_its_account(database):
     text, account, key = make_key(database, dialect=2)
-    caller = KeyRing(database, PEPPER).authenticate(text, NOON)
+    caller = KeyAuthenticator(database, PEPPER).authenticate(text, NOON)
     assert (caller.account_id, caller.key_id, caller.dialect, caller.test) == (account, key, 2, False)
     assert text.startswith(caller.prefix) and len(caller.prefix) < 10
 
@@ -50,13 +51,13 @@ def test_a_key_leads_to_its_account(database):
 )
 def test_a_missing_mistyped_or_unknown_key_is_invalid(sqlite_database, text):
     with pytest.raises(InvalidKey):
-        KeyRing(sqlite_database, PEPPER).authenticate(text, NOON)
+        KeyAuthenticator(sqlite_database, PEPPER).authenticate(text, NOON)
 
 
 def test_a_key_made_under_another_secret_is_unknown(sqlite_database):
     text, _, _ = make_key(sqlite_database)
     with pytest.raises(InvalidKey):
-        KeyRing(sqlite_database, b"another secret of 16+ bytes").authenticate(text, NOON)
+        KeyAuthenticator(sqlite_database, b"another secret of 16+ bytes").authenticate(text, NOON)
 
 
 def test_the_text_of_a_key_is_not_in_the_database(sqlite_database, tmp_path):
@@ -69,7 +70,7 @@ def test_the_text_of_a_key_is_not_in_the_database(sqlite_database, tmp_path):
 
 def test_disabling_reaches_other_nodes_within_five_seconds(database):
     text, account, key = make_key(database)
-    other_node = KeyRing(database, PEPPER)
+    other_node = KeyAuthenticator(database, PEPPER)
     other_node.authenticate(text, NOON)
     with database.begin() as session:
         disable_key(session, account, key, NOON)
@@ -79,7 +80,7 @@ def test_disabling_reaches_other_nodes_within_five_seconds(database):
 
 def test_a_payment_block_comes_and_goes_within_five_seconds(sqlite_database):
     text, account, _ = make_key(sqlite_database)
-    node = KeyRing(sqlite_database, PEPPER)
+    node = KeyAuthenticator(sqlite_database, PEPPER)
     now = NOON
     for blocked in (False, True, False):
         with sqlite_database.begin() as session:
@@ -91,7 +92,7 @@ def test_a_payment_block_comes_and_goes_within_five_seconds(sqlite_database):
 def test_a_key_is_read_again_only_after_a_while(sqlite_database):
     text, _, _ = make_key(sqlite_database)
     database = Outage(sqlite_database)
-    node = KeyRing(database, PEPPER)
+    node = KeyAuthenticator(database, PEPPER)
     for _ in range(100):
         node.authenticate(text, NOON)
     assert database.asked == 1
@@ -102,7 +103,7 @@ def test_a_key_is_read_again_only_after_a_while(sqlite_database):
 def test_a_key_already_seen_outlives_an_outage_for_a_bounded_time(sqlite_database):
     text, _, _ = make_key(sqlite_database)
     database = Outage(sqlite_database)
-    node = KeyRing(database, PEPPER)
+    node = KeyAuthenticator(database, PEPPER)
     node.authenticate(text, NOON)
     database.down = True
     node.authenticate(text, NOON + OUTAGE)
@@ -113,7 +114,7 @@ def test_a_key_already_seen_outlives_an_outage_for_a_bounded_time(sqlite_databas
 def test_an_outage_never_makes_a_key_look_bad(sqlite_database):
     text, _account, key = make_key(sqlite_database)
     database = Outage(sqlite_database)
-    node = KeyRing(database, PEPPER)
+    node = KeyAuthenticator(database, PEPPER)
     database.down = True
     with pytest.raises(KeyUnavailable):
         node.authenticate(text, NOON)
@@ -126,7 +127,7 @@ def test_a_key_seen_disabled_stays_disabled_during_an_outage(sqlite_database):
     with sqlite_database.begin() as session:
         disable_key(session, account, key, NOON)
     database = Outage(sqlite_database)
-    node = KeyRing(database, PEPPER)
+    node = KeyAuthenticator(database, PEPPER)
     with pytest.raises(KeyDisabled):
         node.authenticate(text, NOON)
     database.down = True
@@ -137,7 +138,7 @@ def test_a_key_seen_disabled_stays_disabled_during_an_outage(sqlite_database):
 def test_during_an_outage_calls_do_not_each_wait_for_the_database(sqlite_database):
     text, _, _ = make_key(sqlite_database)
     database = Outage(sqlite_database)
-    node = KeyRing(database, PEPPER)
+    node = KeyAuthenticator(database, PEPPER)
     node.authenticate(text, NOON)
     database.down = True
     later = NOON + timedelta(minutes=1)
@@ -149,7 +150,7 @@ def test_during_an_outage_calls_do_not_each_wait_for_the_database(sqlite_databas
 def test_a_clock_set_back_only_means_reading_again(sqlite_database):
     text, _, _ = make_key(sqlite_database)
     database = Outage(sqlite_database)
-    node = KeyRing(database, PEPPER)
+    node = KeyAuthenticator(database, PEPPER)
     node.authenticate(text, NOON)
     node.authenticate(text, NOON - timedelta(days=1))
     assert database.asked == 2
@@ -172,7 +173,7 @@ def test_a_clock_set_back_only_means_reading_again(sqlite_database):
 )
 def test_a_key_works_only_from_its_addresses(sqlite_database, addresses, ip, allowed):
     text, _, _ = make_key(sqlite_database, addresses=addresses)
-    node = KeyRing(sqlite_database, PEPPER)
+    node = KeyAuthenticator(sqlite_database, PEPPER)
     if allowed:
         node.authenticate(text, NOON, ip)
         assert node.cached(text, NOON, ip) is not None
@@ -184,7 +185,7 @@ def test_a_key_works_only_from_its_addresses(sqlite_database, addresses, ip, all
 
 def test_from_memory_alone_only_a_fresh_good_key_is_known(sqlite_database):
     text, _account, _key = make_key(sqlite_database)
-    node = KeyRing(sqlite_database, PEPPER)
+    node = KeyAuthenticator(sqlite_database, PEPPER)
     assert node.cached(text, NOON) is None
     caller = node.authenticate(text, NOON)
     assert node.cached(text, NOON + FRESH) == caller
@@ -203,8 +204,8 @@ def test_the_comparison_is_by_keyed_hash_in_constant_time(sqlite_database, monke
         compared.append((a, b))
         return true_compare(a, b)
 
-    monkeypatch.setattr("layerwatch.accounts.keyring.hmac.compare_digest", watch)
-    KeyRing(sqlite_database, PEPPER).authenticate(text, NOON)
+    monkeypatch.setattr("layerwatch.keys.authenticator.hmac.compare_digest", watch)
+    KeyAuthenticator(sqlite_database, PEPPER).authenticate(text, NOON)
     with sqlite_database.read() as session:
         stored = session.scalars(select(ApiKey.digest)).one()
     assert (stored, stored) in compared
@@ -213,7 +214,7 @@ def test_the_comparison_is_by_keyed_hash_in_constant_time(sqlite_database, monke
 
 def test_no_error_or_log_line_holds_the_key(sqlite_database, caplog):
     text, account, key = make_key(sqlite_database)
-    node = KeyRing(sqlite_database, PEPPER)
+    node = KeyAuthenticator(sqlite_database, PEPPER)
     messages = []
     with caplog.at_level(logging.DEBUG):
         node.authenticate(text, NOON)

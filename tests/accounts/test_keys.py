@@ -2,16 +2,9 @@
 
 import pytest
 
-from layerwatch.accounts import (
-    BadInput,
-    NotFound,
-    create_account,
-    create_key,
-    disable_key,
-    find_key,
-    list_keys,
-)
-from layerwatch.accounts.service import find_account, local_account
+from layerwatch.identity import BadInput, NotFound, create_account
+from layerwatch.identity.service import find_account, local_account
+from layerwatch.keys import create_key, disable_key, find_key, list_keys
 from tests.support.accounts import NOON, PEPPER, make_key
 
 

@@ -4,7 +4,7 @@ import string
 
 import pytest
 
-from layerwatch.accounts.keytext import ALPHABET, RANDOM_CHARACTERS, digest, is_well_formed, new_key_text
+from layerwatch.keys.key_format import ALPHABET, RANDOM_CHARACTERS, digest, is_well_formed, new_key_text
 
 
 @pytest.mark.parametrize(("test", "prefix"), [(False, "prod_"), (True, "test_")])

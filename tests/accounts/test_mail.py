@@ -9,7 +9,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
 from trustme import CA
 
-from layerwatch.accounts.mail import ConsoleMailer, Mail, MailError, SmtpMailer, mailer_for
+from layerwatch.notify.mail import ConsoleMailer, Mail, MailError, SmtpMailer, mailer_for
 
 USER, PASSWORD = "layer watch", "p@ss/word:of SMTP"
 LOGIN = "layer%20watch:p%40ss%2Fword%3Aof%20SMTP@"

@@ -2,8 +2,8 @@
 
 import pyotp
 
-from layerwatch.accounts import SignInRefused, totp, users
-from layerwatch.accounts.users import Visitor
+from layerwatch.identity import SignInRefused, totp, users
+from layerwatch.identity.users import Visitor
 from tests.support.accounts import NOON
 from tests.support.at_once import at_once
 

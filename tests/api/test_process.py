@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from sqlalchemy import update
 
-from layerwatch.accounts.models import Account
 from layerwatch.contexts.models import ContextRow
+from layerwatch.identity.models import Account
 from tests.support.fake_detector import picture
 from tests.support.prints import frame
 from tests.support.servers import Server

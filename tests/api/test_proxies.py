@@ -7,10 +7,11 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from layerwatch.accounts import create_account, create_key
 from layerwatch.api.routes import BASE
 from layerwatch.app import create_app
 from layerwatch.config import load
+from layerwatch.identity import create_account
+from layerwatch.keys import create_key
 from layerwatch.serving.server import Server
 from layerwatch.serving.sockets import listen
 from layerwatch.vision import Vision

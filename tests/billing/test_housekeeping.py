@@ -5,8 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from layerwatch.accounts.mail import MailError
-from layerwatch.accounts.models import Account
 from layerwatch.billing import Month
 from layerwatch.billing.alerts import add_alert
 from layerwatch.billing.housekeeping import Housekeeper
@@ -14,7 +12,9 @@ from layerwatch.billing.invoices import SETTLE, list_invoices
 from layerwatch.billing.models import Closing
 from layerwatch.billing.payments import ManualPayments
 from layerwatch.billing.terms import Terms
+from layerwatch.identity.models import Account
 from layerwatch.notify import Webhooks
+from layerwatch.notify.mail import MailError
 from tests.billing.test_invoices import used
 
 NOVEMBER = Month(2026, 11)

@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from layerwatch.accounts.models import Account
 from layerwatch.billing import Month
 from layerwatch.billing.invoices import close, credit, find_invoice
 from layerwatch.billing.models import PaymentEvent
@@ -24,6 +23,7 @@ from layerwatch.billing.payments import ManualPayments, PaymentError, payments_o
 from layerwatch.billing.statement import statement
 from layerwatch.billing.terms import Terms
 from layerwatch.config import load
+from layerwatch.identity.models import Account
 from tests.billing.test_invoices import used
 
 pytest.importorskip("stripe")

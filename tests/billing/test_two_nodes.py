@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert
 
-from layerwatch.accounts.models import Account
 from layerwatch.billing import Month
 from layerwatch.billing.invoices import close, credit, find_invoice, pay
 from layerwatch.billing.models import UsageHour
 from layerwatch.billing.periods import hour_of
 from layerwatch.billing.terms import Terms
 from layerwatch.config import load
+from layerwatch.identity.models import Account
 from tests.support.clocks import ManualClock
 from tests.support.servers import running
 

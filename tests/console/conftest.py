@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from layerwatch.accounts import create_account, passwords
-from layerwatch.accounts.mail import Mail
-from layerwatch.accounts.models import User
-from layerwatch.accounts.roles import Role, set_role
-from layerwatch.accounts.users import operator_link
 from layerwatch.config import load
 from layerwatch.console import app as console_app
+from layerwatch.identity import create_account, passwords
+from layerwatch.identity.models import User
+from layerwatch.identity.roles import Role, set_role
+from layerwatch.identity.users import operator_link
+from layerwatch.notify.mail import Mail
 from tests.support.browser import PASSWORD, Browser
 from tests.support.servers import Server, running
 

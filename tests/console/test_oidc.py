@@ -9,11 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from layerwatch.accounts.models import Account, Membership, User, WebSession
-from layerwatch.accounts.provider import LIFETIME, Flow, provider_of
-from layerwatch.accounts.roles import Role
-from layerwatch.accounts.users import invite
 from layerwatch.config import ConfigError, load
+from layerwatch.identity.models import Account, Membership, User, WebSession
+from layerwatch.identity.oidc.flow import LIFETIME, Flow, provider_of
+from layerwatch.identity.roles import Role
+from layerwatch.identity.users import invite
 from tests.support.browser import PASSWORD, text_of
 from tests.support.openid_provider import CLIENT, CLIENT_SECRET, running_provider
 
@@ -112,7 +112,7 @@ def test_a_user_with_a_password_is_never_taken_over_by_address(desk):
 def test_whoever_signed_up_with_anothers_address_beforehand_gains_nothing(desk):
     """The stranger's password stays theirs alone: the owner of the address is not put into the same user."""
     with desk.server.parts.database.begin() as session:
-        from layerwatch.accounts.users import new_user
+        from layerwatch.identity.users import new_user
         from tests.console.conftest import HASH
 
         new_user(session, "ann@example.org", datetime.now(UTC), password=HASH)
@@ -189,7 +189,7 @@ def test_an_answer_that_proves_nothing_opens_nothing(desk, provider, fault):
 
 
 def test_a_provider_that_changes_its_keys_is_followed(desk, provider, monkeypatch):
-    monkeypatch.setattr("layerwatch.accounts.oidc.RETRY", 0.0)
+    monkeypatch.setattr("layerwatch.identity.oidc.provider.RETRY", 0.0)
     invited(desk)
     sign_in(desk.browser())
     provider.signs_in("new key")
@@ -351,13 +351,13 @@ def test_who_has_no_password_keeps_the_only_way_in_and_proves_themselves_by_sign
 
 
 def test_tries_at_the_way_back_are_limited(desk, provider):
-    from layerwatch.accounts import attempts
+    from layerwatch.identity import rate_limit
 
     provider.signs_in("another nonce")
     browser = desk.browser()
     with desk.server.parts.database.begin() as session:
-        for _ in range(attempts.PER_ADDRESS):
-            attempts.take(session, "provider 127.0.0.1", attempts.PER_ADDRESS, datetime.now(UTC))
+        for _ in range(rate_limit.PER_ADDRESS):
+            rate_limit.take(session, "provider 127.0.0.1", rate_limit.PER_ADDRESS, datetime.now(UTC))
     assert sign_in(browser).status_code == 429
 
 

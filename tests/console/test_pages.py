@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from sqlalchemy import insert, select
 
-from layerwatch.accounts import create_key
-from layerwatch.accounts.models import Account, AuditEntry
-from layerwatch.accounts.roles import Role, members_of
 from layerwatch.billing import Month
 from layerwatch.billing.models import UsageHour
+from layerwatch.identity.models import Account, AuditEntry
+from layerwatch.identity.roles import Role, members_of
 from layerwatch.improve.models import FeedbackRow
+from layerwatch.keys import create_key
 from tests.support.browser import text_of
 from tests.support.prints import frame
 
@@ -166,7 +166,7 @@ def test_a_spend_alert_is_set_and_removed(office):
 def test_a_user_of_two_accounts_looks_at_one_and_then_the_other(office):
     first, second = office.account("First Works"), office.account("Second Works")
     user = office.user("ann@example.org", first)
-    from layerwatch.accounts.roles import set_role
+    from layerwatch.identity.roles import set_role
 
     with office.server.parts.database.begin() as session:
         set_role(session, second, user, Role.MEMBER)

@@ -11,9 +11,6 @@ import httpx
 import pytest
 from sqlalchemy import insert
 
-from layerwatch.accounts import attempts, create_key
-from layerwatch.accounts.models import Account, ApiKey, Membership, WebSession
-from layerwatch.accounts.roles import Role
 from layerwatch.billing import Month
 from layerwatch.billing.alerts import add_alert, list_alerts
 from layerwatch.billing.invoices import close, find_invoice, list_invoices
@@ -23,6 +20,11 @@ from layerwatch.billing.terms import Terms
 from layerwatch.config import load
 from layerwatch.console.pages import ALL
 from layerwatch.console.web import Needs
+from layerwatch.identity import rate_limit
+from layerwatch.identity.models import Account, Membership, WebSession
+from layerwatch.identity.roles import Role
+from layerwatch.keys import create_key
+from layerwatch.keys.models import ApiKey
 from tests.support.browser import PASSWORD, Browser
 from tests.support.fake_detector import picture
 
@@ -261,9 +263,9 @@ def test_passwords_cannot_be_guessed(office):
     office.user("ann@example.org", office.account("Acme"))
     browser = office.browser()
     codes = [
-        browser.sign_in("ann@example.org", f"guess {n}").status_code for n in range(attempts.PER_USER + 1)
+        browser.sign_in("ann@example.org", f"guess {n}").status_code for n in range(rate_limit.PER_USER + 1)
     ]
-    assert codes == [403] * attempts.PER_USER + [429]
+    assert codes == [403] * rate_limit.PER_USER + [429]
     locked = browser.sign_in("ann@example.org", PASSWORD)
     assert locked.status_code == 429 and 0 < int(locked.headers["Retry-After"]) <= 901
 
@@ -277,13 +279,13 @@ def test_the_limit_holds_for_guesses_sent_side_by_side(office):
     data = {"form_token": browser.form_token("/sign-in"), "email": "ann@example.org", "password": "guess"}
     with ThreadPoolExecutor(16) as many:
         answers = many.map(lambda _: browser.http.post("/console/sign-in", data=data).status_code, range(24))
-    assert sorted(answers).count(403) <= attempts.PER_USER
+    assert sorted(answers).count(403) <= rate_limit.PER_USER
 
 
 def test_guessing_one_password_for_many_users_is_limited_by_address(office):
     with office.server.parts.database.begin() as session:
-        for _ in range(attempts.PER_ADDRESS):
-            attempts.take(session, "address 127.0.0.1", attempts.PER_ADDRESS, datetime.now(UTC))
+        for _ in range(rate_limit.PER_ADDRESS):
+            rate_limit.take(session, "address 127.0.0.1", rate_limit.PER_ADDRESS, datetime.now(UTC))
     assert office.browser().sign_in("somebody@example.org", "x").status_code == 429
 
 

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import pyotp
 import pytest
 
-from layerwatch.accounts import attempts
-from layerwatch.accounts.models import Account, User, WebSession
+from layerwatch.identity import rate_limit
+from layerwatch.identity.models import Account, User, WebSession
 from tests.support.browser import PASSWORD, text_of
 
 
 def test_the_link_that_serve_prints_signs_the_operator_in_once(office):
-    from layerwatch.accounts.users import operator_link
+    from layerwatch.identity.users import operator_link
 
     with office.server.parts.database.begin() as session:
         path = operator_link(session, "", datetime.now(UTC)).removeprefix("/console")
@@ -133,7 +133,7 @@ def test_one_time_codes(office):
     browser = office.signed_in("ann@example.org")
     page = browser.post("/profile/codes", password=PASSWORD)
     with office.server.parts.database.read() as session:
-        from layerwatch.accounts.totp import secret_of
+        from layerwatch.identity.totp import secret_of
 
         secret = secret_of(session.get(User, user), office.server.parts.secrets.sessions)
     assert secret in page.text and "data:image/svg+xml" in page.text
@@ -161,7 +161,7 @@ def test_codes_cannot_be_guessed(office):
     browser = office.browser()
     browser.sign_in("ann@example.org")
     codes = [
-        browser.post("/code", "/code", code=f"{n:06d}").status_code for n in range(attempts.PER_USER + 2)
+        browser.post("/code", "/code", code=f"{n:06d}").status_code for n in range(rate_limit.PER_USER + 2)
     ]
     assert codes[-1] == 429 and codes.count(429) >= 2
 
@@ -169,7 +169,7 @@ def test_codes_cannot_be_guessed(office):
 def test_a_session_that_was_not_used_for_long_is_over(office):
     office.user("ann@example.org", office.account("Acme"))
     browser = office.signed_in("ann@example.org")
-    from layerwatch.accounts.sessions import IDLE
+    from layerwatch.identity.sessions import IDLE
 
     with office.server.parts.database.begin() as session:
         for row in session.query(WebSession):
@@ -218,6 +218,6 @@ def test_who_proves_an_address_takes_over_from_whoever_signed_up_with_it(office)
 def test_links_to_new_passwords_are_limited_by_address_too(office):
     """However many machines ask: nobody's inbox is flooded."""
     with office.server.parts.database.begin() as session:
-        for _ in range(attempts.PER_USER):
-            attempts.take(session, "forgot ann@example.org", attempts.PER_USER, datetime.now(UTC))
+        for _ in range(rate_limit.PER_USER):
+            rate_limit.take(session, "forgot ann@example.org", rate_limit.PER_USER, datetime.now(UTC))
     assert office.browser().post("/forgot", "/forgot", email="Ann@Example.org ").status_code == 429

@@ -17,9 +17,10 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from layerwatch.accounts import create_account, create_key, disable_key
 from layerwatch.billing.models import UsageHour
 from layerwatch.config import Settings
+from layerwatch.identity import create_account
+from layerwatch.keys import create_key, disable_key
 from layerwatch.storage import Database
 from layerwatch.telemetry import logging
 from tests.support.fake_detector import picture

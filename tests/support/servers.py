@@ -18,11 +18,12 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from layerwatch.accounts import create_account, create_key, disable_key
 from layerwatch.api.routes import BASE
 from layerwatch.app import create_app
 from layerwatch.billing.models import UsageHour
 from layerwatch.config import Settings, load
+from layerwatch.identity import create_account
+from layerwatch.keys import create_key, disable_key
 from layerwatch.services import Eye, Parts
 from layerwatch.serving.server import Server as HttpServer
 from layerwatch.serving.sockets import listen

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from layerwatch.accounts import Caller
+from layerwatch.keys import Caller
 from layerwatch.services import Parts
 from layerwatch.telemetry import tracing
 
 
 async def authenticate(request: Request, parts: Parts, at: datetime) -> Caller:
-    """The caller behind X-API-Key. Raises what `KeyRing.authenticate` raises."""
+    """The caller behind X-API-Key. Raises what `KeyAuthenticator.authenticate` raises."""
     key = request.headers.get("x-api-key")
     address = request.client.host if request.client else None
     with tracing.span("key check"):

@@ -14,8 +14,6 @@ import structlog
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts.mail import Mail, Mailer, MailError
-from layerwatch.accounts.models import Account
 from layerwatch.billing import alerts
 from layerwatch.billing.errors import BillingError
 from layerwatch.billing.invoices import SETTLE, close
@@ -27,7 +25,9 @@ from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.billing.statement import statement
 from layerwatch.billing.terms import Terms
 from layerwatch.core.clock import Clock
+from layerwatch.identity.models import Account
 from layerwatch.notify import Webhooks
+from layerwatch.notify.mail import Mail, Mailer, MailError
 from layerwatch.storage import Database, StorageError
 
 log = structlog.get_logger(__name__)

@@ -19,12 +19,12 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts.models import Account
 from layerwatch.billing.invoices import pay
 from layerwatch.billing.models import Invoice, PaymentEvent
 from layerwatch.billing.payments import PaymentError
 from layerwatch.billing.statement import CURRENCY, statement
 from layerwatch.billing.terms import Terms
+from layerwatch.identity.models import Account
 from layerwatch.storage import Database
 
 log = structlog.get_logger(__name__)

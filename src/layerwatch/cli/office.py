@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts import AccountsError, find_account, local_account
-from layerwatch.accounts.models import Account
 from layerwatch.billing import BillingError, Month, PriceBookError
 from layerwatch.config import ConfigError, Settings, load
+from layerwatch.identity import IdentityError, find_account, local_account
+from layerwatch.identity.models import Account
 from layerwatch.storage import Database, StorageError
 
 DataDir = Annotated[
@@ -58,7 +58,7 @@ def office(data_dir: Path | None, config: Path | None = None) -> Iterator[Office
             yield Office(settings, database, datetime.now(UTC))
         finally:
             database.close()
-    except (AccountsError, BillingError, PriceBookError, ConfigError, StorageError) as error:
+    except (IdentityError, BillingError, PriceBookError, ConfigError, StorageError) as error:
         fail(str(error))
 
 

@@ -53,7 +53,7 @@ def quote(
         fail(str(wrong))
     if account is not None:
         with office(data_dir, config) as desk, desk.database.begin() as session:
-            from layerwatch.accounts import find_account
+            from layerwatch.identity import find_account
 
             owner = find_account(session, account)
             prices = book_for(session, owner.id, owner.price_book, period, books)
@@ -111,7 +111,7 @@ def contract(
     Example: layerwatch pricebook contract Acme --tier 1000000:300 --tier 120 --month 2027-01
     """
     with office(data_dir, config) as desk, desk.database.begin() as session:
-        from layerwatch.accounts import find_account
+        from layerwatch.identity import find_account
 
         owner = find_account(session, account)
         prices = PriceBook.parse([_parse_tier(text) for text in tier])

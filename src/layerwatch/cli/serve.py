@@ -193,7 +193,7 @@ def _console_link(settings: Settings, database: Any) -> str:
     import ipaddress
     from datetime import UTC, datetime
 
-    from layerwatch.accounts.users import operator_link
+    from layerwatch.identity.users import operator_link
 
     try:
         own_machine = ipaddress.ip_address(settings.host).is_loopback
@@ -216,7 +216,7 @@ def _keys_command(settings: Settings) -> str:
 def _has_key(database: Any) -> bool:
     from sqlalchemy import select
 
-    from layerwatch.accounts.models import ApiKey
+    from layerwatch.keys.models import ApiKey
 
     with database.read() as session:
         return session.scalar(select(ApiKey.id).where(ApiKey.disabled_at.is_(None)).limit(1)) is not None

@@ -80,8 +80,9 @@ def watcher_key(settings: Settings, database: Database) -> str:
     path = settings.data_dir / KEY_FILE
     if path.exists():
         return path.read_text(encoding="ascii").strip()
-    from layerwatch.accounts import create_key, local_account
-    from layerwatch.accounts.audit import ON_THE_COMMAND_LINE, record
+    from layerwatch.identity import local_account
+    from layerwatch.identity.audit import ON_THE_COMMAND_LINE, record
+    from layerwatch.keys import create_key
 
     now = datetime.now(UTC)
     with database.begin() as session:

@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from layerwatch.accounts.mail import Mailer, mailer_for
-from layerwatch.accounts.provider import provider_of
 from layerwatch.billing.payments import payments_of
 from layerwatch.console import pages
 from layerwatch.console.events import payment_events
 from layerwatch.console.render import static_file
 from layerwatch.console.web import BASE, HEADERS, Desk, error_page, routes
+from layerwatch.identity.oidc.flow import provider_of
+from layerwatch.notify.mail import Mailer, mailer_for
 from layerwatch.services import Parts
 
 

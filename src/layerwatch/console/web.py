@@ -25,17 +25,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from layerwatch.accounts import AccountsError, BadInput, NotAllowed, NotFound, SignInRefused, sessions
-from layerwatch.accounts.audit import Actor, record
-from layerwatch.accounts.mail import Mail, Mailer, MailError
-from layerwatch.accounts.models import Account, User
-from layerwatch.accounts.provider import Provider
-from layerwatch.accounts.roles import Role, role_in
-from layerwatch.accounts.users import Visitor
 from layerwatch.billing import BillingError
 from layerwatch.billing import NotFound as BillingNotFound
 from layerwatch.billing.payments import Payments
 from layerwatch.console.render import render
+from layerwatch.identity import BadInput, IdentityError, NotAllowed, NotFound, SignInRefused, sessions
+from layerwatch.identity.audit import Actor, record
+from layerwatch.identity.models import Account, User
+from layerwatch.identity.oidc.flow import Provider
+from layerwatch.identity.roles import Role, role_in
+from layerwatch.identity.users import Visitor
+from layerwatch.notify.mail import Mail, Mailer, MailError
 from layerwatch.services import Parts
 from layerwatch.storage import StorageUnavailable
 
@@ -287,7 +287,7 @@ def _answer(page: Page, request: Request, desk: Desk, form: Mapping[str, str]) -
         response = error_page(429 if error.retry_after else 403, str(error))
         if error.retry_after:
             response.headers["Retry-After"] = str(error.retry_after)
-    except (AccountsError, BillingError) as error:
+    except (IdentityError, BillingError) as error:
         response = error_page(400, str(error))
     except StorageUnavailable:
         response = error_page(503, "The database does not answer just now. Try again in a moment.")

@@ -15,10 +15,10 @@ from typing import Any, Protocol, cast
 from sqlalchemy import Table, bindparam, delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts import Caller
 from layerwatch.contexts import rows
 from layerwatch.contexts.models import AnswerRow, ContextRow, ReplayedUnit
 from layerwatch.contexts.unit import Unit
+from layerwatch.keys import Caller
 
 KEPT = timedelta(days=30)
 """How long a booked unit's id is remembered. A spool that was left behind longer is looked at by a person."""

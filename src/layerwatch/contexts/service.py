@@ -14,7 +14,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from layerwatch import temporal
-from layerwatch.accounts import Caller
 from layerwatch.contexts import early, rows
 from layerwatch.contexts.answer import Answer, describe
 from layerwatch.contexts.ids import Context
@@ -22,6 +21,7 @@ from layerwatch.contexts.memory import Memory
 from layerwatch.contexts.outage import Outage
 from layerwatch.contexts.unit import Unit
 from layerwatch.core.clock import Clock
+from layerwatch.keys import Caller
 from layerwatch.pacing.pacer import Pacer
 from layerwatch.storage import Database, OutcomeUnknown, StorageUnavailable, Transaction
 from layerwatch.telemetry import tracing

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from layerwatch.accounts import Caller
 from layerwatch.contexts.ids import Context
 from layerwatch.contexts.rows import Moved
+from layerwatch.keys import Caller
 from layerwatch.temporal import Levels
 
 

@@ -7,17 +7,17 @@ from typing import Any
 
 from starlette.responses import Response
 
-from layerwatch.accounts import BadInput
-from layerwatch.accounts.audit import entries
-from layerwatch.accounts.models import Account
-from layerwatch.accounts.roles import Role, members_of, set_role
-from layerwatch.accounts.service import account_name, email_address
-from layerwatch.accounts.users import invite
 from layerwatch.billing.alerts import add_alert, list_alerts, remove_alert
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.money import MICRO_PER_DOLLAR, dollars
 from layerwatch.billing.periods import Month
 from layerwatch.console.web import Needs, Pages, Visit, required
+from layerwatch.identity import BadInput
+from layerwatch.identity.audit import entries
+from layerwatch.identity.models import Account
+from layerwatch.identity.roles import Role, members_of, set_role
+from layerwatch.identity.service import account_name, email_address
+from layerwatch.identity.users import invite
 
 pages = Pages()
 

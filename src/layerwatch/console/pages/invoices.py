@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse, Response
 
-from layerwatch.accounts.models import Account
 from layerwatch.billing.invoices import find_invoice, list_invoices, preview
 from layerwatch.billing.statement import Statement, statement
 from layerwatch.console.pages.usage import month_of
 from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.identity.models import Account
 
 pages = Pages()
 

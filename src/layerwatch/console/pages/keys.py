@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from layerwatch.accounts import AccountsError, create_key, disable_key, list_keys
 from layerwatch.billing.usage import last_used
 from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.identity import IdentityError
+from layerwatch.keys import create_key, disable_key, list_keys
 
 pages = Pages()
 
@@ -35,7 +36,7 @@ def create(visit: Visit) -> Response:
                 addresses=form.get("addresses", "").replace(",", " ").split(),
             )
             visit.note(session, "key created", f"{new.row.id} {new.row.name} {new.row.prefix}…")
-    except AccountsError as wrong:
+    except IdentityError as wrong:
         return _page(visit, error=str(wrong), status=400)
     return _page(visit, new=new.text)
 

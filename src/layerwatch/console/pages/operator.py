@@ -6,10 +6,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from layerwatch.accounts import NotFound
-from layerwatch.accounts.audit import entries, record
-from layerwatch.accounts.models import Account
-from layerwatch.accounts.service import list_accounts
 from layerwatch.billing.invoices import (
     close_all,
     credit,
@@ -23,6 +19,10 @@ from layerwatch.billing.periods import Month
 from layerwatch.billing.statement import Statement, statement
 from layerwatch.console.pages.usage import month_of
 from layerwatch.console.web import Needs, Pages, Visit, required
+from layerwatch.identity import NotFound
+from layerwatch.identity.audit import entries, record
+from layerwatch.identity.models import Account
+from layerwatch.identity.service import list_accounts
 
 pages = Pages()
 

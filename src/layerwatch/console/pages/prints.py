@@ -8,14 +8,14 @@ import anyio.from_thread
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from layerwatch.accounts import BadInput, NotFound, sessions
-from layerwatch.accounts.models import User
-from layerwatch.accounts.roles import accounts_of, role_in
 from layerwatch.console.prints_view import heat_picture, live_prints
 from layerwatch.console.web import Needs, Pages, Visit
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.models import ContextRow
 from layerwatch.contexts.service import TEACHERS
+from layerwatch.identity import BadInput, NotFound, sessions
+from layerwatch.identity.models import User
+from layerwatch.identity.roles import accounts_of, role_in
 from layerwatch.improve.recent import RecentPicture
 from layerwatch.improve.service import record as record_feedback
 

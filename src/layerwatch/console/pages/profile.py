@@ -7,10 +7,10 @@ from datetime import timedelta
 import segno
 from starlette.responses import Response
 
-from layerwatch.accounts import AccountsError, SignInRefused, attempts, passwords, sessions, totp, users
-from layerwatch.accounts.audit import record
-from layerwatch.accounts.models import User
 from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.identity import IdentityError, SignInRefused, passwords, rate_limit, sessions, totp, users
+from layerwatch.identity.audit import record
+from layerwatch.identity.models import User
 
 pages = Pages()
 
@@ -33,7 +33,7 @@ def password(visit: Visit) -> Response:
             user = session.get_one(User, visit.me.user_id)
             users.set_password(session, user, visit.form.get("new", ""), keep=visit.token)
             record(session, visit.actor, "password changed", "", visit.now)
-    except AccountsError as wrong:
+    except IdentityError as wrong:
         return profile_page(visit, error=str(wrong), status=400)
     return visit.go("/profile", "password-changed")
 
@@ -42,7 +42,7 @@ def password(visit: Visit) -> Response:
 def verify(visit: Visit) -> Response:
     """Send the verification mail again."""
     with visit.parts.database.begin() as session:
-        attempts.take(session, f"verify {visit.me.user_id}", attempts.PER_USER, visit.now)
+        rate_limit.take(session, f"verify {visit.me.user_id}", rate_limit.PER_USER, visit.now)
         user = session.get_one(User, visit.me.user_id)
         mail = users.verification_mail(session, user, visit.base_url, visit.now)
     visit.send(mail)
@@ -59,7 +59,7 @@ def prepare_codes(visit: Visit) -> Response:
             user = session.get_one(User, visit.me.user_id)
             secret = totp.prepare(session, user, key)
             picture = segno.make(totp.address_of(user, key), error="m").svg_data_uri(scale=5, border=2)
-    except AccountsError as wrong:
+    except IdentityError as wrong:
         return profile_page(visit, error=str(wrong), status=400)
     return profile_page(visit, secret=secret, picture=picture)
 
@@ -74,7 +74,7 @@ def confirm_codes(visit: Visit) -> Response:
             user = session.get_one(User, visit.me.user_id)
             totp.confirm(user, visit.form.get("code", ""), key, visit.now)
             record(session, visit.actor, "one-time codes on", "", visit.now)
-    except AccountsError as wrong:
+    except IdentityError as wrong:
         return profile_page(visit, error=str(wrong), status=400)
     return visit.go("/profile", "codes-on")
 
@@ -87,7 +87,7 @@ def codes_off(visit: Visit) -> Response:
         with visit.parts.database.begin() as session:
             totp.switch_off(session.get_one(User, visit.me.user_id))
             record(session, visit.actor, "one-time codes off", "", visit.now)
-    except AccountsError as wrong:
+    except IdentityError as wrong:
         return profile_page(visit, error=str(wrong), status=400)
     return visit.go("/profile", "codes-off")
 
@@ -109,7 +109,7 @@ def confirm(visit: Visit) -> None:
     """
     me = visit.me
     visit.parts.database.transact(
-        lambda session: attempts.take(session, f"user {me.email}", attempts.PER_USER, visit.now)
+        lambda session: rate_limit.take(session, f"user {me.email}", rate_limit.PER_USER, visit.now)
     )
     with visit.parts.database.read() as session:
         user, here = session.get_one(User, me.user_id), sessions.find(session, visit.token, visit.now)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from layerwatch.accounts import BadInput, NotFound
 from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.identity import BadInput, NotFound
 from layerwatch.improve.errors import ImproveError
 from layerwatch.improve.models import FeedbackRow
 from layerwatch.improve.service import LABELS, queue

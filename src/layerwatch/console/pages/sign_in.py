@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from layerwatch.accounts import AccountsError, BadInput, NotFound, SignInRefused, passwords, sessions, users
-from layerwatch.accounts.links import Purpose, user_of
-from layerwatch.accounts.models import User
-from layerwatch.accounts.service import STANDARD
 from layerwatch.billing import Month
 from layerwatch.console.web import BASE, FORM_COOKIE, SESSION_COOKIE, Needs, Pages, Visit
+from layerwatch.identity import BadInput, IdentityError, NotFound, SignInRefused, passwords, sessions, users
+from layerwatch.identity.models import User
+from layerwatch.identity.one_time_links import Purpose, user_of
+from layerwatch.identity.service import STANDARD
 
 pages = Pages()
 
@@ -163,7 +163,7 @@ def reset(visit: Visit) -> Response:
     try:
         with visit.parts.database.begin() as session:
             users.reset(session, link, password, visit.visitor, visit.now)
-    except AccountsError as wrong:
+    except IdentityError as wrong:
         return visit.page("reset.html", 400, link=link, error=str(wrong))
     return visit.go("/sign-in", "password-set")
 

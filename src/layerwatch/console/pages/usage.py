@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from layerwatch.accounts import BadInput
-from layerwatch.accounts.models import Account
 from layerwatch.billing import Month
 from layerwatch.billing.invoices import preview
 from layerwatch.billing.usage import days, export_csv, hours
 from layerwatch.console.chart import bar_chart
 from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.identity import BadInput
+from layerwatch.identity.models import Account
 
 pages = Pages()
 

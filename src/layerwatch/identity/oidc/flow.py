@@ -57,7 +57,7 @@ def provider_of(settings: Settings) -> Provider | None:
     if not settings.oidc_client_id:
         raise ConfigError("oidc_issuer needs oidc_client_id, too")
     try:
-        from layerwatch.accounts.oidc import OpenIdProvider, is_safe
+        from layerwatch.identity.oidc.provider import OpenIdProvider, is_safe
     except ImportError as missing:
         raise ConfigError("oidc_issuer needs its libraries: pip install 'layerwatch[oidc]'") from missing
     if not is_safe(settings.oidc_issuer, settings.oidc_issuer):

@@ -8,7 +8,7 @@ from functools import cache
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from layerwatch.accounts.errors import BadInput
+from layerwatch.identity.errors import BadInput
 
 SHORTEST, LONGEST = 12, 200
 

@@ -8,14 +8,14 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts import attempts, audit, passwords, sessions, totp
-from layerwatch.accounts.audit import Actor
-from layerwatch.accounts.errors import SignInRefused
-from layerwatch.accounts.links import Purpose, new_link, use_link
-from layerwatch.accounts.mail import Mail
-from layerwatch.accounts.models import User
-from layerwatch.accounts.roles import Role, set_role
-from layerwatch.accounts.service import account_name, create_account, email_address, local_account
+from layerwatch.identity import audit, passwords, rate_limit, sessions, totp
+from layerwatch.identity.audit import Actor
+from layerwatch.identity.errors import SignInRefused
+from layerwatch.identity.models import User
+from layerwatch.identity.one_time_links import Purpose, new_link, use_link
+from layerwatch.identity.roles import Role, set_role
+from layerwatch.identity.service import account_name, create_account, email_address, local_account
+from layerwatch.notify.mail import Mail
 
 OPERATOR = "operator@localhost"
 """The user that an installation makes for whoever holds its sign-in link."""
@@ -45,7 +45,7 @@ def check_sign_up(email: str, password: str, name: str) -> None:
 
 def guard_sign_up(session: Session, visitor: Visitor, now: datetime) -> None:
     """Count a sign-up from an address. Raises SignInRefused for too many."""
-    attempts.take(session, f"sign-up {visitor.address}", attempts.PER_ADDRESS, now)
+    rate_limit.take(session, f"sign-up {visitor.address}", rate_limit.PER_ADDRESS, now)
 
 
 def sign_up(
@@ -108,8 +108,8 @@ def look_up(session: Session, email: str, visitor: Visitor, now: datetime) -> Ca
     address = email.strip().lower()[:254]
     # Counted before the password is checked, and a right one counts too: tries that run side by side
     # cannot slip past.
-    attempts.take(session, f"address {visitor.address}", attempts.PER_ADDRESS, now)
-    attempts.take(session, f"user {address}", attempts.PER_USER, now)
+    rate_limit.take(session, f"address {visitor.address}", rate_limit.PER_ADDRESS, now)
+    rate_limit.take(session, f"user {address}", rate_limit.PER_USER, now)
     user = find_user(session, address)
     return Candidate(address, None if user is None else user.password)
 
@@ -137,13 +137,13 @@ def second_step(
 
 def guard_second_step(session: Session, user: User, now: datetime) -> None:
     """Count a try at a one-time code. Raises SignInRefused for too many."""
-    attempts.take(session, f"code {user.id}", attempts.PER_USER, now)
+    rate_limit.take(session, f"code {user.id}", rate_limit.PER_USER, now)
 
 
 def forgot(session: Session, email: str, base_url: str, visitor: Visitor, now: datetime) -> Mail | None:
     """The mail with a link to a new password; None, and nobody is told, when there is no such user."""
-    attempts.take(session, f"forgot {visitor.address}", attempts.PER_USER, now)
-    attempts.take(session, f"forgot {email.strip().lower()[:254]}", attempts.PER_USER, now)
+    rate_limit.take(session, f"forgot {visitor.address}", rate_limit.PER_USER, now)
+    rate_limit.take(session, f"forgot {email.strip().lower()[:254]}", rate_limit.PER_USER, now)
     user = find_user(session, email)
     if user is None or user.email == OPERATOR:
         return None

@@ -7,8 +7,8 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts.errors import BadInput, NotFound
-from layerwatch.accounts.models import Account, Membership, User
+from layerwatch.identity.errors import BadInput, NotFound
+from layerwatch.identity.models import Account, Membership, User
 
 
 class Role(StrEnum):

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts.models import AuditEntry, User
+from layerwatch.identity.models import AuditEntry, User
 
 COMMAND_LINE = "command line"
 

@@ -1,10 +1,10 @@
-"""Tables of accounts, their API keys, their users, and what those did."""
+"""Tables of accounts, users, sessions, and the audit log."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from layerwatch.storage import Base, RowId
@@ -28,27 +28,6 @@ class Account(Base):
     """A way to pay is set up, so that the account may leave free usage only."""
     stripe_customer: Mapped[str | None] = mapped_column(String(80))
     created_at: Mapped[datetime]
-
-
-class ApiKey(Base):
-    """An API key. Its text is not here: only its keyed hash, and what lets its owner recognise it."""
-
-    __tablename__ = "api_keys"
-
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
-    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
-    prefix: Mapped[str] = mapped_column(String(12))
-    """The first characters, `prod_Ab3`."""
-    last_four: Mapped[str] = mapped_column(String(4))
-    name: Mapped[str] = mapped_column(String(120))
-    test: Mapped[bool]
-    dialect: Mapped[int]
-    """Form of NextProcessIntervalSec: 1 an int, 2 an object."""
-    addresses: Mapped[str] = mapped_column(Text)
-    """Networks it may be used from, separated by spaces; empty: any."""
-    created_at: Mapped[datetime]
-    disabled_at: Mapped[datetime | None]
 
 
 class User(Base):

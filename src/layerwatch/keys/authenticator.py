@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from layerwatch.accounts.errors import InvalidKey, KeyDisabled, KeyUnavailable
-from layerwatch.accounts.keytext import digest, is_well_formed
+from layerwatch.keys.errors import InvalidKey, KeyDisabled, KeyUnavailable
+from layerwatch.keys.key_format import digest, is_well_formed
 from layerwatch.storage import Database, StorageError, as_time
 
 FRESH = timedelta(seconds=2)
@@ -54,7 +54,7 @@ class _Known:
     read_at: datetime
 
 
-class KeyRing:
+class KeyAuthenticator:
     """Checks API keys against the database, remembering what it saw.
 
     database: where keys are kept. pepper: the installation's secret, at least 16 bytes; without it the

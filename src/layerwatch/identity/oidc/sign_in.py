@@ -13,14 +13,14 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts import audit, sessions, users
-from layerwatch.accounts.audit import Actor
-from layerwatch.accounts.errors import BadInput, SignInRefused
-from layerwatch.accounts.models import User
-from layerwatch.accounts.provider import Person
-from layerwatch.accounts.roles import Role, set_role
-from layerwatch.accounts.service import create_account, email_address
-from layerwatch.accounts.users import Visitor
+from layerwatch.identity import audit, sessions, users
+from layerwatch.identity.audit import Actor
+from layerwatch.identity.errors import BadInput, SignInRefused
+from layerwatch.identity.models import User
+from layerwatch.identity.oidc.flow import Person
+from layerwatch.identity.roles import Role, set_role
+from layerwatch.identity.service import create_account, email_address
+from layerwatch.identity.users import Visitor
 
 
 def enter(

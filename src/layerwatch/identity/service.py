@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts.errors import BadInput, NotFound
-from layerwatch.accounts.models import Account
+from layerwatch.identity.errors import BadInput, NotFound
+from layerwatch.identity.models import Account
 
 LOCAL = "local"
 """Name of the account that an installation makes for itself, and of the free price book it is on."""

@@ -25,8 +25,8 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
-from layerwatch.accounts.errors import SignInRefused
-from layerwatch.accounts.provider import Flow, Person
+from layerwatch.identity.errors import SignInRefused
+from layerwatch.identity.oidc.flow import Flow, Person
 
 log = structlog.get_logger(__name__)
 

@@ -15,8 +15,8 @@ from datetime import datetime
 import pyotp
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts.errors import BadInput, SignInRefused
-from layerwatch.accounts.models import User
+from layerwatch.identity.errors import BadInput, SignInRefused
+from layerwatch.identity.models import User
 
 STEP = 30
 SLACK = 1

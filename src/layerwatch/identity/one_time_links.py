@@ -10,8 +10,8 @@ from enum import StrEnum
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts.errors import BadInput
-from layerwatch.accounts.models import OneTimeLink, User
+from layerwatch.identity.errors import BadInput
+from layerwatch.identity.models import OneTimeLink, User
 
 
 class Purpose(StrEnum):

@@ -10,9 +10,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts.errors import BadInput, NotFound
-from layerwatch.accounts.keytext import digest, new_key_text
-from layerwatch.accounts.models import Account, ApiKey
+from layerwatch.identity.errors import BadInput, NotFound
+from layerwatch.identity.models import Account
+from layerwatch.keys.key_format import digest, new_key_text
+from layerwatch.keys.models import ApiKey
 
 DIALECTS = (1, 2)
 MOST_KEYS_PER_ACCOUNT = 200

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts.models import User, WebSession
-from layerwatch.accounts.roles import accounts_of
+from layerwatch.identity.models import User, WebSession
+from layerwatch.identity.roles import accounts_of
 
 IDLE = timedelta(days=2)
 LONGEST = timedelta(days=30)

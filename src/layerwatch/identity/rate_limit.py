@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, text
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts.errors import SignInRefused
-from layerwatch.accounts.models import Attempt
+from layerwatch.identity.errors import SignInRefused
+from layerwatch.identity.models import Attempt
 
 WINDOW = timedelta(minutes=15)
 PER_USER = 10
