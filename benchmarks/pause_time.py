@@ -28,7 +28,7 @@ from layerwatch.simulator import Simulation
 from layerwatch.vision import Vision
 from layerwatch_sdk.watcher.clock import SteppingClock
 from layerwatch_sdk.watcher.looking import Levels, Look, Looking
-from layerwatch_sdk.watcher.policy import Alarm, Guard
+from layerwatch_sdk.watcher.policy import Alarm, RequestLogMiddleware
 
 ONSET = 900.0
 LEAD = 300.0
@@ -64,7 +64,7 @@ async def measure(vision: Vision, seed: int, failure: str, levels: Levels, quick
     clock = SteppingClock()
     simulation = Simulation(seed, failure, duration=3600, nuisance=False, onset=ONSET)
     judge = LocalJudge(clock, vision, spacing=20 if quick else None)
-    guard = Guard()
+    guard = RequestLogMiddleware()
     row: dict[str, Any] = {
         "failure": failure,
         "seed": seed,

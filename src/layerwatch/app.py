@@ -17,10 +17,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from layerwatch import console
-from layerwatch.api import health, obico, openapi, routes
+from layerwatch.api import health, openapi, routes
+from layerwatch.obico import routes as obico
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
-from layerwatch.api.guard import Guard
-from layerwatch.api.shortcut import Refuse, Shortcut
+from layerwatch.api.request_log import RequestLogMiddleware
+from layerwatch.api.fast_path import Refuse, FastPath
 from layerwatch.billing import UsageRefused, count_inspection
 from layerwatch.billing.housekeeping import Housekeeper, keep_house_forever
 from layerwatch.billing.payments import payments_of
@@ -138,8 +139,8 @@ def create_app(
         status.install(app, parts)
     refuse = _answer_errors(app, parts)
     # The last one added stands outermost.
-    app.add_middleware(Shortcut, refuse=refuse, kinds=REFUSALS)
-    app.add_middleware(Guard, metrics=parts.metrics, diary=parts.diary)
+    app.add_middleware(FastPath, refuse=refuse, kinds=REFUSALS)
+    app.add_middleware(RequestLogMiddleware, metrics=parts.metrics, diary=parts.diary)
     return app
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerwatch.api import arguments
+from layerwatch.api import request_parsing
 from layerwatch.api.errors import ApiError
 from layerwatch.temporal import Levels
 
@@ -30,7 +30,7 @@ from layerwatch.temporal import Levels
     ],
 )
 def test_levels(body: bytes, levels: Levels) -> None:
-    assert arguments.confidence_levels(arguments.parse_object(body)) == levels
+    assert request_parsing.confidence_levels(request_parsing.parse_object(body)) == levels
 
 
 @pytest.mark.parametrize("name", ["WarningConfidenceLevel", "PauseConfidenceLevel"])
@@ -39,7 +39,7 @@ def test_levels(body: bytes, levels: Levels) -> None:
 )
 def test_a_level_that_is_none_is_a_bad_argument(name: str, value: str) -> None:
     with pytest.raises(ApiError, match="integer from 1 to 5") as caught:
-        arguments.confidence_levels(arguments.parse_object(f'{{"{name}": {value}}}'.encode()))
+        request_parsing.confidence_levels(request_parsing.parse_object(f'{{"{name}": {value}}}'.encode()))
     assert (caught.value.type, caught.value.status) == ("OE_BAD_ARGS", 400)
 
 
@@ -50,7 +50,7 @@ def test_a_level_that_is_none_is_a_bad_argument(name: str, value: str) -> None:
 )  # fmt: skip
 def test_what_is_no_json_object_cannot_be_parsed(body: bytes) -> None:
     with pytest.raises(ApiError) as caught:
-        arguments.parse_object(body)
+        request_parsing.parse_object(body)
     assert (caught.value.type, caught.value.status) == ("OE_ARGS_PARSE_FAILED", 400)
 
 
@@ -67,32 +67,32 @@ def test_what_is_no_json_object_cannot_be_parsed(body: bytes) -> None:
 def test_any_json_is_an_object_or_refused(value: Any) -> None:
     body = json.dumps(value).encode()
     if isinstance(value, dict):
-        assert set(arguments.parse_object(body)) == set(value)
+        assert set(request_parsing.parse_object(body)) == set(value)
     else:
         with pytest.raises(ApiError):
-            arguments.parse_object(body)
+            request_parsing.parse_object(body)
 
 
 @pytest.mark.parametrize(
     ("header", "pinned", "spoken"), [(None, 1, 1), (None, 2, 2), ("1", 2, 1), ("2", 1, 2)]
 )
 def test_the_header_goes_before_the_pinned_dialect(header: str | None, pinned: int, spoken: int) -> None:
-    assert arguments.dialect(header, pinned) == spoken
+    assert request_parsing.dialect(header, pinned) == spoken
 
 
 @pytest.mark.parametrize("header", ["", "0", "3", "1.0", "two", " 1", "01"])
 def test_another_dialect_is_a_bad_argument(header: str) -> None:
     with pytest.raises(ApiError, match="X-API-Version"):
-        arguments.dialect(header, 1)
+        request_parsing.dialect(header, 1)
 
 
 @given(st.uuids())
 def test_forms_of_one_uuid_are_one_key(value: uuid.UUID) -> None:
     for text in (str(value), str(value).upper(), value.hex, f"{{{value}}}"):
-        assert arguments.idempotency_key(text) == str(value)
+        assert request_parsing.idempotency_key(text) == str(value)
 
 
 @pytest.mark.parametrize("text", ["", "1", "not-a-uuid", "x" * 36, "1" * 5000])
 def test_an_idempotency_key_that_is_no_uuid_is_a_bad_argument(text: str) -> None:
     with pytest.raises(ApiError, match="UUID"):
-        arguments.idempotency_key(text)
+        request_parsing.idempotency_key(text)

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from layerwatch.api import fetch, obico
+from layerwatch.obico import fetch, routes
 from layerwatch.config import ConfigError, Settings, load
 from tests.support.fake_detector import FakeDetector, picture
 from tests.support.servers import Server, running
@@ -295,7 +295,7 @@ def test_a_host_that_does_not_answer_is_told(drop_in: Server) -> None:
 def test_too_many_fetches_at_once_are_refused(
     drop_in: Server, camera: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(obico, "FETCHES", 0)
+    monkeypatch.setattr(routes, "FETCHES", 0)
     answer = drop_in.http.get("/p/", params={"img": url(camera, "x")})
     assert answer.status_code == 503 and answer.headers["Retry-After"] == "10"
     assert outcomes(drop_in) == {"busy": 1}

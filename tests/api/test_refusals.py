@@ -11,9 +11,9 @@ import httpx
 import pytest
 from sqlalchemy.orm import Session
 
-from layerwatch.api import protocol
+from layerwatch.serving import http_protocol
 from layerwatch.api.routes import BASE
-from layerwatch.api.upload import MAX_FILE
+from layerwatch.api.multipart import MAX_FILE
 from layerwatch.config import Settings
 from layerwatch.storage import StorageUnavailable
 from layerwatch.vision.errors import Busy
@@ -204,7 +204,7 @@ def test_half_a_body_and_then_silence(server_settings: Settings) -> None:
 
 
 def test_a_head_that_never_ends_is_dropped(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.2)
     with socket.create_connection(("127.0.0.1", server.port), 5) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n")
         assert connection.recv(100) == b""

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
 from layerwatch.api.routes import BASE
-from layerwatch.api.turnaway import Door, Turnaway
+from layerwatch.api.load_shedding import Door, LoadShedder
 from tests.support.prints import frame
 from tests.support.servers import Server
 
@@ -140,7 +140,7 @@ def door(full: Server) -> TestClient:
     async def long_way(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("the long way", 418)(scope, receive, send)
 
-    return TestClient(Door(long_way, Turnaway(full.parts)))
+    return TestClient(Door(long_way, LoadShedder(full.parts)))
 
 
 def test_behind_another_servers_protocol_it_is_the_same(full: Server, door: TestClient) -> None:

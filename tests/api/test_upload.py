@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerwatch.api.errors import ApiError
-from layerwatch.api.upload import MAX_FILE, OVERHEAD, Patience, Upload, read_upload
+from layerwatch.api.multipart import MAX_FILE, OVERHEAD, Patience, Upload, read_upload
 
 JPEG = b"\xff\xd8\xff\xe0 a picture \r\n--almost a boundary\r\n\xff\xd9"
 BOUNDARY = "b0undary"

@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from layerwatch.api import arguments, describe
-from layerwatch.api.callers import authenticate
-from layerwatch.api.dialects import render
+from layerwatch.api import request_parsing, openapi_examples
+from layerwatch.api.auth import authenticate
+from layerwatch.api.answer_rendering import render
 from layerwatch.api.errors import bad_args, translate
-from layerwatch.api.turnaway import come_again
-from layerwatch.api.upload import Patience, Upload, read_upload
+from layerwatch.api.load_shedding import come_again
+from layerwatch.api.multipart import Patience, Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.contexts import Answer, Call
 from layerwatch.contexts.service import TEACHERS
@@ -34,15 +34,15 @@ BASE = "/api/gadget/v1"
 router = APIRouter(prefix=BASE)
 
 
-@router.post("/createcontext", **describe.CREATE_CONTEXT)
+@router.post("/createcontext", **openapi_examples.CREATE_CONTEXT)
 async def createcontext(request: Request) -> JSONResponse:
     """Open a context for a print. Free."""
     parts = _parts(request)
     at = parts.clock.now()
     caller = await authenticate(request, parts, at)
-    arguments.dialect(request.headers.get("x-api-version"), caller.dialect)
+    request_parsing.dialect(request.headers.get("x-api-version"), caller.dialect)
     fields = await _json(request, parts)
-    levels = arguments.confidence_levels(fields)
+    levels = request_parsing.confidence_levels(fields)
     context = parts.ids.new(caller.account_id, levels, at, parts.settings.region)
     parts.metrics.opened()
     own, fallback = _urls(request, parts)
@@ -55,7 +55,7 @@ async def createcontext(request: Request) -> JSONResponse:
     )
 
 
-@router.post("/process/{context_id}", **describe.PROCESS)
+@router.post("/process/{context_id}", **openapi_examples.PROCESS)
 async def process(request: Request) -> JSONResponse:
     """Inspect one picture of a print. One successful call is one billed inspection."""
     parts = _parts(request)
@@ -65,9 +65,9 @@ async def process(request: Request) -> JSONResponse:
         context=parts.ids.read(request.path_params["context_id"], caller.account_id, at),
         caller=caller,
         at=at,
-        key=arguments.idempotency_key(request.headers.get("idempotency-key")),
-        dialect=arguments.dialect(request.headers.get("x-api-version"), caller.dialect),
-        detail=arguments.wants_detail(request.query_params.get("detail")),
+        key=request_parsing.idempotency_key(request.headers.get("idempotency-key")),
+        dialect=request_parsing.dialect(request.headers.get("x-api-version"), caller.dialect),
+        detail=request_parsing.wants_detail(request.query_params.get("detail")),
     )
     try:
         answer, repeated = await _inspect(request, parts, call)
@@ -104,7 +104,7 @@ async def _inspect(request: Request, parts: Parts, call: Call) -> tuple[Answer, 
     return outcome.answer, outcome.repeated
 
 
-@router.post("/feedback/{context_id}", **describe.FEEDBACK)
+@router.post("/feedback/{context_id}", **openapi_examples.FEEDBACK)
 async def feedback(request: Request) -> JSONResponse:
     """Say what is true of the print now, so that the next pictures are judged better. Free."""
     parts = _parts(request)
@@ -139,10 +139,10 @@ def _parts(request: Request) -> Parts:
 
 
 async def _json(request: Request, parts: Parts) -> Mapping[str, Any]:
-    body = await arguments.read_body(
+    body = await request_parsing.read_body(
         request.headers.get("content-length"), request.stream(), parts.settings.upload_silence
     )
-    return arguments.parse_object(body)
+    return request_parsing.parse_object(body)
 
 
 async def _upload(request: Request, parts: Parts, hold: Any) -> Upload:

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from layerwatch.api.turnaway import Door, Turnaway
+from layerwatch.api.load_shedding import Door, LoadShedder
 from layerwatch.app import create_app
 from layerwatch.config import Settings, load
 from layerwatch.rayserve.board import Visitor
@@ -39,7 +39,7 @@ class Api:
             seat=f"ray {rank}",
             **self._more(settings),
         )
-        app.add_middleware(Door, turnaway=Turnaway(app.state.parts))
+        app.add_middleware(Door, turnaway=LoadShedder(app.state.parts))
         return app
 
     def _more(self, settings: Settings) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from functools import partial
 import uvicorn
 from fastapi import FastAPI
 
-from layerwatch.api.protocol import PatientProtocol
-from layerwatch.api.turnaway import Turnaway
+from layerwatch.serving.http_protocol import PatientProtocol
+from layerwatch.api.load_shedding import LoadShedder
 from layerwatch.serving import garbage
 
 KEEP_ALIVE_SECONDS = 20
@@ -44,7 +44,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=partial(PatientProtocol, turnaway=Turnaway(app.state.parts)),  # type: ignore[arg-type]
+                http=partial(PatientProtocol, turnaway=LoadShedder(app.state.parts)),  # type: ignore[arg-type]
                 loop="uvloop" if sys.platform != "win32" else "asyncio",
                 lifespan="on",
                 log_config=None,

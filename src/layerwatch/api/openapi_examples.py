@@ -14,7 +14,7 @@ from layerwatch.api.models import (
     ProcessAnswer1,
     ProcessAnswer2,
 )
-from layerwatch.api.upload import MAX_FILE
+from layerwatch.api.multipart import MAX_FILE
 
 Description = dict[str, Any]
 

@@ -23,7 +23,7 @@ DETECTION = "/api/"
 """How the routes begin whose calls the status page tells of."""
 
 
-class Guard:
+class RequestLogMiddleware:
     """ASGI middleware. It stands outermost, so that nothing leaves without an X-Request-Id."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, diary: Diary | None = None) -> None:

@@ -18,7 +18,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from layerwatch.api.fetch import Fetcher, FetchFailed
+from layerwatch.obico.fetch import Fetcher, FetchFailed
 from layerwatch.core.egress import Reachable
 from layerwatch.pacing import Throttled
 from layerwatch.services import Parts

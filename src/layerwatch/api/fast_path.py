@@ -14,14 +14,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from layerwatch.api.routes import process
-from layerwatch.api.turnaway import ROUTE
+from layerwatch.api.load_shedding import ROUTE
 
 PREFIX = ROUTE.removesuffix("{context_id}")
 
 Refuse = Callable[[Request, Exception], Awaitable[Response]]
 
 
-class Shortcut:
+class FastPath:
     """ASGI middleware, the last one before the application. refuse: answers for the errors of `kinds`."""
 
     def __init__(self, app: ASGIApp, refuse: Refuse, kinds: tuple[type[Exception], ...]) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urljoin
 import httpcore
 import httpx
 
-from layerwatch.api.upload import MAX_FILE
+from layerwatch.api.multipart import MAX_FILE
 from layerwatch.core.egress import AsyncCheckedBackend, NotAllowed, Reachable
 
 SECONDS = 10.0

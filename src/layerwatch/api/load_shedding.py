@@ -17,7 +17,7 @@ from http import HTTPStatus
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from layerwatch.api import arguments
+from layerwatch.api import request_parsing
 from layerwatch.api.errors import ApiError, throttled
 from layerwatch.contexts import ContextLost
 from layerwatch.services import Parts
@@ -30,8 +30,8 @@ _PROCESS = b"/api/gadget/v1/process/"
 ROUTE = _PROCESS.decode() + "{context_id}"
 
 _CHECKED: dict[bytes, Callable[[str], object]] = {
-    b"x-api-version": lambda text: arguments.dialect(text, 1),
-    b"idempotency-key": arguments.idempotency_key,
+    b"x-api-version": lambda text: request_parsing.dialect(text, 1),
+    b"idempotency-key": request_parsing.idempotency_key,
 }
 
 
@@ -51,7 +51,7 @@ class Refusal:
         return b"\r\n".join((*lines, b"", self.body))
 
 
-class Turnaway:
+class LoadShedder:
     """Refuses what `process` would refuse as its first thing. Says nothing to all else, good or bad."""
 
     def __init__(self, parts: Parts) -> None:
@@ -100,9 +100,9 @@ class Turnaway:
 
 
 class Door:
-    """ASGI middleware that asks a `Turnaway` first, for servers whose HTTP protocol is not ours."""
+    """ASGI middleware that asks a `LoadShedder` first, for servers whose HTTP protocol is not ours."""
 
-    def __init__(self, app: ASGIApp, turnaway: Turnaway) -> None:
+    def __init__(self, app: ASGIApp, turnaway: LoadShedder) -> None:
         self._app = app
         self._turnaway = turnaway
 

@@ -15,7 +15,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from layerwatch.api.errors import ErrorType
-from layerwatch.api.turnaway import Turnaway
+from layerwatch.api.load_shedding import LoadShedder
 
 HEAD_SECONDS = 30.0
 """A connection must have sent a whole request head within this, from when it was opened or its last request
@@ -52,7 +52,7 @@ class PatientProtocol(HttpToolsProtocol):
     _ended = False
     _head_bytes = 0
 
-    def __init__(self, *args: Any, turnaway: Turnaway | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, turnaway: LoadShedder | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._turnaway = turnaway
 
