@@ -18,10 +18,9 @@ from starlette.responses import JSONResponse
 
 from layerwatch import console
 from layerwatch.api import health, openapi, routes
-from layerwatch.obico import routes as obico
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
+from layerwatch.api.fast_path import FastPath, Refuse
 from layerwatch.api.request_log import RequestLogMiddleware
-from layerwatch.api.fast_path import Refuse, FastPath
 from layerwatch.billing import UsageRefused, count_inspection
 from layerwatch.billing.housekeeping import Housekeeper, keep_house_forever
 from layerwatch.billing.payments import payments_of
@@ -30,9 +29,9 @@ from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
 from layerwatch.config import Settings
 from layerwatch.console import status
 from layerwatch.contexts import ContextError, ContextIds, Contexts
-from layerwatch.contexts.outage import Outage
-from layerwatch.contexts.spool import Spool
-from layerwatch.contexts.sweep import make_room, sweep_forever
+from layerwatch.contexts.offline.ledger import OfflineLedger
+from layerwatch.contexts.offline.spool import Spool
+from layerwatch.contexts.retention import make_room, sweep_forever
 from layerwatch.core.clock import Clock, SystemClock
 from layerwatch.fleet.heartbeat import Heart, Numbers
 from layerwatch.fleet.region_router import Chooser
@@ -40,6 +39,7 @@ from layerwatch.improve import ExampleStore, ModelRegistry, RecentPictures
 from layerwatch.keys import CallerRefused, KeyAuthenticator
 from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import mailer_for
+from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, Capacity, LiveLoad, Pacer, Throttled
 from layerwatch.services import Colleagues, Eye, Parts
 from layerwatch.status.uptime_recorder import Diary
@@ -158,7 +158,7 @@ def build(
     metrics = Metrics()
     database = Database(settings.database_url, threads=settings.database_threads)
     reach = Reach(database)
-    outage = Outage(
+    outage = OfflineLedger(
         reach,
         Spool(settings.data_dir / "spool"),
         partial(count_inspection, books=terms.books, enforce=False),

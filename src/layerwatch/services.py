@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from layerwatch.billing.terms import Terms
 from layerwatch.config import Settings
 from layerwatch.contexts import ContextIds, Contexts
-from layerwatch.contexts.outage import Outage
+from layerwatch.contexts.offline.ledger import OfflineLedger
 from layerwatch.core.clock import Clock
 from layerwatch.core.secrets import Secrets
 from layerwatch.fleet.region_router import Chooser
@@ -60,7 +60,7 @@ class Parts:
     clock: Clock
     database: Database
     reach: Reach
-    outage: Outage
+    outage: OfflineLedger
     keyring: KeyAuthenticator
     ids: ContextIds
     contexts: Contexts

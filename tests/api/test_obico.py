@@ -14,8 +14,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from layerwatch.obico import fetch, routes
 from layerwatch.config import ConfigError, Settings, load
+from layerwatch.obico import fetch, routes
 from tests.support.fake_detector import FakeDetector, picture
 from tests.support.servers import Server, running
 

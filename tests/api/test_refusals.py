@@ -11,10 +11,10 @@ import httpx
 import pytest
 from sqlalchemy.orm import Session
 
-from layerwatch.serving import http_protocol
-from layerwatch.api.routes import BASE
 from layerwatch.api.multipart import MAX_FILE
+from layerwatch.api.routes import BASE
 from layerwatch.config import Settings
+from layerwatch.serving import http_protocol
 from layerwatch.storage import StorageUnavailable
 from layerwatch.vision.errors import Busy
 from layerwatch.vision.evidence import Evidence

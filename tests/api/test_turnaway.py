@@ -11,8 +11,8 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from layerwatch.api.routes import BASE
 from layerwatch.api.load_shedding import Door, LoadShedder
+from layerwatch.api.routes import BASE
 from tests.support.prints import frame
 from tests.support.servers import Server
 

@@ -132,7 +132,7 @@ def test_without_database_and_disk_nothing_is_answered_and_nothing_billed(
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patched:
-            patched.setattr("layerwatch.contexts.spool.os.fsync", full)
+            patched.setattr("layerwatch.contexts.offline.spool.os.fsync", full)
             answer = server.process(key, context)
             assert answer.status_code == 503
             assert "Retry-After" in answer.headers

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from layerwatch.api.routes import process
 from layerwatch.api.load_shedding import ROUTE
+from layerwatch.api.routes import process
 
 PREFIX = ROUTE.removesuffix("{context_id}")
 

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from layerwatch.api import request_parsing, openapi_examples
-from layerwatch.api.auth import authenticate
+from layerwatch.api import openapi_examples, request_parsing
 from layerwatch.api.answer_rendering import render
+from layerwatch.api.auth import authenticate
 from layerwatch.api.errors import bad_args, translate
 from layerwatch.api.load_shedding import come_again
 from layerwatch.api.multipart import Patience, Upload, read_upload
@@ -128,7 +128,7 @@ async def feedback(request: Request) -> JSONResponse:
             recent=recent,
         )
 
-    if not await parts.contexts.teach(context, kind, keep):
+    if not await parts.contexts.apply_feedback(context, kind, keep):
         raise bad_args("This context has no inspection yet to give feedback on.")
     return JSONResponse({"ContextId": context.id, "Kind": kind})
 

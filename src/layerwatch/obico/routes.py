@@ -18,8 +18,8 @@ from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from layerwatch.obico.fetch import Fetcher, FetchFailed
 from layerwatch.core.egress import Reachable
+from layerwatch.obico.fetch import Fetcher, FetchFailed
 from layerwatch.pacing import Throttled
 from layerwatch.services import Parts
 from layerwatch.vision.errors import Busy, ImageDecodeError

@@ -10,9 +10,9 @@ from functools import partial
 import uvicorn
 from fastapi import FastAPI
 
-from layerwatch.serving.http_protocol import PatientProtocol
 from layerwatch.api.load_shedding import LoadShedder
 from layerwatch.serving import garbage
+from layerwatch.serving.http_protocol import PatientProtocol
 
 KEEP_ALIVE_SECONDS = 20
 """Longer than the 5 s for which usual clients keep an idle connection, so that they close it, not we."""

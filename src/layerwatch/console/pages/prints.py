@@ -74,7 +74,7 @@ def feedback(visit: Visit) -> Response:
     def also(session: Session) -> None:
         keep(session)
 
-    anyio.from_thread.run(visit.parts.contexts.teach, context, kind, also)
+    anyio.from_thread.run(visit.parts.contexts.apply_feedback, context, kind, also)
     return visit.go("/", "taught")
 
 

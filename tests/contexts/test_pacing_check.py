@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerwatch.contexts import TooSoon, early
+from layerwatch.contexts import TooSoon, pacing_check
 
 LAST = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -16,7 +16,7 @@ LAST = datetime(2030, 1, 1, tzinfo=UTC)
 def is_early(interval: float, passed: float) -> bool:
     try:
         at = LAST + timedelta(seconds=passed)
-        early.check(LAST, interval, at, at)
+        pacing_check.check(LAST, interval, at, at)
     except TooSoon:
         return True
     return False
@@ -44,7 +44,7 @@ def test_jitter_is_a_tenth_or_two_seconds(interval: float, passed: float, early:
 def test_a_slow_upload_that_another_call_overtook_is_early_and_no_sign_of_a_clock_set_back() -> None:
     came, now = LAST - timedelta(seconds=50), LAST + timedelta(seconds=1)
     with pytest.raises(TooSoon) as refused:
-        early.check(LAST, 40, came, now)
+        pacing_check.check(LAST, 40, came, now)
     assert refused.value.retry_after == 40
 
 
@@ -52,7 +52,7 @@ def test_a_slow_upload_that_another_call_overtook_is_early_and_no_sign_of_a_cloc
 def test_waiting_as_told_is_never_early_again(interval: float, passed: float) -> None:
     try:
         at = LAST + timedelta(seconds=passed)
-        early.check(LAST, interval, at, at)
+        pacing_check.check(LAST, interval, at, at)
     except TooSoon as refused:
         assert 1 <= refused.retry_after <= interval + 1
         assert not is_early(interval, max(0, passed) + refused.retry_after)

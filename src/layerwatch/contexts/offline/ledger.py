@@ -14,9 +14,9 @@ from contextlib import suppress
 import structlog
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from layerwatch.contexts.replay import LateCharge, book, tidy
-from layerwatch.contexts.spool import Spool
-from layerwatch.contexts.unit import Unit
+from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
+from layerwatch.contexts.offline.reconcile import LateCharge, book, tidy
+from layerwatch.contexts.offline.spool import Spool
 from layerwatch.core.clock import Clock
 from layerwatch.storage import Reach, StorageError, StorageUnavailable
 
@@ -32,7 +32,7 @@ LOOKS = 5
 """How often units are booked anew when another node did the same at the same moment."""
 
 
-class Outage:
+class OfflineLedger:
     """The spool, and the loop that empties it. charge: books a unit, whatever the allowance is by then."""
 
     def __init__(self, reach: Reach, spool: Spool, charge: LateCharge, clock: Clock) -> None:
@@ -60,7 +60,7 @@ class Outage:
             self._behind_since = time.monotonic()
         return 0.0 if self._behind_since is None else time.monotonic() - self._behind_since
 
-    async def keep(self, unit: Unit) -> None:
+    async def keep(self, unit: DeferredInspection) -> None:
         """Put a unit on the disk. Raises StorageUnavailable if it cannot be kept: then there is no answer."""
         self._under_way += 1
         try:
@@ -121,7 +121,7 @@ class Outage:
             self._spool.replayed(lines)
 
     def _book(self, lines: list[bytes]) -> None:
-        units = [Unit.from_line(line) for line in lines]
+        units = [DeferredInspection.from_line(line) for line in lines]
         now = self._clock.now()
         for look in range(1, LOOKS + 1):
             try:

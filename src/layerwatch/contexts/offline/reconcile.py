@@ -15,9 +15,9 @@ from typing import Any, Protocol, cast
 from sqlalchemy import Table, bindparam, delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from layerwatch.contexts import rows
+from layerwatch.contexts import repository
 from layerwatch.contexts.models import AnswerRow, ContextRow, ReplayedUnit
-from layerwatch.contexts.unit import Unit
+from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
 from layerwatch.keys import Caller
 
 KEPT = timedelta(days=30)
@@ -31,7 +31,7 @@ _ANSWERS = cast(Table, AnswerRow.__table__)
 _BOOKED = cast(Table, ReplayedUnit.__table__)
 _THIS = (_CONTEXTS.c.id == bindparam("context"), _CONTEXTS.c.expires_at == bindparam("expires"))
 _COUNT = update(_CONTEXTS).where(*_THIS).values(revision=_CONTEXTS.c.revision + bindparam("units"))
-_MOVE = _COUNT.values({name: bindparam(f"new_{name}") for name in rows.Moved._fields})
+_MOVE = _COUNT.values({name: bindparam(f"new_{name}") for name in repository.Moved._fields})
 _COLUMNS = [column.name for column in _CONTEXTS.c]
 _ADD = text(
     f"INSERT INTO contexts ({', '.join(_COLUMNS)})"
@@ -52,7 +52,7 @@ def tidy(session: Session, now: datetime) -> int:
     return cast(Any, session.execute(delete(_BOOKED).where(_BOOKED.c.id.in_(old)))).rowcount  # type: ignore[no-any-return]
 
 
-def book(session: Session, units: Sequence[Unit], charge: LateCharge, now: datetime) -> int:
+def book(session: Session, units: Sequence[DeferredInspection], charge: LateCharge, now: datetime) -> int:
     """Book units in the order in which they were answered; how many were not yet booked, by whichever node.
 
     Of several with one Idempotency-Key on one context the first counts. Raises IntegrityError if another
@@ -67,7 +67,9 @@ def book(session: Session, units: Sequence[Unit], charge: LateCharge, now: datet
     return len(new)
 
 
-def _without_booked(session: Session, units: Sequence[Unit], now: datetime) -> list[Unit]:
+def _without_booked(
+    session: Session, units: Sequence[DeferredInspection], now: datetime
+) -> list[DeferredInspection]:
     """The units that were not booked before, each once; they are noted as booked."""
     by_id = {unit.id: unit for unit in units}
     booked = set(session.scalars(select(_BOOKED.c.id).where(_BOOKED.c.id.in_(by_id))))
@@ -77,7 +79,7 @@ def _without_booked(session: Session, units: Sequence[Unit], now: datetime) -> l
     return new
 
 
-def _lock_contexts(session: Session, units: Iterable[Unit]) -> dict[str, datetime]:
+def _lock_contexts(session: Session, units: Iterable[DeferredInspection]) -> dict[str, datetime]:
     """Hold the units' contexts, each with a row from now on; when each was last inspected."""
     contexts = {unit.context.id: unit for unit in units}
     if not contexts:
@@ -90,7 +92,7 @@ def _lock_contexts(session: Session, units: Iterable[Unit]) -> dict[str, datetim
     if missing:
         never = {context: contexts[context].moved._replace(inspected_at=_LONG_AGO) for context in missing}
         session.execute(
-            _ADD, [rows.as_row(contexts[context].context, 0, never[context]) for context in missing]
+            _ADD, [repository.as_row(contexts[context].context, 0, never[context]) for context in missing]
         )
     found = session.execute(
         select(_CONTEXTS.c.id, _CONTEXTS.c.inspected_at)
@@ -101,7 +103,7 @@ def _lock_contexts(session: Session, units: Iterable[Unit]) -> dict[str, datetim
     return {row.id: row.inspected_at for row in found}
 
 
-def _keep_answers(session: Session, units: Sequence[Unit]) -> list[Unit]:
+def _keep_answers(session: Session, units: Sequence[DeferredInspection]) -> list[DeferredInspection]:
     """Store the answers to Idempotency-Keys; the units without those whose key was answered already."""
     keyed = [unit for unit in units if unit.key is not None]
     answered: set[tuple[str, str | None]] = set()
@@ -121,16 +123,16 @@ def _keep_answers(session: Session, units: Sequence[Unit]) -> list[Unit]:
             if (unit.context.id, unit.key) in answered:
                 continue
             answered.add((unit.context.id, unit.key))
-            bodies.append(rows.as_answer(unit.context, unit.key, unit.body))
+            bodies.append(repository.as_answer(unit.context, unit.key, unit.body))
         new.append(unit)
     if bodies:
         session.execute(insert(_ANSWERS), bodies)
     return new
 
 
-def _move_contexts(session: Session, units: Sequence[Unit], seen: dict[str, datetime]) -> None:
+def _move_contexts(session: Session, units: Sequence[DeferredInspection], seen: dict[str, datetime]) -> None:
     """Another region may have gone on with a print: the revision counts both, the newest state stays."""
-    by_context: dict[str, list[Unit]] = defaultdict(list)
+    by_context: dict[str, list[DeferredInspection]] = defaultdict(list)
     for unit in units:
         by_context[unit.context.id].append(unit)
     moved: list[dict[str, Any]] = []
@@ -148,7 +150,7 @@ def _move_contexts(session: Session, units: Sequence[Unit], seen: dict[str, date
             session.execute(statement, values)
 
 
-def _charge(session: Session, units: Sequence[Unit], charge: LateCharge) -> None:
+def _charge(session: Session, units: Sequence[DeferredInspection], charge: LateCharge) -> None:
     """Count the units by caller and hour, accounts in order."""
     groups: dict[tuple[Caller, datetime], list[datetime]] = defaultdict(list)
     for unit in units:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from layerwatch.contexts import memory
-from layerwatch.contexts.memory import FORGOTTEN, Memory
-from layerwatch.contexts.rows import Moved
+from layerwatch.contexts.offline import cache
+from layerwatch.contexts.offline.cache import FORGOTTEN, OfflineCache
+from layerwatch.contexts.repository import Moved
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -18,7 +18,7 @@ def seen(at: datetime) -> Moved:
 
 
 def test_a_print_that_is_not_heard_any_more_is_forgotten() -> None:
-    remembered = Memory()
+    remembered = OfflineCache()
     remembered.remember("ended", seen(NOON))
     remembered.remember("live", seen(NOON))
     for minutes in range(1, 150):
@@ -28,7 +28,7 @@ def test_a_print_that_is_not_heard_any_more_is_forgotten() -> None:
 
 
 def test_a_print_that_pauses_for_less_is_not() -> None:
-    remembered = Memory()
+    remembered = OfflineCache()
     remembered.remember("paused", seen(NOON))
     remembered.remember("other", seen(NOON + FORGOTTEN))
     assert remembered.last("paused") is not None
@@ -37,15 +37,15 @@ def test_a_print_that_pauses_for_less_is_not() -> None:
 def test_there_are_never_more_than_agreed_and_the_longest_unheard_goes_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(memory, "MOST_CONTEXTS", 3)
-    remembered = Memory()
+    monkeypatch.setattr(cache, "MOST_CONTEXTS", 3)
+    remembered = OfflineCache()
     for name in ("a", "b", "c", "a", "d"):
         remembered.remember(name, seen(NOON))
     assert [name for name in "abcd" if remembered.last(name)] == ["a", "c", "d"]
 
 
 def test_a_clock_that_was_set_forward_forgets_the_others_and_keeps_going() -> None:
-    remembered = Memory()
+    remembered = OfflineCache()
     remembered.remember("a", seen(NOON))
     remembered.remember("b", seen(NOON + timedelta(days=5)))
     assert remembered.last("b") is not None

@@ -16,8 +16,8 @@ import structlog
 from sqlalchemy import column, delete, select, table, tuple_
 from sqlalchemy.orm import Session
 
-from layerwatch.contexts.ids import LIFETIME
-from layerwatch.contexts.replay import tidy
+from layerwatch.contexts.context_id import LIFETIME
+from layerwatch.contexts.offline.reconcile import tidy
 from layerwatch.core.clock import Clock
 from layerwatch.storage import Database, StorageError, UtcTime, partitions
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from layerwatch.contexts.ids import Context
+from layerwatch.contexts.context_id import Context
 from layerwatch.storage import Database, Transaction, as_number, as_time
 
 _THIS = "FROM contexts WHERE id = ? AND expires_at = ?"
@@ -83,7 +83,7 @@ def move(transaction: Transaction, context: Context, seen: int, moved: Moved) ->
     return transaction.change(_MOVE, *moved, context.id, context.expires_at, seen) == 1
 
 
-def teach(transaction: Transaction, context: Context, seen: int, state: bytes) -> bool:
+def apply_feedback(transaction: Transaction, context: Context, seen: int, state: bytes) -> bool:
     """Write a taught state if the context still is at revision `seen`; whether it was."""
     return transaction.change(_TEACH, state, context.id, context.expires_at, seen) == 1
 

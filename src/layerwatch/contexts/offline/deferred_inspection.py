@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from layerwatch.contexts.ids import Context
-from layerwatch.contexts.rows import Moved
+from layerwatch.contexts.context_id import Context
+from layerwatch.contexts.repository import Moved
 from layerwatch.keys import Caller
 from layerwatch.temporal import Levels
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class DeferredInspection:
     """What its transaction would have written. id: unique, so that it is booked once however often replayed.
 
     key, body: Idempotency-Key and the answer to keep under it, if the call had one.
@@ -40,7 +40,7 @@ class Unit:
         return json.dumps(fields, separators=(",", ":")).encode()
 
     @classmethod
-    def from_line(cls, line: bytes) -> Unit:
+    def from_line(cls, line: bytes) -> DeferredInspection:
         """Read what `to_line` wrote. Raises ValueError, KeyError or TypeError for anything else."""
         fields: dict[str, Any] = json.loads(line)
         context, moved = fields["context"], fields["moved"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from layerwatch.contexts.answer import Answer
-from layerwatch.contexts.rows import Found, Moved
+from layerwatch.contexts.repository import Found, Moved
 from layerwatch.temporal import PrintState, StateFormatError
 
 MOST_CONTEXTS = 20_000
@@ -22,7 +22,7 @@ MOST_ANSWERS = 100_000
 """Answers given during an outage that are kept for their Idempotency-Key."""
 
 
-class Memory:
+class OfflineCache:
     """The last state of each print, and the answers given while the database was away."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Memory:
         """A print's last state, if it is remembered. Its revision means nothing."""
         return self._last.get(context_id)
 
-    def teach(self, context_id: str, lesson: Callable[[PrintState], PrintState]) -> None:
+    def apply_feedback(self, context_id: str, lesson: Callable[[PrintState], PrintState]) -> None:
         """Apply to the remembered state what was taught to the stored one."""
         found = self._last.get(context_id)
         if found is None:

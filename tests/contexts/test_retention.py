@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from layerwatch.contexts import sweep as sweeping
+from layerwatch.contexts import retention as sweeping
 from layerwatch.contexts.models import AnswerRow, ContextRow
 from layerwatch.storage import Database
 
