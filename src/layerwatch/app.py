@@ -35,8 +35,8 @@ from layerwatch.contexts.retention import make_room, sweep_forever
 from layerwatch.core.clock import Clock, SystemClock
 from layerwatch.fleet.heartbeat import Heart, Numbers
 from layerwatch.fleet.region_router import Chooser
-from layerwatch.improve import ExampleStore, ModelRegistry, RecentPictures
 from layerwatch.keys import CallerRefused, KeyAuthenticator
+from layerwatch.learning import ExampleStore, ModelRegistry, RecentPictures
 from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import mailer_for
 from layerwatch.obico import routes as obico

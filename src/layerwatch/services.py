@@ -12,9 +12,9 @@ from layerwatch.contexts.offline.ledger import OfflineLedger
 from layerwatch.core.clock import Clock
 from layerwatch.core.secrets import Secrets
 from layerwatch.fleet.region_router import Chooser
-from layerwatch.improve import ExampleStore, RecentPictures
-from layerwatch.improve.recent import RecentPicture
 from layerwatch.keys import KeyAuthenticator
+from layerwatch.learning import ExampleStore, RecentPictures
+from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Admission, Capacity, LiveLoad, Pacer
 from layerwatch.status.uptime_recorder import Diary
 from layerwatch.storage import Database, Reach

@@ -9,8 +9,8 @@ from layerwatch.billing import Month
 from layerwatch.billing.models import UsageHour
 from layerwatch.identity.models import Account, AuditEntry
 from layerwatch.identity.roles import Role, members_of
-from layerwatch.improve.models import FeedbackRow
 from layerwatch.keys import create_key
+from layerwatch.learning.models import FeedbackRow
 from tests.support.browser import text_of
 from tests.support.prints import frame
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from layerwatch.config import Settings
-from layerwatch.improve.recent import RecentPicture, RecentPictures
+from layerwatch.learning.recent import RecentPicture, RecentPictures
 from layerwatch.serving.siblings import Siblings
 from layerwatch.serving.worker import Seat
 from layerwatch.telemetry.metrics import Metrics, merge

@@ -21,8 +21,8 @@ from layerwatch.api.multipart import Patience, Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.contexts import Answer, Call
 from layerwatch.contexts.service import TEACHERS
-from layerwatch.improve.recent import RecentPicture
-from layerwatch.improve.service import record
+from layerwatch.learning.recent import RecentPicture
+from layerwatch.learning.service import record
 from layerwatch.pacing import Throttled
 from layerwatch.services import Parts
 from layerwatch.storage import StorageUnavailable

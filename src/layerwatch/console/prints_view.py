@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from layerwatch.contexts import Answer
 from layerwatch.contexts.models import ContextRow
-from layerwatch.improve import RecentPictures
+from layerwatch.learning import RecentPictures
 from layerwatch.vision.evidence import Box, Condition, HeatMap
 
 SHOWN = 60

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from ray.serve.handle import DeploymentHandle
 
-from layerwatch.improve.recent import RecentPicture
+from layerwatch.learning.recent import RecentPicture
 
 log = structlog.get_logger(__name__)
 

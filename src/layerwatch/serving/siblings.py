@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from layerwatch.improve.recent import RecentPicture
+from layerwatch.learning.recent import RecentPicture
 
 ANSWER_SECONDS = 2.0
 """A sibling that says nothing for so long is left out: Prometheus waits 10 s at most."""

@@ -16,8 +16,8 @@ from layerwatch.contexts.service import TEACHERS
 from layerwatch.identity import BadInput, NotFound, sessions
 from layerwatch.identity.models import User
 from layerwatch.identity.roles import accounts_of, role_in
-from layerwatch.improve.recent import RecentPicture
-from layerwatch.improve.service import record as record_feedback
+from layerwatch.learning.recent import RecentPicture
+from layerwatch.learning.service import record as record_feedback
 
 pages = Pages()
 

@@ -6,10 +6,10 @@ from starlette.responses import Response
 
 from layerwatch.console.web import Needs, Pages, Visit
 from layerwatch.identity import BadInput, NotFound
-from layerwatch.improve.errors import ImproveError
-from layerwatch.improve.models import FeedbackRow
-from layerwatch.improve.service import LABELS, queue
-from layerwatch.improve.service import review as label_picture
+from layerwatch.learning.errors import LearningError
+from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.service import LABELS, queue
+from layerwatch.learning.service import review as label_picture
 from layerwatch.vision.evidence import KINDS
 
 pages = Pages()
@@ -63,6 +63,6 @@ def label(visit: Visit) -> Response:
                 by=visit.me.email,
                 at=visit.clock,
             )
-    except ImproveError as wrong:
+    except LearningError as wrong:
         raise BadInput(str(wrong)) from wrong
     return visit.go("/review", "reviewed")

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from layerwatch.improve.errors import ImproveError
+from layerwatch.learning.errors import LearningError
 
 PACKAGED = "packaged"
 """The name of the model that ships inside the package; it can always be gone back to."""
@@ -80,7 +80,7 @@ class ModelRegistry:
         """Go back to the model that was in force before; returns its name."""
         registry = self._read()
         if len(registry["history"]) < 2:
-            raise ImproveError("there is no earlier model to go back to: the packaged one is in force")
+            raise LearningError("there is no earlier model to go back to: the packaged one is in force")
         registry["history"].pop()
         self._write(registry)
         active: str = registry["history"][-1]
@@ -93,7 +93,7 @@ class ModelRegistry:
             return None
         path = self._folder / f"{full}.onnx"
         if not path.exists() or _sha256(path) != full:
-            raise ImproveError(
+            raise LearningError(
                 f"model {full[:12]} is missing or damaged: add it again, or `layerwatch models rollback`"
             )
         return path
@@ -103,7 +103,7 @@ class ModelRegistry:
             return name
         found = [entry.sha256 for entry in self.entries() if entry.sha256.startswith(name)]
         if len(found) != 1 or len(name) < 6:
-            raise ImproveError(f"{name!r} names no model: see `layerwatch models list` (6 digits or more)")
+            raise LearningError(f"{name!r} names no model: see `layerwatch models list` (6 digits or more)")
         return found[0]
 
     def _read(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class ModelRegistry:
         except FileNotFoundError:
             return {"models": [], "history": [PACKAGED]}
         except ValueError as error:
-            raise ImproveError(f"{self._folder / 'registry.json'} is damaged: {error}") from error
+            raise LearningError(f"{self._folder / 'registry.json'} is damaged: {error}") from error
         return registry
 
     def _write(self, registry: dict[str, Any]) -> None:
@@ -129,4 +129,4 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ImproveError(f"{path} cannot be read: {error.strerror}") from error
+        raise LearningError(f"{path} cannot be read: {error.strerror}") from error

@@ -5,9 +5,9 @@ labels it, the labelled pictures are exported in the index format that `layerwat
 trained from them is compared with the active one on those very examples before it may take its place.
 """
 
-from layerwatch.improve.errors import ImproveError
-from layerwatch.improve.examples import ExampleStore
-from layerwatch.improve.recent import RecentPictures
-from layerwatch.improve.registry import ModelRegistry
+from layerwatch.learning.errors import LearningError
+from layerwatch.learning.examples import ExampleStore
+from layerwatch.learning.recent import RecentPictures
+from layerwatch.learning.registry import ModelRegistry
 
-__all__ = ["ExampleStore", "ImproveError", "ModelRegistry", "RecentPictures"]
+__all__ = ["ExampleStore", "LearningError", "ModelRegistry", "RecentPictures"]

@@ -8,7 +8,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from layerwatch.improve.errors import ImproveError
+from layerwatch.learning.errors import LearningError
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -34,7 +34,7 @@ class ExampleStore:
         return name
 
     def path(self, name: str) -> Path:
-        """Where the picture of this name lies; ImproveError when that is no name of a picture."""
+        """Where the picture of this name lies; LearningError when that is no name of a picture."""
         if not _NAME.fullmatch(name):
-            raise ImproveError(f"{name[:80]!r} is not the name of an example (64 hexadecimal digits)")
+            raise LearningError(f"{name[:80]!r} is not the name of an example (64 hexadecimal digits)")
         return self._folder / name[:2] / f"{name}.jpg"

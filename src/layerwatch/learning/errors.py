@@ -5,5 +5,5 @@ from __future__ import annotations
 from layerwatch.core.errors import UserError
 
 
-class ImproveError(UserError):
+class LearningError(UserError):
     """A feedback, an example or a model cannot be taken; the message says why."""

@@ -12,10 +12,10 @@ from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.improve.errors import ImproveError
-from layerwatch.improve.examples import ExampleStore
-from layerwatch.improve.models import FeedbackRow
-from layerwatch.improve.recent import RecentPicture
+from layerwatch.learning.errors import LearningError
+from layerwatch.learning.examples import ExampleStore
+from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.recent import RecentPicture
 from layerwatch.vision.evidence import KINDS
 
 KINDS_OF_FEEDBACK: tuple[str, ...] = ("false_alarm", "missed", "resumed")
@@ -52,7 +52,7 @@ def record(
 ) -> int:
     """Keep one word of feedback, with the picture it speaks of where that is at hand; returns its id."""
     if kind not in KINDS_OF_FEEDBACK:
-        raise ImproveError(f"feedback {kind!r} is not known: use one of {', '.join(KINDS_OF_FEEDBACK)}")
+        raise LearningError(f"feedback {kind!r} is not known: use one of {', '.join(KINDS_OF_FEEDBACK)}")
     row = FeedbackRow(
         account_id=account_id,
         context_id=context_id,
@@ -91,12 +91,12 @@ def review(
 ) -> FeedbackRow:
     """Label one picture. A second review replaces the first, so that a mistake can be mended."""
     if label not in LABELS:
-        raise ImproveError(f"label {label!r} is not known: use one of {', '.join(LABELS)}")
+        raise LearningError(f"label {label!r} is not known: use one of {', '.join(LABELS)}")
     if failure_type is not None and failure_type not in KINDS:
-        raise ImproveError(f"failure type {failure_type!r} is not known: use one of {', '.join(KINDS)}")
+        raise LearningError(f"failure type {failure_type!r} is not known: use one of {', '.join(KINDS)}")
     row = session.get(FeedbackRow, feedback_id)
     if row is None or row.picture is None:
-        raise ImproveError(f"no feedback {feedback_id} with a picture: see `layerwatch feedback queue`")
+        raise LearningError(f"no feedback {feedback_id} with a picture: see `layerwatch feedback queue`")
     row.label, row.failure_type = label, failure_type if label == "failed" else None
     row.reviewed_by, row.reviewed_at = by, at
     return row
@@ -130,7 +130,7 @@ def export(
             assert row.picture is not None
             source = examples.path(row.picture)
             if not source.exists():
-                raise ImproveError(f"the picture of feedback {row.id} is gone: {source}")
+                raise LearningError(f"the picture of feedback {row.id} is gone: {source}")
             shutil.copyfile(source, images / source.name)
             with Image.open(source) as picture:
                 width, height = picture.size

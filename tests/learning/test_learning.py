@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from layerwatch.improve import ExampleStore, ImproveError, ModelRegistry, RecentPictures, service
-from layerwatch.improve.compare import auroc, compare
-from layerwatch.improve.recent import RecentPicture
-from layerwatch.improve.registry import PACKAGED
+from layerwatch.learning import ExampleStore, LearningError, ModelRegistry, RecentPictures, service
+from layerwatch.learning.compare import auroc, compare
+from layerwatch.learning.recent import RecentPicture
+from layerwatch.learning.registry import PACKAGED
 from layerwatch.storage import Database
 from layerwatch.vision.evidence import KINDS, Condition, Evidence, HeatMap
 
@@ -106,12 +106,12 @@ def test_a_second_review_of_a_picture_replaces_the_first(database: Database, exa
 @pytest.mark.parametrize("label", ["bad", "", "GOOD"])
 def test_an_unknown_label_is_refused(database: Database, examples: ExampleStore, label: str) -> None:
     one = feedback(database, examples, "missed", recent(10, 0.1))
-    with pytest.raises(ImproveError, match="not known"), database.begin() as session:
+    with pytest.raises(LearningError, match="not known"), database.begin() as session:
         service.review(session, one, label=label, failure_type=None, by="ada", at=NOW)
 
 
 def test_an_example_name_cannot_leave_its_folder(examples: ExampleStore) -> None:
-    with pytest.raises(ImproveError):
+    with pytest.raises(LearningError):
         examples.path("../../etc/passwd")
 
 
@@ -133,7 +133,7 @@ def test_promotion_and_rollback_walk_the_history(tmp_path: Path) -> None:
     assert registry.active() == second
     assert registry.rollback() == first
     assert registry.rollback() == PACKAGED
-    with pytest.raises(ImproveError, match="no earlier model"):
+    with pytest.raises(LearningError, match="no earlier model"):
         registry.rollback()
 
 
@@ -143,7 +143,7 @@ def test_a_damaged_model_file_is_never_given_out(tmp_path: Path) -> None:
     registry = ModelRegistry(tmp_path / "models")
     digest = registry.add(source, version="1", note="", at=NOW).sha256
     (tmp_path / "models" / f"{digest}.onnx").write_bytes(b"poison")
-    with pytest.raises(ImproveError, match="damaged"):
+    with pytest.raises(LearningError, match="damaged"):
         registry.promote(digest)
     assert registry.active() == PACKAGED
 
