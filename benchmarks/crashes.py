@@ -118,9 +118,9 @@ def serve(
     address: str, port: int, folder: str, database: str, epoch: float, speed: float, region: str
 ) -> None:
     """Be a server until killed."""
-    from layerwatch.serving import garbage
+    from layerwatch.serving import gc_tuning
 
-    garbage.hold()
+    gc_tuning.hold()
     from layerwatch.app import create_app
     from layerwatch.serving.server import serve as serve_app
     from layerwatch.serving.sockets import listen

@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from layerwatch.cli.local_judge import LocalJudge
+from layerwatch.cli.local_inspector import LocalInspector
 from layerwatch.simulator import Simulation
 from layerwatch.vision import Vision
 from layerwatch_sdk.watcher.clock import SteppingClock
@@ -63,7 +63,7 @@ def half_grown(simulation: Simulation) -> float | None:
 async def measure(vision: Vision, seed: int, failure: str, levels: Levels, quick: bool) -> dict[str, Any]:
     clock = SteppingClock()
     simulation = Simulation(seed, failure, duration=3600, nuisance=False, onset=ONSET)
-    judge = LocalJudge(clock, vision, spacing=20 if quick else None)
+    judge = LocalInspector(clock, vision, spacing=20 if quick else None)
     guard = RequestLogMiddleware()
     row: dict[str, Any] = {
         "failure": failure,

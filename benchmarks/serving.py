@@ -38,7 +38,7 @@ from rich.table import Table
 from uploads import Caller, Phase
 from vision import made_up_picture
 
-from layerwatch.vision.models import packaged_models
+from layerwatch.vision.model_files import packaged_models
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.support.ray_cluster import Cluster, cluster, serve_file

@@ -1,30 +1,30 @@
-"""The parts of a running server, for those who serve requests with them."""
+"""The services of a running server, for those who serve requests with them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from layerwatch.billing.terms import Terms
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.config import Settings
 from layerwatch.contexts import ContextIds, Contexts
 from layerwatch.contexts.offline.ledger import OfflineLedger
 from layerwatch.core.clock import Clock
 from layerwatch.core.secrets import Secrets
-from layerwatch.fleet.region_router import Chooser
+from layerwatch.fleet.region_router import RegionRouter
 from layerwatch.keys import KeyAuthenticator
 from layerwatch.learning import ExampleStore, RecentPictures
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.pacing import Admission, Capacity, LiveLoad, Pacer
-from layerwatch.status.uptime_recorder import Diary
-from layerwatch.storage import Database, Reach
+from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
+from layerwatch.status.uptime_recorder import UptimeRecorder
+from layerwatch.storage import Database, DatabaseGateway
 from layerwatch.vision.evidence import Evidence
 
 if TYPE_CHECKING:
     from layerwatch.telemetry.metrics import Metrics
 
 
-class Colleagues(Protocol):
+class Peers(Protocol):
     """The other processes of one server, as far as this one has to know of them."""
 
     async def open(self) -> None: ...
@@ -40,7 +40,7 @@ class Colleagues(Protocol):
         ...
 
 
-class Eye(Protocol):
+class Inspector(Protocol):
     """What looks at pictures: `vision.Vision`, or a test's double."""
 
     @property
@@ -52,29 +52,29 @@ class Eye(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """Everything that `app.create_app` put together; found at `request.app.state.parts`."""
+class Services:
+    """Everything that `app.create_app` put together; found at `request.app.state.services`."""
 
     settings: Settings
     secrets: Secrets
     clock: Clock
     database: Database
-    reach: Reach
-    outage: OfflineLedger
-    keyring: KeyAuthenticator
+    gateway: DatabaseGateway
+    offline_ledger: OfflineLedger
+    authenticator: KeyAuthenticator
     ids: ContextIds
     contexts: Contexts
-    vision: Eye
+    vision: Inspector
     capacity: Capacity
-    load: LiveLoad
+    schedule: CallSchedule
     pacer: Pacer
     admission: Admission
-    chooser: Chooser
+    router: RegionRouter
     recent: RecentPictures
     examples: ExampleStore
     metrics: Metrics
     terms: Terms
-    colleagues: Colleagues | None
+    peers: Peers | None
     """None in a server of one process."""
-    diary: Diary | None
+    uptime: UptimeRecorder | None
     """None without the status page."""

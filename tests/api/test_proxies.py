@@ -25,15 +25,15 @@ def serving(**settings):
     """The server as `layerwatch serve` runs it; its URL, and a key that is tied to the office's address."""
     listener = listen("127.0.0.1", 0)
     app = create_app(load(log_level="error", **settings), vision=Vision(FakeDetector()))
-    parts = app.state.parts
-    with parts.database.begin() as session:
-        account = create_account(session, "Acme", parts.clock.now()).id
+    services = app.state.services
+    with services.database.begin() as session:
+        account = create_account(session, "Acme", services.clock.now()).id
         key = create_key(
             session,
             account,
             name="office",
-            pepper=parts.secrets.api_keys,
-            now=parts.clock.now(),
+            pepper=services.secrets.api_keys,
+            now=services.clock.now(),
             addresses=[f"{OFFICE}/32"],
         ).text
     server = Server(app)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
 from layerwatch.billing import Month, NotFound, NotPossible, PriceBook, billable_calls, count_inspection
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.contracts import agree
 from layerwatch.billing.invoices import (
     SETTLE,
@@ -22,10 +23,9 @@ from layerwatch.billing.invoices import (
 )
 from layerwatch.billing.models import Closing, Invoice, UsageHour
 from layerwatch.billing.money import to_cents
-from layerwatch.billing.periods import hour_of
+from layerwatch.billing.month import hour_of
 from layerwatch.billing.pricebook import PACKAGED, PriceBooks
 from layerwatch.billing.statement import statement
-from layerwatch.billing.terms import Terms
 from layerwatch.identity.models import Account
 from layerwatch.keys import KeyAuthenticator
 from tests.support.accounts import NOON, PEPPER, make_caller, make_key

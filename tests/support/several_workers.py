@@ -12,13 +12,13 @@ from layerwatch.app import create_app
 from layerwatch.config import Settings
 from layerwatch.serving.sockets import listen_for
 from layerwatch.serving.supervisor import Supervisor
-from layerwatch.serving.worker import Seat
+from layerwatch.serving.worker import WorkerSlot
 from layerwatch.telemetry import logging
 from layerwatch.vision import Vision
 from tests.support.shared_doubles import SharedClock, SharedDetector
 
 
-def make(settings: Settings, seat: Seat) -> FastAPI:
+def make(settings: Settings, seat: WorkerSlot) -> FastAPI:
     folder = settings.data_dir
     return create_app(
         settings, clock=SharedClock(folder), vision=Vision(SharedDetector(folder)), **seat.options()

@@ -158,7 +158,7 @@ async def test_a_light_that_does_not_obey_keeps_no_picture_away() -> None:
 
 
 def test_the_service_turns_it_the_same_way(tmp_path: Path) -> None:
-    jpeg_reader = pytest.importorskip("layerwatch.vision.jpeg_header")
+    jpeg_reader = pytest.importorskip("layerwatch.vision.jpeg.header")
     for orientation in range(2, 9):
         header = jpeg_reader.read_header(oriented(quarters(), orientation))
         assert header.orientation == orientation

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from layerwatch.api import request_parsing
 from layerwatch.api.errors import ApiError, throttled
 from layerwatch.contexts import ContextLost
-from layerwatch.services import Parts
+from layerwatch.services import Services
 
 log = structlog.get_logger(__name__)
 
@@ -54,8 +54,8 @@ class Refusal:
 class LoadShedder:
     """Refuses what `process` would refuse as its first thing. Says nothing to all else, good or bad."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     def refusal(self, method: bytes, target: bytes, headers: Headers, address: str | None) -> Refusal | None:
         """The answer to a request with this head, or None if it should go the long way.
@@ -65,27 +65,27 @@ class LoadShedder:
         if method != b"POST" or not target.startswith(_PROCESS) or b"?" in target:
             return None
         began = time.perf_counter()
-        parts, given = self._parts, dict(headers)
+        services, given = self._services, dict(headers)
         if b"x-forwarded-for" in given:  # who calls is not known from the connection
             address = None
-        at = parts.clock.now()
-        caller = parts.keyring.cached(given.get(b"x-api-key", b"").decode("latin-1"), at, address)
-        if caller is None or parts.admission.has_room(caller.account_id):
+        at = services.clock.now()
+        caller = services.authenticator.cached(given.get(b"x-api-key", b"").decode("latin-1"), at, address)
+        if caller is None or services.admission.has_room(caller.account_id):
             return None
         try:  # what is wrong with the request goes before our being busy, and is said the long way
-            parts.ids.read(target[len(_PROCESS) :].decode("latin-1"), caller.account_id, at)
+            services.ids.read(target[len(_PROCESS) :].decode("latin-1"), caller.account_id, at)
             for name, read in _CHECKED.items():
                 if name in given:
                     read(given[name].decode("latin-1"))
         except (ApiError, ContextLost):
             return None
-        error = throttled(come_again(parts, at))
+        error = throttled(come_again(services, at))
         request_id = uuid.uuid4().hex
-        parts.metrics.refused(error.type)
+        services.metrics.refused(error.type)
         passed = time.perf_counter() - began
-        parts.metrics.answered(ROUTE, error.status, passed)
-        if parts.diary is not None:
-            parts.diary.called(error.status, passed, crashed=False)
+        services.metrics.answered(ROUTE, error.status, passed)
+        if services.uptime is not None:
+            services.uptime.called(error.status, passed, crashed=False)
         log.info(
             "request",
             request=request_id,
@@ -123,10 +123,10 @@ class Door:
         )
 
 
-def come_again(parts: Parts, at: datetime) -> int:
+def come_again(services: Services, at: datetime) -> int:
     """Retry-After, seconds, for a live print that was refused: overload is shed by intervals."""
-    plan = parts.pacer.plan(False, at)
-    parts.pacer.called(plan, False, at)
+    plan = services.pacer.plan(False, at)
+    services.pacer.called(plan, False, at)
     return plan.recommended
 
 

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from layerwatch.api.errors import internal
-from layerwatch.status.uptime_recorder import Diary
+from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics
 
@@ -26,10 +26,10 @@ DETECTION = "/api/"
 class RequestLogMiddleware:
     """ASGI middleware. It stands outermost, so that nothing leaves without an X-Request-Id."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, diary: Diary | None = None) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, uptime: UptimeRecorder | None = None) -> None:
         self._app = app
         self._metrics = metrics
-        self._diary = diary
+        self._diary = uptime
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -11,13 +11,13 @@ import structlog
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.errors import NotFound, NotPossible
 from layerwatch.billing.metering import billable_calls
 from layerwatch.billing.models import SpendAlert
 from layerwatch.billing.money import dollars
-from layerwatch.billing.periods import Month
-from layerwatch.billing.terms import Terms
+from layerwatch.billing.month import Month
 from layerwatch.identity.models import Account
 from layerwatch.notify import WebhookError, Webhooks
 from layerwatch.notify.mail import Mail, Mailer, MailError

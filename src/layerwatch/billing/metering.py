@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.errors import FreeLimitReached, NotFound, PaymentBlocked
 from layerwatch.billing.models import Closing, UsageHour
-from layerwatch.billing.periods import Month, hour_of
+from layerwatch.billing.month import Month, hour_of
 from layerwatch.billing.pricebook import PriceBooks, price_books
 from layerwatch.identity.models import Account
 from layerwatch.keys import Caller

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from layerwatch.billing.models import UsageHour
-from layerwatch.billing.periods import Month, hour_start
+from layerwatch.billing.month import Month, hour_start
 from layerwatch.keys.models import ApiKey
 
 

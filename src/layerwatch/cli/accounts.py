@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from layerwatch.billing import Month, price_books
-from layerwatch.cli.office import AsJson, ConfigFile, DataDir, moment, office, show, table
+from layerwatch.cli.common import AsJson, ConfigFile, DataDir, moment, office, show, table
 from layerwatch.identity import create_account, find_account, list_accounts
 from layerwatch.identity.audit import ON_THE_COMMAND_LINE, entries, record
 from layerwatch.identity.models import Account

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from layerwatch.billing.usage import last_used
-from layerwatch.cli.office import (
+from layerwatch.cli.common import (
     AsJson,
     ConfigFile,
     DataDir,

@@ -11,7 +11,7 @@ import typer
 from layerwatch.billing import PriceBook, PriceBookError, PriceBooks, price_books
 from layerwatch.billing.contracts import agree, book_for
 from layerwatch.billing.money import dollars
-from layerwatch.cli.office import AsJson, ConfigFile, DataDir, InMonth, fail, month_of, office, show, table
+from layerwatch.cli.common import AsJson, ConfigFile, DataDir, InMonth, fail, month_of, office, show, table
 
 app = typer.Typer(
     no_args_is_help=True,

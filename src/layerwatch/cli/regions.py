@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from layerwatch.cli.office import AsJson, ConfigFile, DataDir, fail, office, show, table
+from layerwatch.cli.common import AsJson, ConfigFile, DataDir, fail, office, show, table
 from layerwatch.fleet import heartbeat as fleet
 from layerwatch.pacing import Bounds
 

@@ -21,7 +21,7 @@ from rich.table import Table
 from layerwatch.cli.replay_frames import Recording, Shot, open_recording
 from layerwatch.temporal import Levels, PrintState, Verdict, step
 from layerwatch.vision import MAX_BYTES, Evidence, ImageDecodeError, ModelError, Vision
-from layerwatch.vision.jpeg import decode_jpeg
+from layerwatch.vision.jpeg.decoder import decode_jpeg
 from layerwatch.vision.service import usable_cores
 from layerwatch_sdk.cameras import CameraError
 

@@ -100,9 +100,9 @@ def run(
     settings: Settings, listener: socket.socket, *, as_json: bool = False, watch: Path | None = None
 ) -> int:
     """Serve on an open socket until told to stop, with a watcher beside if `watch`; the exit status."""
-    from layerwatch.serving import garbage
+    from layerwatch.serving import gc_tuning
 
-    garbage.hold()
+    gc_tuning.hold()
     from layerwatch.app import create_app
     from layerwatch.serving.server import serve
     from layerwatch.telemetry.logging import configure
@@ -111,9 +111,9 @@ def run(
     with _said_in_one_line():
         app = create_app(settings)
         # Before listening begins, so that what is wrong is said in one line and not from inside a server.
-        app.state.parts.database.migrate()
-    with _watching(watch, settings, app.state.parts.database):
-        _greet(settings, app.state.parts.database, as_json=as_json)
+        app.state.services.database.migrate()
+    with _watching(watch, settings, app.state.services.database):
+        _greet(settings, app.state.services.database, as_json=as_json)
         return serve(app, listener)
 
 

@@ -11,7 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from layerwatch.fleet.simulation import Result, Site
-    from layerwatch.fleet.surge_report import Settling
+    from layerwatch.fleet.surge_report import SurgeReport
 
 
 def command(
@@ -113,7 +113,7 @@ def _sites(text: str, prints: int, load: float, misjudged: float) -> list[Site]:
     return sites
 
 
-def _show(result: Result, judged: Settling, plot: Path | None) -> None:
+def _show(result: Result, judged: SurgeReport, plot: Path | None) -> None:
     import numpy as np
     from rich.console import Console
     from rich.table import Table

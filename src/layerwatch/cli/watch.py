@@ -134,7 +134,7 @@ def command(
       layerwatch watch --printer moonraker://voron.local --dry-run
     """
     if config is not None or printer:
-        from layerwatch.cli.watch_farm import watch_farm
+        from layerwatch.cli.watch_printers import watch_farm
 
         levels = Levels(warning_level, pause_level)
         code = watch_farm(
@@ -207,9 +207,9 @@ def _judge(server: str, key: str, clock: AsyncClock, spacing: int | None) -> Jud
         except ValueError as error:
             raise LayerwatchError(str(error)) from None
     # Imported late: the watcher of a real server must not load the detector's libraries.
-    from layerwatch.cli.local_judge import LocalJudge
+    from layerwatch.cli.local_inspector import LocalInspector
 
-    return LocalJudge(clock, spacing=spacing)
+    return LocalInspector(clock, spacing=spacing)
 
 
 async def _watch(

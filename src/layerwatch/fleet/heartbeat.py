@@ -13,10 +13,10 @@ from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from layerwatch.fleet.models import Draining, Node
-from layerwatch.fleet.region_router import Chooser, Region
+from layerwatch.fleet.region_router import Region, RegionRouter
 from layerwatch.pacing.call_schedule import Prints
 from layerwatch.status.models import StatusHour
-from layerwatch.storage import Reach, StorageError
+from layerwatch.storage import DatabaseGateway, StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -87,8 +87,8 @@ class Numbers:
     prints: Prints
 
 
-class Heart:
-    """Tells the fleet of this node, and keeps what it hears of the others in `chooser`.
+class Heartbeat:
+    """Tells the fleet of this node, and keeps what it hears of the others in `router`.
 
     identity: the same for each process that follows another in the same place.
     Times are the machine's, not the print clock's: heartbeats are about processes.
@@ -96,8 +96,8 @@ class Heart:
 
     def __init__(
         self,
-        reach: Reach,
-        chooser: Chooser,
+        reach: DatabaseGateway,
+        router: RegionRouter,
         *,
         identity: str,
         region: str,
@@ -105,7 +105,7 @@ class Heart:
         numbers: Callable[[], Numbers],
     ) -> None:
         self._reach = reach
-        self._chooser = chooser
+        self._router = router
         self._region = region
         self._url = url
         self._numbers = numbers
@@ -147,7 +147,7 @@ class Heart:
             session.flush()
             return regions(session, now)
 
-        self._chooser.learn(await self._reach.run(work))
+        self._router.learn(await self._reach.run(work))
 
     async def beat_forever(self, period: float = HEARTBEAT) -> None:
         """A heartbeat every `period` seconds."""

@@ -31,7 +31,7 @@ class Region:
         return spare if spare >= 0 else spare / max(self.capacity, 1e-9)
 
 
-class Chooser:
+class RegionRouter:
     """Hands out regions to new prints; remembers how many each was given since `learn`."""
 
     def __init__(self, bounds: Bounds) -> None:

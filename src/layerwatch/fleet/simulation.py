@@ -1,6 +1,6 @@
 """A fleet under load, simulated second by second around the pacing code that the server runs.
 
-Real: `Pacer`, `LiveLoad`, `Capacity`, `Admission.check` and `regions.Chooser`, one of each a region.
+Real: `Pacer`, `CallSchedule`, `Capacity`, `Admission.check` and `regions.RegionRouter`, one of each a region.
 Approximated:
 - prints move in cohorts of equal size that call in the same second (10 million prints are 20,000 cohorts of
   500); a cohort draws its jitter together, so bursts come out larger than in truth, never smaller;
@@ -18,9 +18,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from layerwatch.fleet.region_router import Chooser, Region
+from layerwatch.fleet.region_router import Region, RegionRouter
 from layerwatch.pacing.admission import Admission
-from layerwatch.pacing.call_schedule import LiveLoad
+from layerwatch.pacing.call_schedule import CallSchedule
 from layerwatch.pacing.capacity import Capacity
 from layerwatch.pacing.errors import Throttled
 from layerwatch.pacing.pacer import Bounds, Pacer
@@ -102,11 +102,11 @@ class Result:
 
 @dataclass(slots=True)
 class _Fleet:
-    """One region's real parts, and the fluid before its detector."""
+    """One region's real services, and the fluid before its detector."""
 
     site: Site
     capacity: Capacity
-    load: LiveLoad
+    load: CallSchedule
     pacer: Pacer
     admission: Admission
     backlog: float = 0.0
@@ -119,7 +119,7 @@ def simulate(scenario: Scenario) -> Result:
     rng = np.random.default_rng(scenario.seed)
     fleets = [_fleet(site, scenario) for site in scenario.sites]
     names = [site.name for site in scenario.sites]
-    chooser = Chooser(scenario.bounds)
+    router = RegionRouter(scenario.bounds)
     size = scenario.prints / scenario.cohorts
     born = _births(scenario, rng)
     home = np.full(scenario.cohorts, -1)
@@ -137,14 +137,14 @@ def simulate(scenario: Scenario) -> Result:
         if scenario.lost is not None and second == scenario.lost_at:
             fleets[names.index(scenario.lost)].alive = False
         if second % HEARTBEAT == 0:
-            chooser.learn([_region(fleet, at) for fleet in fleets if fleet.alive])
+            router.learn([_region(fleet, at) for fleet in fleets if fleet.alive])
         arrivals = due[second]
         rng.shuffle(arrivals)
         for fleet in fleets:
             fleet.clock[0] = float(second)
         for cohort in arrivals:
             if home[cohort] < 0:
-                chosen = chooser.choose(size)
+                chosen = router.choose(size)
                 assert chosen is not None
                 home[cohort], second_home[cohort] = (names.index(region.name) for region in chosen)
             if not fleets[home[cohort]].alive:
@@ -182,7 +182,7 @@ def simulate(scenario: Scenario) -> Result:
 def _fleet(site: Site, scenario: Scenario) -> _Fleet:
     clock = [0.0]
     capacity = Capacity(site.believed or site.capacity, monotonic=lambda: clock[0])
-    load = LiveLoad()
+    load = CallSchedule()
     admission = Admission(max(1, round(site.capacity * QUEUE_SECONDS)), 5.0, 1, capacity)
     return _Fleet(site, capacity, load, Pacer(scenario.bounds, capacity, load), admission, clock=clock)
 

@@ -20,7 +20,7 @@ BAND = 0.10
 
 
 @dataclass(frozen=True, slots=True)
-class Settling:
+class SurgeReport:
     """throttled_during, throttled_after: share of calls in the surge; two intervals after the last event.
     few_throttled_after, settled_after: seconds from the last event's end (the surge, or a region's loss);
     None: never.
@@ -39,7 +39,7 @@ class Settling:
     use: float
 
 
-def settling(result: Result) -> Settling:
+def settling(result: Result) -> SurgeReport:
     """Judge a run."""
     scenario = result.scenario
     surged = scenario.surge_at + scenario.surge_seconds
@@ -53,7 +53,7 @@ def settling(result: Result) -> Settling:
     shares = np.divide(throttled, called, out=np.zeros_like(called), where=called > 0)
     settled = _last(np.abs(off) > BAND)
     alive = sum(site.capacity for site in scenario.sites if site.name != scenario.lost)
-    return Settling(
+    return SurgeReport(
         throttled_during=result.throttled_share(scenario.surge_at, surged),
         throttled_after=result.throttled_share(end + round(2 * interval), scenario.seconds),
         few_throttled_after=_last(shares >= FEW),

@@ -21,10 +21,10 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from layerwatch.core.egress import Reachable
 from layerwatch.obico.fetch import Fetcher, FetchFailed
 from layerwatch.pacing import Throttled
-from layerwatch.services import Parts
+from layerwatch.services import Services
 from layerwatch.vision.errors import Busy, ImageDecodeError
 from layerwatch.vision.evidence import Condition, Evidence
-from layerwatch.vision.jpeg_header import read_header
+from layerwatch.vision.jpeg.header import read_header
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +44,7 @@ router = APIRouter(include_in_schema=False)
 
 
 class DropIn:
-    """What the routes need beside the server's parts."""
+    """What the routes need beside the server's services."""
 
     def __init__(self, token: str, fetcher: Fetcher) -> None:
         self._token = token.encode()
@@ -72,9 +72,9 @@ class Refused(Exception):
         self.headers = headers
 
 
-def install(app: FastAPI, parts: Parts) -> None:
+def install(app: FastAPI, services: Services) -> None:
     """Add the routes. Raises ValueError when the listed hosts cannot be read."""
-    settings = parts.settings
+    settings = services.settings
     token = settings.obico_token.get_secret_value()
     app.state.obico = DropIn(token, Fetcher(Reachable.parse(settings.obico_hosts)))
     app.include_router(router)
@@ -93,20 +93,20 @@ async def healthy() -> PlainTextResponse:
 @router.get("/p/")
 async def predict(request: Request) -> JSONResponse:
     """What is seen in the picture at `img`."""
-    parts: Parts = request.app.state.parts
+    services: Services = request.app.state.services
     try:
-        evidence, size = await _look(request, parts, request.app.state.obico)
+        evidence, size = await _look(request, services, request.app.state.obico)
     except Refused as refused:
-        parts.metrics.dropped_in(refused.outcome)
+        services.metrics.dropped_in(refused.outcome)
         message = {"detections": [], "message": str(refused)}
         return JSONResponse(message, refused.status, refused.headers)
     answer = render(evidence, *size)
     unfit = evidence.condition is not Condition.OK
-    parts.metrics.dropped_in("unfit" if unfit else "failure" if answer["detections"] else "clear")
+    services.metrics.dropped_in("unfit" if unfit else "failure" if answer["detections"] else "clear")
     return JSONResponse(answer)
 
 
-async def _look(request: Request, parts: Parts, drop_in: DropIn) -> tuple[Evidence, tuple[int, int]]:
+async def _look(request: Request, services: Services, drop_in: DropIn) -> tuple[Evidence, tuple[int, int]]:
     if not drop_in.knows(request.headers.get("authorization")):
         challenge = {"WWW-Authenticate": "Bearer"}
         raise Refused("no_token", 401, "The bearer token is missing or wrong.", challenge)
@@ -114,17 +114,19 @@ async def _look(request: Request, parts: Parts, drop_in: DropIn) -> tuple[Eviden
     if not url:
         raise Refused("bad_address", 422, "Say which picture: /p/?img=URL.")
     try:
-        parts.admission.check(NOBODY)
+        services.admission.check(NOBODY)
         if drop_in.fetching >= FETCHES:
             raise Throttled(f"{FETCHES} pictures are being fetched")
-        with parts.admission.upload() as held:
+        with services.admission.upload() as held:
             drop_in.fetching += 1
             try:
                 jpeg = await drop_in.fetcher.picture(url, held.add)
             finally:
                 drop_in.fetching -= 1
-            with parts.admission.place(NOBODY):
-                evidence = await parts.vision.ainspect(jpeg, time.monotonic() + parts.settings.queue_deadline)
+            with services.admission.place(NOBODY):
+                evidence = await services.vision.ainspect(
+                    jpeg, time.monotonic() + services.settings.queue_deadline
+                )
             header = read_header(jpeg)
     except FetchFailed as failed:
         raise Refused(failed.outcome, 400, str(failed)) from failed

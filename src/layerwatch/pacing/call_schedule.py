@@ -20,7 +20,7 @@ class Prints:
     suspicious: float
 
 
-class LiveLoad:
+class CallSchedule:
     """A calendar of promised calls by whole second. As many entries as the longest interval has seconds.
 
     Used from the event loop and from the database's threads.

@@ -8,9 +8,9 @@ intervals so that the calls that they make are what the node can take:
 Healthy prints pay first: until their interval has doubled, suspicious ones keep theirs. The left side falls
 steadily in x, so there is one solution, in closed form for each of the two branches.
 
-The equation sees to the mean; the calendar of promised calls (`LiveLoad`) sees to it that no second gets more
-than its share: a healthy print is told the free second nearest to its own. `docs/pacing.md` says why the two
-together settle without oscillating.
+The equation sets the mean; the schedule of promised calls (`CallSchedule`) keeps every second within its
+share: a healthy print gets the free second nearest to its own. `docs/pacing.md` says why the two together
+settle without oscillating.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from layerwatch.pacing.call_schedule import LiveLoad, Prints
+from layerwatch.pacing.call_schedule import CallSchedule, Prints
 from layerwatch.pacing.capacity import Capacity
 
 TARGET_USE = 0.75
@@ -63,7 +63,7 @@ class Plan:
 class Pacer:
     """Plans intervals. speed: how many print seconds pass in a real one (the clock's speed)."""
 
-    def __init__(self, bounds: Bounds, capacity: Capacity, load: LiveLoad, *, speed: float = 1.0) -> None:
+    def __init__(self, bounds: Bounds, capacity: Capacity, load: CallSchedule, *, speed: float = 1.0) -> None:
         self._bounds = bounds
         self._capacity = capacity
         self._load = load

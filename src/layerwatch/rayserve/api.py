@@ -11,7 +11,7 @@ from ray.serve.handle import DeploymentHandle
 from layerwatch.api.load_shedding import Door, LoadShedder
 from layerwatch.app import create_app
 from layerwatch.config import Settings, load
-from layerwatch.rayserve.board import Visitor
+from layerwatch.rayserve.metrics_hub import MetricsClient
 from layerwatch.rayserve.remote import RemoteDetector
 from layerwatch.telemetry import logging
 from layerwatch.telemetry.metrics import Metrics
@@ -35,11 +35,11 @@ class Api:
         app = create_app(
             settings,
             vision=self._eye,
-            colleagues=lambda metrics, _: Visitor(self._board, str(rank), metrics.text),
-            seat=f"ray {rank}",
+            peers=lambda metrics, _: MetricsClient(self._board, str(rank), metrics.text),
+            slot=f"ray {rank}",
             **self._more(settings),
         )
-        app.add_middleware(Door, turnaway=LoadShedder(app.state.parts))
+        app.add_middleware(Door, turnaway=LoadShedder(app.state.services))
         return app
 
     def _more(self, settings: Settings) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ray import serve
 
 from layerwatch.vision import Detector, ModelError, OnnxDetector, Picture, RawDetection
 from layerwatch.vision.batching import BatchReport
-from layerwatch.vision.models import choose_model
+from layerwatch.vision.model_files import choose_model
 from layerwatch.vision.service import MAX_BATCH
 
 log = structlog.get_logger(__name__)

@@ -40,7 +40,7 @@ class _Refused:
         self.last = last
 
 
-class PatientProtocol(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """Uvicorn's HTTP protocol with limits on what it takes in outside of the application.
 
     While the application has a request, the application's own limits hold (`upload_silence`).

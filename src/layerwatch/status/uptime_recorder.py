@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from layerwatch.status.models import StatusHour
-from layerwatch.storage import Reach, StorageError
+from layerwatch.storage import DatabaseGateway, StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +69,7 @@ class _Minute:
     failed: int = 0
 
 
-class Diary:
+class UptimeRecorder:
     """One node's notes. away: whether the database is, now.  now: real time. Used from one event loop."""
 
     def __init__(
@@ -114,7 +114,7 @@ class Diary:
         for at in sorted(self._hours)[:-MOST_HOURS]:
             del self._hours[at]
 
-    async def write(self, reach: Reach) -> None:
+    async def write(self, reach: DatabaseGateway) -> None:
         """Add what is new to the region's rows. Raises StorageError, and keeps it then."""
         hours = self.take()
         try:
@@ -123,7 +123,7 @@ class Diary:
             self.back(hours)
             raise
 
-    async def keep_forever(self, reach: Reach) -> None:
+    async def keep_forever(self, reach: DatabaseGateway) -> None:
         """Note signs of life, and write everything down once a minute."""
         wait = random.uniform(0, PERIOD)  # so that nodes do not write in step
         while True:

@@ -28,7 +28,7 @@ def start(visit: Visit) -> Response:
         return visit.go("/sign-in", **({"next": wanted} if wanted else {}))
     flow = Flow.begin(visit.now, next=wanted)
     try:
-        address = provider.address(flow, visit.parts.secrets.sessions)
+        address = provider.address(flow, visit.services.secrets.sessions)
     except SignInRefused as refused:
         return sign_in_page(visit, str(refused), 503)
     return _with_flow(visit, RedirectResponse(address, 303), flow)
@@ -58,7 +58,7 @@ def connect(visit: Visit) -> Response:
     flow = Flow.begin(visit.now, user_id=visit.me.user_id)
     try:
         confirm(visit)
-        address = provider.address(flow, visit.parts.secrets.sessions)
+        address = provider.address(flow, visit.services.secrets.sessions)
     except IdentityError as wrong:
         return profile_page(visit, error=str(wrong), status=400)
     return _with_flow(visit, visit.page("provider.html", url=address, name=provider.name), flow)
@@ -70,7 +70,7 @@ def disconnect(visit: Visit) -> Response:
     _provider(visit)
     try:
         confirm(visit)
-        with visit.parts.database.begin() as session:
+        with visit.services.database.begin() as session:
             sign_in.disconnect(session, session.get_one(User, visit.me.user_id), visit.visitor, visit.now)
     except IdentityError as wrong:
         return profile_page(visit, error=str(wrong), status=400)
@@ -78,7 +78,7 @@ def disconnect(visit: Visit) -> Response:
 
 
 def _take(visit: Visit, provider: Provider, flow: Flow | None) -> Response:
-    key, database = visit.parts.secrets.sessions, visit.parts.database
+    key, database = visit.services.secrets.sessions, visit.services.database
     if flow is None or not flow.is_state(visit.query("state"), key):
         raise SignInRefused("This sign-in was begun elsewhere or too long ago. Begin it again here.")
     if visit.query("error"):
@@ -95,7 +95,7 @@ def _take(visit: Visit, provider: Provider, flow: Flow | None) -> Response:
             user = session.get_one(User, flow.user_id)
             sign_in.connect(session, user, person, visit.visitor, visit.now)
         return visit.go("/profile", "provider-on")
-    strangers = visit.parts.settings.sign_up == "open"
+    strangers = visit.services.settings.sign_up == "open"
     try:
         begun = database.transact(
             lambda session: sign_in.enter(

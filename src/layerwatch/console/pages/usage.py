@@ -19,9 +19,9 @@ pages = Pages()
 def show(visit: Visit) -> Response:
     """A month of the account."""
     month = month_of(visit)
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         account = session.get_one(Account, visit.account_id)
-        draft = preview(session, account, month, visit.parts.terms)
+        draft = preview(session, account, month, visit.services.terms)
         month_days = days(session, visit.account_id, month)
         keys: dict[tuple[int, str, str, bool], int] = {}
         for row in hours(session, visit.account_id, month):
@@ -44,7 +44,7 @@ def show(visit: Visit) -> Response:
 def export(visit: Visit) -> Response:
     """The month by hour and key."""
     month = month_of(visit)
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         text = export_csv(session, visit.account_id, month)
     name = f"layerwatch-usage-{month}.csv"
     return Response(

@@ -18,7 +18,7 @@ from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
 from layerwatch.contexts.offline.reconcile import LateCharge, book, tidy
 from layerwatch.contexts.offline.spool import Spool
 from layerwatch.core.clock import Clock
-from layerwatch.storage import Reach, StorageError, StorageUnavailable
+from layerwatch.storage import DatabaseGateway, StorageError, StorageUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ LOOKS = 5
 class OfflineLedger:
     """The spool, and the loop that empties it. charge: books a unit, whatever the allowance is by then."""
 
-    def __init__(self, reach: Reach, spool: Spool, charge: LateCharge, clock: Clock) -> None:
+    def __init__(self, reach: DatabaseGateway, spool: Spool, charge: LateCharge, clock: Clock) -> None:
         self.reach = reach
         self._spool = spool
         self._charge = charge

@@ -27,7 +27,7 @@ PATIENCE = 5.0
 """Seconds that a call waits for the database. Its own work takes milliseconds; a failover about a second."""
 
 
-class Reach:
+class DatabaseGateway:
     """Whether the database is within reach, and work on it while it is. Used from one event loop."""
 
     def __init__(self, database: Database, *, patience: float = PATIENCE) -> None:

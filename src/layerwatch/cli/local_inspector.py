@@ -16,7 +16,7 @@ SUSPICIOUS_SECONDS = 20
 """Pacing of an unloaded server, so that what a maker sees here is what a server would show."""
 
 
-class LocalJudge:
+class LocalInspector:
     """The same calls as `layerwatch_sdk.AsyncClient`, answered in-process.
 
     clock: gives the seconds between a print's pictures, which the temporal model needs.

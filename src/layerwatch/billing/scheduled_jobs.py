@@ -15,15 +15,15 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from layerwatch.billing import alerts
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.errors import BillingError
 from layerwatch.billing.invoices import SETTLE, close
 from layerwatch.billing.models import Closing, Invoice
 from layerwatch.billing.money import cents
+from layerwatch.billing.month import Month
 from layerwatch.billing.payments import Payments
-from layerwatch.billing.periods import Month
 from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.billing.statement import statement
-from layerwatch.billing.terms import Terms
 from layerwatch.core.clock import Clock
 from layerwatch.identity.models import Account
 from layerwatch.notify import Webhooks

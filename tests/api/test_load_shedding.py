@@ -20,7 +20,7 @@ from tests.support.servers import Server
 @pytest.fixture
 def full(server: Server) -> Iterator[Server]:
     """A server whose queue is full."""
-    admission = server.parts.admission
+    admission = server.services.admission
     free, admission.under_way = admission.under_way, 10_000
     yield server
     admission.under_way = free
@@ -140,7 +140,7 @@ def door(full: Server) -> TestClient:
     async def long_way(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("the long way", 418)(scope, receive, send)
 
-    return TestClient(Door(long_way, LoadShedder(full.parts)))
+    return TestClient(Door(long_way, LoadShedder(full.services)))
 
 
 def test_behind_another_servers_protocol_it_is_the_same(full: Server, door: TestClient) -> None:

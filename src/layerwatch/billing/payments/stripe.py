@@ -19,11 +19,11 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.invoices import pay
 from layerwatch.billing.models import Invoice, PaymentEvent
-from layerwatch.billing.payments import PaymentError
+from layerwatch.billing.payments.base import PaymentError
 from layerwatch.billing.statement import CURRENCY, statement
-from layerwatch.billing.terms import Terms
 from layerwatch.identity.models import Account
 from layerwatch.storage import Database
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerwatch.pacing import Bounds, Capacity, LiveLoad, Pacer
+from layerwatch.pacing import Bounds, CallSchedule, Capacity, Pacer
 from layerwatch.pacing.call_schedule import Prints
 from layerwatch.pacing.pacer import TARGET_USE, stretch
 
@@ -20,7 +20,7 @@ COUNTS = st.floats(0, 1e7)
 
 def pacer(prints: int = 0, suspicious: int = 0, capacity: float = 20.0, speed: float = 1.0) -> Pacer:
     """A pacer that knows of so many live prints, their calls spread over the next 40 s."""
-    load = LiveLoad()
+    load = CallSchedule()
     load.expect(prints, suspicious, NOW, NOW + timedelta(seconds=40))
     return Pacer(BOUNDS, Capacity(capacity), load, speed=speed)
 
@@ -80,7 +80,7 @@ def test_more_prints_never_shorten_an_interval(
 def test_a_plan_is_within_bounds_and_the_suspicious_share_is_shorter(
     prints: int, suspicious: int, capacity: float
 ) -> None:
-    load = LiveLoad()
+    load = CallSchedule()
     load.called(60, False, NOW, prints)
     load.called(60, True, NOW, suspicious)
     made = Pacer(BOUNDS, Capacity(capacity), load)
@@ -92,7 +92,7 @@ def test_a_plan_is_within_bounds_and_the_suspicious_share_is_shorter(
 
 
 def test_each_print_counts_once_from_its_first_call_on() -> None:
-    load = LiveLoad()
+    load = CallSchedule()
     for second in range(400):
         at = NOW + timedelta(seconds=second)
         for number in range(100):
@@ -108,14 +108,14 @@ def test_each_print_counts_once_from_its_first_call_on() -> None:
 
 
 def test_a_print_that_does_not_come_again_is_forgotten() -> None:
-    load = LiveLoad()
+    load = CallSchedule()
     load.called(40, False, NOW)
     assert load.prints(NOW + timedelta(seconds=39)).healthy == 1
     assert load.prints(NOW + timedelta(seconds=41)).healthy == 0
 
 
 def test_a_clock_that_was_set_back_does_not_swell_the_load() -> None:
-    load = LiveLoad()
+    load = CallSchedule()
     load.called(40, False, NOW)
     assert load.prints(NOW - timedelta(days=1)).healthy == 1
     assert load.prints(NOW + timedelta(days=1)).healthy == 0
@@ -129,7 +129,7 @@ def test_calls_that_would_come_at_once_are_spread_over_free_seconds() -> None:
 
 
 def test_a_new_node_takes_over_what_is_known_of_the_last_one() -> None:
-    load = LiveLoad()
+    load = CallSchedule()
     load.expect(1000, 50, NOW, NOW + timedelta(seconds=100))
     assert load.prints(NOW).healthy == pytest.approx(1000)
     assert load.prints(NOW + timedelta(seconds=50)).healthy == pytest.approx(500, rel=0.03)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from layerwatch.vision import KINDS
-from layerwatch.vision.boxes import MAX_BOXES, find_boxes, heat_map
+from layerwatch.vision.regions import MAX_BOXES, find_boxes, heat_map
 
 SPAGHETTI = tuple(1.0 if kind == "spaghetti" else 0.0 for kind in KINDS)
 DETACHED = tuple(0.7 if kind == "detachment" else 0.2 for kind in KINDS)

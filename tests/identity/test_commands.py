@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from layerwatch.billing.models import UsageHour
-from layerwatch.billing.periods import hour_of
+from layerwatch.billing.month import hour_of
 from layerwatch.cli import app
 from layerwatch.config import load
 from layerwatch.identity.models import Account

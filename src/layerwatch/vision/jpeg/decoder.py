@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from layerwatch.vision.errors import ImageDecodeError
-from layerwatch.vision.jpeg_header import read_header
+from layerwatch.vision.jpeg.header import read_header
 
 STRAY_BYTES_ALLOWED = 8
 """How many stray bytes before the end marker are the camera's habit rather than a damaged frame. Many USB

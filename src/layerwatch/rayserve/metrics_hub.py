@@ -22,7 +22,7 @@ GONE = 4 * PERIOD
 """Who did not come by for so long has ended."""
 
 
-class Board:
+class MetricsHub:
     """One replica, which keeps each visitor's last words."""
 
     def __init__(self) -> None:
@@ -40,8 +40,8 @@ class Board:
         self._told.pop(name, None)
 
 
-class Visitor:
-    """An API replica at the board; `parts.Colleagues`."""
+class MetricsClient:
+    """An API replica at the board; `services.Peers`."""
 
     def __init__(self, board: DeploymentHandle[Any], name: str, text: Callable[[], bytes]) -> None:
         self._board = board

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from layerwatch.vision import Condition
-from layerwatch.vision.condition import judge, measure
+from layerwatch.vision.image_quality import judge, measure
 from tests.support.jpegs import textured
 
 SCENE = textured(640, 480, seed=3)

@@ -7,11 +7,11 @@ import pytest
 
 from layerwatch.billing import Month
 from layerwatch.billing.alerts import add_alert
-from layerwatch.billing.housekeeping import Housekeeper
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.invoices import SETTLE, list_invoices
 from layerwatch.billing.models import Closing
-from layerwatch.billing.payments import ManualPayments
-from layerwatch.billing.terms import Terms
+from layerwatch.billing.payments.manual import ManualPayments
+from layerwatch.billing.scheduled_jobs import Housekeeper
 from layerwatch.identity.models import Account
 from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import MailError

@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from layerwatch.billing.payments import PaymentError
-from layerwatch.console.web import Desk
+from layerwatch.console.web import ConsoleServices
 from layerwatch.storage import StorageUnavailable
 
 MOST_BYTES = 512 * 1024
 
 
-def payment_events(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
+def payment_events(desk: ConsoleServices) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint of `POST /console/payments/{provider}`."""
 
     async def take(request: Request) -> Response:
@@ -26,10 +26,10 @@ def payment_events(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
             body += part
             if len(body) > MOST_BYTES:
                 return JSONResponse({"error": "too large"}, 413)
-        parts, signature = desk.parts, request.headers.get("stripe-signature", "")
+        services, signature = desk.services, request.headers.get("stripe-signature", "")
         try:
             await anyio.to_thread.run_sync(
-                desk.payments.take, parts.database, body, signature, parts.terms, parts.clock.now()
+                desk.payments.take, services.database, body, signature, services.terms, services.clock.now()
             )
         except PaymentError as refused:
             return JSONResponse({"error": str(refused)}, 400)

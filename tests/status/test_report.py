@@ -10,7 +10,7 @@ from layerwatch.fleet.heartbeat import forget
 from layerwatch.fleet.models import Node
 from layerwatch.status.models import StatusHour
 from layerwatch.status.report import RegionStatus, Status, status
-from layerwatch.status.uptime_recorder import Diary, Hour, add
+from layerwatch.status.uptime_recorder import Hour, UptimeRecorder, add
 from layerwatch.storage import Database
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -156,7 +156,7 @@ def test_what_is_older_than_90_days_is_forgotten(database: Database) -> None:
 
 def test_a_diary_counts_calls_by_what_became_of_them_and_marks_bad_minutes() -> None:
     now = Now(NOON)
-    diary = Diary("eu", lambda: False, now)
+    diary = UptimeRecorder("eu", lambda: False, now)
     diary.lives()
     for _ in range(19):
         diary.called(200, 0.04, crashed=False)
@@ -178,7 +178,7 @@ def test_a_diary_counts_calls_by_what_became_of_them_and_marks_bad_minutes() -> 
 
 def test_a_few_bad_calls_in_a_quiet_minute_mark_nothing() -> None:
     now = Now(NOON)
-    diary = Diary("eu", lambda: False, now)
+    diary = UptimeRecorder("eu", lambda: False, now)
     diary.called(500, 0.0, crashed=True)
     now.at += MINUTE
     hour = diary.take()[NOON]
@@ -188,7 +188,7 @@ def test_a_few_bad_calls_in_a_quiet_minute_mark_nothing() -> None:
 def test_a_diary_keeps_what_could_not_be_written() -> None:
     now = Now(NOON)
     away = True
-    diary = Diary("eu", lambda: away, now)
+    diary = UptimeRecorder("eu", lambda: away, now)
     diary.lives()
     diary.back(diary.take())
     now.at += 2 * MINUTE
@@ -203,7 +203,7 @@ def test_a_diary_keeps_what_could_not_be_written() -> None:
 
 def test_a_long_outage_does_not_fill_the_memory() -> None:
     now = Now(NOON)
-    diary = Diary("eu", lambda: True, now)
+    diary = UptimeRecorder("eu", lambda: True, now)
     for _ in range(100):
         diary.lives()
         diary.back(diary.take())

@@ -11,8 +11,8 @@ import pytest
 
 from layerwatch.config import Settings
 from layerwatch.learning.recent import RecentPicture, RecentPictures
-from layerwatch.serving.siblings import Siblings
-from layerwatch.serving.worker import Seat
+from layerwatch.serving.peers import WorkerPeers
+from layerwatch.serving.worker import WorkerSlot
 from layerwatch.telemetry.metrics import Metrics, merge
 from layerwatch.vision import Vision
 from tests.support.fake_detector import FakeDetector, picture
@@ -32,8 +32,8 @@ def counted(requests: int) -> Metrics:
     return metrics
 
 
-def sibling(folder: Path, number: int, requests: int, recent: RecentPictures | None = None) -> Siblings:
-    return Siblings(folder, number, counted(requests).text, (recent or RecentPictures()).own)
+def sibling(folder: Path, number: int, requests: int, recent: RecentPictures | None = None) -> WorkerPeers:
+    return WorkerPeers(folder, number, counted(requests).text, (recent or RecentPictures()).own)
 
 
 def held(second: float) -> RecentPicture:
@@ -108,9 +108,9 @@ async def test_one_that_is_started_again_takes_its_place(folder: Path) -> None:
 
 def test_workers_share_what_the_server_may_use(folder: Path) -> None:
     settings = Settings(data_dir=folder, queue_length=65, upload_memory=1000)
-    share = Seat(0, 4, folder).share(settings, cores=8)
+    share = WorkerSlot(0, 4, folder).share(settings, cores=8)
     assert (share.detector_threads, share.queue_length, share.upload_memory) == (2, 17, 250)
 
 
 def test_every_worker_has_a_detector_thread(folder: Path) -> None:
-    assert Seat(0, 4, folder).share(Settings(data_dir=folder), cores=2).detector_threads == 1
+    assert WorkerSlot(0, 4, folder).share(Settings(data_dir=folder), cores=2).detector_threads == 1

@@ -112,11 +112,11 @@ def _judge(settings: WatcherSettings) -> Judge:
     if settings.server:
         return hub.open_remote(settings)
     # Imported late: the watcher of a real server must not load the detector's libraries.
-    from layerwatch.cli.local_judge import LocalJudge
+    from layerwatch.cli.local_inspector import LocalInspector
     from layerwatch_sdk.errors import LayerwatchError
 
     try:
-        return LocalJudge(AsyncSystemClock())
+        return LocalInspector(AsyncSystemClock())
     except LayerwatchError as error:
         raise ConfigError(str(error)) from None
 

@@ -280,7 +280,7 @@ def test_a_camera_that_sends_nothing_is_given_up(
     monkeypatch.setattr(fetch, "SECONDS", 0.3)
     answer = drop_in.http.get("/p/", params={"img": url(camera, "slow")})
     assert answer.status_code == 400 and "did not come within" in answer.json()["message"]
-    assert drop_in.parts.admission.bytes_held == 0
+    assert drop_in.services.admission.bytes_held == 0
 
 
 def test_a_host_that_does_not_answer_is_told(drop_in: Server) -> None:
@@ -310,7 +310,7 @@ def test_overload_is_refused_before_anything_is_fetched(open_settings: Settings,
         )
         first.start()
         deadline = time.monotonic() + 10
-        while server.parts.admission.under_way == 0 and time.monotonic() < deadline:
+        while server.services.admission.under_way == 0 and time.monotonic() < deadline:
             time.sleep(0.01)
         fetched = len(camera.requests)
         assert server.http.get("/p/", params={"img": url(camera, "x")}).status_code == 503

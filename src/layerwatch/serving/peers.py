@@ -17,7 +17,7 @@ ANSWER_SECONDS = 2.0
 _METRICS, _PICTURE = b"metrics", b"picture "
 
 
-class Siblings:
+class WorkerPeers:
     """This worker among its siblings; they meet at sockets in a folder that only their user may enter.
 
     number: this worker's.  text: its own metrics, in Prometheus' format.  picture: its own of a context.
