@@ -41,8 +41,8 @@ class Checkpoint:
     job, file, elapsed: as in `PrinterStatus`; they tell whether a print is this one.
     server, context_id, process_url, fallback_url, warning_level, pause_level: where it is judged.
     next_at: no picture may go to the service before.
-    warned, acted, clear: the `AlarmLatch`.  standing: paused by us.  acting: a pause or a cancel was about to be
-    done and was not yet seen to be done.  heaters_off_at: when the heaters are due to go off.
+    warned, acted, clear: the `AlarmLatch`.  standing: paused by us.  acting: a pause or a cancel was about to
+    be done and was not yet seen to be done.  heaters_off_at: when the heaters are due to go off.
     untold: feedback that the service was not yet told.  enabled: whether the watching is switched on.
     """
 
