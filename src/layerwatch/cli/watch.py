@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from layerwatch_sdk.clock import AsyncClock, AsyncSystemClock
 from layerwatch_sdk.errors import LayerwatchError
 from layerwatch_watcher.cameras import Camera, CameraError, is_recording, open_source
 from layerwatch_watcher.cameras.addresses import redact
-from layerwatch_watcher.watching.check import Finding, check_camera, check_server
+from layerwatch_watcher.watching.check import Finding, check_camera, check_server, report
 from layerwatch_watcher.watching.clock import SteppingClock
 from layerwatch_watcher.watching.inspector import Inspector
 from layerwatch_watcher.watching.print_session import Levels, Look, Looking, Trouble
@@ -279,15 +278,6 @@ async def _check(
     else:
         yield Finding("detector", True, "runs in this process; no server is used")
     await judge.close()
-
-
-async def report(findings: AsyncIterator[Finding], *, as_json: bool) -> int:
-    """Print findings as they come; 1 if one of them is bad, else 0."""
-    bad = False
-    async for finding in findings:
-        bad = bad or finding.ok is False
-        typer.echo(json.dumps(finding.as_json()) if as_json else finding.line())
-    return int(bad)
 
 
 def _screen(source: str, server: str, *, as_json: bool) -> Screen:

@@ -19,6 +19,7 @@ from layerwatch_sdk.clock import AsyncSystemClock
 from layerwatch_watcher.cameras.sources import is_recording
 from layerwatch_watcher.watching import supervisor
 from layerwatch_watcher.watching.builders import printer_table_of
+from layerwatch_watcher.watching.check import report
 from layerwatch_watcher.watching.checkpoint import default_folder
 from layerwatch_watcher.watching.inspector import Inspector
 from layerwatch_watcher.watching.print_session import Levels, Look
@@ -48,8 +49,6 @@ def watch_farm(
     state: folder for what a restart needs, before the configuration's own.
     end_with_input: end when standard input is closed, as it is when the program that started this one ends.
     """
-    from layerwatch.cli.watch import report
-
     try:
         if config is not None:
             if printer or source:
@@ -166,6 +165,7 @@ def _end_at_eof(task: asyncio.Task[None]) -> None:
 def _log_to_stderr() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    for name in ("layerwatch_sdk", "layerwatch_watcher.watching"):
-        logging.getLogger(name).setLevel(logging.INFO if name.endswith("watcher") else logging.WARNING)
-    logging.getLogger("layerwatch_sdk").addHandler(handler)
+    for name, level in (("layerwatch_sdk", logging.WARNING), ("layerwatch_watcher", logging.INFO)):
+        logger = logging.getLogger(name)
+        logger.setLevel(level)
+        logger.addHandler(handler)

@@ -24,7 +24,7 @@ JPEG_QUALITY = 90
 _ORIENTATION = {False: (1, 6, 3, 8), True: (2, 7, 4, 5)}
 _EXIF = b"Exif\0\0"
 
-log = logging.getLogger("layerwatch_sdk")
+log = logging.getLogger("layerwatch_watcher")
 
 
 @dataclass(frozen=True)
