@@ -27,7 +27,7 @@ from layerwatch.cli.local_inspector import LocalInspector
 from layerwatch.simulator import Simulation
 from layerwatch.vision import Vision
 from layerwatch_watcher.watching.clock import SteppingClock
-from layerwatch_watcher.watching.policy import Alarm, RequestLogMiddleware
+from layerwatch_watcher.watching.policy import Alarm, AlarmLatch
 from layerwatch_watcher.watching.print_session import Levels, Look, Looking
 
 ONSET = 900.0
@@ -64,7 +64,7 @@ async def measure(vision: Vision, seed: int, failure: str, levels: Levels, quick
     clock = SteppingClock()
     simulation = Simulation(seed, failure, duration=3600, nuisance=False, onset=ONSET)
     judge = LocalInspector(clock, vision, spacing=20 if quick else None)
-    guard = RequestLogMiddleware()
+    guard = AlarmLatch()
     row: dict[str, Any] = {
         "failure": failure,
         "seed": seed,
