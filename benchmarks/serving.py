@@ -50,7 +50,7 @@ AT_ONCE = (1, 12)
 
 @contextmanager
 def on_ray() -> Iterator[tuple[Server, Cluster, dict[str, Any]]]:
-    """The server on Ray Serve with a key, its cluster, and the Serve file in force."""
+    """The server on Ray Serve with a key, its cluster, and the active Serve file."""
     with tempfile.TemporaryDirectory(prefix="layerwatch-bench-") as folder, cluster(CORES) as ray:
         made = subprocess.run(
             [
