@@ -4,6 +4,6 @@ The tower is not part of Layerwatch. `make_large` takes it from the user's own p
 it with the head that is kept here (`head.onnx`) into one detector file.
 """
 
-from layerwatch.vision.large.make import LARGE_FILE, LICENCE_POSITION, make_large
+from layerwatch.vision.large.make import LICENCE_POSITION, make_large
 
-__all__ = ["LARGE_FILE", "LICENCE_POSITION", "make_large"]
+__all__ = ["LICENCE_POSITION", "make_large"]

@@ -26,7 +26,9 @@ def joined(packaged: onnx.ModelProto, head: onnx.ModelProto) -> onnx.ModelProto:
     width = below.graph.output[0].type.tensor_type.shape.dim[2].dim_value
     wanted = [d.dim_value for d in head.graph.input[0].type.tensor_type.shape.dim[1:]]
     if wanted != [1 + (size // PATCH) ** 2, width]:
-        raise ValueError(f"the head reads tokens of {wanted}, the tower gives {[1 + (size // PATCH) ** 2, width]}")
+        raise ValueError(
+            f"the head reads tokens of {wanted}, the tower gives {[1 + (size // PATCH) ** 2, width]}"
+        )
     head = compose.add_prefix(head, "head/", rename_inputs=False, rename_outputs=False)
     head.ir_version = below.ir_version
     made = compose.merge_models(below, head, io_map=[("tokens", "tokens")])

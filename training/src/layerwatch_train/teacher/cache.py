@@ -31,24 +31,26 @@ _DRAWN_AT_ONCE = 256
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What is kept: `size` pixels a side, the tokens that the tower's `block` puts out, room for `count`
-    samples."""
+    """What is kept: `size` pixels a side, the tokens of `width` numbers that the tower's `block` puts out, room for
+    `count` samples."""
 
-    size: int = 336
-    block: int = 9
-    count: int = 20_000
+    size: int
+    block: int
+    count: int
+    width: int = WIDTH
 
     def arrays(self) -> dict[str, tuple[tuple[int, ...], type]]:
         """Shape after the first axis, and type, of each array. `state` is 1 where a sample is there."""
         grid = self.size // GRID_STRIDE
         one: tuple[int, ...] = ()
         return {
-            "tokens": ((1 + grid * grid, WIDTH), np.float16),
+            "tokens": ((1 + grid * grid, self.width), np.float16),
             "images": ((self.size, self.size, 3), np.uint8),
             "maps": ((grid, grid), np.float32),
             "kinds": ((8,), np.float32),
             "labels": (one, np.float32),
             "in_view": (one, np.float32),
+            "plain": (one, np.uint8),
             "picture": (one, np.int64),
             "patch": (one, np.int64),
             "rendered": (one, np.int64),
@@ -58,7 +60,7 @@ class Shape:
 
 class Cache:
     """The arrays of `Shape` in a folder, mapped into memory; `cache["labels"]` is [count]. What `picture`,
-    `patch` and `rendered` say is -1 where a sample has none."""
+    `patch` and `rendered` say is -1 where a sample has none; `plain` is 1 of a picture as it is."""
 
     def __init__(self, folder: Path, shape: Shape, write: bool = False):
         """Open what `folder` holds; `write` makes room there first."""
@@ -131,16 +133,15 @@ def fill(
     workers: int,
     seed: int,
     log: Callable[[str], None],
-    until: int | None = None,
 ) -> None:
-    """Fill the first `until` places (all without it) with `workers` processes of a thread each.
+    """Fill what is missing with `workers` processes of a thread each.
 
     tower: the graph whose weights are read. material: called in each process.
     """
     Cache(folder, shape, write=True)
     context = multiprocessing.get_context("spawn")
     processes = [
-        context.Process(target=_work, args=(folder, shape, tower, material, (n, workers), seed, until))
+        context.Process(target=_work, args=(folder, shape, tower, material, (n, workers), seed))
         for n in range(workers)
     ]
     for process in processes:
@@ -149,7 +150,9 @@ def fill(
         process.join()
     failed = [process.exitcode for process in processes if process.exitcode]
     if failed:
-        raise RuntimeError(f"{len(failed)} of {workers} processes that read pictures ended early: see above why")
+        raise RuntimeError(
+            f"{len(failed)} of {workers} processes that read pictures ended early: see above why"
+        )
     log(f"{len(Cache(folder, shape).there())} samples with tokens")
 
 
@@ -160,7 +163,6 @@ def _work(
     material: Callable[[], Material],
     mine: tuple[int, int],
     seed: int,
-    until: int | None,
 ) -> None:
     """A process: fill every block of places whose number is mine[0] modulo mine[1]."""
     torch.set_num_threads(1)
@@ -168,25 +170,30 @@ def _work(
     tower = Tower(read_weights(tower_file), shape.size, shape.block)
     there = kept.rendered.positions() if kept.rendered is not None else np.zeros(0, np.int64)
     places = plan(kept.pictures, shape.count, seed, there)
-    waiting = [n for n in cache.missing() if n // _BLOCK % mine[1] == mine[0] and (until is None or n < until)]
+    waiting = [n for n in cache.missing().tolist() if n // _BLOCK % mine[1] == mine[0]]
     for start in range(0, len(waiting), _BLOCK):
         block = waiting[start : start + _BLOCK]
-        made = [_sample(places[n], kept, shape.size, np.random.default_rng([seed, 1, n])) for n in block]
-        keep(cache, block, [places[n].draw for n in block], made, tower)
+        made = [sample(places[n], kept, shape.size, np.random.default_rng([seed, 1, n])) for n in block]
+        keep(cache, block, [places[n] for n in block], made, tower)
 
 
-def _sample(place: Place, material: Material, size: int, rng: np.random.Generator) -> Sample:
-    return as_it_is(place.draw.picture, material, size) if place.plain else make(place.draw, material, size, rng)
+def sample(place: Place, material: Material, size: int, rng: np.random.Generator) -> Sample:
+    return (
+        as_it_is(place.draw.picture, material, size) if place.plain else make(place.draw, material, size, rng)
+    )
 
 
-def keep(cache: Cache, block: Sequence[int], draws: Sequence[Draw], made: Sequence[Sample], tower: Tower) -> None:
+def keep(
+    cache: Cache, block: Sequence[int], places: Sequence[Place], made: Sequence[Sample], tower: Tower
+) -> None:
     """Write samples, and what the tower says of them, into the places `block`."""
-    for n, one, sample in zip(block, draws, made, strict=True):
+    for n, place, sample in zip(block, places, made, strict=True):
+        one = place.draw
         image = torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1)))[None]
         with torch.inference_mode():
             cache["tokens"][n] = tower(image)[0].numpy()
         cache["images"][n] = sample.image
         cache["maps"][n], cache["kinds"][n], cache["labels"][n] = sample.map, sample.kinds, sample.label
-        cache["in_view"][n] = one.picture >= 0 or one.rendered >= 0
+        cache["plain"][n], cache["in_view"][n] = place.plain, one.picture >= 0 or one.rendered >= 0
         cache["picture"][n], cache["patch"][n], cache["rendered"][n] = one.picture, one.patch, one.rendered
         cache["state"][n] = 1  # last: it marks the sample as whole

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -18,36 +17,24 @@ from layerwatch_train.losses import losses
 from layerwatch_train.model import Output
 from layerwatch_train.split import unit
 from layerwatch_train.teacher.cache import Cache
-from layerwatch_train.teacher.head import Form, Heads
+from layerwatch_train.teacher.head import Heads
+from layerwatch_train.teacher.recipe import Recipe
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything tuned, by out-of-fold figures alone."""
-
-    form: Form = field(default_factory=Form)
-    steps: int = 400
-    batch: int = 48
-    rate: float = 1e-3
-    weight_decay: float = 0.05
-    noise: float = 0.1
-    """Standard deviation of what is added to the tokens."""
-    webcam: float = 0.6
-    """Share of webcam pictures, drawn evenly over printers and labels, among the samples."""
-    map_weight: float = 1.0
-    kinds_weight: float = 0.25
-    view_weight: float = 0.1
-    average: float = 0.99
-    seed: int = 0
-
-
-def chances(pictures: Sequence[Picture], cache: Cache, places: NDArray[np.int64], webcam: float) -> NDArray[np.float64]:
+def chances(
+    pictures: Sequence[Picture], cache: Cache, places: NDArray[np.int64], webcam: float
+) -> NDArray[np.float64]:
     """[len(places)] how likely each sample is drawn: of a share `webcam` pictures of webcams, half of them
     failed, evenly over the square root of each printer's number; the rest evenly. Not of unknown label."""
     made_of, patch, labels = cache["picture"][places], cache["patch"][places], cache["labels"][places]
     known = labels >= 0
-    real = np.array([n >= 0 and q < 0 and pictures[n].view == "webcam" for n, q in zip(made_of, patch, strict=True)])
-    keys = [(unit(pictures[n]), bool(k)) if r else ("", False) for n, k, r in zip(made_of, labels, real, strict=True)]
+    real = np.array(
+        [n >= 0 and q < 0 and pictures[n].view == "webcam" for n, q in zip(made_of, patch, strict=True)]
+    )
+    keys = [
+        (unit(pictures[n]), bool(k)) if r else ("", False)
+        for n, k, r in zip(made_of, labels, real, strict=True)
+    ]
     size = Counter(k for k, r in zip(keys, real & known, strict=True) if r)
     found = np.zeros(len(places))
     for label in (False, True):
@@ -94,7 +81,7 @@ def fit(
             average[name].lerp_(p.detach(), 1 - decay)
         if time.monotonic() - said > 60:
             said = time.monotonic()
-            log(f"step {step} of {recipe.steps}, loss of a head {float(loss) / len(outside):.3f}")
+            log(f"step {step} of {recipe.steps}, loss of a head {float(loss.detach()) / len(outside):.3f}")
     heads.load_state_dict(average)
     return heads.eval()
 
@@ -118,12 +105,12 @@ def _batches(
     share = chances(pictures, cache, places, recipe.webcam)
     rng = np.random.default_rng(recipe.seed)
     tokens = cache["tokens"]
+    spread = torch.randn(recipe.batch, *tokens.shape[1:]) * recipe.noise  # drawn once: drawing takes long
 
     def read() -> tuple[NDArray[np.int64], Tensor]:
         where = np.sort(rng.choice(places, recipe.batch, p=share))
         x = torch.from_numpy(tokens[where]).float()
-        x += torch.randn_like(x) * recipe.noise
-        return where, x
+        return where, x + spread[rng.integers(len(spread), size=len(x))]
 
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(read)

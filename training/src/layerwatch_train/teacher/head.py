@@ -54,15 +54,18 @@ class Heads(nn.Module):
 
     def forward(self, tokens: Tensor) -> Output:
         form = self.form
-        cells = tokens.shape[1] - 1
+        cells = int(tokens.shape[1]) - 1
         side = round(cells**0.5)
-        seen = F.linear(F.layer_norm(tokens, tokens.shape[-1:]), self.project, self.shift)
+        seen = F.linear(F.layer_norm(tokens, (form.inputs,)), self.project, self.shift)
         if form.spread:
-            grid = seen[:, 1:].transpose(1, 2).unflatten(2, (side, side))
+            grid = seen[:, 1:].transpose(1, 2).reshape(len(seen), -1, side, side)
             mixed = F.conv2d(grid, self.kernel, padding=form.spread // 2, groups=len(self.kernel))
             seen = torch.cat([seen[:, :1], mixed.flatten(2).transpose(1, 2)], dim=1)
-        units = F.dropout(F.gelu(seen), form.dropout, self.training)
-        units = units.unflatten(2, (self.count, form.units))
+        units = F.gelu(seen)
+        if self.training:  # whole units of a picture: cheaper to draw than each alone
+            kept = torch.rand(len(units), 1, units.shape[2]) >= form.dropout
+            units = units * (kept / (1 - form.dropout)).to(units.dtype)
+        units = units.reshape(-1, 1 + cells, self.count, form.units)
         patches = units[:, 1:]
         where = torch.einsum("bnjh,jh->bjn", patches, self.place.to(patches.dtype)).float()
         where = where + self.place_shift[:, None]
@@ -72,4 +75,4 @@ class Heads(nn.Module):
         told = torch.einsum("bjp,jpk->bjk", torch.cat(parts, dim=2).float(), self.whole) + self.whole_shift
         top = where.topk(min(TOP_CELLS, cells), dim=2).values.mean(2)
         failure = 0.5 * top + told[..., 0]
-        return Output(failure, told[..., 1:-1], where.unflatten(2, (side, side)), told[..., -1])
+        return Output(failure, told[..., 1:-1], where.reshape(-1, self.count, side, side), told[..., -1])

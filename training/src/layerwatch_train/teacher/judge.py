@@ -14,21 +14,16 @@ from numpy.typing import NDArray
 
 from layerwatch_train.index import Picture
 from layerwatch_train.metrics import auroc, recall_at
-from layerwatch_train.split import assign_folds, unit
+from layerwatch_train.split import assign_folds, source, split_sources, unit
 
 FIRST_LAYER = "andrewbviola"
 """A source of first-layer flaws, which nothing else in training shows: figures are given without it, too."""
 
 
-def source(picture: Picture) -> str:
-    """The name of a picture's source: the part before the slash."""
-    return picture.source.split("/")[0]
-
-
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """names: of the heads. outside: [heads, pictures] what each must not see. fold_head, source_head:
-    [pictures] the head that judges a picture, -1 for none."""
+    """names: of the heads. outside: [heads, pictures] what each must not see. fold_head, source_head: [pictures] the
+    head that judges a picture, which saw nothing of its printer, or nothing of its source; -1 for none."""
 
     names: list[str]
     outside: NDArray[np.bool_]
@@ -36,27 +31,36 @@ class Jobs:
     source_head: NDArray[np.int64]
 
 
-def jobs(pictures: Sequence[Picture], folds: int, alike: NDArray[np.int64] | None = None) -> Jobs:
-    """A head for each fold, one without each source, and last the final one, which sees everything.
+def jobs(pictures: Sequence[Picture], folds: int, alike: NDArray[np.int64]) -> Jobs:
+    """A head for each fold, one without each source that the folds split, and last the final one, which sees
+    everything.
 
-    alike: [pictures] a number that pictures of one look share (`split.look_alikes`): what looks like a
-    held-out picture is not seen either.
+    A source is in one fold, so that its pictures are judged by a head that saw nothing of it; but for one that holds
+    most failures (`split_sources`). alike: [pictures] a number that pictures of one look share
+    (`clean.look_alikes`): what looks like a held-out picture is not seen either.
     """
-    fold = assign_folds(pictures, folds)
-    names = sorted({source(p) for p in pictures if p.view == "webcam" and p.label != "other"})
-    units, sources = np.array([unit(p) for p in pictures]), np.array([source(p) for p in pictures])
-    held = [np.isin(units, units[fold == n]) for n in range(folds)] + [sources == name for name in names]
-    if alike is not None:
-        held = [mask | np.isin(alike, alike[mask]) for mask in held]
+    large = split_sources(pictures)
+    keys = [unit(p) if source(p) in large else source(p) for p in pictures]
+    key_of = dict(zip(map(id, pictures), keys, strict=True))
+    fold = assign_folds(pictures, folds, lambda picture: key_of[id(picture)])
+    sources = np.array([source(p) for p in pictures])
+    held = [np.isin(keys, np.array(keys)[fold == n]) for n in range(folds)]
+    held += [sources == name for name in sorted(large)]
+    held = [mask | np.isin(alike, alike[mask]) for mask in held]
+    source_head = fold.copy()
+    for n, name in enumerate(sorted(large)):
+        source_head[(sources == name) & (fold >= 0)] = folds + n
     return Jobs(
-        [*(f"fold{n}" for n in range(folds)), *(f"without {name}" for name in names), "final"],
+        [*(f"fold{n}" for n in range(folds)), *(f"without {name}" for name in sorted(large)), "final"],
         np.stack([*held, np.zeros(len(pictures), bool)]),
         fold,
-        np.array([folds + names.index(s) if s in names else -1 for s in sources]),
+        source_head,
     )
 
 
-def judged_by(heads: NDArray[np.int64], pictures: NDArray[np.int64], logits: NDArray[np.floating]) -> NDArray[np.float64]:
+def judged_by(
+    heads: NDArray[np.int64], pictures: NDArray[np.int64], logits: NDArray[np.floating]
+) -> NDArray[np.float64]:
     """[pictures of the index] the logit that each picture's judge gives, NaN where there is none.
 
     heads: [pictures of the index] the judge. pictures: [n] which of them `logits` [n, heads] are of.

@@ -16,9 +16,12 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-WIDTH, PATCH = 768, 16
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
+from layerwatch.vision.large.tower import MEAN, PATCH, STD
+
+WIDTH = 768
+"""Of CLIP ViT-B/16's tokens."""
+
+POSITIONS = "vision_model.embeddings.position_embedding.weight"
 
 Weights = dict[str, Tensor]
 
@@ -48,7 +51,7 @@ def read_weights(path: Path) -> Weights:
 
 def positions(weights: Weights, side: int) -> Tensor:
     """[1 + side², WIDTH] position embeddings, interpolated to a grid of another side than the trained one."""
-    trained = weights["vision_model.embeddings.position_embedding.weight"]
+    trained = weights[POSITIONS]
     grid = round((len(trained) - 1) ** 0.5)
     image = trained[1:].T.reshape(1, -1, grid, grid)
     if side != grid:
