@@ -102,8 +102,8 @@ class Settings(BaseSettings):
     detector: str = Field(
         "standard",
         min_length=1,
-        description="standard: the detector inside the package, or the model made active by `layerwatch models`. "
-        "large: the one that `layerwatch models get large` makes. Else the path of an ONNX file.",
+        description="standard: the detector inside the package, or the model made active by `layerwatch "
+        "models`. large: the one that `layerwatch models get large` makes. Else the path of an ONNX file.",
     )
     detector_provider: str = Field(
         "cpu", description="ONNX Runtime's execution provider: cpu, cuda, tensorrt, openvino, coreml …"

@@ -94,8 +94,6 @@ def test_a_stopped_run_fills_only_what_is_missing(tmp_path: Path, tower_file: Pa
     shape = cache.Shape(size=64, block=2, count=12, width=clip_package.WIDTH)
     begun = cache.Cache(tmp_path / "tokens", shape, write=True)
     begun["state"][3], begun["labels"][3] = 1, 7
-    import functools
-
     material = functools.partial(Material.load, data, data / "pictures.npy", frozenset(), None)
     cache.fill(tmp_path / "tokens", shape, tower_file, material, 1, 0, lambda text: None)
     after = cache.Cache(tmp_path / "tokens", shape)

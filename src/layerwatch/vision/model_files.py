@@ -34,7 +34,8 @@ def large_file(folder: Path) -> Path:
     path = folder / LARGE_FILE
     if not path.is_file():
         raise ModelError(
-            f"There is no large detector at {path}. Run `layerwatch models get large`, or set detector to 'standard'."
+            f"There is no large detector at {path}. Run `layerwatch models get large`, or set detector to "
+            "'standard'."
         )
     return path
 

@@ -40,8 +40,8 @@ def near_duplicates(
 
 
 def look_alikes(images: NDArray[np.uint8], bits: int = 40) -> NDArray[np.int64]:
-    """[N] a number that pictures of one look share: those whose hashes differ in at most `bits` of 256 in one of the
-    eight turns and mirrors, and those linked by others."""
+    """[N] a number that pictures of one look share: those whose hashes differ in at most `bits` of 256 in
+    one of the eight turns and mirrors, and those linked by others."""
     small = [cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA) for image in images]
     turned = [[np.rot90(s[:, ::flip], k) for s in small] for flip in (1, -1) for k in range(4)]
     hashes = [

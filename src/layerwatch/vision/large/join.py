@@ -14,9 +14,8 @@ BLOCK_KEY = "layerwatch.block"
 def joined(packaged: onnx.ModelProto, head: onnx.ModelProto) -> onnx.ModelProto:
     """One detector file: `image` in, `failure`, `kinds`, `map` and `in_view` out.
 
-    packaged: CLIP's graph. head: reads `tokens` [N, 1 + G², width]; its metadata are the detector's, and BLOCK_KEY.
-    Raises ValueError where the two do not fit.
-    """
+    packaged: CLIP's graph. head: reads `tokens` [N, 1 + G², width]; its metadata are the detector's, and
+    BLOCK_KEY. Raises ValueError where the two do not fit."""
     metadata = {p.key: p.value for p in head.metadata_props}
     try:
         size, block = int(metadata["layerwatch.size"]), int(metadata[BLOCK_KEY])

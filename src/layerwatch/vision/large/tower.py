@@ -1,9 +1,10 @@
-"""Rewrites the packaged CLIP graph: weights stay int8, activations become float, and the picture comes as bytes.
+"""Rewrites the packaged CLIP graph: weights stay int8, activations become float, and the picture comes as
+bytes.
 
-The graph as packaged quantises its activations, one scale for a whole tensor, which costs the detector much (cosine
-similarity 0.92 to 0.97 to what floats give). Here each chain DynamicQuantizeLinear → MatMulInteger → Cast → Mul becomes
-one MatMul with a float activation; ONNX Runtime multiplies the weights out once, when it loads the file.
-"""
+The graph as packaged quantises its activations, one scale for a whole tensor, which costs the detector much
+(cosine similarity 0.92 to 0.97 to what floats give). Here each chain DynamicQuantizeLinear → MatMulInteger
+→ Cast → Mul becomes one MatMul with a float activation; ONNX Runtime multiplies the weights out once, when
+it loads the file."""
 
 from __future__ import annotations
 
@@ -26,12 +27,11 @@ _OPSET = 17
 
 
 def tower(packaged: onnx.ModelProto, size: int, block: int) -> onnx.ModelProto:
-    """A graph from `image` uint8 [N, size, size, 3] RGB to `tokens` float32 [N, 1 + (size/16)², width]: what the
-    transformer's block number `block` (from 1) puts out, the class token first.
+    """A graph from `image` uint8 [N, size, size, 3] RGB to `tokens` float32 [N, 1 + (size/16)², width]:
+    what the transformer's block number `block` (from 1) puts out, the class token first.
 
-    packaged: CLIP's image tower with dynamically quantised MatMuls; it is not changed. Raises ValueError where the
-    graph is not of that form.
-    """
+    packaged: CLIP's image tower with dynamically quantised MatMuls; it is not changed. Raises ValueError
+    where the graph is not of that form."""
     graph = packaged.graph
     constants = {t.name: t for t in graph.initializer}
     nodes, weights = _float_activations(graph.node, constants)
@@ -68,8 +68,8 @@ def tower(packaged: onnx.ModelProto, size: int, block: int) -> onnx.ModelProto:
 
 
 def interpolated(trained: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Position embeddings [1 + g², width] → [1 + side², width]: bicubic (a = -0.75, edges repeated), as CLIP's
-    users do it; the class token's is kept."""
+    """Position embeddings [1 + g², width] → [1 + side², width]: bicubic (a = -0.75, edges repeated), as
+    CLIP's users do it; the class token's is kept."""
     grid = round((len(trained) - 1) ** 0.5)
     matrix = _cubic(grid, side)
     image = trained[1:].reshape(grid, grid, -1)
@@ -94,8 +94,8 @@ def _cubic(old: int, new: int) -> NDArray[np.float64]:
 def _float_activations(
     nodes: Iterable[onnx.NodeProto], constants: dict[str, onnx.TensorProto]
 ) -> tuple[list[onnx.NodeProto], dict[str, onnx.TensorProto]]:
-    """Copies of the nodes in order, each dynamically quantised MatMul replaced by one on floats, and the constants
-    that these need besides."""
+    """Copies of the nodes in order, each dynamically quantised MatMul replaced by one on floats, and the
+    constants that these need besides."""
     nodes = list(nodes)
     maker = {name: node for node in nodes for name in node.output}
     reader = {name: node for node in nodes for name in node.input}
@@ -134,7 +134,8 @@ def _float_activations(
 
 
 def _from_bytes(wanted: str) -> tuple[list[onnx.NodeProto], dict[str, onnx.TensorProto]]:
-    """Nodes from `image`, uint8 [N, S, S, 3], to the tower's own input, float32 [N, 3, S, S], and their constants."""
+    """Nodes from `image`, uint8 [N, S, S, 3], to the tower's own input, float32 [N, 3, S, S], and their
+    constants."""
     scale = (1 / (255 * np.array(STD))).astype(np.float32).reshape(3, 1, 1)
     shift = (-np.array(MEAN) / np.array(STD)).astype(np.float32).reshape(3, 1, 1)
     nodes = [

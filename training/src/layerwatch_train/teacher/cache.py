@@ -31,8 +31,8 @@ _DRAWN_AT_ONCE = 256
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What is kept: `size` pixels a side, the tokens of `width` numbers that the tower's `block` puts out, room for
-    `count` samples."""
+    """What is kept: `size` pixels a side, the tokens of `width` numbers that the tower's `block` puts out,
+    room for `count` samples."""
 
     size: int
     block: int
@@ -96,10 +96,9 @@ class Place:
 def plan(pictures: Sequence[Picture], count: int, seed: int, rendered: NDArray[np.int64]) -> list[Place]:
     """What goes into `count` places; the same for the same arguments.
 
-    Scenes come in evenly, so that a cache that is filled in part holds something of each: first some pictures of
-    every webcam scene as they are, then the same as another camera may have seen them, close-ups and what the index
-    leaves open, and among them more and more draws by `samples.MIX`.
-    """
+    Scenes come in evenly, so that a cache that is filled in part holds something of each: first some
+    pictures of every webcam scene as they are, then the same as another camera may have seen them,
+    close-ups and what the index leaves open, and among them more and more draws by `samples.MIX`."""
     rng = np.random.default_rng(seed)
     rank: Counter[str] = Counter()
     waiting: list[tuple[float, int, Place]] = []

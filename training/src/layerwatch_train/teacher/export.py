@@ -61,7 +61,8 @@ def together(stacks: Sequence[Heads], head: int) -> Heads:
 def export(
     heads: Heads, calibration: Calibration, size: int, block: int, out: Path, version: str, trained: str
 ) -> Path:
-    """Write `out`, weights as float16. size: pixels a side of the picture. block: of the tower. Returns it."""
+    """Write `out`, weights as float16. size: pixels a side of the picture. block: of the tower. Returns
+    it."""
     served = Served(heads, calibration).eval()
     tokens = torch.zeros((1, 1 + (size // 16) ** 2, heads.form.inputs))
     names = ["failure", "kinds", "map", "in_view"]

@@ -1,4 +1,5 @@
-"""Light heads on the tower's tokens: any number side by side, each learning from its own share of the pictures.
+"""Light heads on the tower's tokens: any number side by side, each learning from its own share of the
+pictures.
 
 What a head gives is what the detector gives: a map of where, the failure, its kinds, and whether a print is
 in view. All heads of a stack read the same batch, so that the tokens are fetched and normalised once.

@@ -22,8 +22,9 @@ FIRST_LAYER = "andrewbviola"
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """names: of the heads. outside: [heads, pictures] what each must not see. fold_head, source_head: [pictures] the
-    head that judges a picture, which saw nothing of its printer, or nothing of its source; -1 for none."""
+    """names: of the heads. outside: [heads, pictures] what each must not see. fold_head, source_head:
+    [pictures] the head that judges a picture, which saw nothing of its printer, or nothing of its source;
+    -1 for none."""
 
     names: list[str]
     outside: NDArray[np.bool_]
@@ -35,10 +36,9 @@ def jobs(pictures: Sequence[Picture], folds: int, alike: NDArray[np.int64]) -> J
     """A head for each fold, one without each source that the folds split, and last the final one, which sees
     everything.
 
-    A source is in one fold, so that its pictures are judged by a head that saw nothing of it; but for one that holds
-    most failures (`split_sources`). alike: [pictures] a number that pictures of one look share
-    (`clean.look_alikes`): what looks like a held-out picture is not seen either.
-    """
+    A source is in one fold, so that its pictures are judged by a head that saw nothing of it; but for one
+    that holds most failures (`split_sources`). alike: [pictures] a number that pictures of one look share
+    (`clean.look_alikes`): what looks like a held-out picture is not seen either."""
     large = split_sources(pictures)
     keys = [unit(p) if source(p) in large else source(p) for p in pictures]
     key_of = dict(zip(map(id, pictures), keys, strict=True))
@@ -84,7 +84,8 @@ class Figures:
 
 
 def figures(scores: NDArray[np.float64], failed: NDArray[np.bool_], part: Sequence[str]) -> Figures:
-    """A part with good pictures alone is held against all failures. Scores that are not finite do not count."""
+    """A part with good pictures alone is held against all failures. Scores that are not finite do not
+    count."""
     keep = np.isfinite(scores)
     s, f, parts = scores[keep], failed[keep], np.asarray(part)[keep]
     each = []

@@ -52,7 +52,9 @@ def tokens(runs: Runs, tower_file: Path) -> None:
         samples.Material.load, runs.data, runs.out / "pictures.npy", runs.dropped(), renders
     )
     plan = runs.plan
-    cache.fill(_folder(runs), _shape(runs, tower_file), tower_file, material, plan.workers, plan.seed, runs.log)
+    cache.fill(
+        _folder(runs), _shape(runs, tower_file), tower_file, material, plan.workers, plan.seed, runs.log
+    )
 
 
 def _folder(runs: Runs) -> Path:
@@ -66,9 +68,9 @@ def _shape(runs: Runs, tower_file: Path) -> cache.Shape:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """stacks: the heads of each seed. jobs: what each head is. failure, spread: [pictures of the index, heads] mean
-    logits over seeds, of the pooled heads and of how far the map spreads; cells: the same of the map's highest; NaN
-    where a picture was not judged."""
+    """stacks: the heads of each seed. jobs: what each head is. failure, spread: [pictures of the index,
+    heads] mean logits over seeds, of the pooled heads and of how far the map spreads; cells: the same of
+    the map's highest; NaN where a picture was not judged."""
 
     stacks: list[Heads]
     jobs: Jobs
@@ -148,11 +150,14 @@ def ship(runs: Runs, tower_file: Path, trained: Trained) -> Path:
 
 
 def table(runs: Runs, trained: Trained) -> str:
-    """Figures on printers and on sources never seen, as a Markdown table; first-layer flaws in its first lines only."""
+    """Figures on printers and on sources never seen, as a Markdown table; first-layer flaws in its first
+    lines only."""
     pictures = runs.pictures()
     failed = np.array([p.label == "failed" for p in pictures])
-    lines = ["| judged by heads that saw nothing of | AUROC | recall at 1 % | at 5 % | mean AUROC | mean recall at 1 % |"]
-    lines += ["|---|---|---|---|---|---|"]
+    lines = [
+        "| saw nothing of | AUROC | recall at 1 % | at 5 % | mean AUROC | mean recall at 1 % |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, heads_of in (("its printer", trained.jobs.fold_head), ("its source", trained.jobs.source_head)):
         for without in (False, True):
             scores = trained.scores(heads_of)

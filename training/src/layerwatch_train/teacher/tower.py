@@ -94,7 +94,8 @@ class Tower(nn.Module):
     """uint8 [N, 3, S, S] RGB → tokens [N, 1 + (S/16)², WIDTH] of one block, the class token first."""
 
     def __init__(self, weights: Weights, size: int, block: int, dtype: torch.dtype = torch.bfloat16):
-        """size: pixels a side, a multiple of 16. block: number, from 1, of the block whose output is wanted."""
+        """size: pixels a side, a multiple of 16. block: number, from 1, of the block whose output is
+        wanted."""
         super().__init__()
         self.dtype, self.weights = dtype, weights
         self.position = positions(weights, size // PATCH)
