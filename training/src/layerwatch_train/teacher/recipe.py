@@ -12,13 +12,13 @@ class Recipe:
     """Everything tuned, by out-of-fold figures alone."""
 
     form: Form = field(default_factory=Form)
-    steps: int = 400
+    steps: int = 120
     batch: int = 48
     rate: float = 1e-3
     weight_decay: float = 0.05
     noise: float = 0.1
     """Standard deviation of what is added to the tokens."""
-    webcam: float = 0.6
+    webcam: float = 0.85
     """Share of webcam pictures, drawn evenly over printers and labels, among the samples."""
     map_weight: float = 1.0
     kinds_weight: float = 0.25
