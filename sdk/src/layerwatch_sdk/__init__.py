@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from layerwatch_sdk import moved
 from layerwatch_sdk.client import Client
 from layerwatch_sdk.clock import AcceleratedClock, AsyncClock, Clock, SystemClock
 from layerwatch_sdk.errors import (
@@ -102,6 +103,7 @@ __all__ = [
 ]
 
 logging.getLogger("layerwatch_sdk").addHandler(logging.NullHandler())
+moved.install()
 
 
 def __getattr__(name: str) -> Any:
