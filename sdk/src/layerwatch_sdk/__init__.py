@@ -40,7 +40,16 @@ from layerwatch_sdk.errors import (
     PictureTooLarge,
     ServerError,
 )
-from layerwatch_sdk.models import Box, Context, Detail, HeatMap, Inspection, NextInterval
+from layerwatch_sdk.models import (
+    Box,
+    Context,
+    Detail,
+    HeatMap,
+    Inspection,
+    NextInterval,
+    PrintLabels,
+    PrintPosition,
+)
 from layerwatch_sdk.picture import MAX_PICTURE_BYTES
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.session import InspectionSession
@@ -95,6 +104,8 @@ __all__ = [
     "PaymentFailed",
     "PictureError",
     "PictureTooLarge",
+    "PrintLabels",
+    "PrintPosition",
     "Retry",
     "ServerError",
     "SystemClock",

@@ -1,19 +1,17 @@
 """Old module names: cameras, printers and the watcher were part of this package once.
 
-They are the distribution `layerwatch-watcher` now. Importing one of the old names imports the new module, with
-a DeprecationWarning; without that distribution the ImportError says what to install.
+They are the distribution `layerwatch-watcher` now. Importing one of the old names imports the new module,
+with a DeprecationWarning; without that distribution the ImportError says what to install.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import sys
-import warnings
-from importlib.abc import InspectLoader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import CodeType, ModuleType
-from typing import Optional, Sequence
+from typing import TYPE_CHECKING, Optional, Sequence
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import CodeType, ModuleType
 
 OLD, NEW = "layerwatch_sdk.", "layerwatch_watcher."
 _PLACES = {
@@ -49,14 +47,16 @@ def new_name(name: str) -> Optional[str]:
     return None
 
 
-class _AliasLoader(InspectLoader):
+class _AliasLoader:
     def __init__(self, target: str, found: ModuleSpec) -> None:
         self._target = target
         self._found = found
         self._own_spec: Optional[ModuleSpec] = None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = importlib.import_module(self._target)
+        from importlib import import_module
+
+        module = import_module(self._target)
         self._own_spec = module.__spec__
         return module
 
@@ -66,38 +66,44 @@ class _AliasLoader(InspectLoader):
     def is_package(self, fullname: str) -> bool:
         return self._found.submodule_search_locations is not None
 
-    def get_source(self, fullname: str) -> Optional[str]:
-        return None
-
     def get_code(self, fullname: str) -> Optional[CodeType]:
         """For `python -m`."""
-        loader = self._found.loader
-        return loader.get_code(self._target) if isinstance(loader, InspectLoader) else None
+        code: Optional[CodeType] = self._found.loader.get_code(self._target)  # type: ignore[union-attr]
+        return code
 
 
-class MovedModules(MetaPathFinder):
+class MovedModules:
     """Finds the old names. Before the other finders, which would load a second copy of what has moved."""
 
     def find_spec(
         self, fullname: str, path: Optional[Sequence[str]], target: Optional[ModuleType] = None
     ) -> Optional[ModuleSpec]:
-        """The spec of a moved module, or None. Raises ModuleNotFoundError if its new home is not installed."""
+        """The spec of a moved module, or None. Raises ModuleNotFoundError if its package is not installed."""
         moved = new_name(fullname)
         if moved is None:
             return None
-        if importlib.util.find_spec(NEW.rstrip(".")) is None:
+        import warnings
+        from importlib.machinery import ModuleSpec
+        from importlib.util import find_spec
+
+        if find_spec(NEW.rstrip(".")) is None:
             raise ModuleNotFoundError(
                 f"{fullname} has moved to {moved}: pip install layerwatch-watcher", name=fullname
             )
-        found = importlib.util.find_spec(moved)
+        found = find_spec(moved)
         if found is None:
             return None
         warnings.warn(f"{fullname} has moved to {moved}", DeprecationWarning, stacklevel=2)
         loader = _AliasLoader(moved, found)
-        return ModuleSpec(fullname, loader, origin=found.origin, is_package=loader.is_package(fullname))
+        return ModuleSpec(
+            fullname,
+            loader,  # type: ignore[arg-type]
+            origin=found.origin,
+            is_package=loader.is_package(fullname),
+        )
 
 
 def install() -> None:
     """Answer imports of the old names from now on."""
     if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
-        sys.meta_path.insert(0, MovedModules())
+        sys.meta_path.insert(0, MovedModules())  # type: ignore[arg-type]
