@@ -1,4 +1,4 @@
-"""What a session needs of a client: `AsyncClient`, or anything of its shape, such as a detector in-process."""
+"""What a session needs of a client: `AsyncClient`, or anything of its shape, like a detector in-process."""
 
 from __future__ import annotations
 

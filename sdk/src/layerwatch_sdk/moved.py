@@ -106,4 +106,4 @@ class MovedModules:
 def install() -> None:
     """Answer imports of the old names from now on."""
     if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
-        sys.meta_path.insert(0, MovedModules())  # type: ignore[arg-type]
+        sys.meta_path.insert(0, MovedModules())
