@@ -7,7 +7,9 @@ import pytest
 from layerwatch.core.text import MAX_NAME_LENGTH, InvalidName, clean_name, escape_unsafe
 
 
-@pytest.mark.parametrize("name", ["garage printer", "Würth & Söhne", "打印机 3", "[/foo] <b>", "👨‍🔧", "می‌خواهم"])
+@pytest.mark.parametrize(
+    "name", ["garage printer", "Würth & Söhne", "打印机 3", "[/foo] <b>", "👨‍🔧", "می‌خواهم"]
+)
 def test_names_of_every_language_are_accepted(name):
     assert clean_name(name, "The name") == name
 
@@ -18,7 +20,21 @@ def test_a_name_is_stripped_and_composed():
 
 @pytest.mark.parametrize(
     "character",
-    ["\0", "\n", "\r", "\t", "\x1b", "\x7f", "\x9b", "\u061c", "\u200e", "\u200f", "\u202a", "\u202e", "\u2066"]
+    [
+        "\0",
+        "\n",
+        "\r",
+        "\t",
+        "\x1b",
+        "\x7f",
+        "\x9b",
+        "\u061c",
+        "\u200e",
+        "\u200f",
+        "\u202a",
+        "\u202e",
+        "\u2066",
+    ]
     + ["\u2069", "\u2028", "\u2029", "\ufeff", "\u200b", "\u00ad", "\udc80", "\U000e0041"],
 )
 def test_control_and_direction_characters_are_refused(character):

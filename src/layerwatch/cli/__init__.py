@@ -94,7 +94,9 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        typer.secho(f"layerwatch: {error}", err=True, fg="red")
+        from layerwatch.cli.output import print_error
+
+        print_error(f"layerwatch: {error}")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
