@@ -181,9 +181,9 @@ def _greet(settings: Settings, database: Any, *, as_json: bool) -> None:
         return
     out = Console(stderr=True, soft_wrap=True)
     out.print(f"Layerwatch listens on [bold]{escape(settings.own_url)}[/]   (Ctrl-C ends it)")
-    out.print(f"  API reference  {escape(where['docs'])}")
+    out.print(f"  API reference  {escape(str(where['docs']))}")
     out.print(f"  Data           {escape(str(settings.data_dir))}")
-    out.print(f"  Console        {escape(where['console'])}", highlight=False)
+    out.print(f"  Console        {escape(str(where['console']))}", highlight=False)
     if not has_key:
         out.print("\nNo API key exists yet. Make one, in another terminal:")
         out.print(f"  [bold]{escape(_keys_command(settings))}[/]", highlight=False)

@@ -86,8 +86,8 @@ def export(
             return
         content = export_csv(session, owner.id, period)
     if out is None:
-        for line in content.splitlines():
-            say(line)
+        for text in content.splitlines():
+            say(text)
         return
     try:
         out.write_text(content, "utf-8", newline="")
