@@ -6,8 +6,7 @@ import pytest
 
 from layerwatch.core.text import MAX_NAME_LENGTH, InvalidName, clean_name, escape_unsafe
 
-
-NAMES = ["garage printer", "Würth & Söhne", "打印机 3", "[/foo] <b>", "👨\u200d🔧", "می\u200cخواهم"]
+NAMES = ["garage printer", "Würth & Söhne", "打印机 3", "[/foo] <b>", "👨\u200d🔧", "می\u200cخواهم"]  # noqa: RUF001
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "simulate-load": "simulate_load",
     "keys": "keys",
     "accounts": "accounts",
+    "users": "users",
     "usage": "usage",
     "invoices": "invoices",
     "pricebook": "pricebook",
