@@ -52,7 +52,9 @@ def command(
             show_envvar=True,
         ),
     ] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done; do nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Report what would be done; do nothing.")
+    ] = False,
     server: Annotated[
         str,
         typer.Option(
@@ -73,7 +75,7 @@ def command(
         int | None,
         typer.Option(
             min=1,
-            help="At least so many seconds between two pictures; for a recording, the seconds that one "
+            help="Minimum seconds between two pictures; for a recording, the seconds that one "
             "picture stands for (30).",
         ),
     ] = None,

@@ -35,8 +35,8 @@ def _nobodys() -> str:
 def check_strength(password: str, email: str) -> None:
     """Raise BadInput for a password that is too short, too long or too easy to guess.
 
-    Estimated by zxcvbn from leaked passwords, words, names, dates, keyboard patterns and the user's own e-mail
-    address (Wheeler, "zxcvbn: Low-Budget Password Strength Estimation", 2016).
+    Estimated by zxcvbn from leaked passwords, words, names, dates, keyboard patterns and the user's own
+    e-mail address (Wheeler, "zxcvbn: Low-Budget Password Strength Estimation", 2016).
     """
     if not SHORTEST <= len(password) <= LONGEST:
         raise BadInput(f"A password needs {SHORTEST} to {LONGEST} characters.")
