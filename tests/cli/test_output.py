@@ -81,7 +81,7 @@ def test_the_error_line_drives_no_terminal(tmp_path):
     assert result.exit_code == 1 and "\x1b" not in result.stderr
 
 
-BUSINESS = ("accounts", "feedback", "invoices", "keys", "models", "pricebook", "regions", "usage")
+BUSINESS = ("accounts", "feedback", "invoices", "keys", "models", "pricebook", "regions", "usage", "users")
 """Commands that print what users wrote."""
 
 

@@ -27,5 +27,5 @@ def take(session: Session, recipient: str, now: datetime, account_id: int | None
             session, f"mail account {account_id}", PER_ACCOUNT_DAY, now, window=_DAY, what="mails today"
         )
     subject, what = f"mail to {recipient.strip().lower()[:254]}", "mails to this address"
-    rate_limit.take(session, f"{subject}, hour", PER_RECIPIENT_HOUR, now, window=_HOUR, what=what)
-    rate_limit.take(session, f"{subject}, day", PER_RECIPIENT_DAY, now, window=_DAY, what=what)
+    rate_limit.take(session, subject, PER_RECIPIENT_HOUR, now, window=_HOUR, what=what)
+    rate_limit.take(session, subject, PER_RECIPIENT_DAY, now, window=_DAY, what=what)

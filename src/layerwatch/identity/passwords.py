@@ -41,9 +41,10 @@ def check_strength(password: str, email: str) -> None:
     if not SHORTEST <= len(password) <= LONGEST:
         raise BadInput(f"A password needs {SHORTEST} to {LONGEST} characters.")
     local, _, domain = email[:254].partition("@")
-    own = [email[:254], local, domain, *re.split(r"\W+|_", local), *domain.split("."), *_OWN_WORDS]
+    own = [*_OWN_WORDS, email[:254], local, domain, *re.split(r"[\W_]+", local), re.sub(r"[\W_]+", "", local)]
+    own += domain.split(".")
     with _turns:
-        estimate = zxcvbn(password[:_ESTIMATED], user_inputs=[word for word in own[:20] if len(word) > 2])
+        estimate = zxcvbn(password[:_ESTIMATED], user_inputs=[word for word in own[:30] if len(word) > 2])
     if estimate["score"] < LEAST_SCORE:
         why = estimate["feedback"]["warning"] or "It is made of common parts."
         raise BadInput(f"This password is too easy to guess. {why} Try a few random words.")

@@ -48,7 +48,7 @@ def take(
     is checked: concurrent tries wait for each other here, so that none slips past.
     """
     began = _number(now, window) * (window // WINDOW)
-    tried = session.execute(_COUNT, {"subject": _key(subject), "window": began}).scalar_one()
+    tried = session.execute(_COUNT, {"subject": _key(subject, window), "window": began}).scalar_one()
     if tried > limit:
         wait = window - (now - datetime.fromtimestamp(0, now.tzinfo)) % window
         minutes = max(1, -(-int(wait.total_seconds()) // 60))
@@ -77,6 +77,7 @@ def network(address: str) -> str:
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-def _key(subject: str) -> str:
-    """Subjects are hashed: the table is no list of who tried to sign in, and any length fits."""
-    return hashlib.sha256(subject.encode()).hexdigest()
+def _key(subject: str, window: timedelta) -> str:
+    """Subjects are hashed: the table does not list who tried to sign in, and any length fits."""
+    counted = subject if window == WINDOW else f"{subject} in {window}"
+    return hashlib.sha256(counted.encode()).hexdigest()

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.core.text import InvalidName, clean_name, is_unsafe
+from layerwatch.core.text import InvalidName, clean_name
 from layerwatch.identity.errors import BadInput, NotFound
 from layerwatch.identity.models import Account
 
@@ -61,7 +61,7 @@ def valid_name(text: str, what: str) -> str:
 def email_address(text: str) -> str:
     """An e-mail address as it is stored, in lower case. Raises BadInput for an invalid one."""
     address = text.strip().lower()
-    if len(address) > 254 or not _EMAIL.fullmatch(address) or any(map(is_unsafe, address)):
+    if len(address) > 254 or not _EMAIL.fullmatch(address) or not address.isprintable():
         raise BadInput("Invalid e-mail address.")
     return address
 

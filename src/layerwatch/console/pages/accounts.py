@@ -44,11 +44,13 @@ def invitation(visit: Visit) -> Response:
 
 @pages.post("/invitation", Needs.SIGNED_IN)
 def accept(visit: Visit) -> Response:
-    """Accept an invitation. The account that the user works in stays the same."""
+    """Accept an invitation. The account that the user works in stays the same, if there is one."""
     link = visit.form.get("link", "")
     try:
         with visit.services.database.begin() as session:
-            invitations.accept(session, link, visit.me.user_id, visit.visitor, visit.now)
+            account = invitations.accept(session, link, visit.me.user_id, visit.visitor, visit.now)
+            if visit.me.account_id is None and visit.token is not None:
+                sessions.switch_account(session, visit.token, account.id)
     except BadInput as wrong:
         return _page(visit, link, str(wrong), 400)
     return visit.go("/accounts", "accepted")
