@@ -85,7 +85,9 @@ def sign_up(
             f"Sign in: {base_url}/console/sign-in\nForgot the password: {base_url}/console/forgot\n",
         )
     user = new_user(session, address, now, password=hashed)
-    account = create_account(session, account_name or address, now, free_only=True, billing_email=address)
+    account = create_account(
+        session, account_name or address[:120], now, free_only=True, billing_email=address
+    )
     set_role(session, account.id, user.id, Role.OWNER)
     audit.record(session, Actor.of(user, visitor.address), "signed up", account.name, now, account.id)
     return _verification_mail(session, user, base_url, now)
