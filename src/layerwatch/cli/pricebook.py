@@ -11,7 +11,18 @@ import typer
 from layerwatch.billing import PriceBook, PriceBookError, PriceBooks, price_books
 from layerwatch.billing.contracts import agree, book_for
 from layerwatch.billing.money import dollars
-from layerwatch.cli.common import AsJson, ConfigFile, DataDir, InMonth, fail, month_of, office, show, table
+from layerwatch.cli.common import (
+    AsJson,
+    ConfigFile,
+    DataDir,
+    InMonth,
+    fail,
+    month_of,
+    office,
+    say,
+    show,
+    table,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -120,9 +131,9 @@ def contract(
         if as_json:
             show({"account": owner.id, "effective": str(period), "tiers": prices.as_json()})
         else:
-            typer.echo(f"From {period} on, {owner.name!r} pays:")
+            say(f"From {period} on, {owner.name!r} pays:")
             for line in prices.as_json():
-                typer.echo("  " + _tier(line))
+                say("  " + _tier(line))
 
 
 def _tier(tier: dict[str, int]) -> str:
