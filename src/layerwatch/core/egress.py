@@ -33,10 +33,10 @@ _SPECIAL = _networks(
     " 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4"
     " 2001::/23 2001:db8::/32 2002::/16 3fff::/20"
 )
-"""Inside of that, IANA's special-purpose registries (RFC 6890 and its successors), Teredo and 6to4 among them."""
+"""Exceptions from it in IANA's special-purpose registries (RFC 6890), Teredo and 6to4 among them."""
 
 _LOCAL = _networks("10.0.0.0/8 100.64.0.0/10 172.16.0.0/12 192.168.0.0/16 fc00::/7")
-"""Private networks, in which a host that the operator names may be. Carriers' addresses are Tailscale's, too."""
+"""Private networks, where a host that the operator names may be. Tailscale uses 100.64.0.0/10."""
 
 _RESOLVERS = ThreadPoolExecutor(8, thread_name_prefix="layerwatch-resolver")
 """Threads for name look-ups only: a name server that never answers must not occupy the threads of others."""
