@@ -21,10 +21,10 @@ from layerwatch.api import health, openapi, routes
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
 from layerwatch.api.fast_path import FastPath, Refuse
 from layerwatch.api.request_log import RequestLogMiddleware
-from layerwatch.billing import UsageRefused, count_inspection
+from layerwatch.billing import UsageRefused, count_deferred, count_inspection
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.payments.factory import payments_of
-from layerwatch.billing.scheduled_jobs import Housekeeper, keep_house_forever
+from layerwatch.billing.scheduled_jobs import ScheduledJobs, run_forever
 from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
 from layerwatch.config import Settings
 from layerwatch.console import status
@@ -43,7 +43,7 @@ from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
 from layerwatch.services import Inspector, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
-from layerwatch.storage import Database, DatabaseGateway, StorageError, StorageUnavailable
+from layerwatch.storage import Claims, Database, DatabaseGateway, StorageError, StorageUnavailable
 from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics
 from layerwatch.vision import Vision
@@ -104,7 +104,7 @@ def create_app(
             asyncio.create_task(
                 sweep_forever(services.database, services.clock, speed=services.settings.clock_speed)
             ),
-            asyncio.create_task(keep_house_forever(_housekeeper(services), services.clock)),
+            asyncio.create_task(run_forever(_scheduled_jobs(services).all, services.clock)),
         ]
         if services.uptime:
             chores.append(asyncio.create_task(services.uptime.keep_forever(services.gateway)))
@@ -165,7 +165,7 @@ def build(
     offline_ledger = OfflineLedger(
         gateway,
         Spool(settings.data_dir / "spool"),
-        partial(count_inspection, books=terms.books, enforce=False),
+        count_deferred,
         clock,
     )
     recent = RecentPictures()
@@ -214,10 +214,11 @@ def _heartbeat(services: Services, slot: str) -> Heartbeat:
     )
 
 
-def _housekeeper(services: Services) -> Housekeeper:
+def _scheduled_jobs(services: Services) -> ScheduledJobs:
     settings = services.settings
-    return Housekeeper(
+    return ScheduledJobs(
         database=services.database,
+        claims=Claims(services.database, SystemClock()),
         mailer=mailer_for(settings.mail_server.get_secret_value(), settings.mail_from),
         webhooks=Webhooks(private=settings.webhooks_private),
         terms=services.terms,

@@ -16,6 +16,7 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from layerwatch.billing import BillingError, Month, PriceBookError
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.config import ConfigError, Settings, load
 from layerwatch.identity import IdentityError, find_account, local_account
 from layerwatch.identity.models import Account
@@ -43,14 +44,19 @@ class Office:
     database: Database
     now: datetime
 
+    @property
+    def terms(self) -> Terms:
+        """The seller's terms, the operator's price book among them. Raises PriceBookError."""
+        return Terms.of(self.settings)
+
 
 @contextmanager
 def office(data_dir: Path | None, config: Path | None = None) -> Iterator[Office]:
     """Open the installation's database, its tables made or brought up to date.
 
-    The rooms' own errors become one line on standard error and exit status 1.
+    Errors end the command as in `reporting`.
     """
-    try:
+    with reporting():
         settings = load(config, data_dir=data_dir)
         database = Database(settings.database_url)
         try:
@@ -58,6 +64,13 @@ def office(data_dir: Path | None, config: Path | None = None) -> Iterator[Office
             yield Office(settings, database, datetime.now(UTC))
         finally:
             database.close()
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """The rooms' own errors become one line on standard error and exit status 1."""
+    try:
+        yield
     except (IdentityError, BillingError, PriceBookError, ConfigError, StorageError) as error:
         fail(str(error))
 
