@@ -32,7 +32,7 @@ def invoiced(database, caller):
         rows = session.execute(
             select(Closing.month, Closing.calls).where(Closing.account_id == caller.account_id)
         )
-        return dict(rows.tuples().all())
+        return dict(rows.all())
 
 
 def counted(database, caller):

@@ -162,22 +162,25 @@ def test_spend_alerts_are_delivered(sqlite_database, outbox):
 
 async def test_a_job_that_waits_for_somebody_else_holds_up_no_other(sqlite_database, outbox):
     """A receiver that drips, and a payment provider that does not answer: months are closed all the same."""
-    caller = billed_account(sqlite_database)
+    billed_account(sqlite_database)
+    spending = used(sqlite_database, 30_000, at=AFTER)
     released, mailed = threading.Event(), threading.Event()
-    with sqlite_database.begin() as session, receiving(drip) as slow:
-        add_alert(session, caller.account_id, 1, email=None, webhook=slow.url)
     take = outbox.send
     outbox.send = lambda mail: (take(mail), mailed.set())
     clock = ManualClock(AFTER)
     jobs = dict(jobs_at(sqlite_database, outbox, AFTER).all)
     jobs["collect_payments"] = lambda _: released.wait(60)
-    running = asyncio.create_task(run_forever(jobs, clock, period=0.02))
-    try:
-        assert await asyncio.to_thread(mailed.wait, 20)
-    finally:
-        released.set()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+    with receiving(drip) as slow:
+        with sqlite_database.begin() as session:
+            add_alert(session, spending.account_id, 1, email=None, webhook=slow.url)
+        running = asyncio.create_task(run_forever(jobs, clock, period=0.02))
+        try:
+            assert await asyncio.to_thread(slow.called.wait, 20)
+            assert await asyncio.to_thread(mailed.wait, 20)
+        finally:
+            released.set()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_job_that_crashes_is_run_again(sqlite_database):

@@ -27,7 +27,9 @@ from layerwatch.billing.statement import statement
 from layerwatch.config import load
 from layerwatch.identity.models import Account
 from layerwatch.storage import Claims
+from layerwatch.storage.claims import LEASE
 from tests.billing.test_invoices import used
+from tests.support.at_once import at_once
 from tests.support.clocks import ManualClock
 from tests.support.terms import TERMS
 
@@ -209,6 +211,60 @@ def test_a_crash_before_the_payment_was_stored_moves_no_money(stripe, payments, 
     assert stripe.payment(of(sqlite_database, number)[1])["status"] == "succeeded"
 
 
+@pytest.mark.parametrize("dies_at", ["retrieve", "create", "confirm"])
+def test_a_charge_that_was_lost_with_its_process_is_made_again_and_only_once(
+    stripe, payments, sqlite_database, monkeypatch, dies_at
+):
+    """Killed before or after Stripe has done what was asked: when the lease is over, another node goes on."""
+    caller, number = billed(sqlite_database)
+    set_up(stripe, payments, sqlite_database, caller.account_id)
+
+    class Killed(BaseException):
+        pass
+
+    api = payments._stripe.v1.customers if dies_at == "retrieve" else payments._stripe.v1.payment_intents
+    called = getattr(api, dies_at)
+
+    def die(*arguments):
+        called(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Claims, "_postpone", lambda *_: None)  # a killed process gives nothing back
+        dying.setattr(api, dies_at, die)
+        with pytest.raises(Killed):
+            collect(payments, sqlite_database, CLOSING)
+    assert collect(payments, sqlite_database, CLOSING + LEASE - timedelta(seconds=1)) == 0
+    collect(payments, sqlite_database, CLOSING + LEASE)
+    ours, payment = of(sqlite_database, number)
+    assert stripe.payment(payment)["status"] == "succeeded"
+    send(payments, sqlite_database, stripe.paid_event(payment, f"evt_{dies_at}"))
+    ours, _ = of(sqlite_database, number)
+    assert ours.paid == 39_800
+    mine = [
+        one
+        for one in stripe.get("payment_intents")["data"]
+        if one["metadata"].get("layerwatch_invoice") == number
+    ]
+    assert (
+        sum(
+            one["status"] == "succeeded"
+            for one in mine
+            if one["customer"] == stripe.payment(payment)["customer"]
+        )
+        == 1
+    )
+
+
+def test_nodes_that_collect_at_once_charge_once(stripe, payments, database):
+    caller, number = billed(database)
+    set_up(stripe, payments, database, caller.account_id)
+    asked = []
+    at_once(4, lambda: asked.append(collect(payments, database, CLOSING)))
+    assert sum(asked) == 1
+    assert stripe.payment(of(database, number)[1])["status"] == "succeeded"
+
+
 def test_a_declined_card_leaves_the_invoice_open_until_it_blocks(stripe, payments, sqlite_database):
     caller, number = billed(sqlite_database)
     set_up(stripe, payments, sqlite_database, caller.account_id, card=DECLINED_CARD)
@@ -289,6 +345,8 @@ def test_when_stripe_is_out_of_reach_nothing_breaks(sqlite_database):
         account = session.get(Account, caller.account_id)
         account.payment_ready, account.stripe_customer = True, "cus_1"
     assert collect(away, sqlite_database, CLOSING) == 0
+    with sqlite_database.read() as session:
+        assert find_invoice(session, number).payment_asked_at is None, "tried again the same day"
     with pytest.raises(PaymentError):
         away.set_up_url(sqlite_database, caller.account_id, "http://back")
     assert of(sqlite_database, number)[0].balance == 39_800

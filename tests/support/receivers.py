@@ -20,6 +20,7 @@ class Receiver:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/hook"
         self.calls = 0
+        self.called = threading.Event()
         self.stopped = threading.Event()
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -30,6 +31,7 @@ class Receiver:
             except OSError:
                 return
             self.calls += 1
+            self.called.set()
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
