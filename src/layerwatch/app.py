@@ -30,6 +30,7 @@ from layerwatch.config import Settings
 from layerwatch.console import status
 from layerwatch.contexts import ContextError, ContextIds, Contexts
 from layerwatch.contexts.offline.ledger import OfflineLedger
+from layerwatch.contexts.offline.shared_answers import SharedAnswers
 from layerwatch.contexts.offline.spool import Spool
 from layerwatch.contexts.retention import make_room, sweep_forever
 from layerwatch.core.clock import Clock, SystemClock
@@ -165,6 +166,7 @@ def build(
     offline_ledger = OfflineLedger(
         gateway,
         Spool(settings.data_dir / "spool"),
+        SharedAnswers(settings.data_dir / "spool" / "answers"),
         count_deferred,
         clock,
     )

@@ -1,0 +1,106 @@
+"""Answers that the database does not have yet are the same for every process of a node, and do not stay."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from layerwatch.contexts import LIFETIME
+from layerwatch.contexts.offline import shared_answers
+from layerwatch.contexts.offline.shared_answers import SharedAnswers
+from tests.support.at_once import at_once
+
+KEY = "6f1c0000-0000-4000-8000-000000000000"
+
+
+def nothing() -> None:
+    """A spool that takes everything."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "spool" / "answers"
+
+
+def files(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if not path.name.startswith("lock")]
+
+
+def test_what_one_process_answered_the_other_knows(folder: Path) -> None:
+    one, two = SharedAnswers(folder), SharedAnswers(folder)
+    assert two.find("context", KEY) is None
+    assert one.keep("context", KEY, "an answer", nothing) is None
+    assert two.find("context", KEY) == "an answer"
+    assert two.find("another", KEY) is None
+    assert two.find("context", KEY.replace("6", "7")) is None
+
+
+def test_the_first_answer_stays_and_the_second_is_not_spooled(folder: Path) -> None:
+    one, two = SharedAnswers(folder), SharedAnswers(folder)
+    one.keep("context", KEY, "the first", nothing)
+    assert two.keep("context", KEY, "the second", lambda: pytest.fail("spooled")) == "the first"
+
+
+def test_processes_that_answer_at_the_same_moment_give_one_answer(folder: Path) -> None:
+    spooled: list[str] = []
+    given: list[str] = []
+
+    def answer() -> None:
+        body = f"answer {len(given)} {time.monotonic_ns()}"
+        given.append(SharedAnswers(folder).keep("context", KEY, body, lambda: spooled.append(body)) or body)
+
+    at_once(8, answer)
+    assert len(spooled) == 1 and given == spooled * 8
+
+
+def test_an_answer_whose_unit_cannot_be_spooled_is_not_kept(folder: Path) -> None:
+    answers = SharedAnswers(folder)
+
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        answers.keep("context", KEY, "an answer", full)
+    assert answers.find("context", KEY) is None
+    assert files(folder) == []
+
+
+def test_an_answer_that_is_booked_is_dropped(folder: Path) -> None:
+    answers = SharedAnswers(folder)
+    answers.keep("context", KEY, "an answer", nothing)
+    answers.forget("context", KEY)
+    answers.forget("context", KEY)
+    assert files(folder) == []
+
+
+def test_an_answer_that_was_never_booked_is_dropped_with_its_context(folder: Path) -> None:
+    answers = SharedAnswers(folder)
+    answers.keep("context", KEY, "an answer", nothing)
+    assert answers.sweep() == 0
+    (name,) = files(folder)
+    over = time.time() - LIFETIME.total_seconds() - 1
+    os.utime(folder / name, (over, over))
+    assert answers.sweep() == 1
+    assert files(folder) == []
+
+
+def test_nobody_else_may_read_them(folder: Path) -> None:
+    SharedAnswers(folder).keep("context", KEY, "an answer", nothing)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+def test_a_process_that_stands_still_with_a_lock_does_not_stop_the_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_answers, "LOCK_TIMEOUT_S", 0.1)
+
+    def meanwhile() -> None:
+        with pytest.raises(OSError, match="holds the lock"):
+            SharedAnswers(folder).keep("context", KEY, "the second", nothing)
+
+    SharedAnswers(folder).keep("context", KEY, "the first", meanwhile)
+    assert SharedAnswers(folder).find("context", KEY) == "the first"
