@@ -75,8 +75,8 @@ class OfflineLedger:
     async def keep(self, unit: DeferredInspection) -> str | None:
         """Put a unit on the disk, with its answer if it has a key.
 
-        Returns the answer that another process of this node gave under the same key meanwhile, if one did: then
-        the unit is not kept. Raises StorageUnavailable if it cannot be kept: then there is no answer.
+        Returns the answer that another process of this node gave under the same key meanwhile, if one did;
+        then the unit is not kept. Raises StorageUnavailable if it cannot be kept: then there is no answer.
         """
         self._under_way += 1
         try:

@@ -2,7 +2,7 @@
 
 While the database is away a repeat may reach another worker of the same server than the first call did. So
 each answer is a small file in a folder that they share, named by its context and key, from the moment when it
-counts (its unit is in the spool) until its unit is booked. Asking for one that is not there costs microseconds.
+counts (its unit is in the spool) until its unit is booked. Finding that there is none takes microseconds.
 """
 
 from __future__ import annotations
