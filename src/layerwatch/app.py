@@ -24,7 +24,7 @@ from layerwatch.api.request_log import RequestLogMiddleware
 from layerwatch.billing import UsageRefused, count_deferred, count_inspection
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.payments.factory import payments_of
-from layerwatch.billing.scheduled_jobs import ScheduledJobs, run_forever
+from layerwatch.billing.scheduled_jobs import WAIT_FOR_CLOCK_S, ScheduledJobs, run_forever
 from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
 from layerwatch.config import Settings
 from layerwatch.console import status
@@ -33,7 +33,7 @@ from layerwatch.contexts.offline.ledger import OfflineLedger
 from layerwatch.contexts.offline.shared_answers import SharedAnswers
 from layerwatch.contexts.offline.spool import Spool
 from layerwatch.contexts.retention import make_room, sweep_forever
-from layerwatch.core.clock import Clock, SystemClock
+from layerwatch.core.clock import Clock, ClockGuard, SystemClock
 from layerwatch.fleet.heartbeat import Heartbeat, Numbers
 from layerwatch.fleet.region_router import RegionRouter
 from layerwatch.keys import CallerRefused, KeyAuthenticator
@@ -226,6 +226,7 @@ def _scheduled_jobs(services: Services) -> ScheduledJobs:
         terms=services.terms,
         payments=payments_of(settings),
         base_url=settings.own_url,
+        guard=ClockGuard(speed=settings.clock_speed, wait=WAIT_FOR_CLOCK_S),
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,8 @@ from layerwatch.billing.closing import SETTLE
 from layerwatch.billing.invoices import list_invoices
 from layerwatch.billing.models import Closing
 from layerwatch.billing.payments.manual import ManualPayments
-from layerwatch.billing.scheduled_jobs import ScheduledJobs, run_forever
+from layerwatch.billing.scheduled_jobs import WAIT_FOR_CLOCK_S, ScheduledJobs, run_forever
+from layerwatch.core.clock import ClockGuard
 from layerwatch.identity.models import Account
 from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import MailError
@@ -52,6 +54,7 @@ def jobs_at(database, outbox, now):
         TERMS,
         ManualPayments(),
         "https://print.example.org",
+        ClockGuard(),
     )
 
 
@@ -86,6 +89,39 @@ def test_after_two_month_ends_without_a_server_nothing_is_left_unbilled(database
     run_all(database, outbox, NOVEMBER.next.end + timedelta(days=3))
     (mail,) = outbox.sent
     assert "2026-11 is $398.00" in mail.text
+
+
+def test_a_clock_that_was_just_set_ahead_closes_no_month(sqlite_database, outbox):
+    """Else one wrong setting would close all months up to a year from now."""
+    caller = billed_account(sqlite_database)
+    real = [0.0]
+    jobs = replace(
+        jobs_at(sqlite_database, outbox, AFTER),
+        guard=ClockGuard(wait=WAIT_FOR_CLOCK_S, monotonic=lambda: real[0]),
+    )
+    during = NOVEMBER.start + timedelta(days=25)
+    jobs.close_months(during)
+    for minute in range(1, 61):
+        real[0] = minute * 60
+        assert jobs.close_months(during + timedelta(days=400, minutes=minute)).closed == []
+    real[0] = 61 * 60
+    jobs.close_months(during + timedelta(minutes=61))
+    with sqlite_database.read() as session:
+        assert session.get(Closing, (caller.account_id, "2026-11")) is None
+
+
+def test_a_clock_that_stays_where_it_was_set_is_trusted_after_an_hour(sqlite_database, outbox):
+    caller = billed_account(sqlite_database)
+    real = [0.0]
+    jobs = replace(
+        jobs_at(sqlite_database, outbox, AFTER),
+        guard=ClockGuard(wait=WAIT_FOR_CLOCK_S, monotonic=lambda: real[0]),
+    )
+    jobs.close_months(NOVEMBER.start)
+    for minute in range(62):
+        real[0] += 60
+        report = jobs.close_months(AFTER + timedelta(minutes=minute))
+    assert [one.account_id for one in report.closed] == [caller.account_id]
 
 
 def test_many_nodes_do_it_once(database, outbox):

@@ -25,7 +25,7 @@ from layerwatch.billing.models import Invoice
 from layerwatch.billing.money import cents
 from layerwatch.billing.payments import Payments
 from layerwatch.billing.statement import statement
-from layerwatch.core.clock import Clock
+from layerwatch.core.clock import Clock, ClockGuard
 from layerwatch.identity.models import Account
 from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import Mail, Mailer, MailError
@@ -33,13 +33,19 @@ from layerwatch.storage import Claims, Database, StorageError
 
 log = structlog.get_logger(__name__)
 
+WAIT_FOR_CLOCK_S = 3600.0
+"""Real seconds for which no month is closed after the clock was set ahead: it could not be opened again."""
+
 PERIOD = 60.0
 """Seconds between two runs of a job: how late a spend alert may be."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledJobs:
-    """The jobs. `base_url` is where the mails say the console is."""
+    """The jobs. `base_url` is where the mails say the console is.
+
+    guard: of the clock that the jobs are run by, with `WAIT_FOR_CLOCK_S`.
+    """
 
     database: Database
     claims: Claims
@@ -48,6 +54,7 @@ class ScheduledJobs:
     terms: Terms
     payments: Payments
     base_url: str
+    guard: ClockGuard
 
     @property
     def all(self) -> Mapping[str, Callable[[datetime], object]]:
@@ -65,7 +72,10 @@ class ScheduledJobs:
         }
 
     def close_months(self, now: datetime) -> ClosingReport:
-        """Close every month that is over for every account."""
+        """Close every month that is over for every account; none while the clock cannot be trusted."""
+        if not self.guard.trusts(now):
+            log.warning("closing_waits_for_clock", now=now.isoformat())
+            return ClosingReport([], [])
         return close_months(self.database, newest_closable(now), self.terms, now)
 
     def mail_invoices(self, now: datetime) -> int:

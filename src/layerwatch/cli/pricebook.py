@@ -28,7 +28,7 @@ from layerwatch.config import load
 app = typer.Typer(
     no_args_is_help=True,
     help=(
-        "Show price books, calculate the cost of a month, and agree on a separate price book with an account. "
+        "Show price books, calculate the cost of a month, and give an account a separate price book. "
         "Tiers are additive: each price holds for the calls inside its tier."
     ),
 )
