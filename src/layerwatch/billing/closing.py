@@ -1,6 +1,6 @@
 """Closing months: every open month that is over, oldest first, one account in a transaction.
 
-A closed month takes no more calls (`metering`). A call that was being counted while its month was closed is
+Calls are not added to a closed month (`metering`). A call that was being counted while its month was closed is
 found when the next one is: a month is closed with every call up to its end that no earlier closing has.
 """
 

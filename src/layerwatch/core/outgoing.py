@@ -20,7 +20,7 @@ MAX_ANSWER_BYTES = 64 * 1024
 
 
 class RequestFailed(Exception):
-    """There is no answer; the message says why, and may be shown."""
+    """No answer was received; the message says why, and may be shown."""
 
 
 Headers = Mapping[bytes | str, bytes | str]

@@ -69,7 +69,7 @@ class Claims:
         work: Callable[[], None],
         done: Callable[[Session], None],
     ) -> bool:
-        """Do a piece of work if it is due and nobody else is at it; whether it was done.
+        """Do a piece of work if it is due and not claimed; returns whether it was done.
 
         name: unique to the work, at most 120 characters. due: whether it still has to be done, read under the
         claim. done: records that it was, in the transaction that gives the claim up.
@@ -108,7 +108,7 @@ class Claims:
         }
         if cast(Any, session.execute(_TAKE, given)).rowcount == 0:
             return False
-        # Only now: whoever had the claim before has committed what `due` reads.
+        # Only now: the previous holder has committed what `due` reads.
         if due(session):
             return True
         _give_up(session, name, holder)

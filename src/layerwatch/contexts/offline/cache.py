@@ -74,7 +74,7 @@ class OfflineCache:
         self._promised.pop((context_id, key)).set_result(answer)
 
     def withdraw(self, context_id: str, key: str, error: Exception) -> None:
-        """There will be no such answer; whoever waits for it gets the error."""
+        """The promised answer was not kept; calls that wait for it get the error."""
         future = self._promised.pop((context_id, key))
         future.set_exception(error)
-        future.exception()  # nobody else need be waiting for it
+        future.exception()  # retrieved here, because often no call waits for it

@@ -76,7 +76,7 @@ class OfflineLedger:
         """Put a unit on the disk, with its answer if it has a key.
 
         Returns the answer that another process of this node gave under the same key meanwhile, if one did;
-        then the unit is not kept. Raises StorageUnavailable if it cannot be kept: then there is no answer.
+        then the unit is not kept. Raises StorageUnavailable if it cannot be kept: then the call fails.
         """
         self._under_way += 1
         try:
