@@ -13,6 +13,7 @@ from layerwatch.contexts.offline import shared_answers
 from layerwatch.contexts.offline.shared_answers import SharedAnswers
 from tests.support.at_once import at_once
 
+ANSWER, FIRST, SECOND = '{"Score": 5}', '{"Score": 1}', '{"Score": 2}'
 KEY = "6f1c0000-0000-4000-8000-000000000000"
 
 
@@ -32,16 +33,16 @@ def files(folder: Path) -> list[str]:
 def test_what_one_process_answered_the_other_knows(folder: Path) -> None:
     one, two = SharedAnswers(folder), SharedAnswers(folder)
     assert two.find("context", KEY) is None
-    assert one.keep("context", KEY, "an answer", nothing) is None
-    assert two.find("context", KEY) == "an answer"
+    assert one.keep("context", KEY, ANSWER, nothing) is None
+    assert two.find("context", KEY) == ANSWER
     assert two.find("another", KEY) is None
     assert two.find("context", KEY.replace("6", "7")) is None
 
 
 def test_the_first_answer_stays_and_the_second_is_not_spooled(folder: Path) -> None:
     one, two = SharedAnswers(folder), SharedAnswers(folder)
-    one.keep("context", KEY, "the first", nothing)
-    assert two.keep("context", KEY, "the second", lambda: pytest.fail("spooled")) == "the first"
+    one.keep("context", KEY, FIRST, nothing)
+    assert two.keep("context", KEY, SECOND, lambda: pytest.fail("spooled")) == FIRST
 
 
 def test_processes_that_answer_at_the_same_moment_give_one_answer(folder: Path) -> None:
@@ -49,7 +50,7 @@ def test_processes_that_answer_at_the_same_moment_give_one_answer(folder: Path) 
     given: list[str] = []
 
     def answer() -> None:
-        body = f"answer {len(given)} {time.monotonic_ns()}"
+        body = f'{{"at": {time.monotonic_ns()}}}'
         given.append(SharedAnswers(folder).keep("context", KEY, body, lambda: spooled.append(body)) or body)
 
     at_once(8, answer)
@@ -63,14 +64,14 @@ def test_an_answer_whose_unit_cannot_be_spooled_is_not_kept(folder: Path) -> Non
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        answers.keep("context", KEY, "an answer", full)
+        answers.keep("context", KEY, ANSWER, full)
     assert answers.find("context", KEY) is None
     assert files(folder) == []
 
 
 def test_an_answer_that_is_booked_is_dropped(folder: Path) -> None:
     answers = SharedAnswers(folder)
-    answers.keep("context", KEY, "an answer", nothing)
+    answers.keep("context", KEY, ANSWER, nothing)
     answers.forget("context", KEY)
     answers.forget("context", KEY)
     assert files(folder) == []
@@ -78,7 +79,7 @@ def test_an_answer_that_is_booked_is_dropped(folder: Path) -> None:
 
 def test_an_answer_that_was_never_booked_is_dropped_with_its_context(folder: Path) -> None:
     answers = SharedAnswers(folder)
-    answers.keep("context", KEY, "an answer", nothing)
+    answers.keep("context", KEY, ANSWER, nothing)
     assert answers.sweep() == 0
     (name,) = files(folder)
     over = time.time() - LIFETIME.total_seconds() - 1
@@ -87,8 +88,19 @@ def test_an_answer_that_was_never_booked_is_dropped_with_its_context(folder: Pat
     assert files(folder) == []
 
 
+@pytest.mark.parametrize("left", ["", '{"Score": ', "\0\0\0"])
+def test_an_answer_that_a_power_cut_tore_counts_as_none(folder: Path, left: str) -> None:
+    answers = SharedAnswers(folder)
+    answers.keep("context", KEY, ANSWER, nothing)
+    (name,) = files(folder)
+    (folder / name).write_text(left)
+    assert answers.find("context", KEY) is None
+    assert answers.keep("context", KEY, SECOND, nothing) is None
+    assert answers.find("context", KEY) == SECOND
+
+
 def test_nobody_else_may_read_them(folder: Path) -> None:
-    SharedAnswers(folder).keep("context", KEY, "an answer", nothing)
+    SharedAnswers(folder).keep("context", KEY, ANSWER, nothing)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
@@ -100,7 +112,7 @@ def test_a_process_that_stands_still_with_a_lock_does_not_stop_the_others(
 
     def meanwhile() -> None:
         with pytest.raises(OSError, match="holds the lock"):
-            SharedAnswers(folder).keep("context", KEY, "the second", nothing)
+            SharedAnswers(folder).keep("context", KEY, SECOND, nothing)
 
-    SharedAnswers(folder).keep("context", KEY, "the first", meanwhile)
-    assert SharedAnswers(folder).find("context", KEY) == "the first"
+    SharedAnswers(folder).keep("context", KEY, FIRST, meanwhile)
+    assert SharedAnswers(folder).find("context", KEY) == FIRST

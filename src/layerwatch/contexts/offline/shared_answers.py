@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import sys
 import time
@@ -37,9 +38,11 @@ class SharedAnswers:
     def find(self, context_id: str, key: str) -> str | None:
         """The answer kept under a key of a context, as `Answer.to_json` wrote it."""
         try:
-            return self._path(context_id, key).read_text("utf-8")
-        except OSError:
+            body = self._path(context_id, key).read_text("utf-8")
+            json.loads(body)
+        except (OSError, ValueError):  # there is none, or a power cut left a part of it
             return None
+        return body
 
     def keep(self, context_id: str, key: str, body: str, spool: Callable[[], None]) -> str | None:
         """Run `spool` and keep an answer, both or none; or return the answer that is kept already.
