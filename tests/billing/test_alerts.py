@@ -21,6 +21,7 @@ from tests.billing.test_invoices import used
 from tests.support.accounts import NOON, make_caller
 from tests.support.at_once import at_once
 from tests.support.clocks import ManualClock
+from tests.support.killed import killed
 from tests.support.receivers import drip, receiving
 from tests.support.terms import TERMS
 
@@ -83,20 +84,22 @@ def test_nodes_that_run_at_once_mail_once(database):
     assert len(outbox.sent) == 1
 
 
-def test_an_alert_that_was_lost_with_its_process_is_mailed_when_the_lease_is_over(database, monkeypatch):
+def test_an_alert_that_was_lost_with_its_process_is_mailed_when_the_lease_is_over(database, database_url):
     alert(database, used(database, 30_000), 1)
-
-    class Killed(BaseException):
-        pass
-
-    class Dying:
-        def send(self, _):
-            raise Killed
-
-    with monkeypatch.context() as dying:
-        dying.setattr(Claims, "_postpone", lambda *_: None)  # a killed process gives nothing back
-        with pytest.raises(Killed):
-            mail(database, Dying())
+    killed(
+        """
+from types import SimpleNamespace
+from layerwatch.billing.alert_delivery import AlertDelivery
+from layerwatch.storage import Claims, Database
+from tests.support.accounts import NOON
+from tests.support.clocks import ManualClock
+from tests.support.killed import killed
+from tests.support.terms import TERMS
+database = Database(sys.argv[1])
+AlertDelivery(database, Claims(database, ManualClock(NOON)), TERMS).mail(SimpleNamespace(send=die), NOON)
+""",
+        database_url,
+    )
     outbox = Outbox()
     assert mail(database, outbox, NOON + LEASE - timedelta(seconds=1)) == 0
     assert mail(database, outbox, NOON + LEASE) == 1

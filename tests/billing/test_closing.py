@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from layerwatch.billing import Month, NotPossible, billable_calls, count_deferred, count_inspection
+from layerwatch.billing import Month, NotPossible, PriceBook, billable_calls, count_deferred, count_inspection
 from layerwatch.billing.closing import SETTLE, ClosedMonth, close, close_months, newest_closable
+from layerwatch.billing.contracts import agree
 from layerwatch.billing.invoices import list_invoices, preview
 from layerwatch.billing.models import Closing, UsageHour
 from layerwatch.identity.models import Account
@@ -176,6 +177,16 @@ def test_an_account_that_cannot_be_priced_is_reported_and_holds_up_no_other(data
     with database.begin() as session:
         session.get(Account, broken.account_id).price_book = "standard"
     assert len(close_up_to(database, NOVEMBER).closed) == 1
+
+
+def test_an_account_whose_contract_is_damaged_holds_up_no_other(sqlite_database):
+    broken, fine = used(sqlite_database, 10_000), used(sqlite_database, 10_000)
+    with sqlite_database.begin() as session:
+        deal = agree(session, broken.account_id, NOVEMBER, PriceBook.parse([{"micro_dollars": 1}]), "", NOON)
+        deal.tiers = "not JSON"
+    report = close_up_to(sqlite_database, NOVEMBER)
+    assert [one.account_id for one in report.closed] == [fine.account_id]
+    assert [account for account, _ in report.failed] == [broken.account_id]
 
 
 def test_nothing_is_closed_before_an_hour_after_its_end(sqlite_database):

@@ -23,6 +23,7 @@ from layerwatch.storage.claims import LEASE
 from tests.billing.test_invoices import used
 from tests.support.at_once import at_once
 from tests.support.clocks import ManualClock
+from tests.support.killed import killed
 from tests.support.receivers import drip, receiving
 from tests.support.terms import TERMS
 
@@ -142,20 +143,17 @@ def test_an_invoice_that_could_not_be_mailed_is_mailed_later(sqlite_database, ou
     assert len(outbox.sent) == 1
 
 
-def test_an_invoices_mail_that_was_lost_with_its_process_is_sent_again(database, outbox, monkeypatch):
+def test_an_invoices_mail_that_was_lost_with_its_process_is_sent_again(database, database_url, outbox):
     billed_account(database)
-
-    class Killed(BaseException):
-        pass
-
-    class Dying:
-        def send(self, _):
-            raise Killed
-
-    with monkeypatch.context() as dying:
-        dying.setattr(Claims, "_postpone", lambda *_: None)  # a killed process gives nothing back
-        with pytest.raises(Killed):
-            run_all(database, Dying(), AFTER)
+    killed(
+        """
+from types import SimpleNamespace
+from layerwatch.storage import Database
+from tests.billing.test_scheduled_jobs import AFTER, run_all
+run_all(Database(sys.argv[1]), SimpleNamespace(send=die), AFTER)
+""",
+        database_url,
+    )
     run_all(database, outbox, AFTER + LEASE - timedelta(seconds=1))
     assert outbox.sent == []
     run_all(database, outbox, AFTER + LEASE)

@@ -101,7 +101,7 @@ def test_an_answer_that_a_power_cut_tore_counts_as_none(folder: Path, left: str)
 
 def test_nobody_else_may_read_them(folder: Path) -> None:
     SharedAnswers(folder).keep("context", KEY, ANSWER, nothing)
-    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [one.stat().st_mode & 0o777 for one in (folder, folder.parent)] == [0o700, 0o700]
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
 

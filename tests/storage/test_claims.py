@@ -15,10 +15,7 @@ from layerwatch.storage import Claims, Database
 from layerwatch.storage.claims import ABANDONED, FIRST_RETRY, LEASE, LONGEST_RETRY, ClaimRow
 from tests.support.at_once import at_once
 from tests.support.clocks import START, ManualClock
-
-
-class Killed(BaseException):
-    """The process ends here: nothing after it runs."""
+from tests.support.killed import killed
 
 
 class Work:
@@ -90,23 +87,22 @@ def test_a_node_that_finds_it_due_after_another_finished_it_does_nothing(work: W
 
 
 def test_work_that_is_lost_with_its_process_is_done_again_when_the_lease_is_over(
-    database: Database, clock: ManualClock, work: Work, monkeypatch: pytest.MonkeyPatch
+    database_url: str, clock: ManualClock, work: Work
 ) -> None:
-    def die() -> None:
-        raise Killed
-
-    work.meanwhile = die
-    with monkeypatch.context() as dying:
-        # A process that is killed does not give its claim back either.
-        dying.setattr(Claims, "_postpone", lambda *_: None)
-        with pytest.raises(Killed):
-            work.run()
-    work.meanwhile = lambda: None
+    killed(
+        """
+from layerwatch.storage import Claims, Database
+from tests.support.clocks import ManualClock
+claims = Claims(Database(sys.argv[1]), ManualClock())
+claims.run("mail 1", due=lambda _: True, work=die, done=lambda _: None)
+""",
+        database_url,
+    )
     clock.advance(LEASE.total_seconds() - 1)
     assert not work.run()
     clock.advance(1)
     assert work.run()
-    assert (work.attempts, len(work.recorded)) == (2, 1)
+    assert (work.attempts, len(work.recorded)) == (1, 1)
 
 
 def fail() -> None:

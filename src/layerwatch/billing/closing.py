@@ -1,7 +1,7 @@
 """Closing months: every open month that is over, oldest first, one account in a transaction.
 
-Calls are not added to a closed month (`metering`). A call that was being counted while its month was closed is
-found when the next one is: a month is closed with every call up to its end that no earlier closing has.
+Calls are not added to a closed month (`metering`). One that was being counted while its month was closed is
+found when the next month is closed: with every call up to its end that no earlier closing has.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from layerwatch.billing.models import Closing, UsageHour
 from layerwatch.billing.month import Month
 from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.identity.models import Account
-from layerwatch.storage import Database
+from layerwatch.storage import Database, StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +86,11 @@ def close_months(database: Database, through: Month, terms: Terms, now: datetime
         except (BillingError, PriceBookError) as error:
             log.error("months_not_closed", account=account_id, through=str(through), why=str(error))
             failed.append((account_id, str(error)))
+        except StorageError:
+            raise
+        except Exception as error:  # a fault of ours with one account must not leave the others unbilled
+            log.exception("months_not_closed", account=account_id, through=str(through))
+            failed.append((account_id, type(error).__name__))
     return ClosingReport(closed, failed)
 
 

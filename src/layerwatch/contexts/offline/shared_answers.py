@@ -89,7 +89,8 @@ class SharedAnswers:
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
         """Hold one of the locks. Raises OSError when another process keeps holding it."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self._folder.parent, self._folder):  # the mode is that of the last one made only
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = self._folder / f"lock-{int(name[:8], 16) % LOCKS}"
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
