@@ -166,7 +166,7 @@ def build(
     offline_ledger = OfflineLedger(
         gateway,
         Spool(settings.data_dir / "spool"),
-        SharedAnswers(settings.data_dir / "spool" / "answers"),
+        SharedAnswers(settings.data_dir / "answers"),
         count_deferred,
         clock,
     )

@@ -250,7 +250,7 @@ StripePayments(KEY, SECRET, api=api).collect(database, claims, TERMS, CLOSING)
     ours, _ = of(sqlite_database, number)
     assert ours.paid == 39_800
     customer = stripe.payment(payment)["customer"]
-    charges = stripe.get(f"payment_intents?limit=100")["data"]
+    charges = stripe.get("payment_intents?limit=100")["data"]
     mine = [one["status"] for one in charges if one["customer"] == customer]
     assert mine.count("succeeded") == 1
 

@@ -23,7 +23,7 @@ def nothing() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return tmp_path / "spool" / "answers"
+    return tmp_path / "data" / "answers"
 
 
 def files(folder: Path) -> list[str]:

@@ -174,7 +174,7 @@ def test_a_repeat_that_reaches_another_worker_during_an_outage_gets_the_same_ans
         wait_for_the_database(server)
         assert server.process(key, context, FAILING, repeat=repeat, query="?detail=1").json() == first.json()
     assert one.billed(account) == 2
-    assert not list((one.services.settings.data_dir / "spool" / "answers").glob("[!l]*"))
+    assert not list((one.services.settings.data_dir / "answers").glob("[!l]*"))
 
 
 def test_a_repeat_finds_the_answer_of_a_worker_that_has_not_booked_it_yet(

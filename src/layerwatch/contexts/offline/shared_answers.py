@@ -25,6 +25,9 @@ if sys.platform != "win32":
 LOCKS = 16
 """Locks that keys are spread over: workers that answer different keys rarely wait for each other."""
 
+_UNFINISHED = ".new"
+"""Suffix of an answer whose unit is on its way to the spool."""
+
 LOCK_TIMEOUT_S = 5.0
 """A process that holds a lock writes to the disk; one that was stopped meanwhile must not stop the others."""
 
@@ -54,7 +57,7 @@ class SharedAnswers:
             there = self.find(context_id, key)
             if there is not None:
                 return there
-            written = path.with_suffix(".new")
+            written = path.with_suffix(_UNFINISHED)
             try:
                 handle = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
                 with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -69,8 +72,10 @@ class SharedAnswers:
 
     def forget(self, context_id: str, key: str) -> None:
         """The answer is in the database now."""
+        path = self._path(context_id, key)
         with suppress(OSError):
-            self._path(context_id, key).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            path.with_suffix(_UNFINISHED).unlink(missing_ok=True)
 
     def sweep(self) -> int:
         """Delete answers of contexts that have expired, as of units that could not be booked; how many."""
@@ -89,7 +94,7 @@ class SharedAnswers:
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
         """Hold one of the locks. Raises OSError when another process keeps holding it."""
-        for folder in (self._folder.parent, self._folder):  # the mode is that of the last one made only
+        for folder in (self._folder.parent, self._folder):  # `parents` are made with another mode
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = self._folder / f"lock-{int(name[:8], 16) % LOCKS}"
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
