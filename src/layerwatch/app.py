@@ -21,18 +21,19 @@ from layerwatch.api import health, openapi, routes
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
 from layerwatch.api.fast_path import FastPath, Refuse
 from layerwatch.api.request_log import RequestLogMiddleware
-from layerwatch.billing import UsageRefused, count_inspection
+from layerwatch.billing import UsageRefused, count_deferred, count_inspection
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.payments.factory import payments_of
-from layerwatch.billing.scheduled_jobs import Housekeeper, keep_house_forever
+from layerwatch.billing.scheduled_jobs import WAIT_FOR_CLOCK_S, ScheduledJobs, run_forever
 from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
 from layerwatch.config import Settings
 from layerwatch.console import status
 from layerwatch.contexts import ContextError, ContextIds, Contexts
 from layerwatch.contexts.offline.ledger import OfflineLedger
+from layerwatch.contexts.offline.shared_answers import SharedAnswers
 from layerwatch.contexts.offline.spool import Spool
 from layerwatch.contexts.retention import make_room, sweep_forever
-from layerwatch.core.clock import Clock, SystemClock
+from layerwatch.core.clock import Clock, ClockGuard, SystemClock
 from layerwatch.fleet.heartbeat import Heartbeat, Numbers
 from layerwatch.fleet.region_router import RegionRouter
 from layerwatch.keys import CallerRefused, KeyAuthenticator
@@ -43,7 +44,7 @@ from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
 from layerwatch.services import Inspector, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
-from layerwatch.storage import Database, DatabaseGateway, StorageError, StorageUnavailable
+from layerwatch.storage import Claims, Database, DatabaseGateway, StorageError, StorageUnavailable
 from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics
 from layerwatch.vision import Vision
@@ -104,7 +105,7 @@ def create_app(
             asyncio.create_task(
                 sweep_forever(services.database, services.clock, speed=services.settings.clock_speed)
             ),
-            asyncio.create_task(keep_house_forever(_housekeeper(services), services.clock)),
+            asyncio.create_task(run_forever(_scheduled_jobs(services).all, services.clock)),
         ]
         if services.uptime:
             chores.append(asyncio.create_task(services.uptime.keep_forever(services.gateway)))
@@ -165,7 +166,8 @@ def build(
     offline_ledger = OfflineLedger(
         gateway,
         Spool(settings.data_dir / "spool"),
-        partial(count_inspection, books=terms.books, enforce=False),
+        SharedAnswers(settings.data_dir / "answers"),
+        count_deferred,
         clock,
     )
     recent = RecentPictures()
@@ -214,15 +216,17 @@ def _heartbeat(services: Services, slot: str) -> Heartbeat:
     )
 
 
-def _housekeeper(services: Services) -> Housekeeper:
+def _scheduled_jobs(services: Services) -> ScheduledJobs:
     settings = services.settings
-    return Housekeeper(
+    return ScheduledJobs(
         database=services.database,
+        claims=Claims(services.database, SystemClock()),
         mailer=mailer_for(settings.mail_server.get_secret_value(), settings.mail_from),
         webhooks=Webhooks(private=settings.webhooks_private),
         terms=services.terms,
         payments=payments_of(settings),
         base_url=settings.own_url,
+        guard=ClockGuard(speed=settings.clock_speed, wait=WAIT_FOR_CLOCK_S),
     )
 
 

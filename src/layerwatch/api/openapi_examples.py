@@ -142,7 +142,9 @@ _VERSION = {
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "A repeat of a key that succeeded on this context gets the stored answer, free.",
+    "description": "A repeat of a key that succeeded on this context gets the stored answer, free. "
+    "During an outage of the service's database another node may give a fresh answer; it is billed once "
+    "all the same.",
     "schema": {"type": "string", "format": "uuid"},
 }
 _DETAIL = {
