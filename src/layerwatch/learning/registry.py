@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from layerwatch.core.private_files import private_folder, replacing
 from layerwatch.learning.errors import LearningError
 
 PACKAGED = "packaged"
@@ -54,13 +53,9 @@ class ModelRegistry:
         for known in registry["models"]:
             if known["sha256"] == digest:
                 return ModelEntry(**known)
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
-            with source.open("rb") as original:
-                shutil.copyfileobj(original, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(self._folder / f"{digest}.onnx")
+        private_folder(self._folder)
+        with replacing(self._folder / f"{digest}.onnx") as file, source.open("rb") as original:
+            shutil.copyfileobj(original, file)
         entry = ModelEntry(digest, version, at.isoformat(timespec="seconds"), note)
         registry["models"].append(asdict(entry))
         self._write(registry)
@@ -116,12 +111,9 @@ class ModelRegistry:
         return registry
 
     def _write(self, registry: dict[str, Any]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile("w", dir=self._folder, delete=False, encoding="utf-8") as file:
-            json.dump(registry, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(self._folder / "registry.json")
+        private_folder(self._folder)
+        with replacing(self._folder / "registry.json") as file:
+            file.write(json.dumps(registry, indent=1).encode())
 
 
 def _sha256(path: Path) -> str:
