@@ -23,6 +23,7 @@ SAID = {
     "member-changed": "The member's role is changed.",
     "member-removed": "The member is removed.",
     "taught": "Thank you. The print's baseline has learned it.",
+    "feedback-deleted": "The feedback and its pictures are deleted.",
     "month-closed": "The month is closed. Its invoices are below.",
     "paid": "The payment is booked.",
     "credited": "The credit note is issued.",

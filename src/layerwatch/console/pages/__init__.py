@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from layerwatch.console.pages import (
     account,
+    feedback,
     invoices,
     keys,
     oidc,
@@ -18,6 +19,6 @@ from layerwatch.console.web import Page
 
 ALL: tuple[Page, ...] = tuple(
     page
-    for theme in (sign_in, oidc, prints, keys, usage, invoices, account, profile, operator, review)
+    for theme in (sign_in, oidc, prints, feedback, keys, usage, invoices, account, profile, operator, review)
     for page in theme.pages.all
 )
