@@ -72,7 +72,8 @@ def test_a_database_in_a_shared_folder_leaves_the_folder_alone(tmp_path: Path) -
 
 
 def test_a_folder_is_made_with_its_parents(tmp_path: Path) -> None:
-    assert private_folder(tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+    private_folder(tmp_path / "a" / "b")
+    assert open_to_all(tmp_path / "a") == set()
 
 
 @pytest.mark.parametrize("before", [None, b"before"])

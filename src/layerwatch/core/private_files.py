@@ -14,12 +14,14 @@ FOLDER_MODE = 0o700
 
 
 def private_folder(folder: Path) -> Path:
-    """Make a folder of mode 0700, its parents too; an existing one gets that mode. Returns the folder.
+    """Make a folder of mode 0700, and parents that are missing; an existing one gets that mode. Returns it.
 
     Only for folders that belong to Layerwatch alone. One of another user is left as it is. Raises OSError
     when the folder cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+    if not folder.parent.exists():
+        private_folder(folder.parent)
+    folder.mkdir(exist_ok=True, mode=FOLDER_MODE)
     _restrict(folder, FOLDER_MODE)
     return folder
 
