@@ -1,4 +1,4 @@
-"""JPEG: a refusal, or a header within bounds that reads the same again and whose size the decoder confirms."""
+"""JPEG: refused, or with a header within bounds that reads the same again and that the decoder confirms."""
 
 from __future__ import annotations
 
