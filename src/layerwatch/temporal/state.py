@@ -18,11 +18,11 @@ from layerwatch.temporal.scene import SKETCH, View
 
 MOST_CAMERAS = 4
 
-LARGEST = 1e9
-"""No number of a state is larger: the largest is a context's age in seconds, 1.2 million at most."""
+LARGEST = 1e15
+"""No number of a state is larger: the largest are seconds, 1.2 million unless a clock is wrong by centuries."""
 
-LEAST_POSITIVE = 1e-9
-"""Variances and frames never fall below this; squares and quotients of them stay finite."""
+LEAST_POSITIVE = 1e-15
+"""Variances and frames never fall below this; their squares and quotients stay finite."""
 
 _MAGIC = b"LWT"
 _VERSION = 2
