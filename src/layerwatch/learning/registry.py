@@ -1,4 +1,4 @@
-"""Which detector is in force: candidates, the active one, and the way back."""
+"""Which detector is active: candidates, the active one, and the way back."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ModelRegistry:
         return [ModelEntry(**entry) for entry in self._read()["models"]]
 
     def active(self) -> str:
-        """SHA-256 of the model in force, or `PACKAGED`."""
+        """SHA-256 of the active model, or `PACKAGED`."""
         active: str = self._read()["history"][-1]
         return active
 
@@ -62,7 +62,7 @@ class ModelRegistry:
         return entry
 
     def promote(self, name: str) -> str:
-        """Put a model in force from the next start on; returns its full name."""
+        """Activate a model from the next start on; returns its full name."""
         full = self._resolve(name)
         self.path(full)
         registry = self._read()
@@ -72,10 +72,10 @@ class ModelRegistry:
         return full
 
     def rollback(self) -> str:
-        """Go back to the model that was in force before; returns its name."""
+        """Go back to the model that was active before; returns its name."""
         registry = self._read()
         if len(registry["history"]) < 2:
-            raise LearningError("there is no earlier model to go back to: the packaged one is in force")
+            raise LearningError("there is no earlier model to go back to: the packaged one is active")
         registry["history"].pop()
         self._write(registry)
         active: str = registry["history"][-1]
@@ -98,7 +98,9 @@ class ModelRegistry:
             return name
         found = [entry.sha256 for entry in self.entries() if entry.sha256.startswith(name)]
         if len(found) != 1 or len(name) < 6:
-            raise LearningError(f"{name!r} names no model: see `layerwatch models list` (6 digits or more)")
+            raise LearningError(
+                f"{name!r} is no known model: see `layerwatch models list` (6 digits or more)"
+            )
         return found[0]
 
     def _read(self) -> dict[str, Any]:

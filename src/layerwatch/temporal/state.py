@@ -19,7 +19,7 @@ from layerwatch.temporal.scene import SKETCH, View
 MOST_CAMERAS = 4
 
 LARGEST = 1e15
-"""No number of a state is larger: the largest are seconds, 1.2 million unless a clock is wrong by centuries."""
+"""No number of a state is larger. The largest are seconds: 1.2 million, unless a clock is centuries off."""
 
 LEAST_POSITIVE = 1e-15
 """Variances and frames never fall below this; their squares and quotients stay finite."""
