@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -34,10 +35,18 @@ from layerwatch.contexts.offline.shared_answers import SharedAnswers
 from layerwatch.contexts.offline.spool import Spool
 from layerwatch.contexts.retention import make_room, sweep_forever
 from layerwatch.core.clock import Clock, ClockGuard, SystemClock
+from layerwatch.core.private_files import private_folder
 from layerwatch.fleet.heartbeat import Heartbeat, Numbers
 from layerwatch.fleet.region_router import RegionRouter
 from layerwatch.keys import CallerRefused, KeyAuthenticator
-from layerwatch.learning import ExampleStore, ModelRegistry, RecentPictures
+from layerwatch.learning import (
+    ExampleStore,
+    FeedbackLimitReached,
+    FeedbackRecorder,
+    ModelRegistry,
+    RecentPictures,
+)
+from layerwatch.learning.deletion import FeedbackSweeper
 from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import mailer_for
 from layerwatch.obico import routes as obico
@@ -54,7 +63,7 @@ log = structlog.get_logger(__name__)
 
 REFUSALS: tuple[type[Exception], ...] = (
     *(ApiError, CallerRefused, UsageRefused, ContextError),
-    *(Throttled, VisionError, StorageUnavailable),
+    *(Throttled, VisionError, StorageUnavailable, FeedbackLimitReached),
 )
 """What routes raise to say no."""
 
@@ -103,7 +112,12 @@ def create_app(
             asyncio.create_task(heartbeat.beat_forever()),
             asyncio.create_task(services.offline_ledger.mend_forever()),
             asyncio.create_task(
-                sweep_forever(services.database, services.clock, speed=services.settings.clock_speed)
+                sweep_forever(
+                    services.database,
+                    services.clock,
+                    speed=services.settings.clock_speed,
+                    also=_feedback_sweeper(services).sweep,
+                )
             ),
             asyncio.create_task(run_forever(_scheduled_jobs(services).all, services.clock)),
         ]
@@ -157,6 +171,8 @@ def build(
     peers: MakePeers | None = None,
 ) -> Services:
     """Make the services of a server from its settings."""
+    with suppress(OSError):  # what needs the folder says so itself
+        private_folder(settings.data_dir)
     secrets = settings.secrets()
     terms = Terms.of(settings)
     clock = clock or SystemClock(settings.clock_speed)
@@ -170,7 +186,7 @@ def build(
         count_deferred,
         clock,
     )
-    recent = RecentPictures()
+    recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
     capacity, schedule = Capacity(FIRST_GUESS), CallSchedule()
@@ -193,7 +209,8 @@ def build(
         admission=admission,
         router=RegionRouter(_bounds(settings)),
         recent=recent,
-        examples=ExampleStore(settings.data_dir / "examples"),
+        examples=examples,
+        feedback=FeedbackRecorder(gateway, examples, recent),
         metrics=metrics,
         terms=terms,
         peers=others,
@@ -228,6 +245,11 @@ def _scheduled_jobs(services: Services) -> ScheduledJobs:
         base_url=settings.own_url,
         guard=ClockGuard(speed=settings.clock_speed, wait=WAIT_FOR_CLOCK_S),
     )
+
+
+def _feedback_sweeper(services: Services) -> FeedbackSweeper:
+    keep = timedelta(days=services.settings.feedback_days)
+    return FeedbackSweeper(services.database, services.examples, keep)
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -25,6 +25,7 @@ SAID = {
     "member-changed": "The member's role is changed.",
     "member-removed": "The member is removed.",
     "taught": "Thank you. The print's baseline has learned it.",
+    "feedback-deleted": "The feedback and its pictures are deleted.",
     "months-closed": "The months that were over are closed. Their invoices are below.",
     "nothing-to-close": "Nothing was closed: every month that is over had been closed before.",
     "not-all-closed": "Not every account could be closed. The server's log says which, and why.",

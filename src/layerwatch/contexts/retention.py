@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, cast
 
@@ -65,15 +66,25 @@ def sweep(session: Session, now: datetime) -> int:
 
 
 class Sweeper:
-    """Sweeps, unless the clock was just set. speed: of the clock; monotonic: real seconds."""
+    """Sweeps, unless the clock was just set. speed: of the clock; monotonic: real seconds.
+
+    also: what else is cleared away at such a time.
+    """
 
     def __init__(
-        self, database: Database, clock: Clock, *, speed: float = 1.0, monotonic: Any = time.monotonic
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        speed: float = 1.0,
+        monotonic: Any = time.monotonic,
+        also: Callable[[datetime], None] = lambda now: None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._guard = ClockGuard(speed=speed, monotonic=monotonic)
         self._begins = True
+        self._also = also
 
     async def turn(self) -> None:
         """One sweep. Raises StorageError."""
@@ -93,11 +104,18 @@ class Sweeper:
         while more:
             more = await self._database.run(lambda session: sweep(session, now)) >= BATCH
         await self._database.run(lambda session: tidy(session, now))
+        await asyncio.to_thread(self._also, now)
 
 
-async def sweep_forever(database: Database, clock: Clock, period: float = PERIOD, speed: float = 1.0) -> None:
+async def sweep_forever(
+    database: Database,
+    clock: Clock,
+    period: float = PERIOD,
+    speed: float = 1.0,
+    also: Callable[[datetime], None] = lambda now: None,
+) -> None:
     """Sweep every `period` real seconds, give or take a quarter so that nodes do not march in step."""
-    sweeper = Sweeper(database, clock, speed=speed)
+    sweeper = Sweeper(database, clock, speed=speed, also=also)
     while True:
         try:
             await sweeper.turn()
