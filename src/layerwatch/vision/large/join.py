@@ -20,7 +20,7 @@ def joined(packaged: onnx.ModelProto, head: onnx.ModelProto) -> onnx.ModelProto:
     try:
         size, block = int(metadata["layerwatch.size"]), int(metadata[BLOCK_KEY])
     except (KeyError, ValueError):
-        raise ValueError("the head's metadata name no size and block") from None
+        raise ValueError("the head's metadata lack its size or block") from None
     below = tower(packaged, size, block)
     width = below.graph.output[0].type.tensor_type.shape.dim[2].dim_value
     wanted = [d.dim_value for d in head.graph.input[0].type.tensor_type.shape.dim[1:]]

@@ -23,6 +23,9 @@ from layerwatch_train.teacher.tower import WIDTH, Tower, read_weights
 AUGMENTED_AFTER, ALL_PLAIN_BY, DRAWS_PER_TURN = 20, 120, 40
 """When what is made, in turns (the place of a picture in its scene)."""
 
+BLANK_SHARE = 0.005
+"""Of the places: pictures of nothing, which teach what is in view."""
+
 _BLOCK = 4
 """Samples that a process takes at once."""
 
@@ -98,7 +101,9 @@ def plan(pictures: Sequence[Picture], count: int, seed: int, rendered: NDArray[n
 
     Scenes come in evenly, so that a cache that is filled in part holds something of each: first some
     pictures of every webcam scene as they are, then the same as another camera may have seen them,
-    close-ups and what the index leaves open, and among them more and more draws by `samples.MIX`."""
+    close-ups and what the index leaves open, and among them more and more draws by `samples.MIX`. The last
+    places are blanks, which are made first.
+    """
     rng = np.random.default_rng(seed)
     rank: Counter[str] = Counter()
     waiting: list[tuple[float, int, Place]] = []
@@ -115,13 +120,13 @@ def plan(pictures: Sequence[Picture], count: int, seed: int, rendered: NDArray[n
             add(AUGMENTED_AFTER + turn, Place(Draw(n)))
         else:
             add(rng.uniform(AUGMENTED_AFTER, ALL_PLAIN_BY), Place(Draw(n), plain=True))
-    usable = np.ones(len(pictures), bool)
-    spare = max(0, count - len(waiting))
+    usable, blanks = np.ones(len(pictures), bool), round(BLANK_SHARE * count)
+    spare = max(0, count - blanks - len(waiting))
     for block in range(-(-spare // _DRAWN_AT_ONCE)):
         for n, one in enumerate(draw(pictures, usable, _DRAWN_AT_ONCE, rng, rendered)):
             if (drawn := block * _DRAWN_AT_ONCE + n) < spare:
                 add(AUGMENTED_AFTER + drawn / DRAWS_PER_TURN, Place(one))
-    return [place for _, _, place in sorted(waiting)[:count]]
+    return [place for _, _, place in sorted(waiting)[: count - blanks]] + [Place(Draw())] * blanks
 
 
 def fill(
@@ -170,6 +175,7 @@ def _work(
     there = kept.rendered.positions() if kept.rendered is not None else np.zeros(0, np.int64)
     places = plan(kept.pictures, shape.count, seed, there)
     waiting = [n for n in cache.missing().tolist() if n // _BLOCK % mine[1] == mine[0]]
+    waiting.sort(key=lambda n: places[n].draw != Draw())
     for start in range(0, len(waiting), _BLOCK):
         block = waiting[start : start + _BLOCK]
         made = [sample(places[n], kept, shape.size, np.random.default_rng([seed, 1, n])) for n in block]

@@ -73,7 +73,14 @@ class Heads(nn.Module):
         weight = torch.einsum("bnjh,jh->bjn", patches, self.attend.to(patches.dtype)).float().softmax(2)
         local = torch.einsum("bnjh,bjn->bjh", patches, weight.to(patches.dtype))
         parts = [units[:, 0], local, patches.amax(1)]
-        told = torch.einsum("bjp,jpk->bjk", torch.cat(parts, dim=2).float(), self.whole) + self.whole_shift
+        pooled_logits = (
+            torch.einsum("bjp,jpk->bjk", torch.cat(parts, dim=2).float(), self.whole) + self.whole_shift
+        )
         top = where.topk(min(TOP_CELLS, cells), dim=2).values.mean(2)
-        failure = 0.5 * top + told[..., 0]
-        return Output(failure, told[..., 1:-1], where.reshape(-1, self.count, side, side), told[..., -1])
+        failure = 0.5 * top + pooled_logits[..., 0]
+        return Output(
+            failure,
+            pooled_logits[..., 1:-1],
+            where.reshape(-1, self.count, side, side),
+            pooled_logits[..., -1],
+        )
