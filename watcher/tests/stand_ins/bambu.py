@@ -63,6 +63,8 @@ class BambuPrinter:
             "gcode_start_time": "0",
             "print_error": codes.get(machine.state, 0),
             "bed_temper": 60.0,
+            "nozzle_target_temper": machine.targets.get("tool0", 0.0),
+            "bed_target_temper": machine.targets.get("bed", 0.0),
         }
 
     async def report(self, *, full: bool) -> None:

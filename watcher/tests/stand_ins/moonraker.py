@@ -28,9 +28,12 @@ def objects(machine: Machine) -> dict[str, dict[str, Any]]:
             "message": machine.message,
             "print_duration": 0.0 if machine.state == "heating" else machine.elapsed,
             "total_duration": machine.elapsed,
+            "info": {"total_layer": None, "current_layer": None},
         },
         "virtual_sdcard": {"progress": machine.progress},
-        "pause_resume": {"is_paused": standing},
+        "pause_resume": {"is_paused": standing or machine.stuck},
+        "heaters": {"available_heaters": list(machine.targets)},
+        **{name: {"target": target} for name, target in machine.targets.items()},
         SENSOR: {"enabled": True, "filament_detected": machine.state != "attention"},
     }
 

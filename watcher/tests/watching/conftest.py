@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,10 +21,10 @@ from layerwatch_watcher.notifications.event import Event, Kind
 from layerwatch_watcher.printers.base import PrinterError, PrinterState, PrinterStatus
 from layerwatch_watcher.watching.action_log import ActionLog
 from layerwatch_watcher.watching.checkpoint import CheckpointStore
-from layerwatch_watcher.watching.gaze import Watched
 from layerwatch_watcher.watching.policy import Policy
 from layerwatch_watcher.watching.print_session import Levels
 from layerwatch_watcher.watching.print_watcher import PrintWatcher
+from layerwatch_watcher.watching.watched import Watched
 
 __all__ = ["tls"]
 
@@ -64,6 +64,16 @@ class MemoryPrinter:
     async def gcode(self, lines: Sequence[str]) -> None:
         self._check()
         self.machine.gcode(list(lines))
+
+    async def heaters_off(self) -> None:
+        await self.gcode(["M104 S0", "M140 S0"])
+
+    async def heater_targets(self) -> Mapping[str, float]:
+        self._check()
+        return self.machine.targets
+
+    async def check_control(self) -> None:
+        pass
 
     async def light(self, on: bool) -> None:
         self.machine.switch_light(on)

@@ -23,6 +23,10 @@ class Action(str, Enum):  # noqa: UP042 - StrEnum came with Python 3.11
     COMMAND = "command"
 
 
+STOPS = (Action.PAUSE, Action.CANCEL)
+"""Actions that end what the camera sees. They must not be lost, and not be done twice."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """What to do on a warning and when a pause is suggested.

@@ -22,13 +22,13 @@ from layerwatch_watcher.watching.action_log import ActionLog
 from layerwatch_watcher.watching.builders import BuiltPrinter, build_camera, build_printer
 from layerwatch_watcher.watching.check import Finding, check_camera, check_clock, check_server
 from layerwatch_watcher.watching.checkpoint import CheckpointStore, file_of
-from layerwatch_watcher.watching.gaze import Watched
 from layerwatch_watcher.watching.inspector import Inspector, MinimumIntervalInspector
 from layerwatch_watcher.watching.policy import Action
 from layerwatch_watcher.watching.print_session import Look
 from layerwatch_watcher.watching.print_watcher import POLL_SECONDS, PrintWatcher
 from layerwatch_watcher.watching.settings import PrinterSettings, WatcherSettings
 from layerwatch_watcher.watching.toml_reader import ConfigError
+from layerwatch_watcher.watching.watched import Watched
 
 if TYPE_CHECKING:
     from layerwatch_watcher.notifications.homeassistant import HomeAssistant
