@@ -77,8 +77,8 @@ class PrinterStatus:
 
     job: differs between two prints where the printer tells them apart, else None.
     file: the name of what is printed.  progress: 0..1.  elapsed: seconds since the print began.
-    print_time: seconds of printing, which do not grow during a pause; None where the printer has no such
-        clock.
+    print_time: seconds of printing, which do not grow during a pause; only where the printer's flags disagree
+        on whether it is paused, so that this tells.
     layer: 1 for the first.  layers: in all.
     message: the printer's own words, where it has any.
     age: seconds since the printer itself said so; 0 where it was asked just now.

@@ -56,7 +56,8 @@ def status_of(
         return PrinterStatus(PrinterState.OFFLINE, message="Klipper is starting")
     stats = mapping(objects.get("print_stats"))
     state = _STATES.get(str(stats.get("state")), PrinterState.IDLE)
-    if state is PrinterState.PRINTING and mapping(objects.get("pause_resume")).get("is_paused"):
+    disagree = state is PrinterState.PRINTING and bool(mapping(objects.get("pause_resume")).get("is_paused"))
+    if disagree:
         state = PrinterState.PAUSED
     if state is PrinterState.PAUSED and any(_is_out(objects.get(name)) for name in sensors):
         state = PrinterState.ATTENTION
@@ -80,7 +81,7 @@ def status_of(
         progress=progress,
         elapsed=seconds(stats.get("total_duration")),
         message=_text(stats.get("message")),
-        print_time=printing,
+        print_time=printing if disagree else None,
         layer=layer or None,
         layers=layers or None,
     )

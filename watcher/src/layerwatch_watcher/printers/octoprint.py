@@ -103,7 +103,6 @@ class OctoPrint:
             file=name if isinstance(name, str) else None,
             progress=done,
             elapsed=seconds(progress.get("printTime")),
-            print_time=seconds(progress.get("printTime")),
             message=error if isinstance(error, str) else "" if state.in_print else text,
         )
 

@@ -96,7 +96,6 @@ class PrusaLink:
             file=self._file[1],
             progress=progress,
             elapsed=seconds(job.get("time_printing")),
-            print_time=seconds(job.get("time_printing")),
             message=text if state is PrinterState.ATTENTION else "",
         )
 

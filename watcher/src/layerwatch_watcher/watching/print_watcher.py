@@ -66,6 +66,7 @@ class PrintWatcher:
         self._session: Optional[PrintSession] = None
         self._reader = StatusReader(watched.printer, inspector.clock)
         self._reading = asyncio.Lock()
+        self._read_at = 0.0
         self._acting: Optional[asyncio.Task[None]] = None
         self._runner = ActionRunner(
             watched, journal, inspector.clock, self._read, self._before, self._stop_failure_is_news
@@ -108,7 +109,7 @@ class PrintWatcher:
             except PrinterError as error:
                 self._watchdog.fails(PRINTER, "printer", str(error), error.hint)
                 raise
-            self.status = status
+            self.status, self._read_at = status, self._clock.monotonic()
             lost = missing(status)
             if lost:
                 self._watchdog.fails(PRINTER, "printer", lost, "see that the printer is on and connected")
@@ -317,6 +318,11 @@ class PrintWatcher:
     def seen(self) -> bool:
         """Whether what the last usable look showed may be taken for what is: recent, and of this print."""
         return self._life.in_print and self.enabled and self._watchdog.sees
+
+    @property
+    def reported(self) -> Optional[PrinterStatus]:
+        """What the printer said last, unless that is too long ago to be so still."""
+        return self.status if self._clock.monotonic() - self._read_at < BLIND_S else None
 
     async def _alarm(self, alarm: Alarm, look: Look) -> None:
         policy, inspection, state = self.watched.policy, look.inspection, self._state
