@@ -24,6 +24,10 @@ class Refused(PrinterError):
         self.status = status
 
 
+class ControlRefused(PrinterSetupError):
+    """The login may read, but not command."""
+
+
 class PrinterHttp:
     """One base address, one login, JSON in and out.
 
@@ -124,7 +128,7 @@ class PrinterHttp:
         if status < 300:
             return
         if status == 403 and answer.request.method != "GET" and self._control_hint:
-            raise PrinterSetupError(
+            raise ControlRefused(
                 f"{self.software} at {self.base} does not let this login control the printer (HTTP 403)",
                 self._control_hint,
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
@@ -21,7 +20,7 @@ from layerwatch_watcher.printers.base import (
     refined,
     seconds,
 )
-from layerwatch_watcher.printers.http import PrinterHttp, Refused, mapping
+from layerwatch_watcher.printers.http import ControlRefused, PrinterHttp, Refused, mapping
 
 # The texts of /api/job's `state`, in lower case, by their beginnings; the longer ones first.
 _STATES = (
@@ -161,7 +160,7 @@ class OctoPrint:
         """Read the permissions of the key's user; without them, send a command that does not exist."""
         try:
             listed = mapping(await self._http.json("GET", "/api/currentuser")).get("permissions")
-        except Refused:
+        except PrinterError:
             listed = None  # OctoPrint before 1.4
         if isinstance(listed, list):
             missing = [name for name in ("PRINT", "CONTROL") if name not in listed]
@@ -170,8 +169,14 @@ class OctoPrint:
                     f"this key of OctoPrint lacks the permission {' and '.join(missing)}", CONTROL_HINT
                 )
             return
-        with contextlib.suppress(Refused):  # 400, no such command, or 409: this key would have been heard
+        try:
             await self._http.json("POST", "/api/job", body={"command": "none"})
+        except ControlRefused:
+            raise
+        except Refused:
+            return  # 400, no such command, or 409, no printer: this key would have been heard
+        except PrinterError:
+            raise NotSupported("OctoPrint does not say what this key may do") from None
 
     async def light(self, on: bool) -> None:
         """OctoPrint has no light of its own: give G-code for it. Raises NotSupported."""

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import Callable, Optional
 
 from layerwatch_sdk.models import PrintLabels, PrintPosition
 from layerwatch_watcher.notifications.event import Event, Kind
-from layerwatch_watcher.printers.base import NotSupported, PrinterError, PrinterState, PrinterStatus
-from layerwatch_watcher.watching import actions, conditions
+from layerwatch_watcher.printers.base import PrinterError, PrinterState, PrinterStatus
 from layerwatch_watcher.watching.action_log import AT_THE_PRINTER, WATCHER, ActionLog
 from layerwatch_watcher.watching.action_runner import ActionRunner, reason
-from layerwatch_watcher.watching.actions import ActionFailed
-from layerwatch_watcher.watching.checkpoint import Checkpoint, CheckpointStore, may_be_kept
+from layerwatch_watcher.watching.checkpoint import Checkpoint, CheckpointStore
+from layerwatch_watcher.watching.heater_shutoff import HeaterShutoff
 from layerwatch_watcher.watching.inspector import Inspector
 from layerwatch_watcher.watching.policy import STOPS, Action, Alarm
 from layerwatch_watcher.watching.print_lifecycle import PrintLife, Step
+from layerwatch_watcher.watching.print_memory import PrintMemory
 from layerwatch_watcher.watching.print_session import Look, PrintSession
 from layerwatch_watcher.watching.status_reader import StatusReader, missing
 from layerwatch_watcher.watching.watch_state import Phase, WatchState
-from layerwatch_watcher.watching.watchdog import BLIND_S, NO_PRINT_YET_S, PRINTER, SIGHT, Watchdog
+from layerwatch_watcher.watching.watchdog import BLIND_S, PRINTER, Watchdog
 from layerwatch_watcher.watching.watched import Watched
-
-log = logging.getLogger("layerwatch_watcher")
 
 POLL_SECONDS = 5.0
 """How often a printer is asked how it goes. A resume is noticed within this time."""
@@ -52,8 +49,10 @@ class PrintWatcher:
         self.watched = watched
         self.name = watched.name
         self.status: Optional[PrinterStatus] = None
-        self._memory = memory or CheckpointStore()
-        self.enabled = self._memory.kept is None or self._memory.kept.enabled
+        self._memory = PrintMemory(
+            memory or CheckpointStore(), watched.name, server, watched.levels, inspector.clock
+        )
+        self.enabled = self._memory.was_enabled
         self._inspector = inspector
         self._clock = inspector.clock
         self._journal = journal
@@ -71,11 +70,8 @@ class PrintWatcher:
         self._runner = ActionRunner(
             watched, journal, inspector.clock, self._read, self._before, self._stop_failure_is_news
         )
-        self._watchdog = Watchdog(
-            watched.name,
-            inspector.clock.monotonic,
-            lambda kind, title, text: tell(self._event(kind, title, text)),
-        )
+        self._heaters = HeaterShutoff(watched, inspector.clock, journal, self._report)
+        self._watchdog = Watchdog(watched.name, inspector.clock.monotonic, self._report)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -94,7 +90,8 @@ class PrintWatcher:
         """Ask the printer once, and follow what it says."""
         with contextlib.suppress(PrinterError):  # the watchdog has it
             await self._read()
-            await self._heaters()
+            if await self._heaters.run(self._state):
+                self._keep(durable=True)
         if self._life.printing and self._session is not None:
             await self._session.start_again()
         looking = self._session is not None and self._session.on and self._life.printing and self.enabled
@@ -115,7 +112,7 @@ class PrintWatcher:
                 self._watchdog.fails(PRINTER, "printer", lost, "see that the printer is on and connected")
             else:
                 self._watchdog.works(PRINTER)
-            self._recall(status)
+            self._kept = self._memory.recall(status, enabled=self.enabled) or self._kept
             for step in self._life.follow(status):
                 await self._follow(step, status)
         if lost and self._life.in_print:
@@ -148,20 +145,20 @@ class PrintWatcher:
         self._tell(self._event(Kind.PRINT_STARTED, f"{self.name} has begun {status.file or 'a print'}"))
 
     def _new_session(self, status: PrinterStatus, kept: Optional[Checkpoint] = None) -> PrintSession:
-        levels, watched = self.watched.levels, self.watched
-        context = kept.context(self._server, levels.warning, levels.pause) if kept is not None else None
+        watched = self.watched
+        context, first_after, untold = self._memory.session_of(kept)
         return PrintSession(
             watched.camera,
             self._inspector,
             self._looked,
-            levels=levels,
+            levels=watched.levels,
             server=self._server,
             min_interval=watched.min_interval,
             labels=PrintLabels(status.file, self.name, watched.camera_name, status.file),
             position=self._position,
             context=context,
-            first_after=kept.wait(self._memory.now()) if kept is not None else 0.0,
-            untold=kept.untold if kept is not None and context is not None else (),
+            first_after=first_after,
+            untold=untold,
         )
 
     def _position(self) -> Optional[PrintPosition]:
@@ -231,22 +228,9 @@ class PrintWatcher:
 
     # What is kept for a restart
 
-    def _recall(self, status: PrinterStatus) -> None:
-        """After a restart, see whether the print that was under way still is."""
-        kept, self._memory.kept = self._memory.kept, None
-        if kept is None:
-            return
-        if status.state is PrinterState.OFFLINE:
-            self._memory.kept = kept
-        elif status.state.in_print and kept.is_of(status, self._memory.now()):
-            self._kept = kept
-        elif kept.in_print:
-            log.info("%s: the print that was watched before the restart is over", self.name)
-            self._memory.forget(enabled=self.enabled)
-
     def _go_on_with(self, kept: Checkpoint, status: PrinterStatus) -> None:
         self._session = self._new_session(status, kept)
-        self._state = kept.state_on(self._memory.now(), self._clock.monotonic())
+        self._state = self._memory.state_of(kept)
         self._journal.write(
             self.name, "watching continues", who=WATCHER, why="restarted in mid-print", file=status.file
         )
@@ -256,35 +240,13 @@ class PrintWatcher:
 
     def _keep(self, *, durable: bool = False) -> None:
         """Write down where the print is, for a restart."""
-        status, now, session = self.status, self._memory.now(), self._session
-        if status is None or session is None or not status.state.in_print:
-            return
-        context = session.context
-        if context is not None and not may_be_kept(context):
-            context = None
-        checkpoint = Checkpoint(
-            now,
-            self._clock.monotonic(),
-            status.job,
-            status.file,
-            status.elapsed,
-            server=self._server,
-            context_id=context.context_id if context is not None else "",
-            process_url=context.process_url if context is not None else "",
-            fallback_url=context.fallback_url if context is not None else "",
-            warning_level=self.watched.levels.warning,
-            pause_level=self.watched.levels.pause,
-            next_at=now + session.due_in,
-            untold=session.untold,
-            enabled=self.enabled,
-            state=self._state,
-        )
-        self._memory.write(checkpoint, durable=durable)
+        if self.status is not None and self._session is not None:
+            self._memory.keep(self.status, self._session, self._state, enabled=self.enabled, durable=durable)
 
     # What was seen
 
     async def _looked(self, look: Look) -> None:
-        self._sense(look)
+        self._watchdog.looked(look)
         if self._on_look is not None:
             self._on_look(self, look)
         if look.inspection is None:
@@ -301,18 +263,6 @@ class PrintWatcher:
                 self._acting = asyncio.ensure_future(self._alarm(alarm, look))
                 await asyncio.shield(self._acting)
         self._keep(durable=alarm is not None)
-
-    def _sense(self, look: Look) -> None:
-        if look.trouble is not None:
-            trouble = look.trouble
-            self._watchdog.fails(SIGHT, trouble.about, trouble.what, trouble.hint, final=trouble.final)
-        elif look.condition == "ok" and look.inspection is not None:
-            self._watchdog.works(SIGHT, next_in=look.inspection.next_interval.seconds)
-        else:
-            what, hint = conditions.explain(look.condition)
-            not_yet = look.condition == "no-print" and not self._watchdog.seen_before
-            patience = NO_PRINT_YET_S if not_yet else BLIND_S
-            self._watchdog.fails(SIGHT, "camera", what, hint, patience=patience)
 
     @property
     def seen(self) -> bool:
@@ -357,39 +307,6 @@ class PrintWatcher:
     def _stop_failure_is_news(self) -> bool:
         return self._state.stopping.reported_at is None
 
-    async def _heaters(self) -> None:
-        state, now = self._state, self._clock.monotonic()
-        due = state.heaters_off_at
-        if due is None or state.phase is not Phase.PAUSED or now < due or not state.heating.due(now):
-            return
-        why = "nobody has come since our pause"
-        try:
-            targets = await actions.heaters_off(self.watched.printer, self._clock)
-        except ActionFailed as error:
-            if isinstance(error.__cause__, NotSupported):
-                state.heaters_off_at = None
-            if state.heating.failed(self._clock.monotonic()):
-                self._heaters_failed(why, error)
-            return
-        state.heaters_off_at = None
-        self._keep(durable=True)
-        self._journal.write(self.name, "heaters off", who=WATCHER, why=why, confirmed=targets is not None)
-        if targets is None:
-            title = f"{self.name}: all heaters were ordered off"
-            text = f"{why}; the printer does not report its targets, so that it is not confirmed"
-        else:
-            title = f"{self.name}: the heaters are off"
-            text = f"{why}; read back: {', '.join(f'{name} 0 °C' for name in targets)}"
-        self._tell(self._event(Kind.HEATERS_OFF, title, text))
-
-    def _heaters_failed(self, why: str, error: ActionFailed) -> None:
-        self._journal.write(
-            self.name, "heaters off", who=WATCHER, why=why, failed=str(error), hint=error.hint or None
-        )
-        still = "the heaters are still on" if error.known else "it is not known whether the heaters are off"
-        text = f"{error}. {error.hint}" if error.hint else str(error)
-        self._tell(self._event(Kind.ACTION_FAILED, f"{self.name}: {still}", text))
-
     # What people say
 
     def false_alarm(self, who: str) -> bool:
@@ -419,6 +336,9 @@ class PrintWatcher:
             self._keep(durable=True)
         else:
             self._memory.forget(enabled=enabled)
+
+    def _report(self, kind: Kind, title: str, text: str) -> None:
+        self._tell(self._event(kind, title, text))
 
     def _event(self, kind: Kind, title: str, text: str = "", look: Optional[Look] = None) -> Event:
         status = self.status

@@ -117,8 +117,10 @@ async def watch(
             tasks.append(asyncio.ensure_future(home.run()))
             tasks.append(asyncio.ensure_future(_refresh(home, watchers, judge)))
         try:
-            await asyncio.gather(*tasks)
-        finally:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in ended:
+                task.result()
+        finally:  # each is cancelled once: a second time would cut short what it does on its way out
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

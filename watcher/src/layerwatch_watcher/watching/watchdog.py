@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Callable, Dict, Optional, Tuple
 
 from layerwatch_watcher.notifications.event import Kind
+from layerwatch_watcher.watching.conditions import explain
+from layerwatch_watcher.watching.print_session import Look
 
 log = logging.getLogger("layerwatch_watcher")
 
@@ -106,6 +108,18 @@ class Watchdog:
         sense.about, sense.what, sense.hint = about, what, hint
         sense.patience = 0.0 if final else patience
 
+    def looked(self, look: Look) -> None:
+        """A look came; not each is of use."""
+        if look.trouble is not None:
+            trouble = look.trouble
+            self.fails(SIGHT, trouble.about, trouble.what, trouble.hint, final=trouble.final)
+        elif look.condition == "ok" and look.inspection is not None:
+            self.works(SIGHT, next_in=look.inspection.next_interval.seconds)
+        else:
+            not_yet = look.condition == "no-print" and not self._senses[SIGHT].worked
+            what, hint = explain(look.condition)
+            self.fails(SIGHT, "camera", what, hint, patience=NO_PRINT_YET_S if not_yet else BLIND_S)
+
     def check(self) -> None:
         """Report what is due. To be called every few seconds."""
         for sense in self._senses.values():
@@ -118,11 +132,6 @@ class Watchdog:
             sense.reported = about
             lasts = "" if sense.patience == 0.0 else f" (for {round(missing / 60)} min now)"
             self.report(_KINDS[about][0], f"{self.name} is not watched: {what}{lasts}", sense.hint)
-
-    @property
-    def seen_before(self) -> bool:
-        """Whether the print has been seen at all."""
-        return self._senses[SIGHT].worked
 
     @property
     def sees(self) -> bool:
