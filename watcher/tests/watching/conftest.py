@@ -39,13 +39,25 @@ class MemoryPrinter:
         self.machine = machine
         self.broken: Optional[str] = None
         self.deaf = False
+        self.stuck = False
+        self.numbers_jobs = True
+        self.silent_since: Optional[float] = None
+        self.now: Callable[[], float] = lambda: 0.0
 
     async def status(self) -> PrinterStatus:
         if self.broken:
             raise PrinterError(self.broken)
         machine = self.machine
         state = PrinterState("preparing" if machine.state == "heating" else machine.state)
-        return PrinterStatus(state, str(machine.job), machine.file, machine.progress, machine.elapsed)
+        status = PrinterStatus(
+            PrinterState.PAUSED if self.stuck and state is PrinterState.PRINTING else state,
+            str(machine.job) if self.numbers_jobs else None,
+            machine.file,
+            machine.progress,
+            machine.elapsed,
+            print_time=machine.elapsed if self.stuck else None,
+        )
+        return replace(status, age=0.0 if self.silent_since is None else self.now() - self.silent_since)
 
     async def pause(self) -> None:
         self._check()
@@ -169,10 +181,12 @@ async def scene(tmp_path: Path) -> AsyncIterator[Callable[..., Scene]]:
 
     def make(verdict: Callable[[float], Verdict] = lambda _: HEALTHY, **judge: Any) -> Scene:
         clock, machine = VirtualClock(), Machine()
+        printer = MemoryPrinter(machine)
+        printer.now = clock.monotonic
         scene = Scene(
             clock,
             machine,
-            MemoryPrinter(machine),
+            printer,
             MemoryCamera(),
             ScriptedInspector(clock, verdict, **judge),
             tmp_path / "actions.jsonl",

@@ -88,7 +88,7 @@ async def _order(
                     return status
             now = clock.monotonic()
             if now >= until:
-                raise _failure(word, answer, unread, now - began)
+                raise _failure(word, answer, unread, now - began, answered=ordering.done())
             if not ordering.done():
                 continue
             if not refused and not repeated and now >= began + ORDER_AGAIN_S:
@@ -110,7 +110,12 @@ def _error_of(ordering: asyncio.Future[None]) -> Optional[PrinterError]:
 
 
 def _failure(
-    word: str, answer: Optional[PrinterError], unread: Optional[PrinterError], waited: float
+    word: str,
+    answer: Optional[PrinterError],
+    unread: Optional[PrinterError],
+    waited: float,
+    *,
+    answered: bool,
 ) -> ActionFailed:
     """Why an order is not known to have been carried out, in words that claim no more than was seen."""
     if answer is not None and answer.refused:
@@ -122,8 +127,9 @@ def _failure(
         )
     if answer is not None:
         return ActionFailed(f"{answer}, and the print is still going on", answer.hint)
+    did = f"accepted the {word} but" if answered else f"has not answered the {word}, and"
     return ActionFailed(
-        f"the printer accepted the {word} but is still printing after {waited:.0f} s",
+        f"the printer {did} is still printing after {waited:.0f} s",
         "look at the printer; a macro may be waiting for something",
     )
 

@@ -111,7 +111,7 @@ class PrintWatcher:
             if lost:
                 self._watchdog.fails(PRINTER, "printer", lost, "see that the printer is on and connected")
             else:
-                self._watchdog.works(PRINTER)
+                self._watchdog.works(PRINTER, age=status.age)
             self._kept = self._memory.recall(status, enabled=self.enabled) or self._kept
             for step in self._life.follow(status):
                 await self._follow(step, status)

@@ -74,15 +74,18 @@ class Watchdog:
             elif sense.since is None:
                 sense.since = self.now()
 
-    def works(self, name: str, *, next_in: float = 0.0) -> None:
-        """A usable look (SIGHT) or a fresh report (PRINTER) came; the next one is due in so many seconds."""
+    def works(self, name: str, *, age: float = 0.0, next_in: float = 0.0) -> None:
+        """A usable look (SIGHT) or a fresh report (PRINTER) came.
+
+        age: seconds since it was so.  next_in: seconds until the next one is due.
+        """
         sense = self._senses[name]
         if sense.logged:
             log.info("%s: the %s is back", self.name, sense.about)
         sense.about = sense.what = sense.hint = sense.logged = ""
         sense.patience, sense.worked = BLIND_S, True
         if sense.since is not None:
-            sense.since = self.now() + max(0.0, next_in - USUAL_INTERVAL_S)
+            sense.since = self.now() - age + max(0.0, next_in - USUAL_INTERVAL_S)
         if sense.reported is not None:
             about, sense.reported = sense.reported, None
             self.report(_KINDS[about][1], f"{self.name}: the {about} is back", "it is watched again")
