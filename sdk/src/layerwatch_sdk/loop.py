@@ -45,7 +45,7 @@ log = logging.getLogger("layerwatch_sdk")
 SERVICE_RETRY = (5.0, 60.0)
 """Pause after a failed call (which itself tried several times): first and longest."""
 CAMERA_RETRY = (5.0, 30.0)
-"""Pause after a picture that could not be had or used: first and longest. A camera that is back is found soon."""
+"""Pause after a picture that could not be had or used: first and longest."""
 ACCOUNT_RETRY = 300.0
 """Pause where the account is in arrears or used up and no time is named: someone has to pay first."""
 FRESH_FOR = 10.0

@@ -54,7 +54,7 @@ class Checks:
         said = Told(now(), plant.job, Event(event.kind, event.printer, event.title, event.text))
         self.messages[event.kind.value] += 1
         if not self._true(plant, event):
-            self._wrong(plant, f"claims {event.title!r} ({event.text}) while it is {self._truth(plant)}")
+            self._wrong(plant, f"claims {event.title!r} ({event.text}) while {self._truth(plant)}")
         self._once(plant, said)
         mine = self.told.setdefault(plant.number, [])
         mine.append(said)
@@ -119,13 +119,13 @@ class Checks:
             return
         limit = IN_TIME_S + (FROZEN_MORE_S if fault.name == "camera frozen" else 0.0)
         if len(begun) != 1 or begun[0].at > fault.begin + limit:
-            late = [round(one.at - fault.begin) for one in begun]
-            self._wrong(fault.plant, f"{where}: reported {len(begun)} times, after {late} s")
+            after = [round(one.at - fault.begin) for one in begun]
+            self._wrong(fault.plant, f"{where}: reported {len(begun)} times, after {after} s")
         if len(ended) != 1 or ended[0].at < fault.end:
             self._wrong(fault.plant, f"{where}: its end was reported {len(ended)} times")
 
     def minute(self, plant: Plant, printing_for: float) -> None:
-        """A minute of a print that has been printing for so long: is it seen, or is it reported that it is not?"""
+        """A minute of a print that has been printing for so long: it is seen, or reported as not seen."""
         looks = self.service.looks.get(plant.number, [])
         unseen = min(printing_for, now() - (looks[-1] if looks else 0.0))
         reported = any((plant.number, about) in self.open for about in ("camera", "service"))
@@ -144,8 +144,9 @@ class Checks:
             self._wrong(plant, f"{orders} pauses were ordered ({detail})")
 
     def print_over(self, plant: Plant, job: int) -> None:
-        if self.started[plant.number, job] != 1:
-            self._wrong(plant, f"print {job} was reported as begun {self.started[plant.number, job]} times")
+        times = self.started.pop((plant.number, job), 0)
+        if times != 1:
+            self._wrong(plant, f"print {job} was reported as begun {times} times")
         contexts = self.service.opened.pop((plant.number, job), 0)
         if contexts > 1:
             self._wrong(plant, f"print {job} had {contexts} contexts")

@@ -76,7 +76,7 @@ async def spend(hours: float, printers: int, seed: int, folder: Path) -> Night:
         for task in done - {sleeping}:
             task.result()
         await inspector.close()
-    night.early = service.early
+    night.early, night.looks = service.early, service.judged
     return night
 
 
@@ -137,7 +137,7 @@ async def _watch(
 async def _until_killed(plant: Plant, rng: random.Random) -> None:
     await asyncio.sleep(rng.uniform(2, 5) * 3600)
     # What was reported before a restart is not known after it, so not in the middle of a fault.
-    while plant.faults or (plant.failing and plant.state == "printing"):
+    while plant.faults or (plant.failing and plant.state == "printing"):  # noqa: ASYNC110
         await asyncio.sleep(30)
 
 
@@ -171,7 +171,7 @@ async def _print(plant: Plant, rng: random.Random, checks: Checks, night: Night)
 
 
 async def _until_paused(plant: Plant) -> float:
-    while plant.paused_by_order is None:
+    while plant.paused_by_order is None:  # noqa: ASYNC110
         await asyncio.sleep(5)
     return plant.paused_by_order
 

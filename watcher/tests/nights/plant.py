@@ -19,7 +19,6 @@ import httpx
 KINDS = ("octoprint", "moonraker", "prusalink", "duet", "bambu")
 SERIAL = "01P00A000000001"
 HEATING_S = 120.0
-NEVER = httpx.Timeout(None)
 
 
 def now() -> float:

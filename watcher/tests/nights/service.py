@@ -39,6 +39,7 @@ class Service:
     looks: dict[int, list[float]] = field(default_factory=dict)
     early: int = 0
     count: int = 0
+    judged: int = 0
 
     async def handle(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
@@ -76,6 +77,7 @@ class Service:
         if now() < found.due:
             self.early += 1
             return _refusal(429, "OE_CONTEXT_RATE_LIMITED", "Too early.")
+        self.judged += 1
         start = body.index(b"\xff\xd8\xff\xfe") + 6
         seen = json.loads(body[start : body.index(b"\xff\xd9", start)])
         found.same = found.same + 1 if seen["frame"] == found.frame else 0

@@ -1,6 +1,6 @@
-"""An event loop whose time passes only by waiting: a day of timers in minutes, with every timeout in its place.
+"""An event loop whose time passes only by waiting: a day of timers in minutes, all timeouts kept.
 
-Nothing may wait for a real socket or thread on it: where no timer is left, it would wait for ever, and raises.
+Nothing may wait for a real socket or thread on it: without a timer left it would wait for ever, and raises.
 """
 
 from __future__ import annotations

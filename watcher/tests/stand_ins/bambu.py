@@ -73,6 +73,10 @@ class BambuPrinter:
         self._last = now
         await self.broker.publish(f"device/{SERIAL}/report", json.dumps({"print": said}).encode())
 
+    async def say(self, report: dict[str, Any]) -> None:
+        """Report something of one's own choice."""
+        await self.broker.publish(f"device/{SERIAL}/report", json.dumps({"print": report}).encode())
+
     async def _told(self, topic: str, payload: bytes) -> None:
         if topic != f"device/{SERIAL}/request":
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -38,8 +39,8 @@ def objects(machine: Machine) -> dict[str, dict[str, Any]]:
     }
 
 
-def moonraker_app(machine: Machine, picture: bytes = b"") -> Starlette:
-    """Moonraker with Klipper behind it, one webcam and one lamp."""
+def moonraker_app(machine: Machine, picture: bytes = b"", lacks: Sequence[str] = ()) -> Starlette:
+    """Moonraker with Klipper behind it, one webcam and one lamp. lacks: objects that Klipper has not."""
     sockets: list[tuple[WebSocket, dict[str, Any]]] = []
 
     def klippy() -> bool:
@@ -68,7 +69,7 @@ def moonraker_app(machine: Machine, picture: bytes = b"") -> Starlette:
     async def list_objects(request: Request) -> Response:
         if not klippy():
             return JSONResponse({"error": {"code": 503, "message": "Klippy Host not connected"}}, 503)
-        return JSONResponse({"result": {"objects": list(objects(machine))}})
+        return JSONResponse({"result": {"objects": [name for name in objects(machine) if name not in lacks]}})
 
     async def print_action(request: Request) -> Response:
         done = {"pause": machine.pause, "resume": machine.resume, "cancel": machine.cancel}

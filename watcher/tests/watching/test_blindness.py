@@ -1,4 +1,4 @@
-"""Never silent: a print under way that is not seen is reported within three minutes, once, and once when it is."""
+"""Never silent: a print that is not seen is reported within three minutes, once, and once when it is."""
 
 from __future__ import annotations
 
