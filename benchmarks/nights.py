@@ -3,14 +3,14 @@
     python benchmarks/nights.py                      24 hours, 20 printers of five kinds
     python benchmarks/nights.py --hours 2 --printers 5 --seed 3
 
-Printers, cameras, the service and MQTT are simulated in memory, on an event loop whose time passes by waiting;
-the watcher, the five printer adapters, the HTTP cameras and the SDK are the real ones. A seed draws what
-befalls each print: a camera, the service or the printer is not seen for a while (20 to 900 s), the print fails
-and its pause is slow, late, lost, unanswered or refused, a person resumes, restarts, cancels or does not come,
-a pause flag is stuck, the watcher is killed and started again. Checked, at the moment of each message and after
-each fault: the message is true, is not sent twice, comes in time; no minute of printing is unseen and
-unreported; no print is paused twice or has two contexts; no picture is early. Memory is the largest resident
-size, hour by hour. Exit status 1 if anything did not hold.
+Printers, cameras, the service and MQTT are simulated in memory, on an event loop whose time passes by
+waiting; the watcher, the five printer adapters, the HTTP cameras and the SDK are the real ones. A seed draws
+what befalls each print: a camera, the service or the printer is not seen for a while (20 to 900 s), the print
+fails and its pause is slow, late, lost, unanswered or refused, a person resumes, restarts, cancels or does
+not come, a pause flag is stuck, the watcher is killed and started again. Checked, at the moment of each
+message and after each fault: the message is true, is not sent twice, comes in time; no minute of printing is
+unseen and unreported; no print is paused twice or has two contexts; no picture is early. Memory is the largest
+resident size, hour by hour. Exit status 1 if anything did not hold.
 """
 
 from __future__ import annotations

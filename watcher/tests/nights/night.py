@@ -90,7 +90,7 @@ def _printer(plant: Plant, client: httpx.AsyncClient) -> Printer:
         return PrusaLink(url, key="key", client=client)
     if plant.kind == "duet":
         return Duet(url, client=client)
-    return Bambu(f"p-{plant.number}", SERIAL, "code", connect=lambda *_, **__: FakeMqtt(plant))  # type: ignore[arg-type, return-value]
+    return Bambu(f"p-{plant.number}", SERIAL, "code", connect=lambda *_, **__: FakeMqtt(plant))  # type: ignore[arg-type]
 
 
 async def _watch(
@@ -152,11 +152,10 @@ async def _print(plant: Plant, rng: random.Random, checks: Checks, night: Night)
         scenario = draw(rng, plant)
         night.befell[f"{scenario.kind}: {scenario.detail}".rstrip(": "), plant.kind] += 1
         orders, began = len(plant.orders), now()
-        failing = asyncio.ensure_future(_until_paused(plant)) if scenario.kind == "order" else None
+        plant.pauses.clear()
         await play(scenario, plant, rng, faults)
-        if failing is not None:
-            seconds = failing.result() - began if failing.done() else float("inf")
-            failing.cancel()
+        if scenario.kind == "order":
+            seconds = plant.pauses[0] - began if plant.pauses else float("inf")
             checks.failed_print(plant, scenario.detail, len(plant.orders) - orders, seconds)
         if faults:
             await asyncio.sleep(200)
@@ -168,12 +167,6 @@ async def _print(plant: Plant, rng: random.Random, checks: Checks, night: Night)
         for number in range(job, plant.job + 1):
             checks.print_over(plant, number)
         plant.orders.clear()
-
-
-async def _until_paused(plant: Plant) -> float:
-    while plant.paused_by_order is None:  # noqa: ASYNC110
-        await asyncio.sleep(5)
-    return plant.paused_by_order
 
 
 async def _mind(plant: Plant, checks: Checks) -> None:

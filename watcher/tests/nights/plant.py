@@ -54,6 +54,7 @@ class Plant:
     heater_fault_until: float = 0.0
     orders: list[tuple[float, str]] = field(default_factory=list)
     paused_by_order: Optional[float] = None
+    pauses: list[float] = field(default_factory=list)
     targets: dict[str, float] = field(default_factory=dict)
     frames: int = 0
     _at: float = 0.0
@@ -134,6 +135,7 @@ class Plant:
         self.tick()
         if word == "pause" and self.state in ("heating", "printing"):
             self.paused_by_order = now()
+            self.pauses.append(now())
             self.become("paused")
         elif word == "cancel" and self.busy:
             self.become("cancelled")

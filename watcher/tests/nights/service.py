@@ -94,7 +94,7 @@ class Service:
         suspicious = found.failing_since is not None and not found.taught
         interval = 20 if suspicious else 40
         found.due = now() + interval - 1
-        answer = {
+        answer: dict[str, Any] = {
             "NextProcessIntervalSec": interval,
             "PrintQuality": 1 if lasted >= WARN_S else 9,
             "WarningSuggested": lasted >= WARN_S,

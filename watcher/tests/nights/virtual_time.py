@@ -13,7 +13,7 @@ from typing import Any, Optional, TypeVar
 T = TypeVar("T")
 
 
-class _Jumping(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
+class _Jumping(selectors.DefaultSelector):
     """Does not wait: it moves the loop's time on instead."""
 
     jumped = 0.0

@@ -165,6 +165,22 @@ async def test_people_see_what_is_printed_where(scene: Make) -> None:
     assert (position.progress, position.state) == (0.4, "printing")
 
 
+async def test_what_was_reported_before_a_restart_is_not_reported_again_and_its_end_is(scene: Make) -> None:
+    s = scene()
+    s.watch()
+    s.start_print()
+    await s.run(60)
+    s.camera.broken = "unplugged"
+    await s.run(LIMIT_S)
+    await s.die()
+    s.watch()
+    await s.run(600)
+    assert s.told().count(Kind.CAMERA_TROUBLE) == 1
+    s.camera.broken = None
+    await s.run(60)
+    assert s.told()[-1] is Kind.CAMERA_BACK
+
+
 class Dog:
     """A watchdog and what it reports."""
 
@@ -212,6 +228,6 @@ async def test_the_end_of_a_print_ends_what_was_reported_of_it() -> None:
     d.dog.expect(looks=True, reports=True)
     d.dog.works(PRINTER)
     await d.after(BLIND_S)
-    d.dog.print_over()
+    d.dog.follow({})
     d.dog.works(SIGHT)
     assert Kind.CAMERA_BACK not in await d.after(10)

@@ -139,10 +139,14 @@ class PrintWatcher:
         if kept is not None:
             self._go_on_with(kept, status)
             return
-        self._state = WatchState()
+        self._set_state(WatchState())
         self._session = self._new_session(status)
         self._journal.write(self.name, "print begun", who=AT_THE_PRINTER, why="a new print", file=status.file)
         self._tell(self._event(Kind.PRINT_STARTED, f"{self.name} has begun {status.file or 'a print'}"))
+
+    def _set_state(self, state: WatchState) -> None:
+        self._state = state
+        self._watchdog.follow(state.unseen)
 
     def _new_session(self, status: PrinterStatus, kept: Optional[Checkpoint] = None) -> PrintSession:
         watched = self.watched
@@ -211,8 +215,7 @@ class PrintWatcher:
         by_us = self._state.phase is Phase.STOPPING and self._state.order is Action.CANCEL
         finished = status.state is PrinterState.FINISHED
         by_us = by_us and not finished
-        self._state = WatchState()
-        self._watchdog.print_over()
+        self._set_state(WatchState())
         self._memory.forget(enabled=self.enabled)
         how = "finished" if finished else "cancelled" if status.state is PrinterState.CANCELLED else "ended"
         self._journal.write(
@@ -230,7 +233,7 @@ class PrintWatcher:
 
     def _go_on_with(self, kept: Checkpoint, status: PrinterStatus) -> None:
         self._session = self._new_session(status, kept)
-        self._state = self._memory.state_of(kept)
+        self._set_state(self._memory.state_of(kept))
         self._journal.write(
             self.name, "watching continues", who=WATCHER, why="restarted in mid-print", file=status.file
         )
@@ -339,6 +342,7 @@ class PrintWatcher:
 
     def _report(self, kind: Kind, title: str, text: str) -> None:
         self._tell(self._event(kind, title, text))
+        self._keep()
 
     def _event(self, kind: Kind, title: str, text: str = "", look: Optional[Look] = None) -> Event:
         status = self.status

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import Any, Optional
+from typing import Any, Dict, Optional
 
 from layerwatch_watcher.watching.failing_action import FailingAction
 from layerwatch_watcher.watching.policy import Action, AlarmLatch
@@ -32,6 +32,7 @@ class WatchState:
     order, ordered_at: what was ordered last, while STOPPING.
     heaters_off_at: when the heaters are due to go off, while PAUSED.
     stopping, heating: pauses and heater switches that failed.
+    unseen: what has been reported of not seeing the print, as the watchdog has it.
     """
 
     phase: Phase = Phase.WATCHED
@@ -41,6 +42,7 @@ class WatchState:
     heaters_off_at: Optional[float] = None
     stopping: FailingAction = field(default_factory=FailingAction)
     heating: FailingAction = field(default_factory=FailingAction)
+    unseen: Dict[str, str] = field(default_factory=dict)
 
     def ordered(self, action: Action, now: float) -> None:
         """A pause or a cancel is about to be ordered."""
@@ -75,6 +77,7 @@ class WatchState:
             due,
             self.stopping.moved(by),
             self.heating.moved(by),
+            dict(self.unseen),
         )
 
 
@@ -91,6 +94,7 @@ def read_state(values: object) -> WatchState:
         heaters_off_at=None if values.get("heaters_off_at") is None else _number(values["heaters_off_at"]),
         stopping=_read(FailingAction, values.get("stopping")),
         heating=_read(FailingAction, values.get("heating")),
+        unseen=_words(values.get("unseen", {})),
     )
     latch = state.latch
     if not isinstance(latch.warned, bool) or not isinstance(latch.acted, bool):
@@ -108,6 +112,12 @@ def _read(kind: Any, values: object) -> Any:
     if not isinstance(values, Mapping):
         raise ValueError("a part of the state is no object")
     return kind(**{one.name: values[one.name] for one in fields(kind) if one.name in values})
+
+
+def _words(values: object) -> Dict[str, str]:
+    if not isinstance(values, dict) or not all(isinstance(one, str) for one in (*values, *values.values())):
+        raise ValueError("a value of the wrong type")
+    return values
 
 
 def _number(value: object) -> float:

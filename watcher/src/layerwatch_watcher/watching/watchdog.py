@@ -46,7 +46,6 @@ class _Sense:
     patience: float = BLIND_S
     worked: bool = False
     logged: str = ""
-    reported: Optional[str] = None
 
 
 @dataclass
@@ -59,6 +58,8 @@ class Watchdog:
     name: str
     now: Callable[[], float]
     report: Callable[[Kind, str, str], None]
+    reported: Dict[str, str] = field(default_factory=dict)
+    """What has been reported and is not over: of which sense, and about what. Kept with the print's state."""
     _senses: Dict[str, _Sense] = field(
         default_factory=lambda: {
             SIGHT: _Sense(("camera", "no picture came")),
@@ -86,8 +87,8 @@ class Watchdog:
         sense.patience, sense.worked = BLIND_S, True
         if sense.since is not None:
             sense.since = self.now() - age + max(0.0, next_in - USUAL_INTERVAL_S)
-        if sense.reported is not None:
-            about, sense.reported = sense.reported, None
+        about = self.reported.pop(name, None)
+        if about is not None:
             self.report(_KINDS[about][1], f"{self.name}: the {about} is back", "it is watched again")
 
     def fails(
@@ -125,14 +126,14 @@ class Watchdog:
 
     def check(self) -> None:
         """Report what is due. To be called every few seconds."""
-        for sense in self._senses.values():
-            if sense.since is None or sense.reported is not None:
+        for name, sense in self._senses.items():
+            if sense.since is None or name in self.reported:
                 continue
             missing = self.now() - sense.since
             if missing < sense.patience:
                 continue
             about, what = (sense.about, sense.what) if sense.what else sense.usual
-            sense.reported = about
+            self.reported[name] = about
             lasts = "" if sense.patience == 0.0 else f" (for {round(missing / 60)} min now)"
             self.report(_KINDS[about][0], f"{self.name} is not watched: {what}{lasts}", sense.hint)
 
@@ -142,7 +143,8 @@ class Watchdog:
         sight = self._senses[SIGHT]
         return sight.worked and (sight.since is None or self.now() - sight.since < BLIND_S)
 
-    def print_over(self) -> None:
-        """The print has ended: what was reported of it is over with it, and the next one starts afresh."""
+    def follow(self, reported: Dict[str, str]) -> None:
+        """Watch another print, of which this has been reported before a restart; it is kept up to date."""
+        self.reported = reported
         self._senses[SIGHT] = _Sense(self._senses[SIGHT].usual)
         self._senses[PRINTER].since = None
