@@ -8,9 +8,9 @@ waiting; the watcher, the five printer adapters, the HTTP cameras and the SDK ar
 what befalls each print: a camera, the service or the printer is not seen for a while (20 to 900 s), the print
 fails and its pause is slow, late, lost, unanswered or refused, a person resumes, restarts, cancels or does
 not come, a pause flag is stuck, the watcher is killed and started again. Checked, at the moment of each
-message and after each fault: the message is true, is not sent twice, comes in time; no minute of printing is
-unseen and unreported; no print is paused twice or has two contexts; no picture is early. Memory is the largest
-resident size, hour by hour. Exit status 1 if anything did not hold.
+message and after each fault: the message is true, is not sent twice, comes in time; no minute of printing
+is unseen and unreported; no print is paused twice or has two contexts; no picture is early. Memory is the
+largest resident size, hour by hour. Exit status 1 if anything did not hold.
 """
 
 from __future__ import annotations
