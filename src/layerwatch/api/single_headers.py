@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from layerwatch.api.errors import bad_args
+
 SINGLE_HEADERS = frozenset(
     (
         *(b"authorization", b"content-length", b"content-type", b"cookie", b"expect", b"host"),
@@ -23,3 +27,19 @@ def repeated_header(names: Iterable[bytes]) -> str:
                 return name.decode("ascii")
             seen.add(name)
     return ""
+
+
+class SingleHeaders:
+    """ASGI middleware that refuses repeated headers, for servers whose HTTP protocol is not ours."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            repeated = repeated_header(name for name, _ in scope["headers"])
+            if repeated:
+                refusal = bad_args(f"The header {repeated} is given more than once.", Connection="close")
+                await refusal.response()(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
