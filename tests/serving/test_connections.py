@@ -64,7 +64,19 @@ def test_those_that_lag_most_make_room_for_everybody() -> None:
     held = [Held(f"192.0.2.{number}", behind=number) for number in range(40)]
     filled(connections, *held)
     assert connections.add(Held("198.51.100.1"), 0.0)
-    assert [each.address for each in held if each.dropped] == ["192.0.2.38", "192.0.2.39"]
+    assert [each.address for each in held if each.dropped] == [
+        f"192.0.2.{number}" for number in range(36, 40)
+    ]
+
+
+def test_they_are_crowded_from_just_before_the_limit_and_while_room_is_being_made() -> None:
+    connections = Connections(40, 100, exempt="")
+    filled(connections, *(Held() for _ in range(31)))
+    assert not connections.crowded
+    filled(connections, *(Held() for _ in range(9)))
+    for _ in range(40):
+        assert connections.add(Held(), 0.0)
+        assert connections.crowded
 
 
 def test_when_all_are_served_nobody_else_is_let_in() -> None:

@@ -148,9 +148,9 @@ def test_a_broken_body_gets_no_second_answer(shared: Server) -> None:
     key = shared.new_key()
     sent = f"POST {BASE}/process/x HTTP/1.1\r\nHost: test\r\nX-API-Key: {key}\r\n".encode()
     with dial(shared.port) as connection:
-        connection.sendall(sent + b"Transfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(sent + b"Transfer-Encoding: chunked\r\n\r\n5\r\nh")
         (first,) = answers(connection, 1)
-        assert first.status == 500  # from its head alone
+        assert first.status == 500  # before its body was whole
         connection.sendall(b"nonsense\r\n")
         assert is_closed(connection)
 

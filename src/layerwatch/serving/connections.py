@@ -22,8 +22,12 @@ RESERVED_FILES = 128
 MAX_CONNECTIONS = 10_000
 """In one process, where the limit on open files is higher: about 30 KB each."""
 
-CLOSED_AT_ONCE = 0.05
+CLOSED_AT_ONCE = 0.1
 """Share of the connections closed when there are too many: to find them costs a pass over all."""
+
+
+CROWDED = 0.8
+"""Share of the connections from which on they are crowded. Less than what `CLOSED_AT_ONCE` leaves."""
 
 
 class HeldConnection(Protocol):
@@ -56,6 +60,11 @@ class Connections:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there is little room left."""
+        return len(self._open) >= self._most * CROWDED
 
     def add(self, connection: HeldConnection, now: float) -> bool:
         """Count a new connection, closing others where there are too many. False: there is no room for it.

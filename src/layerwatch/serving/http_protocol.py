@@ -75,12 +75,13 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._framer = RequestFramer(self)
         self.parser = self._framer  # type: ignore[assignment]
-        self._held = connections
+        self._connections = connections
         self._shedder = shedder
         self._body_seconds = body_seconds
         self._on_refused = refused
         self._timer: asyncio.TimerHandle | None = None
         self._in_request = False
+        self._deferred = False
         self._waiting_since = self.loop.time()
         self._received = 0
 
@@ -111,11 +112,11 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._within(HEAD_SECONDS, self._head_is_late)
-        if not self._held.add(self, self.loop.time()):
+        if not self._connections.add(self, self.loop.time()):
             self._refuse(throttled(RETRY_AFTER_S))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._held.remove(self)
+        self._connections.remove(self)
         self._cancel_timer()
         super().connection_lost(exc)
 
@@ -141,11 +142,23 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_request = True
-        self._within(self._body_seconds + ANSWER_SECONDS, self._request_is_late)
-        if not self._shed():
-            super().on_headers_complete()
+        if self._shed():
+            return
+        # Among thousands of clients that send a head and then nothing, that must not cost what a call costs.
+        self._deferred = (
+            self._connections.crowded and self._framer.has_body() and not self.expect_100_continue
+        )
+        if not self._deferred:
+            self._start_application()
+
+    def on_body(self, body: bytes) -> None:
+        if self._deferred:
+            self._start_application()
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._deferred:
+            self._start_application()
         super().on_message_complete()
         if isinstance(self.cycle, _Refused) and self.cycle.last:
             self._close()
@@ -163,6 +176,11 @@ class HttpProtocol(HttpToolsProtocol):
             self._await_next_request()
         else:
             self._within(AFTER_ANSWER_SECONDS, self._close)
+
+    def _start_application(self) -> None:
+        self._deferred = False
+        self._within(self._body_seconds + ANSWER_SECONDS, self._request_is_late)
+        super().on_headers_complete()
 
     def _shed(self) -> bool:
         """Whether the request was answered here. What follows of it is read past."""
@@ -202,7 +220,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _head_is_late(self) -> None:
         if self._framer.begun:
-            self._refuse(bad_args("The request's head stopped or took too long."))
+            self._refuse(bad_args("The request stopped or took too long."))
         else:
             self._close()
 
@@ -214,7 +232,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: ApiError) -> None:
         """Answer with an error, unless an answer has begun, and close."""
-        if not (self._in_request and self.cycle.response_started):
+        if not self._in_request or self._deferred or not self.cycle.response_started:
             self._on_refused(error)
             self.transport.write(_as_http(error))
         self._close()

@@ -103,6 +103,11 @@ class RequestFramer:
         assert self._head is not None
         return self._head.keep_alive
 
+    def has_body(self) -> bool:
+        """Whether its head announces a body."""
+        assert self._head is not None
+        return self._head.length != 0
+
     def should_upgrade(self) -> bool:
         """Never: an upgrade is refused or ignored."""
         return False
