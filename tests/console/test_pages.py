@@ -11,7 +11,7 @@ from layerwatch.identity.models import Account, AuditEntry
 from layerwatch.identity.roles import Role, members_of
 from layerwatch.keys import create_key
 from layerwatch.learning.models import FeedbackRow
-from tests.support.browser import text_of
+from tests.support.browser import PASSWORD, text_of
 from tests.support.prints import frame
 
 
@@ -131,8 +131,10 @@ def test_a_member_is_invited_by_mail_changed_and_removed(office):
     browser.post("/members", "/settings", email="new@example.org", role="read-only")
     link = office.link()
     guest = office.browser()
-    guest.post("/reset", link, link=link.split("link=")[1], password="a password of my own")
-    assert guest.sign_in("new@example.org", "a password of my own").status_code == 303
+    joined = guest.post("/invitation/join", link, link=link.split("link=")[1], password=PASSWORD)
+    assert joined.headers["location"] == f"/console{link}"
+    assert guest.get("/keys").status_code == 403
+    assert guest.post("/invitation", link, link=link.split("link=")[1]).status_code == 303
     assert guest.get("/keys").status_code == 200
     assert guest.post("/keys", "/profile", name="farm").status_code == 403
     with office.server.services.database.read() as session:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from layerwatch.cli.output import say, show, table
 
 if TYPE_CHECKING:
     from layerwatch.config import Settings
@@ -42,25 +41,21 @@ def queue(
     with _opened(data_dir) as (database, examples, _):
         with database.read() as session:
             rows = waiting(session, limit)
-        table = Table("id", "said", "model's probability", "when", "picture")
-        for row in rows:
-            path = str(examples.path(row.picture or ""))
-            if as_json:
-                typer.echo(
-                    json.dumps(
-                        {
-                            "id": row.id,
-                            "kind": row.kind,
-                            "failure_probability": row.failure_probability,
-                            "at": row.at.isoformat(),
-                            "picture": path,
-                        }
-                    )
-                )
-            shown = "-" if row.failure_probability is None else f"{row.failure_probability:.3f}"
-            table.add_row(str(row.id), row.kind, shown, f"{row.at:%Y-%m-%d %H:%M}", path)
-    if not as_json:
-        Console().print(table if rows else "Nothing waits for review.")
+        waits = [
+            {
+                "id": row.id,
+                "kind": row.kind,
+                "failure_probability": row.failure_probability,
+                "at": row.at.isoformat(),
+                "picture": str(examples.path(row.picture or "")),
+            }
+            for row in rows
+        ]
+    if as_json:
+        for one in waits:
+            show(one)
+    else:
+        table("To review", waits)
 
 
 @app.command()
@@ -84,7 +79,7 @@ def review(
             by=getpass.getuser(),
             at=datetime.now(UTC),
         )
-    typer.echo(f"Feedback {feedback_id} is labelled {label}.")
+    say(f"Feedback {feedback_id} is labelled {label}.")
 
 
 @app.command()
@@ -94,6 +89,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the reviewed pictures in the index format that `layerwatch-train --data` reads."""
+    from rich.console import Console
     from rich.progress import Progress
 
     from layerwatch.learning.service import export as write
@@ -105,9 +101,10 @@ def export(
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("Exporting", total=len(rows))
             count = write(rows, examples, folder, progress=lambda: bar.advance(task))
-    typer.echo(
-        json.dumps({"pictures": count, "folder": str(folder)}) if as_json else f"{count} pictures in {folder}"
-    )
+    if as_json:
+        show({"pictures": count, "folder": str(folder)})
+    else:
+        say(f"{count} pictures in {folder}")
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from layerwatch.cli.common import (
     moment,
     month_of,
     office,
+    say,
     show,
     table,
 )
@@ -77,7 +78,7 @@ def close(
                 show([row.as_json(desk.now) for row in rows])
             else:
                 _list(f"Invoices of {period}", rows, desk)
-                typer.echo(f"{period} is closed: {len(issued)} invoices.")
+                say(f"{period} is closed: {len(issued)} invoices.")
 
 
 @app.command("list")
@@ -193,12 +194,10 @@ def _print(invoice: Statement, desk: Office, pdf: Path | None, as_json: bool) ->
     title = f"{invoice.number or 'Preview'}, {invoice.month}, {invoice.status(desk.now)}"
     table(title, lines, right=("calls", "each", "amount"))
     for entry in invoice.entries:
-        typer.echo(
-            f"{moment(entry.at)}  {entry.kind} {entry.number}  {cents(entry.cents)}  {entry.reference}"
-        )
-    typer.echo(f"Total {cents(invoice.cents)}, left to pay {cents(invoice.balance)}")
+        say(f"{moment(entry.at)}  {entry.kind} {entry.number}  {cents(entry.cents)}  {entry.reference}")
+    say(f"Total {cents(invoice.cents)}, left to pay {cents(invoice.balance)}")
     if pdf is not None:
-        typer.echo(f"Wrote {pdf}.")
+        say(f"Wrote {pdf}.")
 
 
 def _list(title: str, rows: list[Statement], desk: Office) -> None:

@@ -15,6 +15,7 @@ from layerwatch.cli.common import (
     account_of,
     moment,
     office,
+    say,
     show,
     table,
 )
@@ -71,10 +72,8 @@ def create(
         if as_json:
             show({"key": new.text} | row)
         else:
-            typer.echo(new.text)
-            typer.echo(
-                f"Key {row['id']} of account {owner.name!r}. Keep it now: it is not shown again.", err=True
-            )
+            say(new.text)
+            say(f"Key {row['id']} of account {owner.name!r}. Keep it now: it is not shown again.", err=True)
 
 
 @app.command("list")
@@ -115,7 +114,7 @@ def disable(
         if as_json:
             show(row)
         else:
-            typer.echo(f"Key {row['id']} is disabled.")
+            say(f"Key {row['id']} is disabled.")
 
 
 def _told(key: ApiKey) -> str:

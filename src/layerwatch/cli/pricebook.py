@@ -11,12 +11,23 @@ import typer
 from layerwatch.billing import PriceBook, PriceBookError, PriceBooks, price_books
 from layerwatch.billing.contracts import agree, book_for
 from layerwatch.billing.money import dollars
-from layerwatch.cli.common import AsJson, ConfigFile, DataDir, InMonth, fail, month_of, office, show, table
+from layerwatch.cli.common import (
+    AsJson,
+    ConfigFile,
+    DataDir,
+    InMonth,
+    fail,
+    month_of,
+    office,
+    say,
+    show,
+    table,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
     help=(
-        "Show price books, reckon what a month would cost, and give an account a price book of its own. "
+        "Show price books, calculate the cost of a month, and give an account a price book of its own. "
         "Tiers are additive: each price holds for the calls inside its tier."
     ),
 )
@@ -40,7 +51,7 @@ def quote(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reckon what a month of CALLS costs, tier by tier, in exact micro-dollars.
+    """Calculate what a month of CALLS costs, tier by tier, in exact micro-dollars.
 
     Example: layerwatch pricebook quote 1000001
     """
@@ -120,9 +131,9 @@ def contract(
         if as_json:
             show({"account": owner.id, "effective": str(period), "tiers": prices.as_json()})
         else:
-            typer.echo(f"From {period} on, {owner.name!r} pays:")
+            say(f"From {period} on, {owner.name!r} pays:")
             for line in prices.as_json():
-                typer.echo("  " + _tier(line))
+                say("  " + _tier(line))
 
 
 def _tier(tier: dict[str, int]) -> str:

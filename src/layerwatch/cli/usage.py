@@ -22,6 +22,7 @@ from layerwatch.cli.common import (
     moment,
     month_of,
     office,
+    say,
     show,
     table,
 )
@@ -60,7 +61,7 @@ def show_(
         else:
             used = [row for row in rows if row["calls"] or row["test_calls"]]
             table(f"{owner.name!r} in {period}", used, right=("calls", "test_calls"))
-            typer.echo(f"{calls:,} billable calls so far: {dollars(cost)}")
+            say(f"{calls:,} billable calls so far: {dollars(cost)}")
 
 
 @app.command()
@@ -85,10 +86,11 @@ def export(
             return
         content = export_csv(session, owner.id, period)
     if out is None:
-        typer.echo(content, nl=False)
+        for text in content.splitlines():
+            say(text)
         return
     try:
         out.write_text(content, "utf-8", newline="")
     except OSError as wrong:
         fail(f"cannot write {out}: {wrong.strerror}")
-    typer.echo(f"Wrote {out}.")
+    say(f"Wrote {out}.")

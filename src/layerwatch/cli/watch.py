@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layerwatch_sdk.cameras import Camera, CameraError, is_recording, open_source
-from layerwatch_sdk.cameras.addresses import redact
 from layerwatch_sdk.clock import AsyncClock, AsyncSystemClock
 from layerwatch_sdk.errors import LayerwatchError
-from layerwatch_sdk.watcher.check import Finding, check_camera, check_server
-from layerwatch_sdk.watcher.clock import SteppingClock
-from layerwatch_sdk.watcher.judge import Judge
-from layerwatch_sdk.watcher.looking import Levels, Look, Looking, Trouble
+from layerwatch_watcher.cameras import Camera, CameraError, is_recording, open_source
+from layerwatch_watcher.cameras.addresses import redact
+from layerwatch_watcher.tls import private_tls
+from layerwatch_watcher.watching.check import Finding, check_camera, check_server, report
+from layerwatch_watcher.watching.clock import SteppingClock
+from layerwatch_watcher.watching.inspector import Inspector
+from layerwatch_watcher.watching.print_session import Levels, Look, Looking, Trouble
 
 if TYPE_CHECKING:
     from layerwatch.cli.watch_screen import Screen
@@ -53,7 +53,9 @@ def command(
             show_envvar=True,
         ),
     ] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done; do nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Report what would be done; do nothing.")
+    ] = False,
     server: Annotated[
         str,
         typer.Option(
@@ -74,7 +76,7 @@ def command(
         int | None,
         typer.Option(
             min=1,
-            help="At least so many seconds between two pictures; for a recording, the seconds that one "
+            help="Minimum seconds between two pictures; for a recording, the seconds that one "
             "picture stands for (30).",
         ),
     ] = None,
@@ -92,6 +94,21 @@ def command(
             "Left out: one each --interval.",
         ),
     ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            help="The certificate (PEM) of a camera that signs its own; no other is then accepted.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    no_verify: Annotated[
+        bool,
+        typer.Option(
+            "--no-verify", help="Accept any certificate of the camera: only in a network of your own."
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each inspection.")
     ] = False,
@@ -164,10 +181,17 @@ def command(
     spacing = (interval or RECORDING_SECONDS) if recording else None
     rate = fps or 1 / (spacing or RECORDING_SECONDS)
 
-    def camera() -> Camera:
-        return open_source(source, fps=rate)
+    tls = None
+    if certificate is not None or no_verify:
+        try:
+            tls = private_tls(str(certificate) if certificate else None)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--certificate") from None
 
-    def judge() -> Judge:
+    def camera() -> Camera:
+        return open_source(source, fps=rate, tls=tls)
+
+    def judge() -> Inspector:
         return _judge(server, key, clock, spacing)
 
     try:
@@ -192,7 +216,7 @@ def command(
         raise typer.Exit(code)
 
 
-def _judge(server: str, key: str, clock: AsyncClock, spacing: int | None) -> Judge:
+def _judge(server: str, key: str, clock: AsyncClock, spacing: int | None) -> Inspector:
     """A client of the server, or the detector in this process. Raises LayerwatchError."""
     if server:
         from layerwatch_sdk.async_client import AsyncClient
@@ -214,7 +238,7 @@ def _judge(server: str, key: str, clock: AsyncClock, spacing: int | None) -> Jud
 
 async def _watch(
     open_camera: Callable[[], Camera],
-    open_judge: Callable[[], Judge],
+    open_judge: Callable[[], Inspector],
     open_screen: Callable[[], Screen],
     *,
     levels: Levels,
@@ -265,7 +289,7 @@ async def _watch(
 
 
 async def _check(
-    open_camera: Callable[[], Camera], open_judge: Callable[[], Judge], server: str
+    open_camera: Callable[[], Camera], open_judge: Callable[[], Inspector], server: str
 ) -> AsyncIterator[Finding]:
     async for finding in check_camera(open_camera):
         yield finding
@@ -279,15 +303,6 @@ async def _check(
     else:
         yield Finding("detector", True, "runs in this process; no server is used")
     await judge.close()
-
-
-async def report(findings: AsyncIterator[Finding], *, as_json: bool) -> int:
-    """Print findings as they come; 1 if one of them is bad, else 0."""
-    bad = False
-    async for finding in findings:
-        bad = bad or finding.ok is False
-        typer.echo(json.dumps(finding.as_json()) if as_json else finding.line())
-    return int(bad)
 
 
 def _screen(source: str, server: str, *, as_json: bool) -> Screen:

@@ -13,9 +13,7 @@ from layerwatch.console.web import Needs, Pages, Visit
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.models import ContextRow
 from layerwatch.contexts.service import TEACHERS
-from layerwatch.identity import BadInput, NotFound, sessions
-from layerwatch.identity.models import User
-from layerwatch.identity.roles import accounts_of, role_in
+from layerwatch.identity import BadInput, NotFound
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.learning.service import record as record_feedback
 
@@ -76,29 +74,6 @@ def feedback(visit: Visit) -> Response:
 
     anyio.from_thread.run(visit.services.contexts.apply_feedback, context, kind, also)
     return visit.go("/", "taught")
-
-
-@pages.post("/account", Needs.SIGNED_IN)
-def look_at(visit: Visit) -> Response:
-    """Look at another of the user's accounts."""
-    wanted = visit.form.get("account", "")
-    account_id = int(wanted) if wanted.isdecimal() and len(wanted) < 19 else -1
-    with visit.services.database.begin() as session:
-        user = session.get_one(User, visit.me.user_id)
-        if role_in(session, user, account_id) is None:
-            raise NotFound("There is no such account.")
-        assert visit.token is not None
-        sessions.look_at(session, visit.token, account_id)
-    return visit.go("/")
-
-
-@pages.get("/accounts", Needs.SIGNED_IN)
-def accounts(visit: Visit) -> Response:
-    """The accounts that the user may look at."""
-    with visit.services.database.read() as session:
-        mine = accounts_of(session, session.get_one(User, visit.me.user_id))
-        rows = [(account.id, account.name) for account in mine]
-    return visit.page("accounts.html", accounts=rows)
 
 
 def _own(visit: Visit) -> str:
