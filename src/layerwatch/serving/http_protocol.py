@@ -67,9 +67,9 @@ class HttpProtocol(HttpToolsProtocol):
         self,
         *args: Any,
         connections: Connections,
-        shedder: LoadShedder | None = None,
+        shedder: LoadShedder,
         body_seconds: float,
-        refused: Callable[[ApiError], None] = lambda error: None,
+        refused: Callable[[ApiError], None],
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -184,8 +184,6 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _shed(self) -> bool:
         """Whether the request was answered here. What follows of it is read past."""
-        if self._shedder is None:
-            return False
         address = self.client[0] if self.client else None
         refusal = self._shedder.refusal(self._framer.get_method(), self.url, self.headers, address)
         if refusal is None:
