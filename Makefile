@@ -62,7 +62,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.installed-fuzz: $(VENV)/.installed-dev
-	$(PIP) install -q -e ./sdk -e '.[fuzz]'
+	$(PIP) install -q -e ./sdk -e ./watcher -e '.[fuzz]'
 	@touch $@
 
 var/printers/octoprint/ready: deploy/octoprint-layerwatch/pyproject.toml sdk/pyproject.toml

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse
 
 from layerwatch import console
 from layerwatch.api import health, openapi, routes
+from layerwatch.api.body_deadline import BodyDeadline
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
 from layerwatch.api.fast_path import FastPath, Refuse
 from layerwatch.api.request_log import RequestLogMiddleware
@@ -159,6 +160,12 @@ def create_app(
     refuse = _answer_errors(app, services)
     # The last one added stands outermost.
     app.add_middleware(FastPath, refuse=refuse, kinds=REFUSALS)
+    app.add_middleware(
+        BodyDeadline,
+        silence=settings.upload_silence,
+        whole=settings.upload_seconds,
+        metrics=services.metrics,
+    )
     app.add_middleware(RequestLogMiddleware, metrics=services.metrics, uptime=services.uptime)
     return app
 
