@@ -134,7 +134,7 @@ def serve(
         clock_speed=speed,
         region=region,
         log_level="error",
-        # Clients and servers share the machine: who waits for a turn is not to be taken for silent.
+        # Clients and servers share the machine: waiting for a turn must not count as silence.
         upload_silence=UPLOAD_SECONDS,
         upload_seconds=UPLOAD_SECONDS,
     )
@@ -428,6 +428,13 @@ def audit(at: Bench, tally: Tally) -> list[str]:
         wrong.append(f"{tally.successes} answers, {stored} stored")
     left = [path for node in at.nodes for path in (node.folder / "spool").glob("*") if path.stat().st_size]
     wrong += [f"left in the spool: {path.name}" for path in left]
+    kept = [
+        path
+        for node in at.nodes
+        for path in (node.folder / "answers").glob("*[0-9a-f]")
+        if path.stat().st_size
+    ]
+    wrong += [f"left among the answers of an outage: {path.name}" for path in kept]
     return wrong
 
 

@@ -4,8 +4,9 @@
     python benchmarks/pause_time.py --seeds 1-20 --failures spaghetti --level 1 --json
 
 Each row is a simulated print, seen from five minutes before it begins to fail, through the watcher's own
-looking at the pace that it is told (20 s with `pace = "quick"`, else 40 s at rest and 20 s while suspicious),
-with the real detector and the real temporal model. The clock passes by waiting, so that the machine's speed
+session at the interval that it is given (20 s with `pace = "quick"`, else 40 s at rest and 20 s while
+suspicious), with the real detector and the real temporal model. The clock passes by waiting, so that the
+machine's speed
 changes nothing; the camera and the printer cost no time here. Seconds count from the onset: from the first
 strand or the moment that the part comes off. "Half grown" is the simulator's own measure of what there is to
 see. "never": not within 15 minutes.

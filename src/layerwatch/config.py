@@ -1,6 +1,6 @@
 """Settings: from LAYERWATCH_* variables, a TOML file, and the command line, the last one strongest.
 
-Every setting's meaning stands in its `description`; `docs` and `--help` are made from it.
+Every setting is explained by its `description`; `docs` and `--help` are made from it.
 """
 
 from __future__ import annotations
@@ -89,12 +89,12 @@ class Settings(BaseSettings):
         "127.0.0.1",
         description="Addresses and networks of reverse proxies, separated by commas. What they say of a "
         "caller's address (X-Forwarded-For) counts: for keys tied to networks, limits on guessing, the audit "
-        "log. Nobody else is believed.",
+        "log. Ignored from other addresses.",
     )
     trust_host_header: bool = Field(
         False,
         description="Build the given-out URLs from the request's Host header. Only for a home network, where "
-        "one machine has several names; whoever sends the request then chooses the URL.",
+        "one machine has several names; the sender of a request then chooses the URL.",
     )
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,8}$")] = Field(
         "local", description="This region's name: 1 to 8 of a-z, 0-9 and '-'. Part of each context id."
@@ -121,9 +121,14 @@ class Settings(BaseSettings):
         96 * 1024 * 1024, description="Bytes of pictures held in memory at once, over all calls."
     )
     upload_silence: PositiveFloat = Field(
-        15.0, description="Seconds without a byte after which an upload is dropped."
+        15.0, description="Seconds without a byte after which a request's body is given up, on every route."
     )
-    upload_seconds: PositiveFloat = Field(60.0, description="Seconds that a whole upload may take.")
+    upload_seconds: PositiveFloat = Field(60.0, description="Seconds that a whole body may take.")
+    connections_per_address: PositiveInt = Field(
+        200,
+        description="Connections that one address (IPv6: one /64) may hold; beyond that its slowest are "
+        "closed. Trusted proxies have no such limit.",
+    )
 
     interval_min: PositiveInt = Field(20, ge=20, description="NextProcessIntervalSec is never below this.")
     interval_rest: PositiveInt = Field(40, ge=20, description="Interval of a healthy print at rest, seconds.")
@@ -188,7 +193,11 @@ class Settings(BaseSettings):
         "192.168.1.0/24, octopi.local. Empty: nothing in private networks.",
     )
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    feedback_days: PositiveInt = Field(
+        365, description="Days that feedback and its pictures are kept; then they are deleted."
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="console for people, json for machines, auto: console on a terminal."
     )

@@ -36,7 +36,7 @@ MAX_ANSWER_BYTES = 262_144
 """No answer of the contract comes near this; what is longer is cut off and not believed."""
 
 MAX_INTERVAL_SECONDS = 86_400
-"""An interval above a day is taken for a broken answer."""
+"""An interval above a day counts as a broken answer."""
 
 MAX_LABEL = 120
 """Characters of a text that people see."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from layerwatch.cli.output import say, show, table
 from layerwatch.learning import ExampleStore, LearningError, ModelRegistry
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     help=(
-        "Manage the detector in force. A candidate is added, compared with the active model on the pictures "
+        "Manage the active detector. A candidate is added, compared with the active model on the pictures "
         "that people reviewed here, promoted when it is better, and rolled back when it disappoints."
     ),
 )
@@ -30,7 +28,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 @app.command("list")
 def list_models(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show every model known here and which one is in force."""
+    """Show every model known here and which one is active."""
     from layerwatch.learning.registry import PACKAGED
 
     registry = _registry(data_dir)
@@ -42,13 +40,19 @@ def list_models(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     ]
     if as_json:
         for row in rows:
-            typer.echo(json.dumps({**row, "active": row["model"] == active}))
+            show({**row, "active": row["model"] == active})
         return
-    table = Table("", "model", "version", "added", "note")
-    for row in rows:
-        mark = "●" if row["model"] == active else ""
-        table.add_row(mark, row["model"][:12], row["version"], row["added_at"], row["note"])
-    Console().print(table)
+    printed = [
+        {
+            "": "●" if row["model"] == active else "",
+            "model": row["model"][:12],
+            "version": row["version"],
+            "added": row["added_at"],
+            "note": row["note"],
+        }
+        for row in rows
+    ]
+    table("Models", printed)
 
 
 @app.command()
@@ -64,9 +68,9 @@ def add(
     vision.close()
     entry = _registry(data_dir).add(file, version=version, note=note, at=datetime.now(UTC))
     if as_json:
-        typer.echo(json.dumps({"model": entry.sha256, "version": entry.version}))
+        show({"model": entry.sha256, "version": entry.version})
     else:
-        typer.echo(
+        say(
             f"Added {entry.sha256[:12]} ({entry.version}). "
             f"Next: layerwatch models compare {entry.sha256[:12]}"
         )
@@ -83,14 +87,21 @@ def compare(
 
     result = _compare(model, data_dir)
     if as_json:
-        typer.echo(json.dumps({**asdict(result), "better": result.better}))
+        show({**asdict(result), "better": result.better})
         return
-    table = Table("", "active", "candidate")
-    shown = [f"{a:.3f}" if a is not None else "-" for a in (result.auroc_active, result.auroc_candidate)]
-    table.add_row(f"AUROC on {result.pictures} pictures", *shown)
-    table.add_row("verdicts mended / broken", "", f"{result.mended} / {result.broken}")
-    Console().print(table)
-    typer.echo("better: promote it" if result.better else "not better: keep the active model")
+    active, candidate = (
+        f"{auroc:.3f}" if auroc is not None else "-"
+        for auroc in (result.auroc_active, result.auroc_candidate)
+    )
+    mended = f"{result.mended} / {result.broken}"
+    table(
+        "Comparison",
+        [
+            {"": f"AUROC on {result.pictures} pictures", "active": active, "candidate": candidate},
+            {"": "verdicts mended / broken", "active": "", "candidate": mended},
+        ],
+    )
+    say("better: promote it" if result.better else "not better: keep the active model")
 
 
 @app.command()
@@ -99,18 +110,18 @@ def promote(
     force: Annotated[bool, typer.Option("--force", help="Promote it although it is not better.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Put a model in force from the server's next start on, if it is better on the reviewed pictures."""
+    """Make a model active from the server's next start, if it is better on the reviewed pictures."""
     if not force and not _compare(model, data_dir).better:
         raise LearningError(
             "not better on the reviewed pictures: see `layerwatch models compare`, or use --force"
         )
-    typer.echo(f"{_registry(data_dir).promote(model)[:12]} is in force from the next start of the server on.")
+    say(f"{_registry(data_dir).promote(model)[:12]} is active from the next start of the server.")
 
 
 @app.command()
 def rollback(data_dir: DataDir = None) -> None:
-    """Go back to the model that was in force before."""
-    typer.echo(f"{_registry(data_dir).rollback()[:12]} is in force from the next start of the server on.")
+    """Go back to the model that was active before."""
+    say(f"{_registry(data_dir).rollback()[:12]} is active from the next start of the server.")
 
 
 def _registry(data_dir: Path | None) -> ModelRegistry:
@@ -126,6 +137,7 @@ def _load(path: Path | None) -> Vision:
 
 
 def _compare(model: str, data_dir: Path | None) -> Comparison:
+    from rich.console import Console
     from rich.progress import track
 
     from layerwatch.config import load

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 from layerwatch.cli.typed import program
@@ -63,7 +64,7 @@ def command(
     It serves the detection API, its reference at /docs, and the console, from one process with an embedded
     database. Ctrl-C or SIGTERM finishes what was accepted, then ends.
 
-    Every setting can also stand in a TOML file (--config) or in a LAYERWATCH_* variable.
+    Every setting can also be given in a TOML file (--config) or in a LAYERWATCH_* variable.
     """
     from layerwatch.config import load
     from layerwatch.serving.sockets import listen_for
@@ -99,7 +100,7 @@ def command(
 def run(
     settings: Settings, listener: socket.socket, *, as_json: bool = False, watch: Path | None = None
 ) -> int:
-    """Serve on an open socket until told to stop, with a watcher beside if `watch`; the exit status."""
+    """Serve on an open socket until stopped, with a watcher beside if `watch`; the exit status."""
     from layerwatch.serving import gc_tuning
 
     gc_tuning.hold()
@@ -179,15 +180,15 @@ def _greet(settings: Settings, database: Any, *, as_json: bool) -> None:
         print(json.dumps(where), flush=True)
         return
     out = Console(stderr=True, soft_wrap=True)
-    out.print(f"Layerwatch listens on [bold]{settings.own_url}[/]   (Ctrl-C ends it)")
+    out.print(f"Layerwatch listens on [bold]{escape(settings.own_url)}[/]   (Ctrl-C ends it)")
     for line in _elsewhere(settings):
         out.print(line, highlight=False)
-    out.print(f"  API reference  {where['docs']}")
-    out.print(f"  Data           {settings.data_dir}")
-    out.print(f"  Console        {where['console']}", highlight=False)
+    out.print(f"  API reference  {escape(str(where['docs']))}")
+    out.print(f"  Data           {escape(str(settings.data_dir))}")
+    out.print(f"  Console        {escape(str(where['console']))}", highlight=False)
     if not has_key:
         out.print("\nNo API key exists yet. Make one, in another terminal:")
-        out.print(f"  [bold]{_keys_command(settings)}[/]", highlight=False)
+        out.print(f"  [bold]{escape(_keys_command(settings))}[/]", highlight=False)
 
 
 def _elsewhere(settings: Settings) -> list[str]:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import logging
-import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
+from layerwatch_watcher.stopping import on_termination
 from layerwatch_watcher.watching import supervisor
-from layerwatch_watcher.watching.check import Finding
+from layerwatch_watcher.watching.check import report
 from layerwatch_watcher.watching.checkpoint import default_folder
 from layerwatch_watcher.watching.settings import WatcherSettings, read_file
 from layerwatch_watcher.watching.toml_reader import ConfigError
@@ -43,10 +41,12 @@ def main() -> int:
         settings = read_file(options.config)
         if options.check:
             return asyncio.run(
-                report(supervisor.check(settings, lambda: supervisor.open_remote(settings)), options.json)
+                report(
+                    supervisor.check(settings, lambda: supervisor.open_remote(settings)), as_json=options.json
+                )
             )
         if options.test:
-            return asyncio.run(report(supervisor.try_channels(settings), options.json))
+            return asyncio.run(report(supervisor.try_channels(settings), as_json=options.json))
         return asyncio.run(_watch(settings, options.state or settings.state or default_folder()))
     except ConfigError as error:
         print(f"{options.config}: {error}", file=sys.stderr)
@@ -57,19 +57,10 @@ def main() -> int:
 
 async def _watch(settings: WatcherSettings, state: Path) -> int:
     task = asyncio.ensure_future(supervisor.watch(settings, supervisor.open_remote(settings), state=state))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    on_termination(task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task
     return 0
-
-
-async def report(findings: AsyncIterator[Finding], as_json: bool = False) -> int:
-    """Print findings as they come; 1 if one of them is bad, else 0."""
-    bad = False
-    async for finding in findings:
-        bad = bad or finding.ok is False
-        print(json.dumps(finding.as_json()) if as_json else finding.line(), flush=True)
-    return int(bad)
 
 
 if __name__ == "__main__":

@@ -28,9 +28,16 @@ def octoprint_app(
     machine: Machine,
     snapshot_url: str = "/webcam/?action=snapshot",
     picture: bytes = b"",
+    *,
     permissions: Sequence[str] = ("STATUS", "PRINT", "CONTROL"),
+    settings_allowed: bool = True,
+    check_webcam: bool = True,
 ) -> Starlette:
-    """OctoPrint with one printer and one webcam. permissions: of the key's user."""
+    """OctoPrint with one printer and one webcam.
+
+    permissions: of the key's user.  settings_allowed: whether the key may read the settings.
+    check_webcam: OctoPrint's snapshotSslValidation.
+    """
 
     def refused(request: Request) -> Response | None:
         if request.headers.get("x-api-key") != KEY:
@@ -104,6 +111,8 @@ def octoprint_app(
     async def settings(request: Request) -> Response:
         if (no := refused(request)) is not None:
             return no
+        if not settings_allowed:
+            return JSONResponse({"error": "You don't have the permission to access it."}, 403)
         webcam = {
             "webcamEnabled": True,
             "streamUrl": "/webcam/?action=stream",
@@ -111,6 +120,7 @@ def octoprint_app(
             "flipH": False,
             "flipV": True,
             "rotate90": False,
+            "snapshotSslValidation": check_webcam,
         }
         return JSONResponse({"webcam": webcam})
 

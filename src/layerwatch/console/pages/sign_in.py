@@ -7,6 +7,7 @@ from starlette.responses import Response
 from layerwatch.billing import Month
 from layerwatch.console.web import BASE, FORM_COOKIE, SESSION_COOKIE, Needs, Pages, Visit
 from layerwatch.identity import BadInput, IdentityError, NotFound, SignInRefused, passwords, sessions, users
+from layerwatch.identity import sign_up as registration
 from layerwatch.identity.models import User
 from layerwatch.identity.one_time_links import Purpose, user_of
 from layerwatch.identity.service import STANDARD
@@ -25,10 +26,10 @@ def sign_in_form(visit: Visit) -> Response:
 @pages.post("/sign-in", Needs.NOTHING)
 def sign_in(visit: Visit) -> Response:
     """Check e-mail and password; on to the one-time code if the user has one."""
-    database = visit.services.database
+    database, key = visit.services.database, visit.services.secrets.sessions
     try:
         candidate = database.transact(
-            lambda session: users.look_up(session, visit.form.get("email", ""), visit.visitor, visit.now)
+            lambda session: users.look_up(session, visit.form.get("email", ""), visit.visitor, key, visit.now)
         )
         # Outside of any transaction: hashing is slow on purpose, and nobody should wait behind it.
         right = passwords.is_right(visit.form.get("password", ""), candidate.stored)
@@ -60,7 +61,9 @@ def code(visit: Visit) -> Response:
     database, key = visit.services.database, visit.services.secrets.sessions
     try:
         database.transact(
-            lambda session: users.guard_second_step(session, session.get_one(User, me.user_id), visit.now)
+            lambda session: users.guard_second_step(
+                session, session.get_one(User, me.user_id), visit.visitor, key, visit.now
+            )
         )
         with database.begin() as session:
             begun = users.second_step(
@@ -109,24 +112,32 @@ def sign_up(visit: Visit) -> Response:
     email, name = visit.form.get("email", ""), visit.form.get("name", "")
     password, database = visit.form.get("password", ""), visit.services.database
     try:
-        users.check_sign_up(email, password, name)
-        database.transact(lambda session: users.guard_sign_up(session, visit.visitor, visit.now))
+        database.transact(lambda session: registration.guard(session, visit.visitor, visit.now))
+        registration.check(email, password, name)
         # Outside of any transaction, as at sign-in.
         hashed = passwords.hash_password(password)
         with database.begin() as session:
-            mail = users.sign_up(session, email, hashed, name, visit.base_url, visit.visitor, visit.now)
+            mail = registration.sign_up(
+                session, email, hashed, name, visit.base_url, visit.visitor, visit.now
+            )
     except BadInput as wrong:
         return _sign_up_page(visit, str(wrong), 400)
     visit.send(mail)
     return visit.go("/sign-in", "check-mail")
 
 
-@pages.get("/verify", Needs.NOTHING)
+@pages.get("/verify", Needs.SIGNED_IN)
+def verify_form(visit: Visit) -> Response:
+    """Ask whether the address is theirs. A mail scanner that opens the link verifies nothing."""
+    return visit.page("verify.html", link=visit.query("link"))
+
+
+@pages.post("/verify", Needs.SIGNED_IN)
 def verify(visit: Visit) -> Response:
-    """Take the link of a verification mail."""
-    link = visit.query("link")
-    visit.services.database.transact(lambda session: users.verify(session, link, visit.now))
-    return visit.go("/" if visit.signed else "/sign-in", "verified")
+    """Use the link of a verification mail."""
+    link, user_id = visit.form.get("link", ""), visit.me.user_id
+    visit.services.database.transact(lambda session: registration.verify(session, link, user_id, visit.now))
+    return visit.go("/", "verified")
 
 
 @pages.get("/forgot", Needs.NOTHING)
@@ -138,9 +149,9 @@ def forgot_form(visit: Visit) -> Response:
 @pages.post("/forgot", Needs.NOTHING)
 def forgot(visit: Visit) -> Response:
     """Send the link, if there is such a user; the page is the same if there is none."""
-    email = visit.form.get("email", "")
+    email, key = visit.form.get("email", ""), visit.services.secrets.sessions
     mail = visit.services.database.transact(
-        lambda session: users.forgot(session, email, visit.base_url, visit.visitor, visit.now)
+        lambda session: users.forgot(session, email, visit.base_url, visit.visitor, key, visit.now)
     )
     if mail is not None:
         visit.send(mail)
@@ -152,7 +163,7 @@ def reset_form(visit: Visit) -> Response:
     """The form for a new password, behind a link."""
     link = visit.query("link")
     with visit.services.database.read() as session:
-        user_of(session, link, (Purpose.RESET, Purpose.INVITE), visit.now)
+        user_of(session, link, Purpose.RESET, visit.now)
     return visit.page("reset.html", link=link, error="")
 
 
@@ -160,19 +171,26 @@ def reset_form(visit: Visit) -> Response:
 def reset(visit: Visit) -> Response:
     """Set the new password; every session of the user ends."""
     link, password = visit.form.get("link", ""), visit.form.get("password", "")
+    database = visit.services.database
     try:
-        with visit.services.database.begin() as session:
-            users.reset(session, link, password, visit.visitor, visit.now)
+        with database.read() as session:
+            email = user_of(session, link, Purpose.RESET, visit.now).email
+        database.transact(lambda session: users.guard_new_password(session, visit.visitor, visit.now))
+        passwords.check_strength(password, email)
+        hashed = passwords.hash_password(password)
+        user_id = database.transact(
+            lambda session: users.reset(session, link, hashed, visit.visitor, visit.now).id
+        )
     except IdentityError as wrong:
         return visit.page("reset.html", 400, link=link, error=str(wrong))
-    return visit.go("/sign-in", "password-set")
+    return visit.with_known_device(visit.go("/sign-in", "password-set"), user_id)
 
 
 def welcome(visit: Visit, begun: sessions.NewSession, wanted: str = "") -> Response:
     """On to the page that was `wanted`, or the one-time code; always under the new session's cookie."""
     wanted = next_page(wanted or visit.form.get("next", ""))
     if begun.complete:
-        response = visit.go(wanted.removeprefix(BASE) or "/")
+        response = visit.with_known_device(visit.go(wanted.removeprefix(BASE) or "/"), begun.user_id)
     else:
         response = visit.go("/code", **({"next": wanted} if wanted else {}))
     if visit.token:

@@ -13,7 +13,7 @@ from layerwatch_watcher.waiting import within
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds before connecting again, doubled at every failure. Chosen, not tuned."""
 
-log = logging.getLogger("layerwatch_sdk")
+log = logging.getLogger("layerwatch_watcher")
 
 
 class LiveLink:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
@@ -58,7 +59,14 @@ class OctoPrint:
     application key from OctoPrint's settings has them.
     """
 
-    def __init__(self, url: str, key: str, *, client: Optional[httpx.AsyncClient] = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        client: Optional[httpx.AsyncClient] = None,
+        tls: Optional[ssl.SSLContext] = None,
+    ) -> None:
         if not key:
             raise PrinterSetupError(
                 "OctoPrint needs an API key", "make one in OctoPrint: Settings → Application Keys"
@@ -68,6 +76,7 @@ class OctoPrint:
             url,
             headers={"X-Api-Key": key},
             client=client,
+            tls=tls,
             login_hint="make a new key in OctoPrint: Settings → Application Keys",
             control_hint=CONTROL_HINT,
         )

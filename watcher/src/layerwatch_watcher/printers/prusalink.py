@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
@@ -52,6 +53,7 @@ class PrusaLink:
         *,
         key: str = "",
         client: Optional[httpx.AsyncClient] = None,
+        tls: Optional[ssl.SSLContext] = None,
     ) -> None:
         if not key and not password:
             raise PrinterSetupError(
@@ -64,6 +66,7 @@ class PrusaLink:
             headers={"X-Api-Key": key} if key else {},
             auth=None if key else httpx.DigestAuth(user, password),
             client=client,
+            tls=tls,
             login_hint="user and password are in the printer's menu: Settings → Network → PrusaLink",
             control_hint="use the user and password of the printer's menu: Settings → Network → PrusaLink",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -137,3 +138,12 @@ async def check_server(inspector: Inspector, server: str) -> Finding:
     except LayerwatchError:
         pass  # the service itself has answered: that is what was to be seen
     return Finding("server", True, f"{server} answers and takes this key; pictures go to {given}")
+
+
+async def report(findings: AsyncIterator[Finding], *, as_json: bool) -> int:
+    """Print findings as they come; 1 if one of them is bad, else 0."""
+    bad = False
+    async for finding in findings:
+        bad = bad or finding.ok is False
+        print(json.dumps(finding.as_json()) if as_json else finding.line(), flush=True)
+    return int(bad)
