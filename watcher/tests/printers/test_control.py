@@ -173,7 +173,7 @@ def test_bambu_codes_in_words() -> None:
     ("report", "on"),
     [
         ({"fun": "20011A30F9CFB"}, False),
-        ({"fun": "20011810F9CFB"}, False),
+        ({"fun": "20011810F9CFB"}, True),
         ({"fun": "2001101000000"}, True),
         ({"fun": "?"}, None),
         ({}, None),
