@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from watcher.tests.stand_ins.clock import VirtualClock
+from watcher.tests.stand_ins.judge import HEALTHY, PAUSE
 
 from layerwatch_watcher.notifications.event import Kind
 from layerwatch_watcher.watching.watchdog import BLIND_S, PRINTER, SIGHT, Watchdog
@@ -179,6 +180,22 @@ async def test_what_was_reported_before_a_restart_is_not_reported_again_and_its_
     s.camera.broken = None
     await s.run(60)
     assert s.told()[-1] is Kind.CAMERA_BACK
+
+
+async def test_pictures_that_show_nothing_do_not_show_that_a_failure_is_gone(scene: Make) -> None:
+    s = scene(lambda at: PAUSE if at < 100 else HEALTHY, learns=False)
+    s.watch()
+    s.start_print()
+    await s.run(30)
+    s.machine.resume()
+    await s.run(60)
+    s.judge.condition = "dark"
+    s.judge.verdict = lambda _: HEALTHY
+    await s.run(100)
+    s.judge.condition = "ok"
+    s.judge.verdict = lambda _: PAUSE
+    await s.run(100)
+    assert s.machine.commands == ["pause", "resume"]
 
 
 class Dog:

@@ -123,7 +123,7 @@ class Bambu:
             )
 
     def _silence(self) -> Optional[PrinterError]:
-        """What it means that no report has come; None while there is no connection."""
+        """What it means that no report has come; None without a connection."""
         if self._client is None:
             return None
         return PrinterError(
@@ -192,10 +192,10 @@ class Bambu:
         except (ValueError, TypeError, RecursionError):
             return
         for part in ("print", "system"):
-            told = mapping(said.get(part))
-            waiting = self._confirmations.get(str(told.get("sequence_id")))
-            if waiting is not None and "result" in told and not waiting.done():
-                waiting.set_result(told)
+            answer = mapping(said.get(part))
+            waiting = self._confirmations.get(str(answer.get("sequence_id")))
+            if waiting is not None and "result" in answer and not waiting.done():
+                waiting.set_result(answer)
         report = mapping(said.get("print"))
         self._heard_at = asyncio.get_running_loop().time()
         if COMMANDS_REFUSED in hms_entries(report):

@@ -163,7 +163,7 @@ def refined(
     nozzles: Sequence[tuple[float, float]] = (),
     layer: Optional[int] = None,
 ) -> PrinterState:
-    """`state`, with a start or an end that the printer calls printing told apart from printing.
+    """`state`, with PREPARING and FINISHING where the printer calls a start or an end printing, too.
 
     nozzles: temperature and target of each, °C; none where it is not known.
     layer: 0 before the first layer; None where it is not known.

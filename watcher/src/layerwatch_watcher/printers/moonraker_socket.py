@@ -1,4 +1,4 @@
-"""Klipper behind Moonraker, over its WebSocket: changes are told at once, and nothing is asked in between.
+"""Klipper behind Moonraker, over its WebSocket: changes come at once, and everything is asked for at times.
 
 Needs the package `websockets` (extra `layerwatch-watcher`). JSON-RPC methods as in Moonraker's
 documentation; commands still go over HTTP, where an answer is certain.
@@ -76,7 +76,7 @@ class MoonrakerSocket(Moonraker):
         now = asyncio.get_running_loop().time()
         stats, paused = self._objects.get("print_stats", {}), self._objects.get("pause_resume", {})
         printing = stats.get("state") == "printing"
-        # While it heats, and while its two flags disagree, the print time tells what is so.
+        # While it heats, and while its two flags disagree, the print time shows what is so.
         urgent = printing and (not stats.get("print_duration") or paused.get("is_paused"))
         if urgent or now - self._asked_at > _ASK_EVERY:
             self._merge(mapping(await self._rpc("printer.objects.query", {"objects": _ASKED})).get("status"))

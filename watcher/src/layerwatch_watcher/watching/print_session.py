@@ -58,7 +58,7 @@ class Look:
 
     @property
     def condition(self) -> str:
-        """The word ok if the picture was judged; else why not: frozen, dark, no-print and the like."""
+        """The word ok if the picture was judged; else why not, such as frozen, dark or no-print."""
         if self.inspection is None:
             return "unseen"
         detail = self.inspection.detail

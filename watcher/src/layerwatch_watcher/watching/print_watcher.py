@@ -256,7 +256,7 @@ class PrintWatcher:
             self._watchdog.check()
             self._keep()
             return
-        alarm = self._state.latch.alarm(look.inspection)
+        alarm = self._state.latch.alarm(look.inspection, usable=look.condition == "ok")
         # The printer may have been stopped by hand since its state was read.
         if alarm is not None and self._life.printing and self.enabled:
             if alarm is Alarm.PAUSE and not self._state.stopping.due(self._clock.monotonic()):
@@ -269,7 +269,7 @@ class PrintWatcher:
 
     @property
     def seen(self) -> bool:
-        """Whether what the last usable look showed may be taken for what is: recent, and of this print."""
+        """Whether the last usable look is recent and of this print."""
         return self._life.in_print and self.enabled and self._watchdog.sees
 
     @property
