@@ -51,8 +51,15 @@ def main() -> int:
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     began = time.monotonic()
+
+    def progress(night: Night) -> None:
+        hour, faults, wrong = len(night.memory_kib) - 1, sum(night.befell.values()), len(night.wrong)
+        print(
+            f"hour {hour}: {night.prints} prints, {faults} faults, {wrong} wrong", file=sys.stderr, flush=True
+        )
+
     with tempfile.TemporaryDirectory() as folder:
-        night = run(spend(options.hours, options.printers, options.seed, Path(folder)))
+        night = run(spend(options.hours, options.printers, options.seed, Path(folder), progress))
     took = time.monotonic() - began
     report = {
         "hours": options.hours,

@@ -9,7 +9,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Callable
 
 import httpx
 from watcher.tests.nights.checks import Checks
@@ -50,7 +50,13 @@ class Night:
     memory_kib: list[int] = field(default_factory=list)
 
 
-async def spend(hours: float, printers: int, seed: int, folder: Path) -> Night:
+async def spend(
+    hours: float,
+    printers: int,
+    seed: int,
+    folder: Path,
+    each_hour: Callable[[Night], None] = lambda night: None,
+) -> Night:
     """Watch so many printers for so many hours. folder: for the watchers' checkpoints."""
     night, rng = Night(), random.Random(seed)
     plants = [Plant(n, KINDS[n % len(KINDS)]) for n in range(printers)]
@@ -67,7 +73,7 @@ async def spend(hours: float, printers: int, seed: int, folder: Path) -> Night:
             tasks.append(asyncio.ensure_future(_watch(plant, client, inspector, checks, folder, own, night)))
             tasks.append(asyncio.ensure_future(_print(plant, own, checks, night)))
             tasks.append(asyncio.ensure_future(_mind(plant, checks)))
-        tasks.append(asyncio.ensure_future(_weigh(night)))
+        tasks.append(asyncio.ensure_future(_weigh(night, each_hour)))
         sleeping = asyncio.ensure_future(asyncio.sleep(hours * 3600))
         done, _ = await asyncio.wait([*tasks, sleeping], return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
@@ -180,7 +186,8 @@ async def _mind(plant: Plant, checks: Checks) -> None:
         checks.minute(plant, now() - since)
 
 
-async def _weigh(night: Night) -> Any:
+async def _weigh(night: Night, each_hour: Callable[[Night], None]) -> None:
     while True:
         night.memory_kib.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        each_hour(night)
         await asyncio.sleep(3600)

@@ -25,6 +25,12 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+async def silence(patience: float) -> None:
+    """No answer comes."""
+    await asyncio.sleep(patience)
+    raise TimeoutError
+
+
 def jpeg(text: str) -> bytes:
     """A JPEG that shows nothing and says `text` in a comment."""
     words = text.encode()
@@ -108,24 +114,29 @@ class Plant:
         """The same file from its beginning, as a person does after a look at it."""
         self._begin(self.duration)
 
-    async def order(self, word: str) -> None:
-        """An order that came in. Raises what the fault makes of it; returns when it is answered."""
+    async def order(self, word: str, patience: float = 1e6) -> None:
+        """An order that came in. Returns when it is answered.
+
+        Raises PermissionError if it is refused, TimeoutError if no answer comes within `patience` s.
+        """
         self.tick()
         self.orders.append((now(), word))
         fault, self.order_fault = self.order_fault, "" if self.order_fault != "refused" else "refused"
         if fault == "refused":
             raise PermissionError
-        if fault == "lost":  # it never arrived; the caller waits for an answer
-            await asyncio.sleep(1e6)
+        if fault == "lost":  # it never arrived
+            await silence(patience)
         if fault in ("slow", "late"):
             task = asyncio.ensure_future(self._later(word, 3.0 if fault == "slow" else self.order_delay))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            if self.order_delay > patience:
+                await silence(patience)
             await asyncio.sleep(self.order_delay)
             return
         self._carry_out(word)
         if fault == "answer lost":
-            await asyncio.sleep(1e6)
+            await silence(patience)
 
     async def _later(self, word: str, delay: float) -> None:
         await asyncio.sleep(delay)
@@ -159,7 +170,7 @@ class Plant:
         if "camera dead" in self.faults:
             return httpx.Response(502, text="gone")
         if "camera hangs" in self.faults:
-            await asyncio.sleep(1e6)
+            await silence(1e6)
         if "camera web page" in self.faults:
             return httpx.Response(200, html="<html><title>Login</title></html>")
         if "camera frozen" not in self.faults:
@@ -177,29 +188,29 @@ class Plant:
         self.tick()
         if "host down" in self.faults:
             raise httpx.ConnectError("[Errno 111] Connection refused", request=request)
+        patience = request.extensions.get("timeout", {}).get("read") or 10.0
         try:
-            waiting = request.extensions.get("timeout", {}).get("read") or 10.0
-            return await asyncio.wait_for(self._answer(request), waiting)
-        except asyncio.TimeoutError:
+            if "host hangs" in self.faults:
+                await silence(patience)
+            return await self._answer(request, patience)
+        except TimeoutError:
             raise httpx.ReadTimeout("no answer", request=request) from None
         except PermissionError:
             return httpx.Response(403, json={"error": "no permission"})
 
-    async def _answer(self, request: httpx.Request) -> httpx.Response:
-        if "host hangs" in self.faults:
-            await asyncio.sleep(1e6)
+    async def _answer(self, request: httpx.Request, patience: float) -> httpx.Response:
         method, path = request.method, request.url.path
         query = {name: values[0] for name, values in parse_qs(request.url.query.decode(), True).items()}
         body = json.loads(request.content) if request.content.startswith(b"{") else {}
-        found: Any = await getattr(self, f"_{self.kind}")(method, path, query, body)
+        found: Any = await getattr(self, f"_{self.kind}")(method, path, query, body, patience)
         return found if isinstance(found, httpx.Response) else httpx.Response(200, json=found)
 
-    async def _octoprint(self, method: str, path: str, query: Any, body: Any) -> Any:
+    async def _octoprint(self, method: str, path: str, query: Any, body: Any, patience: float) -> Any:
         if path == "/api/printer/command":
             self.heaters(body["commands"])
             return httpx.Response(204)
         if method == "POST":
-            await self.order(body.get("action") or body["command"])
+            await self.order(body.get("action") or body["command"], patience)
             return httpx.Response(204)
         if path == "/api/printer":
             hot = self.state != "heating"
@@ -218,11 +229,11 @@ class Plant:
             },
         }
 
-    async def _moonraker(self, method: str, path: str, query: Any, body: Any) -> Any:
+    async def _moonraker(self, method: str, path: str, query: Any, body: Any, patience: float) -> Any:
         if "printer offline" in self.faults:
             return httpx.Response(503, json={"error": {"code": 503, "message": "Klippy Host not connected"}})
         if path == "/printer/print/pause":
-            await self.order("pause") if not self.stuck else None
+            await self.order("pause", patience) if not self.stuck else None
         elif path == "/printer/gcode/script":
             self.stuck = self.stuck and "CLEAR_PAUSE" not in query["script"]
             self.heaters(query["script"].split("\n"))
@@ -248,9 +259,9 @@ class Plant:
             **{name: {"target": target} for name, target in self.targets.items()},
         }
 
-    async def _prusalink(self, method: str, path: str, query: Any, body: Any) -> Any:
+    async def _prusalink(self, method: str, path: str, query: Any, body: Any, patience: float) -> Any:
         if method in ("PUT", "DELETE"):
-            await self.order("pause" if method == "PUT" else "cancel")
+            await self.order("pause" if method == "PUT" else "cancel", patience)
             return httpx.Response(204)
         if path == "/api/v1/job":
             return {"file": {"display_name": self.file}}
@@ -261,7 +272,7 @@ class Plant:
             answer["job"] = {"id": self.job, "progress": self.progress * 100, "time_printing": self.elapsed}
         return answer
 
-    async def _duet(self, method: str, path: str, query: Any, body: Any) -> Any:
+    async def _duet(self, method: str, path: str, query: Any, body: Any, patience: float) -> Any:
         if path == "/rr_connect":
             return {"err": 0, "sessionKey": 1}
         if path == "/rr_disconnect":
@@ -269,7 +280,7 @@ class Plant:
         if path == "/rr_gcode":
             lines = query["gcode"].split("\n")
             if "M25" in lines:
-                await self.order("pause")
+                await self.order("pause", patience)
             self.heaters(lines)
             return {"buff": 1}
         states = {"heating": "busy", "printing": "processing", "paused": "paused"}

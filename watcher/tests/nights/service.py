@@ -118,7 +118,7 @@ class InMemory(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
         host = request.url.host
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0)
         if host == "service":
             return await self._service.handle(request)
         plant = self._service.plants[int(host.rsplit("-", 1)[1])]
