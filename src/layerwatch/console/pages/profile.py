@@ -16,6 +16,7 @@ from layerwatch.identity import (
     rate_limit,
     recovery_codes,
     sessions,
+    sign_up,
     totp,
     users,
 )
@@ -56,7 +57,7 @@ def verify(visit: Visit) -> Response:
     """Send the verification mail again."""
     with visit.services.database.begin() as session:
         user = session.get_one(User, visit.me.user_id)
-        mail = users.verification_mail(session, user, visit.base_url, visit.now)
+        mail = sign_up.verification_mail(session, user, visit.base_url, visit.now)
     visit.send(mail)
     return visit.go("/profile", "check-mail")
 

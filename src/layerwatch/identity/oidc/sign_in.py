@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.identity import audit, invitations, sessions, users
+from layerwatch.identity import audit, invitations, sessions, sign_up, users
 from layerwatch.identity.audit import Actor
 from layerwatch.identity.errors import BadInput, SignInRefused
 from layerwatch.identity.models import User
@@ -79,7 +79,7 @@ def _sign_up(session: Session, email: str, strangers: bool, visitor: Visitor, no
         raise SignInRefused(
             "Your e-mail address was not invited here. Ask the operator or an account's owner."
         )
-    users.guard_sign_up(session, visitor, now)
+    sign_up.guard(session, visitor, now)
     user = users.new_user(session, address, now, password=None)
     if not strangers:
         return user
