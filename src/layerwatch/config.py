@@ -120,9 +120,14 @@ class Settings(BaseSettings):
         96 * 1024 * 1024, description="Bytes of pictures held in memory at once, over all calls."
     )
     upload_silence: PositiveFloat = Field(
-        15.0, description="Seconds without a byte after which an upload is dropped."
+        15.0, description="Seconds without a byte after which a request's body is given up, on every route."
     )
-    upload_seconds: PositiveFloat = Field(60.0, description="Seconds that a whole upload may take.")
+    upload_seconds: PositiveFloat = Field(60.0, description="Seconds that a whole body may take.")
+    connections_per_address: PositiveInt = Field(
+        200,
+        description="Connections that one address (IPv6: one /64) may hold; beyond that its slowest are "
+        "closed. Trusted proxies have no such limit.",
+    )
 
     interval_min: PositiveInt = Field(20, ge=20, description="NextProcessIntervalSec is never below this.")
     interval_rest: PositiveInt = Field(40, ge=20, description="Interval of a healthy print at rest, seconds.")
@@ -185,6 +190,10 @@ class Settings(BaseSettings):
         "",
         description="Hosts and networks, besides public addresses, that pictures may be fetched from: "
         "192.168.1.0/24, octopi.local. Empty: nothing in private networks.",
+    )
+
+    feedback_days: PositiveInt = Field(
+        365, description="Days that feedback and its pictures are kept; then they are deleted."
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")

@@ -99,7 +99,12 @@ def test_the_operator_closes_a_month_and_books_its_payment(office):
     month = Month.of(office.server.clock.now()).previous
     used(office, account, 1_000_000, month)
     operator = office.operator()
-    operator.post("/operator/close", "/operator")
+    first = operator.post("/operator/close", "/operator")
+    assert first.headers["location"] == "/console/operator?said=months-closed"
+    again = operator.post("/operator/close", "/operator")
+    assert again.headers["location"] == "/console/operator?said=nothing-to-close"
+    assert "Nothing was closed" in operator.get("/operator?said=nothing-to-close").text
+    assert operator.get("/operator/audit").text.count("months closed") == 1
     assert "$398.00" in owner.get("/invoices").text
     number = re.search(r"INV-\d+", owner.get("/invoices").text)[0]
     assert owner.get(f"/invoices/{number}.pdf").content.startswith(b"%PDF-")

@@ -13,8 +13,8 @@ from sqlalchemy import insert
 
 from layerwatch.billing import Month
 from layerwatch.billing.alerts import add_alert, list_alerts
-from layerwatch.billing.billing_terms import Terms
-from layerwatch.billing.invoices import close, find_invoice, list_invoices
+from layerwatch.billing.closing import close
+from layerwatch.billing.invoices import find_invoice, list_invoices
 from layerwatch.billing.models import UsageHour
 from layerwatch.billing.statement import statement
 from layerwatch.config import load
@@ -27,6 +27,7 @@ from layerwatch.keys import create_key
 from layerwatch.keys.models import ApiKey
 from tests.support.browser import PASSWORD, Browser
 from tests.support.fake_detector import picture
+from tests.support.terms import TERMS
 
 PAGES = [(page.method, page.path, page.needs) for page in ALL]
 MARK = "Belongs to B"
@@ -72,7 +73,7 @@ class TwoAccounts:
                     last_at=last.start,
                 )
             )
-            self.number = close(session, self.b, last, Terms(), now).number
+            self.number = close(session, self.b, last, TERMS, now)[-1].invoice
             self.alert = add_alert(session, self.b, 5, email="b@example.org", webhook=None).id
             invitations.invite(
                 session, self.b, "friend@example.org", Role.MEMBER, by=self.b_user, base_url="", now=real_now

@@ -6,11 +6,9 @@ are read past; only `camera` is kept.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
@@ -23,9 +21,6 @@ MAX_FILE = 6 * 1024 * 1024
 
 OVERHEAD = 64 * 1024
 """Bytes of everything around it: boundaries, part headers, other fields. A real client needs under 1 KB."""
-
-LAST_LOOK = 0.05
-"""Seconds: several turns of the event loop."""
 
 MAX_PARTS = 32
 MAX_PART_HEADERS = 16
@@ -44,25 +39,16 @@ class Upload:
     camera: str
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds without a byte, and seconds in all, that an upload may take."""
-
-    silence: float
-    whole: float
-
-
 async def read_upload(
     content_type: str | None,
     content_length: str | None,
     stream: AsyncIterator[bytes],
-    patience: Patience,
     hold: Callable[[int], None],
 ) -> Upload:
     """Read the one file out of a multipart body.
 
     hold: told of each number of bytes before they are kept; may refuse by raising.
-    Raises ApiError for what is not one file of at most `MAX_FILE` bytes in a whole multipart body in time.
+    Raises ApiError for what is not one file of at most `MAX_FILE` bytes in a whole multipart body.
     """
     form = _Form(_boundary(content_type), hold)
     if (
@@ -71,49 +57,9 @@ async def read_upload(
         and int(content_length) > MAX_FILE + OVERHEAD
     ):
         raise _too_large()
-    try:
-        async with _Silence(patience) as silence:
-            async for chunk in stream:
-                form.feed(chunk)
-                silence.broken()
-    except TimeoutError as late:
-        raise bad_args("The upload stopped or took too long.", Connection="close") from late
+    async for chunk in stream:
+        form.feed(chunk)
     return form.close()
-
-
-class _Silence:
-    """Raises TimeoutError in its block after too long a silence, or too long in all.
-
-    An event loop that was held up finds timers and sockets due at the same time, and takes the timers first.
-    So a limit that is reached gives what lies ready in the socket `LAST_LOOK` to arrive.
-    """
-
-    def __init__(self, patience: Patience) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._patience = patience
-        self._latest = self._loop.time() + patience.whole
-        self._limit = asyncio.timeout(None)
-        self._timer = self._wait()
-
-    async def __aenter__(self) -> _Silence:
-        await self._limit.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc: Any) -> None:
-        self._timer.cancel()
-        await self._limit.__aexit__(*exc)
-
-    def broken(self) -> None:
-        """Something arrived. Raises TimeoutError if it is too late in all."""
-        if self._loop.time() > self._latest:
-            raise TimeoutError
-        self._timer.cancel()
-        self._limit.reschedule(None)
-        self._timer = self._wait()
-
-    def _wait(self) -> asyncio.TimerHandle:
-        until = min(self._latest, self._loop.time() + self._patience.silence)
-        return self._loop.call_at(until, lambda: self._limit.reschedule(self._loop.time() + LAST_LOOK))
 
 
 def _boundary(content_type: str | None) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -15,20 +14,16 @@ MAX_BODY = 64 * 1024
 """Bytes of a JSON body. The largest sensible one has under 100."""
 
 
-async def read_body(content_length: str | None, stream: AsyncIterator[bytes], seconds: float) -> bytes:
-    """A small body, whole. Raises ApiError when it is larger than `MAX_BODY` or slower than `seconds`."""
+async def read_body(content_length: str | None, stream: AsyncIterator[bytes]) -> bytes:
+    """A small body, whole. Raises ApiError when it is larger than `MAX_BODY`."""
     too_large = bad_args(f"The body is larger than {MAX_BODY:,} bytes.", 413)
     if content_length is not None and content_length.isdecimal() and int(content_length) > MAX_BODY:
         raise too_large
     body = bytearray()
-    try:
-        async with asyncio.timeout(seconds):
-            async for chunk in stream:
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise too_large
-    except TimeoutError as late:
-        raise bad_args("The body stopped or took too long.", Connection="close") from late
+    async for chunk in stream:
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise too_large
     return bytes(body)
 
 

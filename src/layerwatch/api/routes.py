@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -17,12 +17,11 @@ from layerwatch.api.answer_rendering import render
 from layerwatch.api.auth import authenticate
 from layerwatch.api.errors import bad_args, translate
 from layerwatch.api.load_shedding import come_again
-from layerwatch.api.multipart import Patience, Upload, read_upload
+from layerwatch.api.multipart import Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.contexts import Answer, Call
 from layerwatch.contexts.service import TEACHERS
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.learning.service import record
 from layerwatch.pacing import Throttled
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
@@ -41,7 +40,7 @@ async def createcontext(request: Request) -> JSONResponse:
     at = services.clock.now()
     caller = await authenticate(request, services, at)
     request_parsing.dialect(request.headers.get("x-api-version"), caller.dialect)
-    fields = await _json(request, services)
+    fields = await _json(request)
     levels = request_parsing.confidence_levels(fields)
     context = services.ids.new(caller.account_id, levels, at, services.settings.region)
     services.metrics.opened()
@@ -93,7 +92,7 @@ async def _inspect(request: Request, services: Services, call: Call) -> tuple[An
     services.admission.check(call.caller.account_id)
     with services.admission.upload() as held:
         with tracing.span("upload"):
-            upload = await _upload(request, services, held.add)
+            upload = await _upload(request, held.add)
         with services.admission.place(call.caller.account_id):
             deadline = time.monotonic() + services.settings.queue_deadline
             evidence = await services.vision.ainspect(upload.jpeg, deadline)
@@ -111,24 +110,14 @@ async def feedback(request: Request) -> JSONResponse:
     at = services.clock.now()
     caller = await authenticate(request, services, at)
     context = services.ids.read(request.path_params["context_id"], caller.account_id, at)
-    kind = (await _json(request, services)).get("Kind")
+    kind = (await _json(request)).get("Kind")
     if not isinstance(kind, str) or kind not in TEACHERS:
         raise bad_args(f"Kind must be one of {', '.join(sorted(TEACHERS))}.")
 
-    recent = await asyncio.to_thread(services.recent.get, context.id)
-
-    def keep(session: Session) -> None:
-        record(
-            session,
-            services.examples,
-            account_id=caller.account_id,
-            context_id=context.id,
-            kind=kind,
-            at=at,
-            recent=recent,
-        )
-
-    if not await services.contexts.apply_feedback(context, kind, keep):
+    apply = partial(services.contexts.apply_feedback, context, kind)
+    if not await services.feedback.record(
+        apply, account_id=caller.account_id, context_id=context.id, kind=kind, at=at
+    ):
         raise bad_args("This context has no inspection yet to give feedback on.")
     return JSONResponse({"ContextId": context.id, "Kind": kind})
 
@@ -138,21 +127,15 @@ def _services(request: Request) -> Services:
     return services
 
 
-async def _json(request: Request, services: Services) -> Mapping[str, Any]:
-    body = await request_parsing.read_body(
-        request.headers.get("content-length"), request.stream(), services.settings.upload_silence
-    )
+async def _json(request: Request) -> Mapping[str, Any]:
+    body = await request_parsing.read_body(request.headers.get("content-length"), request.stream())
     return request_parsing.parse_object(body)
 
 
-async def _upload(request: Request, services: Services, hold: Any) -> Upload:
-    settings = services.settings
+async def _upload(request: Request, hold: Any) -> Upload:
+    headers = request.headers
     return await read_upload(
-        request.headers.get("content-type"),
-        request.headers.get("content-length"),
-        request.stream(),
-        Patience(settings.upload_silence, settings.upload_seconds),
-        hold,
+        headers.get("content-type"), headers.get("content-length"), request.stream(), hold
     )
 
 

@@ -31,6 +31,8 @@ COMMANDS: Final[dict[str, str]] = {
     "models": "models",
     "regions": "regions",
     "migrate": "migrate",
+    "backup": "backup",
+    "restore": "restore",
 }
 
 

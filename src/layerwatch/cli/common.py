@@ -13,6 +13,7 @@ import typer
 from sqlalchemy.orm import Session
 
 from layerwatch.billing import BillingError, Month, PriceBookError
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.cli.output import fail as fail
 from layerwatch.cli.output import say as say
 from layerwatch.cli.output import show as show
@@ -44,14 +45,19 @@ class Office:
     database: Database
     now: datetime
 
+    @property
+    def terms(self) -> Terms:
+        """The seller's terms, the operator's price book among them. Raises PriceBookError."""
+        return Terms.of(self.settings)
+
 
 @contextmanager
 def office(data_dir: Path | None, config: Path | None = None) -> Iterator[Office]:
     """Open the installation's database, its tables made or brought up to date.
 
-    The rooms' own errors become one line on standard error and exit status 1.
+    Errors end the command as in `reporting`.
     """
-    try:
+    with reporting():
         settings = load(config, data_dir=data_dir)
         database = Database(settings.database_url)
         try:
@@ -59,6 +65,13 @@ def office(data_dir: Path | None, config: Path | None = None) -> Iterator[Office
             yield Office(settings, database, datetime.now(UTC))
         finally:
             database.close()
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """The rooms' own errors become one line on standard error and exit status 1."""
+    try:
+        yield
     except (IdentityError, BillingError, PriceBookError, ConfigError, StorageError) as error:
         fail(str(error))
 

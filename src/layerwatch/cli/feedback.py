@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from layerwatch.cli.output import say, show, table
+from layerwatch.core.errors import UserError
 
 if TYPE_CHECKING:
     from layerwatch.config import Settings
@@ -105,6 +106,45 @@ def export(
         show({"pictures": count, "folder": str(folder)})
     else:
         say(f"{count} pictures in {folder}")
+
+
+@app.command()
+def delete(
+    feedback_ids: Annotated[
+        list[int] | None, typer.Argument(help="Ids from `layerwatch feedback queue`.", show_default=False)
+    ] = None,
+    account: Annotated[int | None, typer.Option("--account", "-a", help="Only of this account.")] = None,
+    context: Annotated[str | None, typer.Option("--context", help="Only of this print.")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete feedback and its pictures: by id, of an account, or of a print.
+
+    Pictures on other nodes are removed by those nodes within an hour and a half.
+    """
+    from layerwatch.identity.audit import ON_THE_COMMAND_LINE, record
+    from layerwatch.learning.deletion import BATCH, delete_feedback, remove_pictures
+
+    if not feedback_ids and account is None and context is None:
+        raise UserError("Say which feedback to delete: ids, --account or --context.")
+    rows, files, more = 0, 0, True
+    with _opened(data_dir) as (database, examples, _):
+        while more:
+            with database.begin() as session:
+                deleted = delete_feedback(
+                    session, ids=feedback_ids or None, account_id=account, context_id=context
+                )
+                if deleted.rows:
+                    which = f"{deleted.rows}: ids {feedback_ids or 'all'}, print {(context or 'all')[:12]}"
+                    record(
+                        session, ON_THE_COMMAND_LINE, "feedback deleted", which, datetime.now(UTC), account
+                    )
+            rows, more = rows + deleted.rows, deleted.rows == BATCH
+            files += remove_pictures(database, examples, deleted.pictures)
+    if as_json:
+        show({"feedback": rows, "pictures": files})
+    else:
+        say(f"{rows} feedback and {files} pictures deleted.")
 
 
 @contextmanager

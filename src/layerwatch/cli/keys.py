@@ -35,7 +35,9 @@ app = typer.Typer(
 @app.command()
 def create(
     name: Annotated[str, typer.Option("--name", "-n", help="What the key is for, such as 'garage printer'.")],
-    test: Annotated[bool, typer.Option("--test", help="A test key: never billed, 500 calls a day.")] = False,
+    test: Annotated[
+        bool, typer.Option("--test", help="A test key: never billed; an account has 500 such calls a day.")
+    ] = False,
     dialect: Annotated[
         int, typer.Option(min=1, max=2, help="NextProcessIntervalSec as a number (1) or an object (2).")
     ] = 1,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from layerwatch.billing import billable_calls, price_books
+from layerwatch.billing import billable_calls
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.money import dollars
 from layerwatch.billing.usage import days, export_csv, hours
@@ -43,7 +43,7 @@ def show_(
         owner = account_of(session, account, desk.now)
         period = month_of(month, desk.now)
         calls = billable_calls(session, owner.id, period)
-        cost = book_for(session, owner.id, owner.price_book, period, price_books()).cost(calls)
+        cost = book_for(session, owner.id, owner.price_book, period, desk.terms.books).cost(calls)
         rows = [
             {"day": str(day.day), "calls": day.calls, "test_calls": day.test_calls}
             for day in days(session, owner.id, period)

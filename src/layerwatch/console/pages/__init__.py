@@ -5,6 +5,7 @@ from __future__ import annotations
 from layerwatch.console.pages import (
     account,
     accounts,
+    feedback,
     invoices,
     keys,
     members,
@@ -20,7 +21,7 @@ from layerwatch.console.pages import (
 from layerwatch.console.web import Page
 
 _THEMES = (
-    *(sign_in, oidc, accounts, prints, keys, usage, invoices, account, members, profile),
+    *(sign_in, oidc, accounts, prints, feedback, keys, usage, invoices, account, members, profile),
     *(operator, users, review),
 )
 ALL: tuple[Page, ...] = tuple(page for theme in _THEMES for page in theme.pages.all)

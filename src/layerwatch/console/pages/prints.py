@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import anyio.from_thread
-from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from layerwatch.console.live_prints import heat_picture, live_prints
@@ -13,9 +12,9 @@ from layerwatch.console.web import Needs, Pages, Visit
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.models import ContextRow
 from layerwatch.contexts.service import TEACHERS
-from layerwatch.identity import BadInput, NotFound
+from layerwatch.identity import BadInput, NotAllowed, NotFound
+from layerwatch.learning import FeedbackLimitReached
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.learning.service import record as record_feedback
 
 pages = Pages()
 
@@ -59,20 +58,18 @@ def feedback(visit: Visit) -> Response:
         context = visit.services.ids.read(context_id, visit.account_id, visit.clock)
     except ContextError as gone:
         raise NotFound("This print is over.") from gone
-    keep = partial(
-        record_feedback,
-        examples=visit.services.examples,
+    record = partial(
+        visit.services.feedback.record,
+        partial(visit.services.contexts.apply_feedback, context, kind),
         account_id=visit.account_id,
         context_id=context_id,
         kind=kind,
         at=visit.clock,
-        recent=visit.services.recent.get(context_id),
     )
-
-    def also(session: Session) -> None:
-        keep(session)
-
-    anyio.from_thread.run(visit.services.contexts.apply_feedback, context, kind, also)
+    try:
+        anyio.from_thread.run(record)
+    except FeedbackLimitReached as limit:
+        raise NotAllowed(str(limit)) from limit
     return visit.go("/", "taught")
 
 
