@@ -55,6 +55,12 @@ _ERRORS: dict[str, tuple[int, ErrorType, str]] = {
         ErrorType.API_KEY_DISABLED,
         "This API key was disabled. Make a new one in the console.",
     ),
+    "address not allowed": (
+        403,
+        ErrorType.IP_RESTRICTED,
+        "This API key may not be used from this address. Make a key that allows it, "
+        "or call from an allowed one.",
+    ),
     "too large": (
         413,
         ErrorType.BAD_ARGS,
@@ -84,11 +90,14 @@ _ERRORS: dict[str, tuple[int, ErrorType, str]] = {
     ),
 }
 
+_KEY_ERRORS = ("no key", "disabled", "address not allowed")
+"""What every call may answer about its key."""
+
 _TITLES = {
     400: "The request is wrong.",
     401: "The key is missing or unknown.",
     402: "The account has an outstanding balance.",
-    403: "The key is disabled, for ever.",
+    403: "The key is disabled for ever, or not allowed from this address.",
     413: "Too large.",
     429: "Not now.",
     500: "The context is lost, or something went wrong on our side.",
@@ -171,7 +180,7 @@ CREATE_CONTEXT: Description = {
                 }
             },
         },
-        *("bad argument", "not JSON", "no key", "disabled", "body too large", "our fault", "too busy"),
+        *("bad argument", "not JSON", *_KEY_ERRORS, "body too large", "our fault", "too busy"),
     ),
     "openapi_extra": {
         "security": _SECURITY,
@@ -253,7 +262,7 @@ PROCESS: Description = {
                 }
             },
         },
-        *("bad argument", "no file", "not a JPEG", "no key", "payment", "disabled", "too large"),
+        *("bad argument", "no file", "not a JPEG", *_KEY_ERRORS, "payment", "too large"),
         *("free usage used up", "too soon", "context lost", "our fault", "too busy"),
     ),
     "openapi_extra": {
@@ -298,7 +307,7 @@ FEEDBACK: Description = {
             "description": "Taken.",
             "content": {"application/json": {"example": {"ContextId": _CONTEXT, "Kind": "false_alarm"}}},
         },
-        *("bad argument", "not JSON", "no key", "disabled", "body too large", "context lost", "our fault"),
+        *("bad argument", "not JSON", *_KEY_ERRORS, "body too large", "context lost", "our fault"),
         "too busy",
     ),
     "openapi_extra": {
