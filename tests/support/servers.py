@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import func, select
 
 from layerwatch.api.routes import BASE
@@ -42,6 +43,7 @@ class Server:
     clock: ManualClock
     detector: FakeDetector
     http: httpx.Client = field(repr=False)
+    app: FastAPI = field(repr=False)
 
     @property
     def port(self) -> int:
@@ -142,7 +144,7 @@ def running(
     url = f"http://127.0.0.1:{port}"
     try:
         with httpx.Client(base_url=url, timeout=20, trust_env=False) as http:
-            yield Server(url, app.state.services, clock, detector, http)
+            yield Server(url, app.state.services, clock, detector, http, app)
     finally:
         server.should_exit = True
         thread.join(20)
