@@ -26,9 +26,9 @@ from rich.table import Table
 from layerwatch.cli.local_inspector import LocalInspector
 from layerwatch.simulator import Simulation
 from layerwatch.vision import Vision
-from layerwatch_sdk.watcher.clock import SteppingClock
-from layerwatch_sdk.watcher.looking import Levels, Look, Looking
-from layerwatch_sdk.watcher.policy import Alarm, RequestLogMiddleware
+from layerwatch_watcher.watching.clock import SteppingClock
+from layerwatch_watcher.watching.policy import Alarm, RequestLogMiddleware
+from layerwatch_watcher.watching.print_session import Levels, Look, Looking
 
 ONSET = 900.0
 LEAD = 300.0

@@ -23,7 +23,7 @@ from layerwatch.cli import app
 from layerwatch.cli.watch_screen import LiveScreen, clock, sparkline
 from layerwatch.vision import KINDS, Picture, RawDetection, Vision
 from layerwatch_sdk.models import Detail, Inspection, NextInterval
-from layerwatch_sdk.watcher.looking import Look, Trouble
+from layerwatch_watcher.watching.print_session import Look, Trouble
 
 run = CliRunner()
 

@@ -23,7 +23,7 @@ from layerwatch.temporal import Levels, PrintState, Verdict, step
 from layerwatch.vision import MAX_BYTES, Evidence, ImageDecodeError, ModelError, Vision
 from layerwatch.vision.jpeg.decoder import decode_jpeg
 from layerwatch.vision.service import usable_cores
-from layerwatch_sdk.cameras import CameraError
+from layerwatch_watcher.cameras import CameraError
 
 BAD_FILE, BAD_USAGE = 1, 2
 INTERVAL = 30.0

@@ -26,8 +26,8 @@ END_SECONDS = 10
 
 def check_config(path: Path) -> None:
     """Read the watcher's configuration before anything starts. Raises UserError."""
-    from layerwatch_sdk.watcher.settings import read_file
-    from layerwatch_sdk.watcher.tables import ConfigError
+    from layerwatch_watcher.watching.settings import read_file
+    from layerwatch_watcher.watching.toml_reader import ConfigError
 
     variables = ("LAYERWATCH_SERVER", "LAYERWATCH_URL", "LAYERWATCH_KEY", "LAYERWATCH_API_KEY")
     kept = {name: os.environ.pop(name) for name in variables if name in os.environ}

@@ -15,16 +15,17 @@ from typing import Any
 
 import typer
 
-from layerwatch_sdk.cameras.sources import is_recording
 from layerwatch_sdk.clock import AsyncSystemClock
-from layerwatch_sdk.watcher import hub
-from layerwatch_sdk.watcher.builders import printer_table_of
-from layerwatch_sdk.watcher.judge import Judge
-from layerwatch_sdk.watcher.looking import Levels, Look
-from layerwatch_sdk.watcher.memory import default_folder
-from layerwatch_sdk.watcher.print_watcher import PrintWatcher
-from layerwatch_sdk.watcher.settings import WatcherSettings, read, read_file
-from layerwatch_sdk.watcher.tables import ConfigError
+from layerwatch_watcher.cameras.sources import is_recording
+from layerwatch_watcher.watching import supervisor
+from layerwatch_watcher.watching.builders import printer_table_of
+from layerwatch_watcher.watching.check import report
+from layerwatch_watcher.watching.checkpoint import default_folder
+from layerwatch_watcher.watching.inspector import Inspector
+from layerwatch_watcher.watching.print_session import Levels, Look
+from layerwatch_watcher.watching.print_watcher import PrintWatcher
+from layerwatch_watcher.watching.settings import WatcherSettings, read, read_file
+from layerwatch_watcher.watching.toml_reader import ConfigError
 
 
 def watch_farm(
@@ -48,8 +49,6 @@ def watch_farm(
     state: folder for what a restart needs, before the configuration's own.
     end_with_input: end when standard input is closed, as it is when the program that started this one ends.
     """
-    from layerwatch.cli.watch import report
-
     try:
         if config is not None:
             if printer or source:
@@ -58,13 +57,13 @@ def watch_farm(
         else:
             settings = read(_values(printer, source, server, key, levels, interval, dry_run), Path.cwd())
 
-        def open_judge() -> Judge:
+        def open_judge() -> Inspector:
             return _judge(settings)
 
         if check:
-            return asyncio.run(report(hub.check(settings, open_judge), as_json=as_json))
+            return asyncio.run(report(supervisor.check(settings, open_judge), as_json=as_json))
         if test:
-            return asyncio.run(report(hub.try_channels(settings), as_json=as_json))
+            return asyncio.run(report(supervisor.try_channels(settings), as_json=as_json))
         _log_to_stderr()
         folder = state or settings.state or default_folder()
         return asyncio.run(
@@ -108,9 +107,9 @@ def _values(
     }
 
 
-def _judge(settings: WatcherSettings) -> Judge:
+def _judge(settings: WatcherSettings) -> Inspector:
     if settings.server:
-        return hub.open_remote(settings)
+        return supervisor.open_remote(settings)
     # Imported late: the watcher of a real server must not load the detector's libraries.
     from layerwatch.cli.local_inspector import LocalInspector
     from layerwatch_sdk.errors import LayerwatchError
@@ -123,7 +122,7 @@ def _judge(settings: WatcherSettings) -> Judge:
 
 async def _watch(
     settings: WatcherSettings,
-    open_judge: Callable[[], Judge],
+    open_judge: Callable[[], Inspector],
     state: Path,
     *,
     as_json: bool,
@@ -146,7 +145,7 @@ async def _watch(
 
     # Without a terminal (systemd, Docker) only actions and troubles are worth a line; they go to the log.
     on_look = shown if as_json or sys.stdout.isatty() else None
-    watching = hub.watch(settings, open_judge(), on_look=on_look, on_ready=ready, state=state)
+    watching = supervisor.watch(settings, open_judge(), on_look=on_look, on_ready=ready, state=state)
     task = asyncio.ensure_future(watching)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, task.cancel)
@@ -166,6 +165,7 @@ def _end_at_eof(task: asyncio.Task[None]) -> None:
 def _log_to_stderr() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    for name in ("layerwatch_sdk", "layerwatch_sdk.watcher"):
-        logging.getLogger(name).setLevel(logging.INFO if name.endswith("watcher") else logging.WARNING)
-    logging.getLogger("layerwatch_sdk").addHandler(handler)
+    for name, level in (("layerwatch_sdk", logging.WARNING), ("layerwatch_watcher", logging.INFO)):
+        logger = logging.getLogger(name)
+        logger.setLevel(level)
+        logger.addHandler(handler)

@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from layerwatch_sdk.watcher.looking import Look
+from layerwatch_watcher.watching.print_session import Look
 
 ROWS = 12
 _BLOCKS = "▁▂▃▄▅▆▇█"
