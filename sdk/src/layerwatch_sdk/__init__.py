@@ -40,7 +40,7 @@ from layerwatch_sdk.errors import (
     PictureTooLarge,
     ServerError,
 )
-from layerwatch_sdk.models import Box, Context, Detail, HeatMap, Inspection, NextInterval
+from layerwatch_sdk.models import Box, Context, Detail, HeatMap, Inspection, NextInterval, Usage
 from layerwatch_sdk.picture import MAX_PICTURE_BYTES
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.session import InspectionSession
@@ -100,6 +100,7 @@ __all__ = [
     "ServerError",
     "SystemClock",
     "Timeouts",
+    "Usage",
     "__version__",
 ]
 

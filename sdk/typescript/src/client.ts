@@ -73,6 +73,11 @@ export function layerwatch(baseUrl: string, apiKey: string) {
       );
     },
 
+    /** The account's current month: calls, allowance left, price tier, spend. Free. */
+    async usage() {
+      return answered(await client.GET("/api/gadget/v1/usage"));
+    },
+
     /** Say what a person thinks of the verdict. Free. */
     async feedback(contextId: string, kind: Feedback) {
       return answered(

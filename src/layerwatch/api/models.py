@@ -120,6 +120,41 @@ class FeedbackTaken(BaseModel):
     Kind: Literal["false_alarm", "resumed", "missed"]
 
 
+class UsageTier(BaseModel):
+    """The price of the next call: a tier of the account's price book."""
+
+    Number: Annotated[StrictInt, Field(ge=1)] = Field(description="Counts from 1.")
+    UpTo: Annotated[StrictInt, Field(ge=1)] | None = Field(
+        description="The last call of the month in this tier; null: it has no end."
+    )
+    MicroDollarsPerCall: Annotated[StrictInt, Field(ge=0)]
+
+
+class Usage(BaseModel):
+    """An account's current calendar month (UTC). A million micro-dollars are one dollar; they are exact."""
+
+    Month: Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
+    Calls: Annotated[StrictInt, Field(ge=0)] = Field(
+        description="Billable calls so far, without test keys'."
+    )
+    FreeCalls: Annotated[StrictInt, Field(ge=0)] | None = Field(
+        description="Calls of a month that cost nothing; null: all of them."
+    )
+    FreeCallsLeft: Annotated[StrictInt, Field(ge=0)] | None
+    FreeOnly: StrictBool = Field(description="Whether process is refused once no free call is left.")
+    Tier: UsageTier
+    SpendMicroDollars: Annotated[StrictInt, Field(ge=0)]
+    SpendDollars: Annotated[float, Field(ge=0)]
+    ProjectedCalls: Annotated[StrictInt, Field(ge=0)] = Field(
+        description="At the end of the month, at the rate of the month so far."
+    )
+    ProjectedMicroDollars: Annotated[StrictInt, Field(ge=0)]
+    ProjectedDollars: Annotated[float, Field(ge=0)]
+    TestCallsToday: Annotated[StrictInt, Field(ge=0)] = Field(description="Of all test keys; the day is UTC.")
+    TestCallsLeftToday: Annotated[StrictInt, Field(ge=0)]
+    ResetsAt: str = Field(description="When the month ends, RFC 3339.")
+
+
 class Error(BaseModel):
     """Every refusal."""
 

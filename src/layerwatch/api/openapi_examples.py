@@ -13,6 +13,7 @@ from layerwatch.api.models import (
     FeedbackTaken,
     ProcessAnswer1,
     ProcessAnswer2,
+    Usage,
 )
 from layerwatch.api.multipart import MAX_FILE
 
@@ -315,6 +316,41 @@ FEEDBACK: Description = {
         "parameters": [_CONTEXT_ID],
         "requestBody": _json_body("Feedback", {"false alarm": {"value": {"Kind": "false_alarm"}}}, True),
     },
+}
+
+USAGE: Description = {
+    "summary": "Read the account's usage",
+    "description": "An extension of the contract; free. The current month of the key's account: calls, the "
+    "allowance left, the price tier, what it costs so far and what it is heading for.",
+    "operation_id": "usage",
+    "responses": _answers(
+        {
+            "model": Usage,
+            "description": "The month so far.",
+            "content": {
+                "application/json": {
+                    "example": {
+                        "Month": "2026-11",
+                        "Calls": 6200,
+                        "FreeCalls": 5000,
+                        "FreeCallsLeft": 0,
+                        "FreeOnly": False,
+                        "Tier": {"Number": 2, "UpTo": 1_000_000, "MicroDollarsPerCall": 400},
+                        "SpendMicroDollars": 480_000,
+                        "SpendDollars": 0.48,
+                        "ProjectedCalls": 8400,
+                        "ProjectedMicroDollars": 1_360_000,
+                        "ProjectedDollars": 1.36,
+                        "TestCallsToday": 12,
+                        "TestCallsLeftToday": 488,
+                        "ResetsAt": "2026-12-01T00:00:00Z",
+                    }
+                }
+            },
+        },
+        *(*_KEY_ERRORS, "our fault", "too busy"),
+    ),
+    "openapi_extra": {"security": _SECURITY},
 }
 
 BODIES = (CreateContext, Feedback)

@@ -13,12 +13,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from layerwatch.api import openapi_examples, request_parsing
-from layerwatch.api.answer_rendering import render
+from layerwatch.api.answer_rendering import render, render_usage
 from layerwatch.api.auth import authenticate
 from layerwatch.api.errors import bad_args, translate
 from layerwatch.api.load_shedding import come_again
 from layerwatch.api.multipart import Patience, Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
+from layerwatch.billing.account_usage import account_usage
 from layerwatch.contexts import Answer, Call
 from layerwatch.contexts.service import TEACHERS
 from layerwatch.learning.recent import RecentPicture
@@ -131,6 +132,18 @@ async def feedback(request: Request) -> JSONResponse:
     if not await services.contexts.apply_feedback(context, kind, keep):
         raise bad_args("This context has no inspection yet to give feedback on.")
     return JSONResponse({"ContextId": context.id, "Kind": kind})
+
+
+@router.get("/usage", **openapi_examples.USAGE)
+async def usage(request: Request) -> JSONResponse:
+    """The current month of the key's account. Free."""
+    services = _services(request)
+    at = services.clock.now()
+    caller = await authenticate(request, services, at)
+    used = await services.gateway.look(
+        lambda session: account_usage(session, caller, at, services.terms.books)
+    )
+    return JSONResponse(render_usage(used), headers={"Cache-Control": "no-store"})
 
 
 def _services(request: Request) -> Services:
