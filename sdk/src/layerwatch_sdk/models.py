@@ -74,7 +74,8 @@ class Detail:
     """What `detail=True` adds: what the picture shows, and where. What was left out is None or empty.
 
     kind: the likely kind of failure, or None.
-    kinds: every kind's probability, 0..1.
+    kinds: the probability of each kind, 0..1; they do not exclude each other, and none is above
+        `failure_probability`.
     boxes: where failures are seen.
     condition: "ok", or why the picture is not fit to judge by ("dark", "blurred", "frozen", "blocked", …).
     model_version: the model that judged it.
@@ -99,7 +100,7 @@ class Usage:
 
     month: as in "2026-11".
     calls: billable calls so far; calls of test keys are not among them.
-    free_calls, free_calls_left: calls of a month that cost nothing, and how many are left; None: all are free.
+    free_calls, free_calls_left: free calls of a month, and how many are left; None: all calls are free.
     free_only: whether `process` is refused once no free call is left.
     tier: number of the price tier of the next call, from 1.  micro_dollars_per_call: its price.
     spend_micro_dollars: what the calls cost; exact. A million micro-dollars are one dollar.

@@ -43,7 +43,10 @@ class DetailBox(BaseModel):
     """Where a failure is seen: corner and size in fractions of the picture."""
 
     Kind: str
-    Probability: Annotated[float, Field(ge=0, le=1)]
+    Probability: Annotated[float, Field(ge=0, le=1)] = Field(
+        description="The highest value of HeatMap in the box. It ranks places; FailureProbability, which is "
+        "calibrated, may be lower."
+    )
     Left: float
     Top: float
     Width: float
@@ -63,7 +66,10 @@ class DetailObject(BaseModel):
 
     Kind: str | None = Field(description="The likely kind of failure; null while nothing looks wrong.")
     FailureProbability: Annotated[float, Field(ge=0, le=1)] = Field(description="Of this picture alone.")
-    Kinds: dict[str, float] = Field(description="Every kind's probability, 0..1.")
+    Kinds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        description="The probability that each kind of failure is in this picture. Kinds do not exclude each "
+        "other, so the values do not add up to 1; none is above FailureProbability."
+    )
     Boxes: list[DetailBox]
     HeatMap: DetailHeatMap
     Condition: Literal["ok", "dark", "overexposed", "blurred", "blocked", "frozen", "moved", "no_print"] = (
@@ -134,9 +140,7 @@ class Usage(BaseModel):
     """An account's current calendar month (UTC). A million micro-dollars are one dollar; they are exact."""
 
     Month: Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
-    Calls: Annotated[StrictInt, Field(ge=0)] = Field(
-        description="Billable calls so far, without test keys'."
-    )
+    Calls: Annotated[StrictInt, Field(ge=0)] = Field(description="Billable calls so far, without test keys'.")
     FreeCalls: Annotated[StrictInt, Field(ge=0)] | None = Field(
         description="Calls of a month that cost nothing; null: all of them."
     )
