@@ -43,6 +43,7 @@ from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import mailer_for
 from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
+from layerwatch.prints import PrintRegister
 from layerwatch.services import Inspector, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Database, DatabaseGateway, StorageError, StorageUnavailable
@@ -198,6 +199,7 @@ def build(
         admission=admission,
         router=RegionRouter(_bounds(settings)),
         recent=recent,
+        prints=PrintRegister(gateway),
         examples=ExampleStore(settings.data_dir / "examples"),
         metrics=metrics,
         terms=terms,

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 from layerwatch.api.errors import ErrorType
+from layerwatch.core.text import MAX_NAME_LENGTH
 
 Level = Annotated[StrictInt, Field(ge=1, le=5)]
+Label = Annotated[StrictStr, Field(max_length=MAX_NAME_LENGTH, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 
 
 class CreateContext(BaseModel):
-    """How sure to be before a warning or a pause. Unknown fields are ignored."""
+    """How sure to be before a warning or a pause, and names that are shown to the account's people.
+
+    Names hold no control and no text-direction characters. Unknown fields are ignored.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -22,6 +27,11 @@ class CreateContext(BaseModel):
     PauseConfidenceLevel: Level | None = Field(
         3, description="1 pauses sooner, 5 only when more certain; null means 3."
     )
+
+    Name: Label | None = Field(None, description="The print's name.")
+    Printer: Label | None = Field(None, description="The printer's name.")
+    Camera: Label | None = Field(None, description="The camera's name.")
+    File: Label | None = Field(None, description="The name of the file that is printed.")
 
 
 class CreatedContext(BaseModel):

@@ -16,6 +16,7 @@ from layerwatch.api.models import (
     Usage,
 )
 from layerwatch.api.multipart import MAX_FILE
+from layerwatch.api.request_parsing import MAX_LAYER, MAX_STATE_LENGTH
 
 Description = dict[str, Any]
 
@@ -191,6 +192,14 @@ CREATE_CONTEXT: Description = {
             {
                 "defaults": {"value": {}},
                 "quick to warn": {"value": {"WarningConfidenceLevel": 1, "PauseConfidenceLevel": None}},
+                "with names": {
+                    "value": {
+                        "Name": "Bracket, second try",
+                        "Printer": "garage",
+                        "Camera": "top",
+                        "File": "bracket.gcode",
+                    }
+                },
             },
             required=False,
         ),
@@ -287,6 +296,29 @@ PROCESS: Description = {
                                 "type": "string",
                                 "maxLength": 64,
                                 "description": "Which of the print's cameras took it, where it has several.",
+                            },
+                            "layer": {
+                                "type": "integer",
+                                "minimum": 0,
+                                "maximum": MAX_LAYER,
+                                "description": "The current layer. Shown to people, as the next three are.",
+                            },
+                            "layers": {
+                                "type": "integer",
+                                "minimum": 0,
+                                "maximum": MAX_LAYER,
+                                "description": "How many layers the print has.",
+                            },
+                            "progress": {
+                                "type": "number",
+                                "minimum": 0,
+                                "maximum": 1,
+                                "description": "The share of the print that is done.",
+                            },
+                            "state": {
+                                "type": "string",
+                                "maxLength": MAX_STATE_LENGTH,
+                                "description": "The printer's state, in its own words.",
                             },
                         },
                     }

@@ -44,7 +44,9 @@ async def createcontext(request: Request) -> JSONResponse:
     request_parsing.dialect(request.headers.get("x-api-version"), caller.dialect)
     fields = await _json(request, services)
     levels = request_parsing.confidence_levels(fields)
+    labels = request_parsing.print_labels(fields)
     context = services.ids.new(caller.account_id, levels, at, services.settings.region)
+    await services.prints.keep(context.id, context.account_id, context.opened_at, context.expires_at, labels)
     services.metrics.opened()
     own, fallback = _urls(request, services)
     return JSONResponse(
@@ -98,7 +100,7 @@ async def _inspect(request: Request, services: Services, call: Call) -> tuple[An
         with services.admission.place(call.caller.account_id):
             deadline = time.monotonic() + services.settings.queue_deadline
             evidence = await services.vision.ainspect(upload.jpeg, deadline)
-        call = call.by_camera(upload.camera)
+        call = call.with_upload(upload.camera, upload.progress.to_json())
         outcome = await services.contexts.conclude(call, evidence)
         if not outcome.repeated:
             services.recent.put(call.context.id, RecentPicture(upload.jpeg, evidence, call.seconds))
