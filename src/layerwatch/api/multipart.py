@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from python_multipart import MultipartParser
@@ -48,7 +48,7 @@ class Upload:
 
     jpeg: bytes
     camera: str
-    progress: PrintProgress
+    progress: PrintProgress = field(default_factory=PrintProgress)
 
 
 @dataclass(frozen=True, slots=True)
