@@ -8,7 +8,17 @@ from typing import Any, Callable, Dict, Optional
 import httpx
 import pytest
 
-from layerwatch_sdk import Box, Client, Context, HeatMap, InvalidResponse, NextInterval, NoAnswer
+from layerwatch_sdk import (
+    Box,
+    Client,
+    Context,
+    HeatMap,
+    InvalidResponse,
+    NextInterval,
+    NoAnswer,
+    PrintLabels,
+    PrintProgress,
+)
 from layerwatch_sdk.testing import JPEG, KEY, FakeService
 
 GOOD: Dict[str, Any] = {
@@ -112,6 +122,20 @@ def test_the_picture_goes_as_exactly_one_file_and_the_camera_as_a_field(
     assert body.count(b"filename=") == 1
     assert JPEG in body
     assert b'name="camera"\r\n\r\ntop\r\n' in body
+
+
+def test_names_and_progress_go_only_where_they_are_given(client: Client, wire: Any) -> None:
+    context = client.create_context(labels=PrintLabels(printer="garage", file="a.gcode"))
+    assert json.loads(wire.requests[-1].content) == {
+        "WarningConfidenceLevel": 3,
+        "PauseConfidenceLevel": 3,
+        "Printer": "garage",
+        "File": "a.gcode",
+    }
+    client.process(context, JPEG, progress=PrintProgress(layer=12, progress=0.05))
+    body = wire.requests[-1].content
+    assert b'name="layer"\r\n\r\n12\r\n' in body and b'name="progress"\r\n\r\n0.05\r\n' in body
+    assert b'name="layers"' not in body and b'name="state"' not in body
 
 
 def _broken() -> Dict[str, bytes]:

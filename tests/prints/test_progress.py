@@ -8,9 +8,11 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+import layerwatch_sdk
 from layerwatch.api.routes import BASE
 from layerwatch.contexts.models import ContextRow
 from layerwatch.prints import PrintProgress
+from layerwatch.prints.repository import labels_of
 from tests.support.fake_detector import picture
 from tests.support.servers import Server
 
@@ -103,3 +105,16 @@ def test_a_report_survives_the_trip_to_the_table_and_back() -> None:
     assert PrintProgress.from_json(text) == report
     assert PrintProgress.from_json('{"layer":1,"since a later version":2}') == PrintProgress(layer=1)
     assert PrintProgress().to_json() is None
+
+
+async def test_the_sdk_sends_what_the_service_keeps(server: Server) -> None:
+    key = server.new_key()
+    labels = layerwatch_sdk.PrintLabels("Bracket", "garage", "top", "a.gcode")
+    progress = layerwatch_sdk.PrintProgress(1, 2, 0.5, "printing")
+    async with layerwatch_sdk.AsyncClient(key, server.url) as client:
+        context = await client.create_context(labels=labels)
+        await client.process(context, picture(), progress=progress)
+    assert reported(server, context.context_id) == PrintProgress(1, 2, 0.5, "printing")
+    with server.services.database.read() as session:
+        (kept,) = labels_of(session, [context.context_id]).values()
+    assert (kept.name, kept.printer, kept.camera, kept.file) == ("Bracket", "garage", "top", "a.gcode")

@@ -40,7 +40,17 @@ from layerwatch_sdk.errors import (
     PictureTooLarge,
     ServerError,
 )
-from layerwatch_sdk.models import Box, Context, Detail, HeatMap, Inspection, NextInterval, Usage
+from layerwatch_sdk.models import (
+    Box,
+    Context,
+    Detail,
+    HeatMap,
+    Inspection,
+    NextInterval,
+    PrintLabels,
+    PrintProgress,
+    Usage,
+)
 from layerwatch_sdk.picture import MAX_PICTURE_BYTES
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.session import InspectionSession
@@ -96,6 +106,8 @@ __all__ = [
     "PaymentFailed",
     "PictureError",
     "PictureTooLarge",
+    "PrintLabels",
+    "PrintProgress",
     "Retry",
     "ServerError",
     "SystemClock",

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import uuid
-from dataclasses import dataclass
-from typing import Callable, Generator, Optional, TypeVar, Union
+from dataclasses import asdict, dataclass
+from typing import Any, Callable, Dict, Generator, Optional, TypeVar, Union
 from urllib.parse import urlsplit
 
 from layerwatch_sdk import wire
 from layerwatch_sdk.errors import ClientClosed, LayerwatchError, NoAnswer, ServerError
-from layerwatch_sdk.models import Context, Inspection, Usage
+from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintProgress, Usage
 from layerwatch_sdk.picture import Picture, checked_picture
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.routing import Route
@@ -39,7 +39,11 @@ Plan = Generator[Union[Request, Pause], Optional[Reply], T]
 
 
 def create_context(
-    settings: Settings, warning_level: int, pause_level: int, now: Callable[[], float]
+    settings: Settings,
+    warning_level: int,
+    pause_level: int,
+    now: Callable[[], float],
+    labels: Optional[PrintLabels] = None,
 ) -> Plan[Context]:
     """Open a context. Free, so a repeat after a lost answer costs nothing."""
     checked_level("warning_level", warning_level)
@@ -48,7 +52,11 @@ def create_context(
     request = Request(
         url,
         settings.headers(),
-        json_body={"WarningConfidenceLevel": warning_level, "PauseConfidenceLevel": pause_level},
+        json_body={
+            "WarningConfidenceLevel": warning_level,
+            "PauseConfidenceLevel": pause_level,
+            **{name.capitalize(): value for name, value in _given(labels).items()},
+        },
     )
     secure = settings.base_url.startswith("https:")
     return _tried(
@@ -68,12 +76,15 @@ def process(
     *,
     detail: bool = False,
     camera: Optional[str] = None,
+    progress: Optional[PrintProgress] = None,
     idempotency_key: Optional[str] = None,
 ) -> Plan[Inspection]:
     """Have one picture judged. Every try of it carries one idempotency key, so it is billed once at most."""
     data = checked_picture(picture)
     headers = settings.headers({"Idempotency-Key": _checked_key(idempotency_key or str(uuid.uuid4()))})
-    fields = {} if camera is None else {"camera": camera}
+    fields = {name: str(value) for name, value in _given(progress).items()}
+    if camera is not None:
+        fields["camera"] = camera
 
     def request(url: str) -> Request:
         if detail:
@@ -143,6 +154,13 @@ def _tried(
         else:
             route.worked(now())
             return result
+
+
+def _given(value: Union[PrintLabels, PrintProgress, None]) -> Dict[str, Any]:
+    """The fields that are not None."""
+    return (
+        {} if value is None else {name: field for name, field in asdict(value).items() if field is not None}
+    )
 
 
 def checked_level(name: str, level: int) -> int:

@@ -10,6 +10,35 @@ from layerwatch_sdk.routing import Route
 
 
 @dataclass(frozen=True)
+class PrintLabels:
+    """Names for a new print, shown to the account's people: each at most 120 characters, no control characters.
+
+    An extension of the contract; a server without it ignores them.
+    """
+
+    name: Optional[str] = None
+    printer: Optional[str] = None
+    camera: Optional[str] = None
+    file: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class PrintProgress:
+    """What the printer reports with a picture, shown to the account's people.
+
+    layer, layers: the current one, and how many there are.  progress: the share done, 0..1.
+    state: in the printer's words, at most 64 characters.
+
+    An extension of the contract; a server without it ignores them.
+    """
+
+    layer: Optional[int] = None
+    layers: Optional[int] = None
+    progress: Optional[float] = None
+    state: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class Context:
     """One print's session on the service. Lives 14 days; one per print.
 
