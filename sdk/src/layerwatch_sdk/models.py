@@ -11,7 +11,7 @@ from layerwatch_sdk.routing import Route
 
 @dataclass(frozen=True)
 class PrintLabels:
-    """Names for a new print, shown to the account's people: each at most 120 characters, no control characters.
+    """Names for a new print, shown to people: each at most 120 characters, without control characters.
 
     An extension of the contract; a server without it ignores them.
     """
