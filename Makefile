@@ -26,6 +26,7 @@ lint: $(VENV)/.installed-dev ## Check style and types
 	$(BIN)/mypy src/layerwatch
 	$(BIN)/mypy sdk/src/layerwatch_sdk
 	$(BIN)/mypy watcher/src/layerwatch_watcher
+	$(BIN)/mypy --follow-imports=silent benchmarks tests sdk/tests watcher/tests training/tests
 
 format: $(VENV)/.installed-dev ## Put the code into the house style
 	$(BIN)/ruff format .

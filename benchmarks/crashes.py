@@ -134,7 +134,7 @@ def serve(
         clock_speed=speed,
         region=region,
         log_level="error",
-        # Clients and servers share the machine: who waits for a turn is not to be taken for silent.
+        # Clients and servers share the machine: waiting for a turn must not count as silence.
         upload_silence=UPLOAD_SECONDS,
         upload_seconds=UPLOAD_SECONDS,
     )

@@ -21,7 +21,6 @@ import operator
 import os
 import sqlite3
 import statistics
-import sys
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import closing
@@ -172,4 +171,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

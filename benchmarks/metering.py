@@ -19,11 +19,12 @@ import json
 import statistics
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
 from rich.console import Console
@@ -94,13 +95,11 @@ def build(folder: Path, url: str, vision: Vision, *, metered: bool) -> tuple[Sid
     """A server on a database of its own."""
     settings = load(data_dir=folder, database=url, log_level="error")
     clock = SteppedClock()
-    counting = layerwatch_app.count_inspection
-    try:
-        if not metered:
-            layerwatch_app.count_inspection = lambda *_, **__: None
+    metering: AbstractContextManager[object] = nullcontext()
+    if not metered:
+        metering = mock.patch.object(layerwatch_app, "count_inspection", lambda *_, **__: None)
+    with metering:
         application = layerwatch_app.create_app(settings, clock=clock, vision=vision)
-    finally:
-        layerwatch_app.count_inspection = counting
     services: Services = application.state.services
     services.database.migrate()
     with services.database.begin() as session:
@@ -110,7 +109,7 @@ def build(folder: Path, url: str, vision: Vision, *, metered: bool) -> tuple[Sid
         ).text
     if not metered:
         ring: Any = KnownCaller(services.authenticator.authenticate(key, clock.now()))
-        application.state.services = replace(services, keyring=ring)
+        application.state.services = replace(services, authenticator=ring)
     transport = httpx.ASGITransport(application)
     return Side(httpx.AsyncClient(transport=transport, base_url="http://bench"), clock, key), services
 

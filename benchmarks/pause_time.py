@@ -4,8 +4,9 @@
     python benchmarks/pause_time.py --seeds 1-20 --failures spaghetti --level 1 --json
 
 Each row is a simulated print, seen from five minutes before it begins to fail, through the watcher's own
-looking at the pace that it is told (20 s with `pace = "quick"`, else 40 s at rest and 20 s while suspicious),
-with the real detector and the real temporal model. The clock passes by waiting, so that the machine's speed
+session at the interval that it is given (20 s with `pace = "quick"`, else 40 s at rest and 20 s while
+suspicious), with the real detector and the real temporal model. The clock passes by waiting, so that the
+machine's speed
 changes nothing; the camera and the printer cost no time here. Seconds count from the onset: from the first
 strand or the moment that the part comes off. "Half grown" is the simulator's own measure of what there is to
 see. "never": not within 15 minutes.
@@ -27,7 +28,7 @@ from layerwatch.cli.local_inspector import LocalInspector
 from layerwatch.simulator import Simulation
 from layerwatch.vision import Vision
 from layerwatch_watcher.watching.clock import SteppingClock
-from layerwatch_watcher.watching.policy import Alarm, RequestLogMiddleware
+from layerwatch_watcher.watching.policy import Alarm, AlarmLatch
 from layerwatch_watcher.watching.print_session import Levels, Look, Looking
 
 ONSET = 900.0
@@ -64,7 +65,7 @@ async def measure(vision: Vision, seed: int, failure: str, levels: Levels, quick
     clock = SteppingClock()
     simulation = Simulation(seed, failure, duration=3600, nuisance=False, onset=ONSET)
     judge = LocalInspector(clock, vision, spacing=20 if quick else None)
-    guard = RequestLogMiddleware()
+    guard = AlarmLatch()
     row: dict[str, Any] = {
         "failure": failure,
         "seed": seed,

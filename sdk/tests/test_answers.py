@@ -17,9 +17,10 @@ from layerwatch_sdk import (
     NextInterval,
     NoAnswer,
     PrintLabels,
-    PrintProgress,
+    PrintPosition,
 )
 from layerwatch_sdk.testing import JPEG, KEY, FakeService
+from layerwatch_sdk.wire import Reply, label_fields, position_fields, read_inspection
 
 GOOD: Dict[str, Any] = {
     "NextProcessIntervalSec": 40,
@@ -122,20 +123,6 @@ def test_the_picture_goes_as_exactly_one_file_and_the_camera_as_a_field(
     assert body.count(b"filename=") == 1
     assert JPEG in body
     assert b'name="camera"\r\n\r\ntop\r\n' in body
-
-
-def test_names_and_progress_go_only_where_they_are_given(client: Client, wire: Any) -> None:
-    context = client.create_context(labels=PrintLabels(printer="garage", file="a.gcode"))
-    assert json.loads(wire.requests[-1].content) == {
-        "WarningConfidenceLevel": 3,
-        "PauseConfidenceLevel": 3,
-        "Printer": "garage",
-        "File": "a.gcode",
-    }
-    client.process(context, JPEG, progress=PrintProgress(layer=12, progress=0.05))
-    body = wire.requests[-1].content
-    assert b'name="layer"\r\n\r\n12\r\n' in body and b'name="progress"\r\n\r\n0.05\r\n' in body
-    assert b'name="layers"' not in body and b'name="state"' not in body
 
 
 def _broken() -> Dict[str, bytes]:
@@ -268,3 +255,27 @@ def test_a_failing_transport_is_no_answer(
     assert caught.value.__cause__ is error
     assert "fallback.test" in str(caught.value), "which host it was is not said"
     assert caught.value.maybe_judged
+
+
+def test_the_answer_says_why_a_picture_was_not_judged() -> None:
+    def condition(**headers: str) -> object:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return read_inspection(Reply(200, named, json.dumps(GOOD).encode())).condition
+
+    assert condition(x_picture_condition="no-print") == "no-print"
+    assert condition() is None
+    assert condition(x_picture_condition="<script>") is None
+
+
+def test_labels_and_position_go_out_as_the_contract_names_them() -> None:
+    labels = PrintLabels(name="Benchy\n", printer="voron", file="b" * 200)
+    assert label_fields(labels) == {"Name": "Benchy", "Printer": "voron", "File": "b" * 120}
+    position = PrintPosition(layer=120, layers=300, progress=0.4, state="printing")
+    assert position_fields(position) == {
+        "layer": "120",
+        "layers": "300",
+        "progress": "0.4000",
+        "state": "printing",
+    }
+    assert position_fields(PrintPosition(progress=1.5)) == {}
+    assert position_fields(None) == {} and label_fields(None) == {}

@@ -1,6 +1,6 @@
 """Settings: from LAYERWATCH_* variables, a TOML file, and the command line, the last one strongest.
 
-Every setting's meaning stands in its `description`; `docs` and `--help` are made from it.
+Every setting is explained by its `description`; `docs` and `--help` are made from it.
 """
 
 from __future__ import annotations
@@ -89,12 +89,12 @@ class Settings(BaseSettings):
         "127.0.0.1",
         description="Addresses and networks of reverse proxies, separated by commas. What they say of a "
         "caller's address (X-Forwarded-For) counts: for keys tied to networks, limits on guessing, the audit "
-        "log. Nobody else is believed.",
+        "log. Ignored from other addresses.",
     )
     trust_host_header: bool = Field(
         False,
         description="Build the given-out URLs from the request's Host header. Only for a home network, where "
-        "one machine has several names; whoever sends the request then chooses the URL.",
+        "one machine has several names; the sender of a request then chooses the URL.",
     )
     cors_origins: str = Field(
         "",
@@ -193,7 +193,7 @@ class Settings(BaseSettings):
         "192.168.1.0/24, octopi.local. Empty: nothing in private networks.",
     )
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="console for people, json for machines, auto: console on a terminal."
     )

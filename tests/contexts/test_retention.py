@@ -47,7 +47,7 @@ def test_the_expired_go_in_batches_and_the_living_stay(
     monkeypatch.setattr(sweeping, "BATCH", 10)
     fill(database, 25, NOW, "old")
     fill(database, 3, NOW + timedelta(seconds=1), "young")
-    gone = []
+    gone: list[int] = []
     while not gone or gone[-1]:
         gone.append(database.transact(lambda session: sweeping.sweep(session, NOW)))
     assert gone == [20, 20, 10, 0]

@@ -42,6 +42,13 @@ def held(second: float) -> RecentPicture:
         return RecentPicture(jpeg, vision.inspect(jpeg), second)
 
 
+def test_a_picture_crosses_from_process_to_process_unchanged() -> None:
+    with Vision(FakeDetector()) as vision:
+        jpeg = picture(0.4)
+        kept = RecentPicture(jpeg, vision.inspect(jpeg), 12.5)
+    assert RecentPicture.from_bytes(kept.to_bytes()) == kept
+
+
 async def test_the_newest_picture_of_a_print_is_found_wherever_it_was_judged(folder: Path) -> None:
     here, there = RecentPictures(), RecentPictures()
     mine, other = sibling(folder, 0, 1, here), sibling(folder, 1, 1, there)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from layerwatch_sdk import moved
 from layerwatch_sdk.client import Client
 from layerwatch_sdk.clock import AcceleratedClock, AsyncClock, Clock, SystemClock
 from layerwatch_sdk.errors import (
@@ -48,7 +49,7 @@ from layerwatch_sdk.models import (
     Inspection,
     NextInterval,
     PrintLabels,
-    PrintProgress,
+    PrintPosition,
     Usage,
 )
 from layerwatch_sdk.picture import MAX_PICTURE_BYTES
@@ -107,7 +108,7 @@ __all__ = [
     "PictureError",
     "PictureTooLarge",
     "PrintLabels",
-    "PrintProgress",
+    "PrintPosition",
     "Retry",
     "ServerError",
     "SystemClock",
@@ -117,6 +118,7 @@ __all__ = [
 ]
 
 logging.getLogger("layerwatch_sdk").addHandler(logging.NullHandler())
+moved.install()
 
 
 def __getattr__(name: str) -> Any:

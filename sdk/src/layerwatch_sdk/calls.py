@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import uuid
-from dataclasses import asdict, dataclass
-from typing import Any, Callable, Dict, Generator, Optional, TypeVar, Union
+from dataclasses import dataclass
+from typing import Callable, Generator, Optional, TypeVar, Union
 from urllib.parse import urlsplit
 
 from layerwatch_sdk import wire
 from layerwatch_sdk.errors import ClientClosed, LayerwatchError, NoAnswer, ServerError
-from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintProgress, Usage
+from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition, Usage
 from layerwatch_sdk.picture import Picture, checked_picture
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.routing import Route
@@ -55,7 +55,7 @@ def create_context(
         json_body={
             "WarningConfidenceLevel": warning_level,
             "PauseConfidenceLevel": pause_level,
-            **{name.capitalize(): value for name, value in _given(labels).items()},
+            **wire.label_fields(labels),
         },
     )
     secure = settings.base_url.startswith("https:")
@@ -76,13 +76,13 @@ def process(
     *,
     detail: bool = False,
     camera: Optional[str] = None,
-    progress: Optional[PrintProgress] = None,
+    position: Optional[PrintPosition] = None,
     idempotency_key: Optional[str] = None,
 ) -> Plan[Inspection]:
     """Have one picture judged. Every try of it carries one idempotency key, so it is billed once at most."""
     data = checked_picture(picture)
     headers = settings.headers({"Idempotency-Key": _checked_key(idempotency_key or str(uuid.uuid4()))})
-    fields = {name: str(value) for name, value in _given(progress).items()}
+    fields = wire.position_fields(position)
     if camera is not None:
         fields["camera"] = camera
 
@@ -140,6 +140,7 @@ def _tried(
         except LayerwatchError as error:
             unheard = unheard or isinstance(error, NoAnswer)
             error.maybe_judged = unheard
+            error.address = request.origin
             if isinstance(error, (NoAnswer, ServerError)):
                 route.failed(error, now())
             else:
@@ -154,13 +155,6 @@ def _tried(
         else:
             route.worked(now())
             return result
-
-
-def _given(value: Union[PrintLabels, PrintProgress, None]) -> Dict[str, Any]:
-    """The fields that are not None."""
-    return (
-        {} if value is None else {name: field for name, field in asdict(value).items() if field is not None}
-    )
 
 
 def checked_level(name: str, level: int) -> int:

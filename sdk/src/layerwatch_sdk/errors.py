@@ -50,6 +50,7 @@ class LayerwatchError(Exception):
     request_id: the answer's X-Request-Id, or None; name it when you ask the operator for help.
     maybe_judged: whether some try of the call got no answer, so that the picture may have been judged and
         billed all the same. Repeating it with the same idempotency key then costs nothing and loses nothing.
+    address: scheme, host and port that the call was sent to last, or None before any was.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class LayerwatchError(Exception):
         self.retry_after = retry_after
         self.request_id = request_id
         self.maybe_judged = False
+        self.address: Optional[str] = None
 
 
 class PictureError(LayerwatchError, ValueError):

@@ -10,35 +10,6 @@ from layerwatch_sdk.routing import Route
 
 
 @dataclass(frozen=True)
-class PrintLabels:
-    """Names for a new print, shown to people: each at most 120 characters, without control characters.
-
-    An extension of the contract; a server without it ignores them.
-    """
-
-    name: Optional[str] = None
-    printer: Optional[str] = None
-    camera: Optional[str] = None
-    file: Optional[str] = None
-
-
-@dataclass(frozen=True)
-class PrintProgress:
-    """What the printer reports with a picture, shown to the account's people.
-
-    layer, layers: the current one, and how many there are.  progress: the share done, 0..1.
-    state: in the printer's words, at most 64 characters.
-
-    An extension of the contract; a server without it ignores them.
-    """
-
-    layer: Optional[int] = None
-    layers: Optional[int] = None
-    progress: Optional[float] = None
-    state: Optional[str] = None
-
-
-@dataclass(frozen=True)
 class Context:
     """One print's session on the service. Lives 14 days; one per print.
 
@@ -59,6 +30,33 @@ class Context:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "route", Route(self.process_url, self.fallback_url))
+
+
+@dataclass(frozen=True)
+class PrintLabels:
+    """What people see of a print: sent once, when its context is opened. What is None is not sent.
+
+    name: what the print is called.  printer, camera: which ones.  file: what is printed.
+    Texts are cut to 120 characters; control characters are left out.
+    """
+
+    name: Optional[str] = None
+    printer: Optional[str] = None
+    camera: Optional[str] = None
+    file: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class PrintPosition:
+    """Where a print is at the moment of a picture: sent with it. What is None is not sent.
+
+    layer: 1 for the first.  layers: in all.  progress: 0..1.  state: the printer's, such as "printing".
+    """
+
+    layer: Optional[int] = None
+    layers: Optional[int] = None
+    progress: Optional[float] = None
+    state: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -177,6 +175,8 @@ class Inspection:
     detail: only when asked for.
     received_at: when the answer came, in seconds of the client's monotonic clock.
     request_id: the answer's X-Request-Id.
+    condition: the answer's X-Picture-Condition: "ok", or why the picture was not fit to judge by and moved
+        nothing; None from a server that does not say.
     """
 
     next_interval: NextInterval
@@ -188,3 +188,4 @@ class Inspection:
     detail: Optional[Detail] = None
     received_at: float = 0.0
     request_id: Optional[str] = None
+    condition: Optional[str] = None

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Dict, Mapping, Optional
+from urllib.parse import urlsplit
 
 from layerwatch_sdk.errors import (
     ApiError,
@@ -20,7 +21,17 @@ from layerwatch_sdk.errors import (
     KeyRefused,
     api_error,
 )
-from layerwatch_sdk.models import Box, Context, Detail, HeatMap, Inspection, NextInterval, Usage
+from layerwatch_sdk.models import (
+    Box,
+    Context,
+    Detail,
+    HeatMap,
+    Inspection,
+    NextInterval,
+    PrintLabels,
+    PrintPosition,
+    Usage,
+)
 
 PREFIX = "/api/gadget/v1"
 MAX_ANSWER_BYTES = 262_144
@@ -31,6 +42,9 @@ MAX_COUNT = 2**53
 
 MAX_INTERVAL_SECONDS = 86_400
 """An interval above a day is taken for a broken answer."""
+
+MAX_LABEL = 120
+"""Characters of a text that people see."""
 
 _CONTEXT_ID = re.compile(r"[A-Za-z0-9]{1,64}")
 _URL = re.compile(r"(https?)://[^/?#\s@]+(?:[/?#]\S*)?", re.IGNORECASE)
@@ -47,6 +61,12 @@ class Request:
     fields: Mapping[str, str] = field(default_factory=dict)
     method: str = "POST"
 
+    @property
+    def origin(self) -> str:
+        """The URL's scheme, host and port."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -56,6 +76,34 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     at: float = 0.0
+
+
+def label_fields(labels: Optional[PrintLabels]) -> Dict[str, str]:
+    """The labels as fields of createcontext."""
+    if labels is None:
+        return {}
+    texts = {"Name": labels.name, "Printer": labels.printer, "Camera": labels.camera, "File": labels.file}
+    return {name: _label(text) for name, text in texts.items() if text and _label(text)}
+
+
+def position_fields(position: Optional[PrintPosition]) -> Dict[str, str]:
+    """The position as form fields of process."""
+    if position is None:
+        return {}
+    fields: Dict[str, str] = {}
+    if position.layer is not None and position.layer >= 0:
+        fields["layer"] = str(position.layer)
+    if position.layers is not None and position.layers >= 0:
+        fields["layers"] = str(position.layers)
+    if position.progress is not None and 0 <= position.progress <= 1:
+        fields["progress"] = f"{position.progress:.4f}"
+    if position.state and _label(position.state):
+        fields["state"] = _label(position.state)
+    return fields
+
+
+def _label(text: str) -> str:
+    return "".join(c for c in text if c.isprintable()).strip()[:MAX_LABEL]
 
 
 def read_context(reply: Reply, warning_level: int, pause_level: int, *, secure: bool) -> Context:
@@ -101,6 +149,7 @@ def read_inspection(reply: Reply) -> Inspection:
         detail=_detail(detail) if isinstance(detail, dict) else None,
         received_at=reply.at,
         request_id=request_id(reply),
+        condition=_condition(reply),
     )
 
 
@@ -289,6 +338,12 @@ def _is_fraction(value: object) -> bool:
 
 def _optional_text(value: object) -> Optional[str]:
     return value if isinstance(value, str) else None
+
+
+def _condition(reply: Reply) -> Optional[str]:
+    """The answer's X-Picture-Condition, if it is a word."""
+    value = reply.headers.get("x-picture-condition", "").strip()
+    return value if re.fullmatch(r"[a-z][a-z-]{0,31}", value) else None
 
 
 def request_id(reply: Reply) -> Optional[str]:

@@ -16,7 +16,8 @@ from layerwatch.api.models import (
     Usage,
 )
 from layerwatch.api.multipart import MAX_FILE
-from layerwatch.api.request_parsing import MAX_LAYER, MAX_STATE_LENGTH
+from layerwatch.api.request_parsing import MAX_LAYER
+from layerwatch.core.text import MAX_NAME_LENGTH
 
 Description = dict[str, Any]
 
@@ -317,7 +318,7 @@ PROCESS: Description = {
                             },
                             "state": {
                                 "type": "string",
-                                "maxLength": MAX_STATE_LENGTH,
+                                "maxLength": MAX_NAME_LENGTH,
                                 "description": "The printer's state, in its own words.",
                             },
                         },

@@ -100,7 +100,6 @@ PROGRESS_FIELDS = ("layer", "layers", "progress", "state")
 """The optional form fields of Process that `print_progress` reads."""
 
 MAX_LAYER = 9_999_999
-MAX_STATE_LENGTH = 64
 
 _LAYER = re.compile(r"[0-9]{1,7}")
 _FRACTION = re.compile(r"[0-9]{1,3}(\.[0-9]{0,20})?([eE]-?[0-9]{1,3})?")
@@ -128,11 +127,11 @@ def print_progress(values: Mapping[str, str]) -> PrintProgress:
             raise bad_args(f"The field {name} takes a number from 0 to 1.")
         return float(text)
 
-    state = values.get("state", "")
-    if len(state) > MAX_STATE_LENGTH:
-        raise bad_args(f"The field state takes up to {MAX_STATE_LENGTH} characters.")
     return PrintProgress(
-        layer("layer"), layer("layers"), fraction("progress"), _clean(state, "The field state")
+        layer("layer"),
+        layer("layers"),
+        fraction("progress"),
+        _clean(values.get("state", ""), "The field state"),
     )
 
 

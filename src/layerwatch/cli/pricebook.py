@@ -16,7 +16,7 @@ from layerwatch.cli.common import AsJson, ConfigFile, DataDir, InMonth, fail, mo
 app = typer.Typer(
     no_args_is_help=True,
     help=(
-        "Show price books, reckon what a month would cost, and give an account a price book of its own. "
+        "Show price books, calculate the cost of a month, and give an account a price book of its own. "
         "Tiers are additive: each price holds for the calls inside its tier."
     ),
 )
@@ -40,7 +40,7 @@ def quote(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reckon what a month of CALLS costs, tier by tier, in exact micro-dollars.
+    """Calculate what a month of CALLS costs, tier by tier, in exact micro-dollars.
 
     Example: layerwatch pricebook quote 1000001
     """

@@ -63,7 +63,7 @@ def command(
     It serves the detection API, its reference at /docs, and the console, from one process with an embedded
     database. Ctrl-C or SIGTERM finishes what was accepted, then ends.
 
-    Every setting can also stand in a TOML file (--config) or in a LAYERWATCH_* variable.
+    Every setting can also be given in a TOML file (--config) or in a LAYERWATCH_* variable.
     """
     from layerwatch.config import load
     from layerwatch.serving.sockets import listen_for
@@ -99,7 +99,7 @@ def command(
 def run(
     settings: Settings, listener: socket.socket, *, as_json: bool = False, watch: Path | None = None
 ) -> int:
-    """Serve on an open socket until told to stop, with a watcher beside if `watch`; the exit status."""
+    """Serve on an open socket until stopped, with a watcher beside if `watch`; the exit status."""
     from layerwatch.serving import gc_tuning
 
     gc_tuning.hold()

@@ -125,14 +125,14 @@ def _show(result: Result, judged: SurgeReport, plot: Path | None) -> None:
         "minute",
         "calls/s",
         "throttled",
-        "interval told",
+        "mean interval",
         *(f"{s.name} use" for s in scenario.sites),
     ):
         table.add_column(column, justify="right")
-    told = result.told_mean()
+    intervals = result.mean_interval()
     for first in range(0, scenario.seconds, 60):
         part = slice(first, first + 60)
-        known = told[part][~np.isnan(told[part])]
+        known = intervals[part][~np.isnan(intervals[part])]
         table.add_row(
             str(first // 60),
             f"{result.called[part].sum(axis=1).mean():,.0f}",

@@ -22,7 +22,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 class Screen(Protocol):
-    """Shows looks as they come. A context manager."""
+    """Shows each inspection. A context manager."""
 
     def __enter__(self) -> Self: ...
 

@@ -19,7 +19,7 @@ class Node(Base):
     """The same for each process that follows another in the same place."""
     region: Mapped[str] = mapped_column(String(8))
     url: Mapped[str] = mapped_column(String(300))
-    """The region's public URL, as this node is told by its settings."""
+    """The region's public URL, from this node's settings."""
     capacity: Mapped[float]
     """Inspections a second."""
     healthy: Mapped[float]

@@ -1,7 +1,7 @@
 """Which region a new print is sent to, and which one is its second.
 
 Capacity before distance: the region with the most calls a second to spare. What was handed out since the
-regions last told their numbers is taken off first, so that a rush is spread over them.
+regions last reported their numbers is taken off first, so that a rush is spread over them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class RegionRouter:
     def choose(self, prints: float = 1.0) -> tuple[Region, Region] | None:
         """The region for a new print (or a cohort of `prints`), and another for its fallback URL.
 
-        A draining region is given only if there is no other. With one region both are the same; None
+        A draining region is given only when it is the last one. With one region both are the same; None
         when no region is known.
         """
         ranked = sorted(

@@ -73,7 +73,7 @@ class Scenario:
 class Result:
     """What came of it: one row a second, one column a region, in the order of `scenario.sites`.
 
-    called, answered, throttled: prints' calls; told: mean interval told to healthy prints (nan: to none);
+    called, answered, throttled: prints' calls; intervals: mean interval of healthy prints (nan: to none);
     stretch: x of the pacing equation; believed: the capacity estimate.
     """
 
@@ -81,7 +81,7 @@ class Result:
     called: npt.NDArray[np.float64]
     answered: npt.NDArray[np.float64]
     throttled: npt.NDArray[np.float64]
-    told: npt.NDArray[np.float64]
+    intervals: npt.NDArray[np.float64]
     stretch: npt.NDArray[np.float64]
     believed: npt.NDArray[np.float64]
 
@@ -90,11 +90,11 @@ class Result:
         calls = float(self.called[first:last].sum())
         return float(self.throttled[first:last].sum()) / calls if calls else 0.0
 
-    def told_mean(self) -> npt.NDArray[np.float64]:
-        """Mean interval told in each second over the regions, seconds, weighted by their answers."""
-        weight = np.where(np.isnan(self.told), 0.0, self.answered)
+    def mean_interval(self) -> npt.NDArray[np.float64]:
+        """Mean interval given in each second over the regions, seconds, weighted by their answers."""
+        weight = np.where(np.isnan(self.intervals), 0.0, self.answered)
         total = weight.sum(axis=1)
-        summed = np.nansum(np.where(weight > 0, self.told, 0.0) * weight, axis=1)
+        summed = np.nansum(np.where(weight > 0, self.intervals, 0.0) * weight, axis=1)
         mean: npt.NDArray[np.float64] = np.full(len(total), np.nan)
         np.divide(summed, total, out=mean, where=total > 0)
         return mean
@@ -130,8 +130,8 @@ def simulate(scenario: Scenario) -> Result:
         if second < scenario.seconds:
             due[second].append(cohort)
     shape = (scenario.seconds, len(fleets))
-    called, answered, throttled, told, x, believed = (np.zeros(shape) for _ in range(6))
-    healthy_told = np.zeros(shape)
+    called, answered, throttled, intervals, x, believed = (np.zeros(shape) for _ in range(6))
+    healthy_answers = np.zeros(shape)
     for second in range(scenario.seconds):
         at = _START + timedelta(seconds=second)
         if scenario.lost is not None and second == scenario.lost_at:
@@ -165,8 +165,8 @@ def simulate(scenario: Scenario) -> Result:
                 answered[second, where] += size
                 plan = fleet.pacer.plan(looks, at)
                 if not looks:
-                    told[second, where] += plan.recommended * size
-                    healthy_told[second, where] += size
+                    intervals[second, where] += plan.recommended * size
+                    healthy_answers[second, where] += size
                 suspicious[cohort] = _turn(looks, plan.recommended, scenario.suspicious, rng)
             fleet.load.called(plan.recommended, looks, at, size)
             if second + plan.recommended < scenario.seconds:
@@ -175,8 +175,8 @@ def simulate(scenario: Scenario) -> Result:
             _drain(fleet)
             x[second, where] = fleet.pacer.stretch(at)
             believed[second, where] = fleet.capacity.per_second
-    told = np.divide(told, healthy_told, out=np.full(shape, np.nan), where=healthy_told > 0)
-    return Result(scenario, called, answered, throttled, told, x, believed)
+    intervals = np.divide(intervals, healthy_answers, out=np.full(shape, np.nan), where=healthy_answers > 0)
+    return Result(scenario, called, answered, throttled, intervals, x, believed)
 
 
 def _fleet(site: Site, scenario: Scenario) -> _Fleet:
@@ -203,7 +203,7 @@ def _turn(looks: bool, seconds: float, share: float, rng: np.random.Generator) -
 
 
 def _drain(fleet: _Fleet) -> None:
-    """One second of the detector's work, told to the capacity estimate as it is on a node."""
+    """One second of the detector's work, reported to the capacity estimate as on a node."""
     done = min(fleet.backlog, fleet.site.capacity)
     if done <= 0:
         return

@@ -24,7 +24,7 @@ class SurgeReport:
     """throttled_during, throttled_after: share of calls in the surge; two intervals after the last event.
     few_throttled_after, settled_after: seconds from the last event's end (the surge, or a region's loss);
     None: never.
-    interval: mean told to healthy prints in the last quarter, seconds; overshoot: how far above it the
+    interval: mean given to healthy prints in the last quarter, seconds; overshoot: how far above it the
     interval went after that, as a share; swings: times it went from one side of the 10 % band to the
     other after it.  use: share of the fleet's true capacity in the last quarter.
     """
@@ -45,9 +45,9 @@ def settling(result: Result) -> SurgeReport:
     surged = scenario.surge_at + scenario.surge_seconds
     end = surged if scenario.lost is None else max(surged, scenario.lost_at)
     last_quarter = scenario.seconds * 3 // 4
-    told = _smooth(result.told_mean())
-    interval = float(np.nanmean(told[last_quarter:]))
-    off = (told[end:] - interval) / interval
+    given = _smooth(result.mean_interval())
+    interval = float(np.nanmean(given[last_quarter:]))
+    off = (given[end:] - interval) / interval
     called = _smooth(result.called.sum(axis=1))[end:]
     throttled = _smooth(result.throttled.sum(axis=1))[end:]
     shares = np.divide(throttled, called, out=np.zeros_like(called), where=called > 0)

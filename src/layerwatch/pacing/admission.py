@@ -16,7 +16,7 @@ class Admission:
     memory: bytes of uploads held at once.  Used from one event loop.
 
     Fair between accounts: nobody may have more places than are still free. So one account alone gets half of
-    the queue, two a third each, and whoever comes last finds room (dynamic thresholds with factor 1,
+    the queue, two a third each, and the last to arrive finds room (dynamic thresholds with factor 1,
     Choudhury and Hahne 1998).
     """
 
@@ -66,7 +66,7 @@ class Admission:
 
     @contextmanager
     def upload(self) -> Iterator[Reservation]:
-        """Memory for one upload, let go of at the end of the block."""
+        """Memory for one upload, released at the end of the block."""
         reservation = Reservation(self)
         try:
             yield reservation
@@ -92,6 +92,6 @@ class Reservation:
         self._size += size
 
     def release(self) -> None:
-        """Let go of all of them."""
+        """Release all of them."""
         self._admission.bytes_held -= self._size
         self._size = 0

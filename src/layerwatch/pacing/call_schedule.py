@@ -1,6 +1,6 @@
-"""How many prints are live and when each will call next, told from what they were promised, without a list.
+"""How many prints are live and when each will call next, from the intervals they were given, without a list.
 
-A print that is told "come again in I seconds" is live until then, and will call then. So the promises that
+A print that is given an interval of I seconds is live until then, and will call then. So the promises that
 are still to be kept are the live prints, and their due seconds are the calls to come. Nothing is averaged:
 a print counts from its first call on, and is forgotten when it does not keep its promise.
 """
@@ -34,7 +34,7 @@ class CallSchedule:
         self._second: int | None = None
 
     def called(self, interval: float, suspicious: bool, at: datetime, prints: float = 1.0) -> None:
-        """A print, or a cohort of `prints` in step, was told to come again in `interval` seconds."""
+        """A print, or a cohort of `prints` in step, was given an interval of `interval` seconds."""
         due = int(at.timestamp() + interval)
         with self._lock:
             self._forget(at)

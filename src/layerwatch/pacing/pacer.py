@@ -84,12 +84,12 @@ class Pacer:
         return Plan(min(minimum, recommended), recommended)
 
     def called(self, plan: Plan, suspicious: bool, at: datetime) -> None:
-        """A print was told `plan`, in an answer or a refusal: it is live and will come again then."""
+        """A print was given `plan`, in an answer or a refusal: it is live and will call then."""
         self._load.called(plan.recommended, suspicious, at)
 
     def inherit(self, prints: Prints, per_second: float, ago: float, at: datetime) -> None:
         """Expect the prints of the process that ended here `ago` seconds of print time ago and did
-        `per_second` inspections: they come back spread over the interval that it told."""
+        `per_second` inspections: they come back spread over the interval that it gave."""
         budget = TARGET_USE * per_second / self._speed
         interval = min(self._bounds.rest * stretch(prints, budget, self._bounds), self._bounds.most)
         left = max(0.0, 1.0 - ago / interval)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 @dataclass(frozen=True, slots=True)
 class PrintProgress:
     """layer: the current one.  layers: how many there are.  progress: the share done, 0..1.
-    state: in the printer's words, at most 64 characters."""
+    state: in the printer's words, at most 120 characters."""
 
     layer: int | None = None
     layers: int | None = None

@@ -26,18 +26,18 @@ class MetricsHub:
     """One replica, which keeps each visitor's last words."""
 
     def __init__(self) -> None:
-        self._told: dict[str, tuple[float, bytes]] = {}
+        self._reports: dict[str, tuple[float, bytes]] = {}
 
     def visit(self, name: str, text: bytes) -> dict[str, bytes]:
         """Leave one's own metrics, take everybody's."""
         now = time.monotonic()
-        self._told[name] = (now, text)
-        self._told = {who: told for who, told in self._told.items() if now - told[0] < GONE}
-        return {who: last for who, (_, last) in self._told.items()}
+        self._reports[name] = (now, text)
+        self._reports = {who: report for who, report in self._reports.items() if now - report[0] < GONE}
+        return {who: last for who, (_, last) in self._reports.items()}
 
     def leave(self, name: str) -> None:
         """This one ends."""
-        self._told.pop(name, None)
+        self._reports.pop(name, None)
 
 
 class MetricsClient:
@@ -54,7 +54,7 @@ class MetricsClient:
         self._coming_by = asyncio.create_task(self._come_by())
 
     async def close(self) -> None:
-        """Come by no more."""
+        """Stop reporting."""
         if self._coming_by is not None:
             self._coming_by.cancel()
             with suppress(Exception, asyncio.CancelledError):
@@ -66,11 +66,11 @@ class MetricsClient:
         own = self._text()
         try:
             async with asyncio.timeout(2.0):
-                told: dict[str, bytes] = await self._board.visit.remote(self._name, own)
+                report: dict[str, bytes] = await self._board.visit.remote(self._name, own)
         except Exception as error:
             log.warning("metrics_of_others_unknown", why=type(error).__name__)
             return {self._name: own}
-        return told
+        return report
 
     def pictures(self, context_id: str) -> list[RecentPicture]:
         """None: other replicas may be on other machines, and pictures do not travel."""

@@ -43,7 +43,7 @@ WRONG_SETTINGS = 2
 
 
 class _Worker:
-    """One slot, and whoever has it now."""
+    """One slot, and the process that fills it."""
 
     def __init__(self, slot: WorkerSlot, listener: socket.socket) -> None:
         self.slot = slot

@@ -91,7 +91,7 @@ def work(
 
 
 def _end_with(parent: Connection) -> None:
-    """Wait until the supervisor is gone, then end as if told to."""
+    """Wait until the supervisor is gone, then end as on SIGTERM."""
     with suppress(EOFError, OSError):
         parent.recv()
     os.kill(os.getpid(), signal.SIGTERM)

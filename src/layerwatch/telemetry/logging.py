@@ -16,7 +16,7 @@ def configure(
 ) -> None:
     """Set up structlog for this process, on standard error; the standard library's loggers join it.
 
-    worker: this process's number among several, to stand in each line.
+    worker: this process's number among several, added to each line.
     """
 
     def name_worker(_: object, __: str, event: EventDict) -> EventDict:

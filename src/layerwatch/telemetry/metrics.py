@@ -52,7 +52,7 @@ class Metrics:
         )
         self._intervals = Histogram(
             "layerwatch_interval_seconds",
-            "NextProcessIntervalSec told.",
+            "NextProcessIntervalSec given.",
             ("look",),
             buckets=(20, 25, 30, 35, 40, 45, 50, 60, 80, 120, 200, 300),
             registry=registry,
@@ -105,7 +105,7 @@ class Metrics:
         self._intervals.labels(look).observe(answer.interval.recommended)
 
     def batch(self, report: BatchReport) -> None:
-        """The detector was called; told from its own thread."""
+        """The detector was called; reported from its own thread."""
         self._batches.observe(report.size)
         self._waits.observe(report.waited)
 

@@ -62,7 +62,7 @@ def start(region: str, name: str, processor: SpanProcessor | None = None) -> Non
 
 
 def stop() -> None:
-    """Hand over what is left, and trace no more. May take the exporter's time-out."""
+    """Export what is left, and stop tracing. May take the exporter's time-out."""
     global _provider, _tracer
     provider, _provider, _tracer = _provider, None, None
     if provider is not None:
@@ -85,7 +85,7 @@ def span(name: str, **attributes: Value) -> AbstractContextManager[Any]:
 
 
 def here() -> Context | None:
-    """The current place, for `record` in another thread; None if nothing is traced or it is no request."""
+    """The current place, for `record` in another thread; None outside a traced request."""
     if _tracer is None:
         return None
     from opentelemetry import context, trace

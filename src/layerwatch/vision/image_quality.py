@@ -1,6 +1,6 @@
 """The picture's condition, measured from its pixels: is it fit to judge a print by?
 
-One picture cannot tell FROZEN or MOVED; those need memory and are told by `temporal`.
+One picture cannot show FROZEN or MOVED; those need memory and are found by `temporal`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ CELL_THRESHOLD = 0.5
 """A cell belongs to a failure from this probability on."""
 
 PICTURE_THRESHOLD = 0.3
-"""Below this failure probability of the whole picture neither box nor kind is told: both would be noise."""
+"""Below this failure probability of the whole picture neither boxes nor kinds are given: mere noise."""
 
 PEAK_SHARE = 0.6
 """Where a picture fails and yet no cell reaches `CELL_THRESHOLD`, cells count from this share of its peak."""

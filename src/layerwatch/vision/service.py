@@ -37,7 +37,7 @@ network of this size, 20.5, 21.4 and 21.4 ms for fp32."""
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """A decoded picture on its way to the detector. began: seconds on the monotonic clock.
-    place: where its inspection stands in a trace."""
+    place: where its inspection is in a trace."""
 
     picture: Picture
     measures: Measures

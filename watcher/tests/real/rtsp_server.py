@@ -18,7 +18,7 @@ PIPELINE = (
 )
 
 
-def main(login: list) -> None:
+def main(login: list[str]) -> None:
     """Serve for ever."""
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
