@@ -50,9 +50,8 @@ export function layerwatch(baseUrl: string, apiKey: string) {
   }
 
   return {
-    /** Open one print's context. Free. */
-    async open(warning: number | null = 3, pause: number | null = 3) {
-      const body = { WarningConfidenceLevel: warning, PauseConfidenceLevel: pause };
+    /** Open one print's context. Free. Everything is optional: `{}` is a print without names at the usual levels. */
+    async open(body: components["schemas"]["CreateContext"] = {}) {
       return answered(await client.POST("/api/gadget/v1/createcontext", { body }));
     },
 
