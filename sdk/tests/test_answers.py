@@ -1,4 +1,4 @@
-"""Both dialects are understood; what is not the contract's answer is never taken for one."""
+"""Both dialects are understood; what is not the contract's answer is never accepted as one."""
 
 from __future__ import annotations
 

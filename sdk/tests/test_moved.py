@@ -1,4 +1,4 @@
-"""Programs written against the old module names keep working, and are told the new ones."""
+"""Programs written against the old module names keep working, with a warning that names the new ones."""
 
 from __future__ import annotations
 

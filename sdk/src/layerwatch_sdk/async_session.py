@@ -96,7 +96,7 @@ class AsyncInspectionSession:
 
     @property
     def untold(self) -> Tuple[str, ...]:
-        """Feedback that the service was not yet told."""
+        """Feedback that is not yet delivered."""
         return self._loop.untold
 
     def start(self) -> None:
@@ -223,9 +223,9 @@ class AsyncInspectionSession:
             if inspect.isawaitable(result):
                 await result
         except Exception as error:
-            told = CallbackError(f"the {name} callback failed: {error}", callback=name)
-            told.__cause__ = error
-            await self._report(told)
+            failure = CallbackError(f"the {name} callback failed: {error}", callback=name)
+            failure.__cause__ = error
+            await self._report(failure)
 
     async def _report(self, error: LayerwatchError) -> None:
         log.warning("session: %s", error)

@@ -31,7 +31,7 @@
                 └── ContextLost      unknown, expired or foreign context: open a new one
 
 An ErrorType this version does not know is a `ServerError` when the status is 500 or more, else a plain
-`ApiError`; its name stands in `error_type`.
+`ApiError`; its name is in `error_type`.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class ImageDecodeFailed(ApiError):
 
 
 class KeyRefused(ApiError):
-    """The API key is no good, and will not become so by waiting."""
+    """The API key is not valid, and waiting does not help."""
 
 
 class InvalidApiKey(KeyRefused):

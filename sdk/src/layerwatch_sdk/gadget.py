@@ -98,7 +98,7 @@ class GadgetInspectionSession:
         self._session.pause()
 
     def resume(self) -> None:
-        """Go on; after a suggested pause, the service is told that the user has looked."""
+        """Go on; after a suggested pause, the service is informed that the user has checked the print."""
         self._session.resume()
 
     def stop(self) -> None:
@@ -159,8 +159,8 @@ class GadgetInspectionSession:
     def SleepIntervalSec(self) -> int:
         """Seconds between the last answer and the next picture."""
         last = self._session.last
-        told = FIRST_INTERVAL_SECONDS if last is None else last.next_interval.seconds
-        return max(SHORTEST_INTERVAL, told, self.minProcessingIntervalSec)
+        interval = FIRST_INTERVAL_SECONDS if last is None else last.next_interval.seconds
+        return max(SHORTEST_INTERVAL, interval, self.minProcessingIntervalSec)
 
     def _tell_state(self, inspection: Inspection) -> None:
         warning, pause = inspection.warning_suggested, inspection.pause_suggested

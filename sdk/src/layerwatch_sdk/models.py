@@ -67,7 +67,7 @@ class NextInterval:
     minimum: binding; a picture sent sooner is refused.
     recommended: the interval that costs no more than it helps; never below `minimum`.
 
-    An answer in the older dialect has one number, which then stands in all three.
+    An answer in the older dialect has one number, which then fills all three.
     """
 
     seconds: int

@@ -130,7 +130,7 @@ class InspectionSession:
 
     @property
     def untold(self) -> Tuple[str, ...]:
-        """Feedback that the service was not yet told."""
+        """Feedback that is not yet delivered."""
         return self._loop.untold
 
     def start(self) -> None:
@@ -261,9 +261,9 @@ class InspectionSession:
         try:
             callback(value)
         except Exception as error:
-            told = CallbackError(f"the {name} callback failed: {error}", callback=name)
-            told.__cause__ = error
-            self._report(told)
+            failure = CallbackError(f"the {name} callback failed: {error}", callback=name)
+            failure.__cause__ = error
+            self._report(failure)
 
     def _report(self, error: LayerwatchError) -> None:
         log.warning("session: %s", error)

@@ -41,7 +41,7 @@ MAX_COUNT = 2**53
 """Of calls and micro-dollars: what JSON's numbers hold exactly."""
 
 MAX_INTERVAL_SECONDS = 86_400
-"""An interval above a day is taken for a broken answer."""
+"""An interval above a day counts as a broken answer."""
 
 MAX_LABEL = 120
 """Characters of a text that people see."""
