@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from layerwatch.billing import PriceBook, count_inspection, price_books
+from layerwatch.billing import PriceBook, count_deferred, price_books
 from layerwatch.billing.account_usage import AccountUsage, account_usage
 from layerwatch.keys import Caller
 from layerwatch.storage import Database
@@ -18,7 +18,7 @@ HALF_TIME = datetime(2026, 11, 16, tzinfo=UTC)
 
 def use(database: Database, caller: Caller, calls: int, at: datetime = HALF_TIME) -> None:
     with database.begin() as session:
-        count_inspection(session, caller, at, calls=calls, enforce=False)
+        count_deferred(session, caller, at, calls=calls)
 
 
 def usage(database: Database, caller: Caller, at: datetime = HALF_TIME) -> AccountUsage:

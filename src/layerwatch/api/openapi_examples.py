@@ -80,6 +80,7 @@ _ERRORS: dict[str, tuple[int, ErrorType, str]] = {
         ErrorType.RATE_LIMITED,
         "Sooner than the last NextProcessIntervalSec. Come again in 27 s.",
     ),
+    "much feedback": (429, ErrorType.RATE_LIMITED, "At most 20 feedbacks for one print."),
     "context lost": (500, ErrorType.INTERNAL, "Failed to get context object."),
     "our fault": (
         500,
@@ -154,7 +155,9 @@ _VERSION = {
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "A repeat of a key that succeeded on this context gets the stored answer, free.",
+    "description": "A repeat of a key that succeeded on this context gets the stored answer, free. "
+    "During an outage of the service's database another node may give a fresh answer; it is billed once "
+    "all the same.",
     "schema": {"type": "string", "format": "uuid"},
 }
 _DETAIL = {
@@ -333,7 +336,8 @@ FEEDBACK: Description = {
     "summary": "Give feedback on a print",
     "description": "An extension of the contract; free. `false_alarm`: what is seen is no failure. "
     "`resumed`: the print goes on after a pause, whatever is seen now. `missed`: this is a failure that "
-    "was not told. The picture that was last inspected is kept for review.",
+    "was not told. The picture that was last inspected is kept for review. At most 20 for one print and "
+    "200 for one account in 24 hours.",
     "operation_id": "feedback",
     "responses": _answers(
         {
@@ -341,8 +345,8 @@ FEEDBACK: Description = {
             "description": "Taken.",
             "content": {"application/json": {"example": {"ContextId": _CONTEXT, "Kind": "false_alarm"}}},
         },
-        *("bad argument", "not JSON", *_KEY_ERRORS, "body too large", "context lost", "our fault"),
-        "too busy",
+        *("bad argument", "not JSON", *_KEY_ERRORS, "body too large", "much feedback"),
+        *("context lost", "our fault", "too busy"),
     ),
     "openapi_extra": {
         "security": _SECURITY,

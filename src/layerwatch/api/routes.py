@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -23,7 +23,6 @@ from layerwatch.billing.account_usage import account_usage
 from layerwatch.contexts import Answer, Call
 from layerwatch.contexts.service import TEACHERS
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.learning.service import record
 from layerwatch.pacing import Throttled
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
@@ -118,20 +117,10 @@ async def feedback(request: Request) -> JSONResponse:
     if not isinstance(kind, str) or kind not in TEACHERS:
         raise bad_args(f"Kind must be one of {', '.join(sorted(TEACHERS))}.")
 
-    recent = await asyncio.to_thread(services.recent.get, context.id)
-
-    def keep(session: Session) -> None:
-        record(
-            session,
-            services.examples,
-            account_id=caller.account_id,
-            context_id=context.id,
-            kind=kind,
-            at=at,
-            recent=recent,
-        )
-
-    if not await services.contexts.apply_feedback(context, kind, keep):
+    apply = partial(services.contexts.apply_feedback, context, kind)
+    if not await services.feedback.record(
+        apply, account_id=caller.account_id, context_id=context.id, kind=kind, at=at
+    ):
         raise bad_args("This context has no inspection yet to give feedback on.")
     return JSONResponse({"ContextId": context.id, "Kind": kind})
 

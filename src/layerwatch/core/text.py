@@ -1,7 +1,7 @@
 """Text that users write: what a name may contain, and how any text is printed safely.
 
-Control characters drive terminals, NUL is rejected by PostgreSQL, and bidirectional formatting characters make
-a text read differently from what it is ("Trojan Source", CVE-2021-42574).
+Control characters drive terminals, NUL is rejected by PostgreSQL, and bidirectional formatting characters
+make a text read differently from what it is ("Trojan Source", CVE-2021-42574).
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ def is_unsafe(character: str) -> bool:
 
 
 def escape_unsafe(text: str) -> str:
-    r"""The text with each unsafe character as JSON escapes it, such as `\u001b`. JSON stays the same value."""
+    r"""The text with each unsafe character escaped as in JSON (`\u001b`). A JSON text keeps its value."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        json.dumps(character)[1:-1] if is_unsafe(character) else character for character in text
-    )
+    return "".join(json.dumps(character)[1:-1] if is_unsafe(character) else character for character in text)
