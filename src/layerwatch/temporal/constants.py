@@ -63,6 +63,7 @@ KIND_LEARN = 0.3
 # --- the same picture over again, and places that are known to look like a failure -----------------------
 STILL_LOGIT = 0.01  # by which the detector's logit may differ for the same picture
 STILL_STEP = 0.5  # share of the way to the picture's own score that one repeat goes
+PLAIN_QUALITY = 7  # to which a picture must bring a print that went well, to be warned of when it is repeated
 LOOKS_FAILED = 0.5  # probability from which on one picture, seen alone, looks failed
 START_QUALITY = 4  # at most, while a print looks as failed as in its first picture …
 START_CALM_SECONDS = 600.0  # … and has not gone on for this long without growth there
@@ -71,8 +72,8 @@ LIT_PLACE = 0.25  # probability from which on a place, or a cell of the heat map
 UNLIT_FRAMES = 3  # pictures in which no marked place does, until they count as gone
 WEAKEST_MARK = 1 / 3  # a place marked lower, or not at all, counts as this: half as much again looks failed
 SMALLEST_AREA = 0.005  # lit share of the picture below which growth is noise
-RECENT_AREA_DECAY = 0.95  # of the largest lit share of late, a frame
-GROWTH_RATIO = (1.25, 1.45)  # of area or strength, over what is marked: from where growth counts, to in full
+RECENT_AREA_DECAY = 0.9  # of the largest lit share of late, a frame
+GROWTH_RATIO = (1.3, 1.5)  # of area or strength, over what is marked: from where growth counts, to in full
 GROWN = 0.5  # growth from which on the scene no longer is the one that was marked
 GROWTH_NATS = (1.5, 3.5)  # for an excursion and for failing, of growth in full beyond what a person marked
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwatch.temporal import constants as c
-from layerwatch.temporal.places import Logits, Places, with_neighbours
+from layerwatch.temporal.places import Half, Logits, Places, with_neighbours
 
 Strengths = NDArray[np.uint8]
 
@@ -68,17 +68,22 @@ class Marks:
         """Whether the print's quality is limited because of them; see `Origin` and `constants`."""
         return self.lit and (self.origin is Origin.PERSON or self.calm_seconds < c.START_CALM_SECONDS)
 
-    def growth(self, seen: Logits | None, area: float) -> float:
-        """How far more is seen than is marked, 0 (no more) to 1 (half as much again, or a new place)."""
+    def growth(self, seen: Logits | None, area: float, usual: Half) -> float:
+        """How far more is seen than is marked, 0 (no more) to 1 (half as much again, or a new place).
+
+        usual: what the print shows in its places while it goes well, in logits; that is nothing new either.
+        """
         if seen is None:
             return 0.0
-        known = with_neighbours(_shares(self.strengths))
-        stronger = float((_probabilities(seen) / np.maximum(known, c.WEAKEST_MARK)).max())
+        known = np.maximum(_shares(self.strengths), _probabilities(usual.astype(np.float32)))
+        stronger = float((_probabilities(seen) / np.maximum(with_neighbours(known), c.WEAKEST_MARK)).max())
         larger = area / max(self.area, c.SMALLEST_AREA)
         begins, full = c.GROWTH_RATIO
         return min(max((max(stronger, larger) - begins) / (full - begins), 0.0), 1.0)
 
-    def after(self, seen: Logits | None, area: float, probability: float, seconds: float) -> Marks:
+    def after(
+        self, seen: Logits | None, area: float, usual: Half, probability: float, seconds: float
+    ) -> Marks:
         """The same marks after a picture, `seconds` after the last one.
 
         What looked failed from the start and has grown is marked as it is now; what a person marked is not.
@@ -86,7 +91,7 @@ class Marks:
         """
         lit = probability >= c.LOOKS_FAILED or (seen is not None and self._is_lit(seen))
         unlit = 0 if lit else min(self.unlit + 1, c.UNLIT_FRAMES)
-        if self.origin is Origin.START and self.growth(seen, area) >= c.GROWN:
+        if self.origin is Origin.START and self.growth(seen, area, usual) >= c.GROWN:
             strengths = np.maximum(self.strengths, _strengths(seen))
             return Marks(self.origin, strengths, max(self.area, area), 0.0, unlit)
         calm = min(self.calm_seconds + seconds, c.MOST_SECONDS)

@@ -82,7 +82,7 @@ def _step(
     odd, failing = _nats(known, value, excess)
     novelty = glance.novelty if known.frames >= c.SETTLED_FRAMES else 1.0  # the usual change must be known
     shown = (novelty * odd, novelty * failing)
-    grown = _growth(known, seen, area)
+    grown = _growth(known, seen, area, evidence.failure_probability)
     if grown > 0:
         odd_growth, failing_growth = (grown * nats for nats in c.GROWTH_NATS)
         shown = (max(shown[0], odd_growth), max(shown[1], failing_growth))
@@ -98,11 +98,18 @@ def _step(
         1 + (c.FOOLED_PATIENCE - 1) * (1 - _telling(known)) * (1 - grown),
     )
     learnt = _learnt(known, value, seen, excess, seconds, elapsed, belief)
+    still = Still.of(
+        evidence.thumbnail,
+        evidence.failure_probability,
+        new=known.frames == 0 or failing > 0,
+        plain=known.frames < c.SETTLED_FRAMES or quality_of(belief.score) <= c.PLAIN_QUALITY,
+    )
     learnt = replace(
         learnt,
         recent_area=max(area, c.RECENT_AREA_DECAY * known.recent_area),
-        still=Still.of(evidence.thumbnail, failing),
-        marks=known.marks and known.marks.after(seen, area, evidence.failure_probability, elapsed),
+        still=still,
+        marks=known.marks
+        and known.marks.after(seen, area, known.places.usual, evidence.failure_probability, elapsed),
     )
     kinds = _kinds(before.kinds, evidence.kinds)
     after = PrintState(belief, alarm, seconds, kinds, (*_others(before, known), learnt))
@@ -121,19 +128,20 @@ def _unjudged(
     """A frozen or disturbed picture adds no evidence; a repeated one still says what it says."""
     still, alarm = camera.still, before.alarm
     if glance.change is Change.DISTURBED:
-        still = Still.of(evidence.thumbnail, 0.0)
+        still = Still.of(evidence.thumbnail, evidence.failure_probability, new=False, plain=False)
     elif still.repeats(evidence.thumbnail, value - camera.logit):
-        still = still.again(evidence.failure_probability, before.belief.score, elapsed)
+        still = still.again(before.belief.score, elapsed)
         alarm = alarm.still(still.seconds, value)
     seen = replace(camera, view=glance.view, seconds=seconds, logit=value, still=still)
     return replace(before, alarm=alarm, seconds=seconds, cameras=(*_others(before, camera), seen))
 
 
-def _growth(camera: CameraState, seen: Logits | None, area: float) -> float:
-    """How far more is seen than a person marked, 0..1."""
-    if camera.marks is None or camera.marks.origin is not Origin.PERSON:
+def _growth(camera: CameraState, seen: Logits | None, area: float, probability: float) -> float:
+    """How far more of a failure is seen than a person marked, 0..1."""
+    marks = camera.marks
+    if marks is None or marks.origin is not Origin.PERSON or probability < c.LOOKS_FAILED:
         return 0.0
-    return camera.marks.growth(seen, area)
+    return marks.growth(seen, area, camera.places.usual)
 
 
 def _nats(camera: CameraState, value: float, excess: float | None) -> tuple[float, float]:

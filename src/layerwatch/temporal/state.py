@@ -180,7 +180,7 @@ def _known_parts(camera: CameraState) -> Iterator[bytes]:
         (marks.area, marks.calm_seconds, marks.origin, marks.unlit) if marks else (0.0, 0.0, 0, 0)
     )
     yield _KNOWN.pack(
-        still.digest, still.nats, still.score, still.seconds, camera.recent_area, area, calm, origin, unlit
+        still.digest, still.says, still.score, still.seconds, camera.recent_area, area, calm, origin, unlit
     )
     yield marks.strengths.tobytes() if marks else bytes(PLACES)
 
@@ -203,14 +203,14 @@ def _read_camera(data: bytes, at: int) -> CameraState:
 
 
 def _read_known(camera: CameraState, data: bytes, at: int) -> CameraState:
-    digest, nats, score, seconds, recent_area, area, calm, origin, unlit = _KNOWN.unpack_from(data, at)
+    digest, says, score, seconds, recent_area, area, calm, origin, unlit = _KNOWN.unpack_from(data, at)
     marks = None
     if origin:
         if origin not in tuple(Origin):
             raise StateFormatError(f"print state marks places for an unknown reason, {origin}")
         strengths = np.frombuffer(data, np.uint8, PLACES, at + _KNOWN.size)
         marks = Marks(Origin(origin), strengths, area, calm, unlit)
-    still = Still(digest, nats, score, seconds)
+    still = Still(digest, says, score, seconds)
     return replace(camera, recent_area=recent_area, still=still, marks=marks)
 
 
@@ -228,8 +228,8 @@ def _is_sane(state: PrintState) -> bool:
         numbers += [camera.seconds, camera.logit, view.usual_change, view.change_spread]
         numbers += [view.brightness, view.usual_step]
         marks, still = camera.marks, camera.still
-        shares = [camera.recent_area, still.score / 100, marks.area if marks else 0.0]
-        numbers += [still.nats, still.seconds, marks.calm_seconds if marks else 0.0]
+        shares = [camera.recent_area, still.says / 100, still.score / 100, marks.area if marks else 0.0]
+        numbers += [still.seconds, marks.calm_seconds if marks else 0.0]
         if not all(0 <= share <= 1 for share in shares):
             return False
         if not (np.isfinite(camera.places.usual).all() and np.isfinite(camera.places.recent).all()):
