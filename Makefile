@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
-MANIFESTS := pyproject.toml sdk/pyproject.toml
+MANIFESTS := pyproject.toml sdk/pyproject.toml watcher/pyproject.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint format printers pythons typescript-check clean
@@ -25,6 +25,8 @@ lint: $(VENV)/.installed-dev ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src/layerwatch
 	$(BIN)/mypy sdk/src/layerwatch_sdk
+	$(BIN)/mypy watcher/src/layerwatch_watcher
+	$(BIN)/mypy --follow-imports=silent benchmarks tests sdk/tests watcher/tests training/tests
 
 format: $(VENV)/.installed-dev ## Put the code into the house style
 	$(BIN)/ruff format .
@@ -47,11 +49,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(MANIFESTS) | $(VENV)/bin/python
-	$(PIP) install -q -e ./sdk -e .
+	$(PIP) install -q -e ./sdk -e ./watcher -e .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) install -q -e ./sdk -e '.[dev,postgres]'
+	$(PIP) install -q -e ./sdk -e ./watcher -e '.[dev,postgres]'
 	@touch $@
 
 var/printers/octoprint/ready: deploy/octoprint-layerwatch/pyproject.toml sdk/pyproject.toml

@@ -35,10 +35,11 @@ from PIL import Image
 from sqlalchemy import func, make_url, select
 from wires import Wire
 
-from layerwatch.accounts import create_account, create_key
 from layerwatch.billing.models import UsageHour
 from layerwatch.config import load
 from layerwatch.contexts.models import AnswerRow, ContextRow
+from layerwatch.identity import create_account
+from layerwatch.keys import create_key
 from layerwatch.storage import Database
 from layerwatch.vision import KINDS, Picture, RawDetection, Vision
 
@@ -117,13 +118,13 @@ def serve(
     address: str, port: int, folder: str, database: str, epoch: float, speed: float, region: str
 ) -> None:
     """Be a server until killed."""
-    from layerwatch.serving import garbage
+    from layerwatch.serving import gc_tuning
 
-    garbage.hold()
+    gc_tuning.hold()
     from layerwatch.app import create_app
-    from layerwatch.log import configure
     from layerwatch.serving.server import serve as serve_app
     from layerwatch.serving.sockets import listen
+    from layerwatch.telemetry.logging import configure
 
     settings = load(
         data_dir=Path(folder),
@@ -133,7 +134,7 @@ def serve(
         clock_speed=speed,
         region=region,
         log_level="error",
-        # Clients and servers share the machine: who waits for a turn is not to be taken for silent.
+        # Clients and servers share the machine: waiting for a turn must not count as silence.
         upload_silence=UPLOAD_SECONDS,
         upload_seconds=UPLOAD_SECONDS,
     )

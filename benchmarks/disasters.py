@@ -209,14 +209,14 @@ def _closing(out: asyncio.StreamWriter) -> Iterator[None]:
 
 
 async def _slow_head(at: Bench, node: Node, context: str, seconds: float, _: Tally) -> None:
-    _, out = await asyncio.open_connection("127.0.0.1", node.port)
+    _reader, out = await asyncio.open_connection("127.0.0.1", node.port)
     with _closing(out):
         await _trickle(_request(at, context, "0")[0], out, seconds)
 
 
 async def _slow_body(at: Bench, node: Node, context: str, seconds: float, _: Tally) -> None:
     head, body = _request(at, context, str(uuid.uuid4()))
-    _, out = await asyncio.open_connection("127.0.0.1", node.port)
+    _reader, out = await asyncio.open_connection("127.0.0.1", node.port)
     with _closing(out):
         out.write(head)
         await _trickle(body, out, seconds)
@@ -224,7 +224,7 @@ async def _slow_body(at: Bench, node: Node, context: str, seconds: float, _: Tal
 
 async def _silent(at: Bench, node: Node, context: str, seconds: float, _: Tally) -> None:
     head, body = _request(at, context, str(uuid.uuid4()))
-    _, out = await asyncio.open_connection("127.0.0.1", node.port)
+    _reader, out = await asyncio.open_connection("127.0.0.1", node.port)
     with _closing(out):
         out.write(head + body[: len(body) // 2])
         await asyncio.sleep(seconds)
@@ -245,7 +245,7 @@ async def _half_closed_in_the_middle(
 
 async def _gone(at: Bench, node: Node, context: str, seconds: float, _: Tally) -> None:
     head, body = _request(at, context, str(uuid.uuid4()))
-    _, out = await asyncio.open_connection("127.0.0.1", node.port)
+    _reader, out = await asyncio.open_connection("127.0.0.1", node.port)
     out.write(head + body[: len(body) // 2])
     out.transport.abort()
 

@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import text
 
-from layerwatch.contexts import ContextIds, rows
-from layerwatch.contexts.ids import Context
-from layerwatch.contexts.sweep import BATCH, drop_days, make_room, sweep
+from layerwatch.contexts import ContextIds, repository
+from layerwatch.contexts.context_id import Context
+from layerwatch.contexts.retention import BATCH, drop_days, make_room, sweep
 from layerwatch.storage import Database, Transaction
 from layerwatch.temporal import Levels
 
@@ -69,13 +69,13 @@ class Calls:
 
 
 def _call(transaction: Transaction, context: Context) -> None:
-    moved = rows.Moved(STATE, NOON, 40_000, None, "{}")
-    found = rows.find(transaction, context)
+    moved = repository.Moved(STATE, NOON, 40_000, None, "{}")
+    found = repository.find(transaction, context)
     if found is None:
-        rows.add(transaction, context, moved)
+        repository.add(transaction, context, moved)
     else:
-        rows.move(transaction, context, found.revision, moved)
-    rows.keep_answer(transaction, context, str(uuid.uuid4()), "{}")
+        repository.move(transaction, context, found.revision, moved)
+    repository.keep_answer(transaction, context, str(uuid.uuid4()), "{}")
 
 
 def fill(database: Database, number: int, opened: datetime, first: int) -> None:

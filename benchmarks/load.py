@@ -21,7 +21,6 @@ import operator
 import os
 import sqlite3
 import statistics
-import sys
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import closing
@@ -37,7 +36,7 @@ from uploads import Caller, Phase
 from vision import made_up_picture
 
 from layerwatch.contexts import ContextIds
-from layerwatch.secret import Secrets
+from layerwatch.core.secrets import Secrets
 from layerwatch.temporal import Levels
 from layerwatch.vision import Vision
 
@@ -172,4 +171,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -19,11 +19,12 @@ import json
 import statistics
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
 from rich.console import Console
@@ -31,11 +32,12 @@ from rich.table import Table
 from vision import made_up_picture
 
 from layerwatch import app as layerwatch_app
-from layerwatch.accounts import Caller, create_account, create_key
 from layerwatch.config import load
-from layerwatch.log import configure
-from layerwatch.parts import Parts
+from layerwatch.identity import create_account
+from layerwatch.keys import Caller, create_key
+from layerwatch.services import Services
 from layerwatch.storage import Database
+from layerwatch.telemetry.logging import configure
 from layerwatch.vision import Vision
 
 API = "/api/gadget/v1"
@@ -89,29 +91,27 @@ class Side:
         return spent
 
 
-def build(folder: Path, url: str, vision: Vision, *, metered: bool) -> tuple[Side, Parts]:
+def build(folder: Path, url: str, vision: Vision, *, metered: bool) -> tuple[Side, Services]:
     """A server on a database of its own."""
     settings = load(data_dir=folder, database=url, log_level="error")
     clock = SteppedClock()
-    counting = layerwatch_app.count_inspection
-    try:
-        if not metered:
-            layerwatch_app.count_inspection = lambda *_, **__: None
+    metering: AbstractContextManager[object] = nullcontext()
+    if not metered:
+        metering = mock.patch.object(layerwatch_app, "count_inspection", lambda *_, **__: None)
+    with metering:
         application = layerwatch_app.create_app(settings, clock=clock, vision=vision)
-    finally:
-        layerwatch_app.count_inspection = counting
-    parts: Parts = application.state.parts
-    parts.database.migrate()
-    with parts.database.begin() as session:
+    services: Services = application.state.services
+    services.database.migrate()
+    with services.database.begin() as session:
         account = create_account(session, "benchmark", clock.now()).id
         key = create_key(
-            session, account, name="benchmark", pepper=parts.secrets.api_keys, now=clock.now()
+            session, account, name="benchmark", pepper=services.secrets.api_keys, now=clock.now()
         ).text
     if not metered:
-        ring: Any = KnownCaller(parts.keyring.authenticate(key, clock.now()))
-        application.state.parts = replace(parts, keyring=ring)
+        ring: Any = KnownCaller(services.authenticator.authenticate(key, clock.now()))
+        application.state.services = replace(services, authenticator=ring)
     transport = httpx.ASGITransport(application)
-    return Side(httpx.AsyncClient(transport=transport, base_url="http://bench"), clock, key), parts
+    return Side(httpx.AsyncClient(transport=transport, base_url="http://bench"), clock, key), services
 
 
 async def compare(sides: list[Side], jpeg: bytes, calls: int) -> list[list[tuple[float, float]]]:
@@ -147,8 +147,8 @@ def main() -> None:
         stack.callback(vision.close)
         built = [build(folder, url, vision, metered=bool(n)) for n, url in enumerate(urls)]
         spent = asyncio.run(compare([side for side, _ in built], made_up_picture(1), given.calls))
-        for _, parts in built:
-            parts.database.close()
+        for _, services in built:
+            services.database.close()
     wall = [statistics.median(call[0] for call in side) for side in spent]
     cpu = [statistics.median(call[1] for call in side) for side in spent]
     result = {

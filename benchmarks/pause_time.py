@@ -4,8 +4,9 @@
     python benchmarks/pause_time.py --seeds 1-20 --failures spaghetti --level 1 --json
 
 Each row is a simulated print, seen from five minutes before it begins to fail, through the watcher's own
-looking at the pace that it is told (20 s with `pace = "quick"`, else 40 s at rest and 20 s while suspicious),
-with the real detector and the real temporal model. The clock passes by waiting, so that the machine's speed
+session at the interval that it is given (20 s with `pace = "quick"`, else 40 s at rest and 20 s while
+suspicious), with the real detector and the real temporal model. The clock passes by waiting, so that the
+machine's speed
 changes nothing; the camera and the printer cost no time here. Seconds count from the onset: from the first
 strand or the moment that the part comes off. "Half grown" is the simulator's own measure of what there is to
 see. "never": not within 15 minutes.
@@ -23,12 +24,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from layerwatch.cli.local_judge import LocalJudge
+from layerwatch.cli.local_inspector import LocalInspector
 from layerwatch.simulator import Simulation
 from layerwatch.vision import Vision
-from layerwatch_sdk.watcher.clock import SteppingClock
-from layerwatch_sdk.watcher.looking import Levels, Look, Looking
-from layerwatch_sdk.watcher.policy import Alarm, Guard
+from layerwatch_watcher.watching.clock import SteppingClock
+from layerwatch_watcher.watching.policy import Alarm, AlarmLatch
+from layerwatch_watcher.watching.print_session import Levels, Look, Looking
 
 ONSET = 900.0
 LEAD = 300.0
@@ -63,8 +64,8 @@ def half_grown(simulation: Simulation) -> float | None:
 async def measure(vision: Vision, seed: int, failure: str, levels: Levels, quick: bool) -> dict[str, Any]:
     clock = SteppingClock()
     simulation = Simulation(seed, failure, duration=3600, nuisance=False, onset=ONSET)
-    judge = LocalJudge(clock, vision, spacing=20 if quick else None)
-    guard = Guard()
+    judge = LocalInspector(clock, vision, spacing=20 if quick else None)
+    guard = AlarmLatch()
     row: dict[str, Any] = {
         "failure": failure,
         "seed": seed,

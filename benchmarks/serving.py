@@ -38,7 +38,7 @@ from rich.table import Table
 from uploads import Caller, Phase
 from vision import made_up_picture
 
-from layerwatch.vision.models import packaged_models
+from layerwatch.vision.model_files import packaged_models
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.support.ray_cluster import Cluster, cluster, serve_file
@@ -50,7 +50,7 @@ AT_ONCE = (1, 12)
 
 @contextmanager
 def on_ray() -> Iterator[tuple[Server, Cluster, dict[str, Any]]]:
-    """The server on Ray Serve with a key, its cluster, and the Serve file in force."""
+    """The server on Ray Serve with a key, its cluster, and the active Serve file."""
     with tempfile.TemporaryDirectory(prefix="layerwatch-bench-") as folder, cluster(CORES) as ray:
         made = subprocess.run(
             [
@@ -82,13 +82,13 @@ def on_ray() -> Iterator[tuple[Server, Cluster, dict[str, Any]]]:
 def cpu_seconds(server: Server) -> float:
     """CPU time of the server's processes so far; not of those that have ended."""
     processes = [server.process, *server.process.children(recursive=True)]
-    return sum(sum(one.cpu_times()[:2]) for one in processes if one.is_running())
+    return float(sum(sum(one.cpu_times()[:2]) for one in processes if one.is_running()))
 
 
 def memory(server: Server) -> float:
     """MiB that the server's processes have to themselves: what they share is counted in each."""
     processes = [server.process, *server.process.children(recursive=True)]
-    return sum(one.memory_full_info().uss for one in processes if one.is_running()) / 2**20
+    return float(sum(one.memory_full_info().uss for one in processes if one.is_running())) / 2**20
 
 
 @contextmanager

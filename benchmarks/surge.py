@@ -30,21 +30,21 @@ SURGE_AT, SURGE_SECONDS, WHOLE = 150.0, 60.0, 1000.0
 
 @dataclass
 class Log:
-    """When each call came, print seconds from the start; the interval told, None for a refusal."""
+    """When each call came, print seconds from the start; the interval given, None for a refusal."""
 
     rows: list[tuple[float, int | None]] = field(default_factory=list)
     other: int = 0
 
     def share_throttled(self, first: float, last: float) -> float:
-        told = [told for at, told in self.rows if first <= at < last]
-        return sum(each is None for each in told) / max(1, len(told))
+        given = [given for at, given in self.rows if first <= at < last]
+        return sum(each is None for each in given) / max(1, len(given))
 
     def intervals(self, first: float, last: float) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return np.array([told for at, told in self.rows if first <= at < last and told is not None], float)
+        return np.array([given for at, given in self.rows if first <= at < last and given is not None], float)
 
 
 async def print_(at: Bench, http: httpx.AsyncClient, starts: float, began: float, log: Log) -> None:
-    """One print: from `starts` on it calls when it is told to."""
+    """One print: from `starts` on it calls when its interval has passed."""
 
     def now() -> float:
         return (time.monotonic() - began) * at.speed
@@ -84,7 +84,7 @@ async def run(at: Bench) -> dict[str, Any]:
     settled = float(np.mean(log.intervals(0.75 * WHOLE, WHOLE)))
     windows = np.arange(end, WHOLE - 60, 30)
     means = np.array(
-        [np.mean(told) if len(told := log.intervals(at_, at_ + 60)) else np.nan for at_ in windows]
+        [np.mean(given) if len(given := log.intervals(at_, at_ + 60)) else np.nan for at_ in windows]
     )
     off = (means - settled) / settled
     outside = windows[np.abs(off) > 0.10]

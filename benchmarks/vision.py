@@ -33,8 +33,8 @@ from rich.console import Console
 from rich.table import Table
 
 from layerwatch.vision import OnnxDetector, Vision
-from layerwatch.vision.jpeg import decode_jpeg
-from layerwatch.vision.models import packaged_models
+from layerwatch.vision.jpeg.decoder import decode_jpeg
+from layerwatch.vision.model_files import packaged_models
 
 WIDTH, HEIGHT = 1280, 720
 CALLS_FOR_MEMORY = 1_000

@@ -33,11 +33,11 @@ from vision import made_up_picture
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # the stand-ins live with the SDK's tests
 
-from sdk.tests.stand_ins import octoprint, prusalink
-from sdk.tests.stand_ins.bambu import CODE, SERIAL, BambuPrinter, bambu_printer
-from sdk.tests.stand_ins.machine import Machine
-from sdk.tests.stand_ins.moonraker import moonraker_app
-from sdk.tests.stand_ins.serve import serving
+from watcher.tests.stand_ins import octoprint, prusalink
+from watcher.tests.stand_ins.bambu import CODE, SERIAL, BambuPrinter, bambu_printer
+from watcher.tests.stand_ins.machine import Machine
+from watcher.tests.stand_ins.moonraker import moonraker_app
+from watcher.tests.stand_ins.serve import serving
 
 MIX = {"octoprint": 8, "moonraker": 6, "prusalink": 3, "bambu": 3}
 SETTLE_SECONDS = 15.0

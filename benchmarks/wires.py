@@ -1,4 +1,4 @@
-"""A TCP proxy that can be cut: while it is, nothing comes through, and neither side is told.
+"""A TCP proxy that can be cut: while it is, nothing comes through, and neither side is notified.
 
 What was sent meanwhile arrives when it heals, as on a network that drops packets and sends them again.
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from layerwatch.config import ConfigError, Settings, load
-from layerwatch.secret import Secrets, read_or_create
+from layerwatch.core.secrets import Secrets, read_or_create
 
 
 @pytest.fixture(autouse=True)

@@ -13,11 +13,11 @@ BEGIN = """
 import logging, subprocess, sys
 import structlog
 from pydantic import SecretStr
-from layerwatch.log import configure
+from layerwatch.telemetry.logging import configure
 from layerwatch.accounts import passwords
-from layerwatch.accounts.keytext import new_key_text
-from layerwatch.accounts.mail import SmtpMailer
-from layerwatch.secret import Secrets
+from layerwatch.keys.key_format import new_key_text
+from layerwatch.notify.mail import SmtpMailer
+from layerwatch.core.secrets import Secrets
 
 configure("error", "json")
 log = structlog.get_logger()

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The SDK's tests on other Pythons than the server's: the oldest that the SDK is for, and the newest found here.
+# The SDK's and the watcher's tests on other Pythons than the server's: the oldest that the SDK is for, and the newest found here.
 #
 #   sdk/tests/pythons.sh                 python3.9 and python3.13 (or 3.14), from PATH or pyenv
 #   sdk/tests/pythons.sh /opt/py39/bin/python
@@ -31,12 +31,13 @@ for python in "$@"; do
     environment=var/pythons/$version
     if [ ! -f "$environment/ready" ]; then
         "$python" -m venv --clear "$environment"
-        "$environment/bin/python" -m pip install -q --disable-pip-version-check -e './sdk[watcher,images,video]' \
+        "$environment/bin/python" -m pip install -q --disable-pip-version-check -e ./sdk -e './watcher[images,video]' \
             pytest pytest-asyncio pytest-timeout hypothesis trustme starlette uvicorn
         touch "$environment/ready"
     fi
-    echo "The SDK on Python $version"
+    echo "The SDK and the watcher on Python $version"
     # The end-to-end test and the real printer software need the server, which is for newer Pythons.
-    "$environment/bin/python" -m pytest -q --confcutdir=sdk -p no:cacheprovider sdk/tests \
-        --ignore=sdk/tests/real --ignore=sdk/tests/watcher/test_end_to_end.py
+    "$environment/bin/python" -m pytest -q --confcutdir=sdk -p no:cacheprovider sdk/tests
+    "$environment/bin/python" -m pytest -q --confcutdir=watcher -p no:cacheprovider watcher/tests \
+        --ignore=watcher/tests/real --ignore=watcher/tests/watching/test_end_to_end.py
 done

@@ -1,4 +1,4 @@
-"""Puts the parts together: the only file that knows them all."""
+"""Composition root: builds every part of the server once: the only file that knows them all."""
 
 from __future__ import annotations
 
@@ -16,34 +16,36 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from layerwatch import console, tracing
-from layerwatch.accounts import CallerRefused, KeyRing
-from layerwatch.accounts.mail import mailer_for
-from layerwatch.api import health, obico, openapi, routes
+from layerwatch import console
+from layerwatch.api import health, openapi, routes
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
-from layerwatch.api.guard import Guard
-from layerwatch.api.metrics import Metrics
-from layerwatch.api.shortcut import Refuse, Shortcut
+from layerwatch.api.fast_path import FastPath, Refuse
+from layerwatch.api.request_log import RequestLogMiddleware
 from layerwatch.billing import UsageRefused, count_inspection
-from layerwatch.billing.housekeeping import Housekeeper, keep_house_forever
-from layerwatch.billing.payments import payments_of
-from layerwatch.billing.terms import Terms
+from layerwatch.billing.billing_terms import Terms
+from layerwatch.billing.payments.factory import payments_of
+from layerwatch.billing.scheduled_jobs import Housekeeper, keep_house_forever
 from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
-from layerwatch.clock import Clock, SystemClock
 from layerwatch.config import Settings
 from layerwatch.console import status
 from layerwatch.contexts import ContextError, ContextIds, Contexts
-from layerwatch.contexts.outage import Outage
-from layerwatch.contexts.spool import Spool
-from layerwatch.contexts.sweep import make_room, sweep_forever
-from layerwatch.fleet import Admission, Bounds, Capacity, LiveLoad, Pacer, Throttled
-from layerwatch.fleet.diary import Diary
-from layerwatch.fleet.regions import Chooser
-from layerwatch.fleet.service import Heart, Numbers
-from layerwatch.improve import ExampleStore, ModelRegistry, RecentPictures
+from layerwatch.contexts.offline.ledger import OfflineLedger
+from layerwatch.contexts.offline.spool import Spool
+from layerwatch.contexts.retention import make_room, sweep_forever
+from layerwatch.core.clock import Clock, SystemClock
+from layerwatch.fleet.heartbeat import Heartbeat, Numbers
+from layerwatch.fleet.region_router import RegionRouter
+from layerwatch.keys import CallerRefused, KeyAuthenticator
+from layerwatch.learning import ExampleStore, ModelRegistry, RecentPictures
 from layerwatch.notify import Webhooks
-from layerwatch.parts import Colleagues, Eye, Parts
-from layerwatch.storage import Database, Reach, StorageError, StorageUnavailable
+from layerwatch.notify.mail import mailer_for
+from layerwatch.obico import routes as obico
+from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
+from layerwatch.services import Inspector, Peers, Services
+from layerwatch.status.uptime_recorder import UptimeRecorder
+from layerwatch.storage import Database, DatabaseGateway, StorageError, StorageUnavailable
+from layerwatch.telemetry import tracing
+from layerwatch.telemetry.metrics import Metrics
 from layerwatch.vision import Vision
 from layerwatch.vision.errors import VisionError
 
@@ -55,10 +57,10 @@ REFUSALS: tuple[type[Exception], ...] = (
 )
 """What routes raise to say no."""
 
-MakeEye = Callable[[Metrics], Eye]
+MakeInspector = Callable[[Metrics], Inspector]
 """Makes what looks at pictures, and lets it report to the metrics."""
 
-MakeColleagues = Callable[[Metrics, RecentPictures], Colleagues]
+MakePeers = Callable[[Metrics, RecentPictures], Peers]
 """Finds the other processes of the same server, and shows them the metrics and pictures of this one."""
 
 
@@ -66,56 +68,60 @@ def create_app(
     settings: Settings,
     *,
     clock: Clock | None = None,
-    vision: Eye | MakeEye | None = None,
-    colleagues: MakeColleagues | None = None,
-    seat: str = "",
+    vision: Inspector | MakeInspector | None = None,
+    peers: MakePeers | None = None,
+    slot: str = "",
 ) -> FastAPI:
     """The server as an ASGI application.
 
     clock, vision: put in place of the machine's clock and the ONNX detector, by tests and by Ray Serve.
-    colleagues, seat: where several processes are one server, the others, and this one's name among them.
+    peers, slot: where several processes are one server, the others, and this one's name among them.
     Opens the database (without asking it anything) and loads the detector. Raises ConfigError, ModelError.
     """
     if settings.traces == "otlp" and not tracing.on():
-        tracing.start(settings.region, seat)
-    parts = build(settings, clock=clock, vision=vision, colleagues=colleagues)
+        tracing.start(settings.region, slot)
+    services = build(settings, clock=clock, vision=vision, peers=peers)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(parts.database.migrate)
+        await asyncio.to_thread(services.database.migrate)
         with suppress(StorageError):  # the sweep tries again, and nothing fails for want of it
-            await asyncio.to_thread(make_room, parts.database, parts.clock.now())
-        await parts.outage.catch_up()
-        heart = _heart(parts, seat)
-        if not await take_over(parts, heart):
-            parts.capacity.calibrate(await calibrate(parts.vision))
-        log.info("ready", model=parts.vision.model_version, capacity=round(parts.capacity.per_second, 1))
+            await asyncio.to_thread(make_room, services.database, services.clock.now())
+        await services.offline_ledger.catch_up()
+        heartbeat = _heartbeat(services, slot)
+        if not await take_over(services, heartbeat):
+            services.capacity.calibrate(await calibrate(services.vision))
+        log.info(
+            "ready", model=services.vision.model_version, capacity=round(services.capacity.per_second, 1)
+        )
         with suppress(StorageError):
-            await heart.beat()
-        if parts.colleagues:
-            await parts.colleagues.open()
+            await heartbeat.beat()
+        if services.peers:
+            await services.peers.open()
         chores = [
-            asyncio.create_task(heart.beat_forever()),
-            asyncio.create_task(parts.outage.mend_forever()),
-            asyncio.create_task(sweep_forever(parts.database, parts.clock, speed=parts.settings.clock_speed)),
-            asyncio.create_task(keep_house_forever(_housekeeper(parts), parts.clock)),
+            asyncio.create_task(heartbeat.beat_forever()),
+            asyncio.create_task(services.offline_ledger.mend_forever()),
+            asyncio.create_task(
+                sweep_forever(services.database, services.clock, speed=services.settings.clock_speed)
+            ),
+            asyncio.create_task(keep_house_forever(_housekeeper(services), services.clock)),
         ]
-        if parts.diary:
-            chores.append(asyncio.create_task(parts.diary.keep_forever(parts.reach)))
+        if services.uptime:
+            chores.append(asyncio.create_task(services.uptime.keep_forever(services.gateway)))
         yield
-        await heart.stop()
-        if parts.diary:
+        await heartbeat.stop()
+        if services.uptime:
             with suppress(StorageError):
-                await parts.diary.write(parts.reach)
-        if parts.colleagues:
-            await parts.colleagues.close()
+                await services.uptime.write(services.gateway)
+        if services.peers:
+            await services.peers.close()
         for chore in chores:
             chore.cancel()
             with suppress(asyncio.CancelledError):
                 await chore
-        await asyncio.to_thread(parts.outage.close)
-        await asyncio.to_thread(parts.vision.close)
-        await asyncio.to_thread(parts.database.close)
+        await asyncio.to_thread(services.offline_ledger.close)
+        await asyncio.to_thread(services.vision.close)
+        await asyncio.to_thread(services.database.close)
         if settings.traces == "otlp":
             await asyncio.to_thread(tracing.stop)
 
@@ -126,19 +132,19 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.parts = parts
+    app.state.services = services
     app.include_router(routes.router)
     app.include_router(health.router)
     openapi.install(app)
     if settings.obico_api:
-        obico.install(app, parts)
-    console.install(app, parts)
+        obico.install(app, services)
+    console.install(app, services)
     if settings.status_page:
-        status.install(app, parts)
-    refuse = _answer_errors(app, parts)
+        status.install(app, services)
+    refuse = _answer_errors(app, services)
     # The last one added stands outermost.
-    app.add_middleware(Shortcut, refuse=refuse, kinds=REFUSALS)
-    app.add_middleware(Guard, metrics=parts.metrics, diary=parts.diary)
+    app.add_middleware(FastPath, refuse=refuse, kinds=REFUSALS)
+    app.add_middleware(RequestLogMiddleware, metrics=services.metrics, uptime=services.uptime)
     return app
 
 
@@ -146,75 +152,75 @@ def build(
     settings: Settings,
     *,
     clock: Clock | None = None,
-    vision: Eye | MakeEye | None = None,
-    colleagues: MakeColleagues | None = None,
-) -> Parts:
-    """Make the parts of a server from its settings."""
+    vision: Inspector | MakeInspector | None = None,
+    peers: MakePeers | None = None,
+) -> Services:
+    """Make the services of a server from its settings."""
     secrets = settings.secrets()
     terms = Terms.of(settings)
     clock = clock or SystemClock(settings.clock_speed)
     metrics = Metrics()
     database = Database(settings.database_url, threads=settings.database_threads)
-    reach = Reach(database)
-    outage = Outage(
-        reach,
+    gateway = DatabaseGateway(database)
+    offline_ledger = OfflineLedger(
+        gateway,
         Spool(settings.data_dir / "spool"),
         partial(count_inspection, books=terms.books, enforce=False),
         clock,
     )
     recent = RecentPictures()
-    others = colleagues(metrics, recent) if colleagues else None
+    others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
-    capacity, load = Capacity(FIRST_GUESS), LiveLoad()
-    pacer = Pacer(_bounds(settings), capacity, load, speed=settings.clock_speed)
+    capacity, schedule = Capacity(FIRST_GUESS), CallSchedule()
+    pacer = Pacer(_bounds(settings), capacity, schedule, speed=settings.clock_speed)
     admission = Admission(settings.queue_length, settings.queue_deadline, settings.upload_memory, capacity)
-    parts = Parts(
+    services = Services(
         settings=settings,
         secrets=secrets,
         clock=clock,
         database=database,
-        reach=reach,
-        outage=outage,
-        keyring=KeyRing(database, secrets.api_keys),
+        gateway=gateway,
+        offline_ledger=offline_ledger,
+        authenticator=KeyAuthenticator(database, secrets.api_keys),
         ids=ContextIds(secrets.context_ids),
-        contexts=Contexts(outage, pacer, partial(count_inspection, books=terms.books), clock),
+        contexts=Contexts(offline_ledger, pacer, partial(count_inspection, books=terms.books), clock),
         vision=vision(metrics) if callable(vision) else vision or _load_vision(settings, metrics),
         capacity=capacity,
-        load=load,
+        schedule=schedule,
         pacer=pacer,
         admission=admission,
-        chooser=Chooser(_bounds(settings)),
+        router=RegionRouter(_bounds(settings)),
         recent=recent,
         examples=ExampleStore(settings.data_dir / "examples"),
         metrics=metrics,
         terms=terms,
-        colleagues=others,
-        diary=Diary(settings.region, lambda: reach.away) if settings.status_page else None,
+        peers=others,
+        uptime=UptimeRecorder(settings.region, lambda: gateway.away) if settings.status_page else None,
     )
-    _show(parts)
-    return parts
+    _show(services)
+    return services
 
 
-def _heart(parts: Parts, seat: str) -> Heart:
-    settings = parts.settings
-    place = f"{socket.gethostname()} {settings.data_dir} {settings.port} {seat}".rstrip()
-    return Heart(
-        parts.reach,
-        parts.chooser,
+def _heartbeat(services: Services, slot: str) -> Heartbeat:
+    settings = services.settings
+    place = f"{socket.gethostname()} {settings.data_dir} {settings.port} {slot}".rstrip()
+    return Heartbeat(
+        services.gateway,
+        services.router,
         identity=f"{settings.region}-{hashlib.sha256(place.encode()).hexdigest()[:16]}",
         region=settings.region,
         url=settings.own_url,
-        numbers=lambda: Numbers(parts.capacity.per_second, parts.load.prints(parts.clock.now())),
+        numbers=lambda: Numbers(services.capacity.per_second, services.schedule.prints(services.clock.now())),
     )
 
 
-def _housekeeper(parts: Parts) -> Housekeeper:
-    settings = parts.settings
+def _housekeeper(services: Services) -> Housekeeper:
+    settings = services.settings
     return Housekeeper(
-        database=parts.database,
+        database=services.database,
         mailer=mailer_for(settings.mail_server.get_secret_value(), settings.mail_from),
         webhooks=Webhooks(private=settings.webhooks_private),
-        terms=parts.terms,
+        terms=services.terms,
         payments=payments_of(settings),
         base_url=settings.own_url,
     )
@@ -240,35 +246,35 @@ def _load_vision(settings: Settings, metrics: Metrics) -> Vision:
     )
 
 
-def _show(parts: Parts) -> None:
+def _show(services: Services) -> None:
     """The gauges of a running server."""
 
     def gauge(name: str, meaning: str, read: Callable[[], float]) -> None:
-        parts.metrics.gauge(name, meaning, read)
+        services.metrics.gauge(name, meaning, read)
 
-    gauge("capacity_per_second", "Measured inspections a second.", lambda: parts.capacity.per_second)
-    gauge("inspections_under_way", "Pictures being judged.", lambda: parts.admission.under_way)
+    gauge("capacity_per_second", "Measured inspections a second.", lambda: services.capacity.per_second)
+    gauge("inspections_under_way", "Pictures being judged.", lambda: services.admission.under_way)
     started_at = time.time()
     gauge("started_at_seconds", "When this process started, Unix time.", lambda: started_at)
-    gauge("database_away", "1 while the database is out of reach.", lambda: parts.reach.away)
-    gauge("spool_units", "Inspections answered but not yet booked.", lambda: parts.outage.waiting)
-    gauge("billing_lag_seconds", "For how long there have been such.", lambda: parts.outage.lag)
-    gauge("upload_bytes_held", "Bytes of uploads in memory.", lambda: parts.admission.bytes_held)
-    gauge("stretch", "Factor on the rest intervals.", lambda: parts.pacer.stretch(parts.clock.now()))
+    gauge("database_away", "1 while the database is out of reach.", lambda: services.gateway.away)
+    gauge("spool_units", "Inspections answered but not yet booked.", lambda: services.offline_ledger.waiting)
+    gauge("billing_lag_seconds", "For how long there have been such.", lambda: services.offline_ledger.lag)
+    gauge("upload_bytes_held", "Bytes of uploads in memory.", lambda: services.admission.bytes_held)
+    gauge("stretch", "Factor on the rest intervals.", lambda: services.pacer.stretch(services.clock.now()))
     for name in ("healthy", "suspicious"):
         gauge(
             f"prints_{name}",
             f"Live prints, {name} (estimated).",
-            lambda name=name: getattr(parts.load.prints(parts.clock.now()), name),  # type: ignore[misc]
+            lambda name=name: getattr(services.schedule.prints(services.clock.now()), name),  # type: ignore[misc]
         )
 
 
-def _answer_errors(app: FastAPI, parts: Parts) -> Refuse:
+def _answer_errors(app: FastAPI, services: Services) -> Refuse:
     """Every refusal in the wire's one form; returns what answers for one."""
 
     async def refuse(request: Request, error: Exception) -> JSONResponse:
         refusal = translate(error)
-        parts.metrics.refused(refusal.type)
+        services.metrics.refused(refusal.type)
         request.state.log = {**getattr(request.state, "log", {}), "error": refusal.type.value}
         if isinstance(error, ContextError):
             request.state.log["why"] = str(error)

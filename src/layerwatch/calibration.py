@@ -10,8 +10,8 @@ from contextlib import suppress
 import numpy as np
 from PIL import Image
 
-from layerwatch.fleet.service import Heart
-from layerwatch.parts import Eye, Parts
+from layerwatch.fleet.heartbeat import Heartbeat
+from layerwatch.services import Inspector, Services
 from layerwatch.vision.errors import VisionError
 
 FIRST_GUESS = 20.0
@@ -27,21 +27,23 @@ CALIBRATION_SECONDS = 1.0
 """The calibration ends after so many pictures, or so long: a start should not be held up by it."""
 
 
-async def take_over(parts: Parts, heart: Heart) -> bool:
+async def take_over(services: Services, heart: Heartbeat) -> bool:
     """Go on where the process that ran here before ended: with its prints, and with its capacity if that was
     measured lately. Whether it was."""
     found = await heart.inherit()
     if found is None:
         return False
     last, ago = found
-    parts.pacer.inherit(last.prints, last.capacity, ago * parts.settings.clock_speed, parts.clock.now())
+    services.pacer.inherit(
+        last.prints, last.capacity, ago * services.settings.clock_speed, services.clock.now()
+    )
     if ago > LATELY:
         return False
-    parts.capacity.calibrate(last.capacity)
+    services.capacity.calibrate(last.capacity)
     return True
 
 
-async def calibrate(vision: Eye) -> float:
+async def calibrate(vision: Inspector) -> float:
     """Inspections a second that the detector does on this machine with several calls under way."""
     picture = _noise()
     with suppress(VisionError):

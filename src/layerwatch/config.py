@@ -1,6 +1,6 @@
 """Settings: from LAYERWATCH_* variables, a TOML file, and the command line, the last one strongest.
 
-Every setting's meaning stands in its `description`; `docs` and `--help` are made from it.
+Every setting is explained by its `description`; `docs` and `--help` are made from it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from layerwatch.errors import UserError
-from layerwatch.outgoing import Reachable
-from layerwatch.secret import Secrets, read_or_create
+from layerwatch.core.egress import Reachable
+from layerwatch.core.errors import UserError
+from layerwatch.core.secrets import Secrets, read_or_create
 
 
 class ConfigError(UserError):
@@ -88,12 +88,12 @@ class Settings(BaseSettings):
         "127.0.0.1",
         description="Addresses and networks of reverse proxies, separated by commas. What they say of a "
         "caller's address (X-Forwarded-For) counts: for keys tied to networks, limits on guessing, the audit "
-        "log. Nobody else is believed.",
+        "log. Ignored from other addresses.",
     )
     trust_host_header: bool = Field(
         False,
         description="Build the given-out URLs from the request's Host header. Only for a home network, where "
-        "one machine has several names; whoever sends the request then chooses the URL.",
+        "one machine has several names; the sender of a request then chooses the URL.",
     )
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,8}$")] = Field(
         "local", description="This region's name: 1 to 8 of a-z, 0-9 and '-'. Part of each context id."
@@ -187,7 +187,7 @@ class Settings(BaseSettings):
         "192.168.1.0/24, octopi.local. Empty: nothing in private networks.",
     )
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="console for people, json for machines, auto: console on a terminal."
     )

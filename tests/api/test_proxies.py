@@ -7,10 +7,11 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from layerwatch.accounts import create_account, create_key
 from layerwatch.api.routes import BASE
 from layerwatch.app import create_app
 from layerwatch.config import load
+from layerwatch.identity import create_account
+from layerwatch.keys import create_key
 from layerwatch.serving.server import Server
 from layerwatch.serving.sockets import listen
 from layerwatch.vision import Vision
@@ -24,15 +25,15 @@ def serving(**settings):
     """The server as `layerwatch serve` runs it; its URL, and a key that is tied to the office's address."""
     listener = listen("127.0.0.1", 0)
     app = create_app(load(log_level="error", **settings), vision=Vision(FakeDetector()))
-    parts = app.state.parts
-    with parts.database.begin() as session:
-        account = create_account(session, "Acme", parts.clock.now()).id
+    services = app.state.services
+    with services.database.begin() as session:
+        account = create_account(session, "Acme", services.clock.now()).id
         key = create_key(
             session,
             account,
             name="office",
-            pepper=parts.secrets.api_keys,
-            now=parts.clock.now(),
+            pepper=services.secrets.api_keys,
+            now=services.clock.now(),
             addresses=[f"{OFFICE}/32"],
         ).text
     server = Server(app)

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from sqlalchemy.orm import Session
 
-from layerwatch.api import protocol
+from layerwatch.api.multipart import MAX_FILE
 from layerwatch.api.routes import BASE
-from layerwatch.api.upload import MAX_FILE
 from layerwatch.config import Settings
+from layerwatch.serving import http_protocol
 from layerwatch.storage import StorageUnavailable
 from layerwatch.vision.errors import Busy
 from layerwatch.vision.evidence import Evidence
@@ -75,7 +75,7 @@ def test_a_key_that_cannot_be_checked_is_no_bad_key(server: Server, monkeypatch:
         raise StorageUnavailable("down")
 
     key = server.new_key()
-    monkeypatch.setattr(server.parts.database, "peek", down)
+    monkeypatch.setattr(server.services.database, "peek", down)
     answer = server.create_context(key)
     assert refusal(answer) == (503, "OE_BACKEND_THROTTLED")
     assert int(answer.headers["Retry-After"]) >= 1
@@ -153,7 +153,7 @@ def test_an_upload_without_end_is_cut_off_and_costs_no_memory(server: Server) ->
         yield b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'
         for _ in range(64):
             sent += 1
-            assert server.parts.admission.bytes_held <= MAX_FILE
+            assert server.services.admission.bytes_held <= MAX_FILE
             yield b"\xff" * 1024 * 1024
 
     answer = server.http.post(
@@ -162,7 +162,7 @@ def test_an_upload_without_end_is_cut_off_and_costs_no_memory(server: Server) ->
         headers={"X-API-Key": key, "Content-Type": "multipart/form-data; boundary=x"},
     )
     assert refusal(answer) == (413, "OE_BAD_ARGS")
-    assert server.parts.admission.bytes_held == 0
+    assert server.services.admission.bytes_held == 0
     assert server.process(key, server.new_context(key)).status_code == 200
 
 
@@ -200,11 +200,11 @@ def test_half_a_body_and_then_silence(server_settings: Settings) -> None:
             pass  # gone without a word
         assert server.process(key, context).status_code == 200
         assert server.billed(account) == 1
-        assert server.parts.admission.under_way == 0
+        assert server.services.admission.under_way == 0
 
 
 def test_a_head_that_never_ends_is_dropped(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.2)
     with socket.create_connection(("127.0.0.1", server.port), 5) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n")
         assert connection.recv(100) == b""
@@ -243,7 +243,7 @@ class BrokenEye:
 def test_a_crash_is_an_internal_error_that_tells_nothing(server_settings: Settings) -> None:
     quiet = server_settings.model_copy(update={"log_level": "critical"})
     with running(quiet, vision=BrokenEye(Busy("starting"))) as server:
-        server.parts.vision.error = RuntimeError("/secret/path password")  # type: ignore[attr-defined]
+        server.services.vision.error = RuntimeError("/secret/path password")  # type: ignore[attr-defined]
         key, account = server.new_key_of()
         answer = server.process(key, server.new_context(key))
         assert refusal(answer) == (500, "OE_INTERNAL_ERROR")
@@ -264,13 +264,13 @@ def test_too_busy_says_when_to_come_again(server_settings: Settings) -> None:
 def test_a_full_queue_refuses_before_the_upload(server: Server) -> None:
     key = server.new_key()
     context = server.new_context(key)
-    server.parts.admission.under_way = 10_000
+    server.services.admission.under_way = 10_000
     headers = {"X-API-Key": key, "Content-Length": "1000000"}
     began = time.monotonic()
     with raw(server, f"{BASE}/process/{context}", headers) as connection:
         assert b"OE_BACKEND_THROTTLED" in connection.recv(4096)
     assert time.monotonic() - began < 1
-    server.parts.admission.under_way = 0
+    server.services.admission.under_way = 0
 
 
 def test_a_database_that_fails_at_the_end_is_done_without_and_charged_once_it_is_back(
@@ -282,7 +282,7 @@ def test_a_database_that_fails_at_the_end_is_done_without_and_charged_once_it_is
     def fails(session: Session, *_: object) -> None:
         raise StorageUnavailable("disk full")
 
-    monkeypatch.setattr(server.parts.contexts, "_charge", fails)
+    monkeypatch.setattr(server.services.contexts, "_charge", fails)
     assert server.process(key, context).status_code == 200
     assert refusal(server.process(key, context)) == (429, "OE_CONTEXT_RATE_LIMITED")
     monkeypatch.undo()

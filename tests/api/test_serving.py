@@ -102,7 +102,7 @@ def test_without_its_database_a_node_is_still_ready_and_says_so(
     def down(*_: object) -> None:
         raise StorageUnavailable("down")
 
-    monkeypatch.setattr(server.parts.database, "read", down)
+    monkeypatch.setattr(server.services.database, "read", down)
     answer = server.http.get("/readyz")
     assert (answer.status_code, answer.json()["Database"]) == (200, "away")
     assert server.http.get("/livez").status_code == 200

@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from layerwatch.accounts.mail import MailError
 from layerwatch.billing import Month, NotFound, NotPossible
 from layerwatch.billing.alerts import add_alert, list_alerts, remove_alert, tell
-from layerwatch.billing.terms import Terms
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.notify import WebhookError, Webhooks
+from layerwatch.notify.mail import MailError
 from tests.billing.test_invoices import used
 from tests.support.accounts import NOON, make_caller
 

@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
-from layerwatch.accounts import KeyRing
-from layerwatch.accounts.models import Account
 from layerwatch.billing import Month, NotFound, NotPossible, PriceBook, billable_calls, count_inspection
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.contracts import agree
 from layerwatch.billing.invoices import (
     SETTLE,
@@ -24,10 +23,11 @@ from layerwatch.billing.invoices import (
 )
 from layerwatch.billing.models import Closing, Invoice, UsageHour
 from layerwatch.billing.money import to_cents
-from layerwatch.billing.periods import hour_of
+from layerwatch.billing.month import hour_of
 from layerwatch.billing.pricebook import PACKAGED, PriceBooks
 from layerwatch.billing.statement import statement
-from layerwatch.billing.terms import Terms
+from layerwatch.identity.models import Account
+from layerwatch.keys import KeyAuthenticator
 from tests.support.accounts import NOON, PEPPER, make_caller, make_key
 
 NOVEMBER = Month(2026, 11)
@@ -216,7 +216,7 @@ def test_overdue_past_its_grace_blocks_and_paying_frees_within_five_seconds(data
     caller = used(database, 1_000_000)
     text, _, _ = make_key(database, account=caller.account_id)
     number = closed(database, caller)
-    node = KeyRing(database, PEPPER)
+    node = KeyAuthenticator(database, PEPPER)
     assert not node.authenticate(text, OVERDUE - timedelta(seconds=1)).blocked_payment
     assert node.authenticate(text, OVERDUE + timedelta(seconds=5)).blocked_payment
     settle(database, number, 39_800, now=OVERDUE)

@@ -16,7 +16,7 @@ from layerwatch.billing import (
     count_inspection,
 )
 from layerwatch.billing.models import UsageHour
-from layerwatch.billing.periods import hour_of
+from layerwatch.billing.month import hour_of
 from tests.support.accounts import NOON, make_caller
 from tests.support.at_once import at_once
 

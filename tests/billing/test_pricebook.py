@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerwatch.billing.periods import Month
+from layerwatch.billing.month import Month
 from layerwatch.billing.pricebook import PACKAGED, PriceBook, PriceBookError, PriceBooks
 
 STANDARD = PriceBooks.load().book("standard", Month(2026, 11))

@@ -16,20 +16,22 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from layerwatch.accounts.models import Account
 from layerwatch.billing import Month
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.invoices import close, credit, find_invoice
 from layerwatch.billing.models import PaymentEvent
-from layerwatch.billing.payments import ManualPayments, PaymentError, payments_of
+from layerwatch.billing.payments import PaymentError
+from layerwatch.billing.payments.factory import payments_of
+from layerwatch.billing.payments.manual import ManualPayments
 from layerwatch.billing.statement import statement
-from layerwatch.billing.terms import Terms
 from layerwatch.config import load
+from layerwatch.identity.models import Account
 from tests.billing.test_invoices import used
 
 pytest.importorskip("stripe")
 pytest.importorskip("localstripe")
 
-from layerwatch.billing.stripe_payments import StripePayments
+from layerwatch.billing.payments.stripe import StripePayments
 
 SECRET = "whsec_for_tests"
 KEY = "sk_test_12345"
@@ -301,7 +303,7 @@ def test_stripe_sends_its_event_to_a_running_server_and_the_invoice_is_paid(stri
     )
     payments = payments_of(settings)
     with running(settings) as server:
-        database = server.parts.database
+        database = server.services.database
         caller, number = billed(database)
         set_up(stripe, payments, database, caller.account_id)
         hook = f"{server.url}/console/payments/stripe"

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert
 
-from layerwatch.accounts.models import Account
 from layerwatch.billing import Month
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.invoices import close, credit, find_invoice, pay
 from layerwatch.billing.models import UsageHour
-from layerwatch.billing.periods import hour_of
-from layerwatch.billing.terms import Terms
+from layerwatch.billing.month import hour_of
 from layerwatch.config import load
+from layerwatch.identity.models import Account
 from tests.support.clocks import ManualClock
 from tests.support.servers import running
 
@@ -50,8 +50,8 @@ def used(nodes):
 
     def use(key_of, calls, at):
         key, account = key_of
-        with nodes[0].parts.database.begin() as session:
-            caller = nodes[0].parts.keyring.authenticate(key, at)
+        with nodes[0].services.database.begin() as session:
+            caller = nodes[0].services.authenticator.authenticate(key, at)
             session.execute(
                 insert(UsageHour).values(
                     key_id=caller.key_id,
@@ -76,7 +76,7 @@ def said(nodes, key):
 @pytest.mark.parametrize("settled", ["paid", "credited"])
 def test_an_overdue_invoice_stops_both_nodes_and_settling_it_frees_both(nodes, used, settled):
     one, two = nodes
-    clock, database = one.clock, one.parts.database
+    clock, database = one.clock, one.services.database
     key, account = one.new_key_of()
     month = Month.of(clock.now())
     used((key, account), 1_000_000, clock.now())
@@ -89,7 +89,7 @@ def test_an_overdue_invoice_stops_both_nodes_and_settling_it_frees_both(nodes, u
     clock.advance(WITHIN)
     assert said(nodes, key) == ["OE_API_KEY_BLOCKED_PAYMENT_FAILED"] * 2
     billed = one.billed(account)
-    with two.parts.database.begin() as session:
+    with two.services.database.begin() as session:
         invoice = find_invoice(session, number)
         if settled == "paid":
             pay(session, invoice, 39_800, method="manual", reference="1", terms=TERMS, now=clock.now())
@@ -109,7 +109,7 @@ def test_free_usage_only_stops_both_nodes_at_the_limit_and_not_a_call_later(node
         codes = [answer.status_code for answer in many.map(lambda at: at[0].process(key, at[1]), prints)]
     assert codes.count(200) == 3 and one.billed(account) == 5_000
     assert said(nodes, key) == ["OE_FREE_USAGE_LIMIT_REACHED"] * 2
-    with two.parts.database.begin() as session:
+    with two.services.database.begin() as session:
         session.get(Account, account).free_only = False
     one.clock.advance(WITHIN)
     assert said(nodes, key) == [200, 200]

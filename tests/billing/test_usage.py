@@ -5,9 +5,9 @@ import io
 from dataclasses import replace
 from datetime import timedelta
 
-from layerwatch.accounts import create_key
 from layerwatch.billing import Month, count_inspection
 from layerwatch.billing.usage import days, export_csv, hours, last_used
+from layerwatch.keys import create_key
 from tests.support.accounts import NOON, PEPPER, make_caller
 
 NOVEMBER = Month(2026, 11)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from layerwatch.cli import app
-from layerwatch.errors import UserError
+from layerwatch.core.errors import UserError
 
 
 def migrate(*options: str) -> dict[str, str | None]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from layerwatch.vision.models import packaged_models
+from layerwatch.vision.model_files import packaged_models
 
 PROGRAM = [sys.executable, "-m", "layerwatch"]
 SERVE = [*PROGRAM, "serve"]

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from layerwatch.cli.serve_watch import check_config
-from layerwatch.errors import UserError
+from layerwatch.core.errors import UserError
 from tests.support.prints import frame
 
 JOB = {

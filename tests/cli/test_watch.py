@@ -23,7 +23,7 @@ from layerwatch.cli import app
 from layerwatch.cli.watch_screen import LiveScreen, clock, sparkline
 from layerwatch.vision import KINDS, Picture, RawDetection, Vision
 from layerwatch_sdk.models import Detail, Inspection, NextInterval
-from layerwatch_sdk.watcher.looking import Look, Trouble
+from layerwatch_watcher.watching.print_session import Look, Trouble
 
 run = CliRunner()
 
@@ -422,7 +422,7 @@ def test_ctrl_c_ends_it_without_a_word_of_python(service: str) -> None:
 
 def test_a_watcher_of_a_server_loads_no_detector() -> None:
     program = (
-        "import sys; import layerwatch.cli.watch, layerwatch.cli.watch_farm; "
+        "import sys; import layerwatch.cli.watch, layerwatch.cli.watch_printers; "
         "print(sorted({'numpy', 'onnxruntime', 'PIL', 'sqlalchemy', 'fastapi'} & sys.modules.keys()))"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

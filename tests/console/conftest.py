@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from layerwatch.accounts import create_account, passwords
-from layerwatch.accounts.mail import Mail
-from layerwatch.accounts.models import User
-from layerwatch.accounts.roles import Role, set_role
-from layerwatch.accounts.users import operator_link
 from layerwatch.config import load
 from layerwatch.console import app as console_app
+from layerwatch.identity import create_account, passwords
+from layerwatch.identity.models import User
+from layerwatch.identity.roles import Role, set_role
+from layerwatch.identity.users import operator_link
+from layerwatch.notify.mail import Mail
 from tests.support.browser import PASSWORD, Browser
 from tests.support.servers import Server, running
 
@@ -38,7 +38,7 @@ class Office:
 
     def account(self, name: str, **options: object) -> int:
         """A new account's number."""
-        with self.server.parts.database.begin() as session:
+        with self.server.services.database.begin() as session:
             return create_account(session, name, self.server.clock.now(), **options).id  # type: ignore[arg-type]
 
     def user(
@@ -46,7 +46,7 @@ class Office:
     ) -> int:
         """A new user's number; the password is `PASSWORD`."""
         now = datetime.now(UTC)
-        with self.server.parts.database.begin() as session:
+        with self.server.services.database.begin() as session:
             user = User(
                 email=email,
                 verified_at=now,
@@ -72,7 +72,7 @@ class Office:
 
     def operator(self) -> Browser:
         """A browser that came by the link which `layerwatch serve` prints."""
-        with self.server.parts.database.begin() as session:
+        with self.server.services.database.begin() as session:
             link = operator_link(session, self.server.url, datetime.now(UTC))
         browser = self.browser()
         assert browser.get(link.removeprefix(f"{self.server.url}/console")).status_code == 303

@@ -71,7 +71,7 @@ def test_every_route_is_classed(sqlite_url, tmp_path):
     found = set(table(app.routes))
     assert len(found) > 60, "the table was not read whole"
     assert found == console | PUBLIC | BY_KEY | OF_NO_ACCOUNT
-    app.state.parts.database.close()
+    app.state.services.database.close()
 
 
 def test_a_key_reaches_nothing_of_another_account(two):
@@ -130,5 +130,5 @@ def call(server, method, path, context, key, headers):
 
 
 def revision_of(two):
-    with two.office.server.parts.database.read() as session:
+    with two.office.server.services.database.read() as session:
         return session.query(ContextRow.revision).filter_by(id=two.context).scalar()

@@ -9,11 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from layerwatch.accounts.models import Account, Membership, User, WebSession
-from layerwatch.accounts.provider import LIFETIME, Flow, provider_of
-from layerwatch.accounts.roles import Role
-from layerwatch.accounts.users import invite
 from layerwatch.config import ConfigError, load
+from layerwatch.identity.models import Account, Membership, User, WebSession
+from layerwatch.identity.oidc.flow import LIFETIME, Flow, provider_of
+from layerwatch.identity.roles import Role
+from layerwatch.identity.users import invite
 from tests.support.browser import PASSWORD, text_of
 from tests.support.openid_provider import CLIENT, CLIENT_SECRET, running_provider
 
@@ -41,7 +41,7 @@ def desk(provider, open_office):
 def invited(office, email="ann@example.org", account="Acme"):
     """A user without any way in but a mail; the number of their account."""
     number = office.account(account)
-    with office.server.parts.database.begin() as session:
+    with office.server.services.database.begin() as session:
         invite(session, number, account, email, Role.MEMBER, "", datetime.now(UTC))
     return number
 
@@ -65,7 +65,7 @@ def sign_in(browser):
 
 
 def user_named(office, email="ann@example.org"):
-    with office.server.parts.database.read() as session:
+    with office.server.services.database.read() as session:
         user = session.query(User).filter_by(email=email).one_or_none()
         session.expunge_all()
         return user
@@ -111,8 +111,8 @@ def test_a_user_with_a_password_is_never_taken_over_by_address(desk):
 
 def test_whoever_signed_up_with_anothers_address_beforehand_gains_nothing(desk):
     """The stranger's password stays theirs alone: the owner of the address is not put into the same user."""
-    with desk.server.parts.database.begin() as session:
-        from layerwatch.accounts.users import new_user
+    with desk.server.services.database.begin() as session:
+        from layerwatch.identity.users import new_user
         from tests.console.conftest import HASH
 
         new_user(session, "ann@example.org", datetime.now(UTC), password=HASH)
@@ -122,7 +122,7 @@ def test_whoever_signed_up_with_anothers_address_beforehand_gains_nothing(desk):
 
 def test_the_operator_is_not_to_be_had_by_an_address(desk, provider):
     desk.user("boss@example.org", None, operator=True)
-    with desk.server.parts.database.begin() as session:
+    with desk.server.services.database.begin() as session:
         session.query(User).filter_by(email="boss@example.org").one().password = None
     desk.operator()
     for address in ("boss@example.org", "operator@localhost"):
@@ -154,11 +154,11 @@ def test_a_stranger_is_let_in_only_where_sign_up_is_open(desk, provider):
     answer = sign_in(desk.browser())
     assert answer.status_code == 403 and "was not invited" in answer.text
     assert user_named(desk) is None
-    desk.server.parts.settings.sign_up = "open"
+    desk.server.services.settings.sign_up = "open"
     browser = desk.browser()
     assert sign_in(browser).status_code == 303
     assert "Your new key" in browser.post("/keys", "/keys", name="farm").text
-    with desk.server.parts.database.read() as session:
+    with desk.server.services.database.read() as session:
         mine = session.query(Membership).filter_by(user_id=user_named(desk).id).one()
         account = session.get(Account, mine.account_id)
         assert (mine.role, account.free_only, account.price_book) == ("owner", True, "standard")
@@ -189,7 +189,7 @@ def test_an_answer_that_proves_nothing_opens_nothing(desk, provider, fault):
 
 
 def test_a_provider_that_changes_its_keys_is_followed(desk, provider, monkeypatch):
-    monkeypatch.setattr("layerwatch.accounts.oidc.RETRY", 0.0)
+    monkeypatch.setattr("layerwatch.identity.oidc.provider.RETRY", 0.0)
     invited(desk)
     sign_in(desk.browser())
     provider.signs_in("new key")
@@ -276,18 +276,18 @@ def test_signing_in_there_begins_a_session_of_its_own(desk):
         one.http.cookies.set("layerwatch_session", planted, path="/console")
     sign_in(victim)
     assert attacker.get("/keys").status_code == 303
-    with desk.server.parts.database.begin() as session:
+    with desk.server.services.database.begin() as session:
         session.query(WebSession).delete()
     for _ in range(2):
         sign_in(browser)
-    with desk.server.parts.database.read() as session:
+    with desk.server.services.database.read() as session:
         assert session.query(WebSession).count() == 1
 
 
 def test_one_time_codes_are_asked_for_all_the_same(desk):
     invited(desk)
     sign_in(desk.browser())
-    with desk.server.parts.database.begin() as session:
+    with desk.server.services.database.begin() as session:
         user = session.query(User).filter_by(email="ann@example.org").one()
         user.totp_nonce, user.totp_since = b"n" * 16, datetime.now(UTC)
     browser = desk.browser()
@@ -342,7 +342,7 @@ def test_who_has_no_password_keeps_the_only_way_in_and_proves_themselves_by_sign
     sign_in(browser)
     answer = browser.post("/profile/provider/off")
     assert answer.status_code == 400 and "Set a password first" in text_of(answer)
-    with desk.server.parts.database.begin() as session:
+    with desk.server.services.database.begin() as session:
         session.query(WebSession).one().created_at -= timedelta(minutes=16)
     late = browser.post("/profile/password", new="a new and longer one")
     assert late.status_code == 400 and "Sign out and in again first" in text_of(late)
@@ -351,13 +351,13 @@ def test_who_has_no_password_keeps_the_only_way_in_and_proves_themselves_by_sign
 
 
 def test_tries_at_the_way_back_are_limited(desk, provider):
-    from layerwatch.accounts import attempts
+    from layerwatch.identity import rate_limit
 
     provider.signs_in("another nonce")
     browser = desk.browser()
-    with desk.server.parts.database.begin() as session:
-        for _ in range(attempts.PER_ADDRESS):
-            attempts.take(session, "provider 127.0.0.1", attempts.PER_ADDRESS, datetime.now(UTC))
+    with desk.server.services.database.begin() as session:
+        for _ in range(rate_limit.PER_ADDRESS):
+            rate_limit.take(session, "provider 127.0.0.1", rate_limit.PER_ADDRESS, datetime.now(UTC))
     assert sign_in(browser).status_code == 429
 
 

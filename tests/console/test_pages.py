@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from sqlalchemy import insert, select
 
-from layerwatch.accounts import create_key
-from layerwatch.accounts.models import Account, AuditEntry
-from layerwatch.accounts.roles import Role, members_of
 from layerwatch.billing import Month
 from layerwatch.billing.models import UsageHour
-from layerwatch.improve.models import FeedbackRow
+from layerwatch.identity.models import Account, AuditEntry
+from layerwatch.identity.roles import Role, members_of
+from layerwatch.keys import create_key
+from layerwatch.learning.models import FeedbackRow
 from tests.support.browser import text_of
 from tests.support.prints import frame
 
@@ -24,10 +24,10 @@ def acme(office):
 
 def used(office, account, calls, month):
     server = office.server
-    with server.parts.database.begin() as session:
+    with server.services.database.begin() as session:
         session.get(Account, account).created_at = month.start
         key = create_key(
-            session, account, name="farm", pepper=server.parts.secrets.api_keys, now=month.start
+            session, account, name="farm", pepper=server.services.secrets.api_keys, now=month.start
         ).row
         session.execute(
             insert(UsageHour).values(
@@ -69,7 +69,7 @@ def test_the_overview_shows_a_failing_print_first_and_learns_that_it_is_none(off
     assert bad in browser.get("/live").text
     answer = browser.post(f"/prints/{bad}/feedback", "/", kind="false_alarm")
     assert answer.headers["location"] == "/console/?said=taught"
-    with server.parts.database.read() as session:
+    with server.services.database.read() as session:
         row = session.scalars(select(FeedbackRow)).one()
         assert (row.account_id, row.context_id, row.kind) == (account, bad, "false_alarm")
 
@@ -119,10 +119,10 @@ def test_free_usage_only_can_be_switched_on_but_off_only_with_a_way_to_pay(offic
     account, browser = acme(office)
     assert browser.post("/settings/free-only", "/settings", free_only="on").status_code == 303
     assert browser.post("/settings/free-only", "/settings", free_only="off").status_code == 400
-    with office.server.parts.database.begin() as session:
+    with office.server.services.database.begin() as session:
         session.get(Account, account).payment_ready = True
     assert browser.post("/settings/free-only", "/settings", free_only="off").status_code == 303
-    with office.server.parts.database.read() as session:
+    with office.server.services.database.read() as session:
         assert not session.get(Account, account).free_only
 
 
@@ -135,7 +135,7 @@ def test_a_member_is_invited_by_mail_changed_and_removed(office):
     assert guest.sign_in("new@example.org", "a password of my own").status_code == 303
     assert guest.get("/keys").status_code == 200
     assert guest.post("/keys", "/profile", name="farm").status_code == 403
-    with office.server.parts.database.read() as session:
+    with office.server.services.database.read() as session:
         (user_id,) = [user.id for user, role in members_of(session, account) if role is Role.READ_ONLY]
     browser.post(f"/members/{user_id}/role", "/settings", role="member")
     assert "Your new key" in guest.post("/keys", "/keys", name="farm").text
@@ -145,7 +145,7 @@ def test_a_member_is_invited_by_mail_changed_and_removed(office):
 
 def test_the_last_owner_cannot_leave_the_account_without_one(office):
     account, browser = acme(office)
-    with office.server.parts.database.read() as session:
+    with office.server.services.database.read() as session:
         ((owner, _),) = members_of(session, account)
         number = owner.id
     assert browser.post(f"/members/{number}/remove", "/settings").status_code == 400
@@ -166,9 +166,9 @@ def test_a_spend_alert_is_set_and_removed(office):
 def test_a_user_of_two_accounts_looks_at_one_and_then_the_other(office):
     first, second = office.account("First Works"), office.account("Second Works")
     user = office.user("ann@example.org", first)
-    from layerwatch.accounts.roles import set_role
+    from layerwatch.identity.roles import set_role
 
-    with office.server.parts.database.begin() as session:
+    with office.server.services.database.begin() as session:
         set_role(session, second, user, Role.MEMBER)
     browser = office.signed_in("ann@example.org")
     assert "First Works" in browser.get("/").text
@@ -179,7 +179,7 @@ def test_a_user_of_two_accounts_looks_at_one_and_then_the_other(office):
 def test_what_was_done_is_in_the_audit_log(office):
     account, browser = acme(office)
     browser.post("/keys", "/keys", name="farm")
-    with office.server.parts.database.read() as session:
+    with office.server.services.database.read() as session:
         actions = session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all()
     assert actions == ["signed in", "key created"]
     assert "key created" in browser.get("/audit").text
@@ -203,7 +203,7 @@ def test_the_operator_labels_a_picture_for_training(office):
 
 def test_an_overdue_account_is_told_so(office):
     account, browser = acme(office)
-    with office.server.parts.database.begin() as session:
+    with office.server.services.database.begin() as session:
         session.get(Account, account).blocked_from = office.server.clock.now() - timedelta(hours=1)
     assert "overdue" in browser.get("/settings").text
 

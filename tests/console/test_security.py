@@ -11,18 +11,20 @@ import httpx
 import pytest
 from sqlalchemy import insert
 
-from layerwatch.accounts import attempts, create_key
-from layerwatch.accounts.models import Account, ApiKey, Membership, WebSession
-from layerwatch.accounts.roles import Role
 from layerwatch.billing import Month
 from layerwatch.billing.alerts import add_alert, list_alerts
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.invoices import close, find_invoice, list_invoices
 from layerwatch.billing.models import UsageHour
 from layerwatch.billing.statement import statement
-from layerwatch.billing.terms import Terms
 from layerwatch.config import load
 from layerwatch.console.pages import ALL
 from layerwatch.console.web import Needs
+from layerwatch.identity import rate_limit
+from layerwatch.identity.models import Account, Membership, WebSession
+from layerwatch.identity.roles import Role
+from layerwatch.keys import create_key
+from layerwatch.keys.models import ApiKey
 from tests.support.browser import PASSWORD, Browser
 from tests.support.fake_detector import picture
 
@@ -54,8 +56,8 @@ class TwoAccounts:
         self.repeat = str(uuid.uuid4())
         first = server.process(self.key, self.context, picture(0.9), repeat=self.repeat)
         assert first.status_code == 200
-        with server.parts.database.begin() as session:
-            row = create_key(session, self.b, name=MARK, pepper=server.parts.secrets.api_keys, now=now).row
+        with server.services.database.begin() as session:
+            row = create_key(session, self.b, name=MARK, pepper=server.services.secrets.api_keys, now=now).row
             self.key_id = row.id
             session.get(Account, self.b).created_at = now - timedelta(days=90)
             last = Month.of(now).previous
@@ -89,7 +91,7 @@ class TwoAccounts:
 
     def state_of_b(self):
         """Everything of B that a form could change."""
-        with self.office.server.parts.database.read() as session:
+        with self.office.server.services.database.read() as session:
             account = session.get(Account, self.b)
             invoice = statement(session, find_invoice(session, self.number))
             return (
@@ -261,9 +263,9 @@ def test_passwords_cannot_be_guessed(office):
     office.user("ann@example.org", office.account("Acme"))
     browser = office.browser()
     codes = [
-        browser.sign_in("ann@example.org", f"guess {n}").status_code for n in range(attempts.PER_USER + 1)
+        browser.sign_in("ann@example.org", f"guess {n}").status_code for n in range(rate_limit.PER_USER + 1)
     ]
-    assert codes == [403] * attempts.PER_USER + [429]
+    assert codes == [403] * rate_limit.PER_USER + [429]
     locked = browser.sign_in("ann@example.org", PASSWORD)
     assert locked.status_code == 429 and 0 < int(locked.headers["Retry-After"]) <= 901
 
@@ -277,13 +279,13 @@ def test_the_limit_holds_for_guesses_sent_side_by_side(office):
     data = {"form_token": browser.form_token("/sign-in"), "email": "ann@example.org", "password": "guess"}
     with ThreadPoolExecutor(16) as many:
         answers = many.map(lambda _: browser.http.post("/console/sign-in", data=data).status_code, range(24))
-    assert sorted(answers).count(403) <= attempts.PER_USER
+    assert sorted(answers).count(403) <= rate_limit.PER_USER
 
 
 def test_guessing_one_password_for_many_users_is_limited_by_address(office):
-    with office.server.parts.database.begin() as session:
-        for _ in range(attempts.PER_ADDRESS):
-            attempts.take(session, "address 127.0.0.1", attempts.PER_ADDRESS, datetime.now(UTC))
+    with office.server.services.database.begin() as session:
+        for _ in range(rate_limit.PER_ADDRESS):
+            rate_limit.take(session, "address 127.0.0.1", rate_limit.PER_ADDRESS, datetime.now(UTC))
     assert office.browser().sign_in("somebody@example.org", "x").status_code == 429
 
 
@@ -339,8 +341,8 @@ def test_no_session_or_link_can_be_read_from_the_database(office):
     browser = office.signed_in("ann@example.org")
     browser.post("/forgot", "/profile", email="ann@example.org")
     link = office.link().split("link=")[1]
-    path = office.server.parts.settings.data_dir
-    with office.server.parts.database.read() as session:
+    path = office.server.services.settings.data_dir
+    with office.server.services.database.read() as session:
         assert session.query(WebSession).count() == 1
     stored = b"".join(file.read_bytes() for file in path.glob("*.sqlite3*"))
     assert browser.session.encode() not in stored
@@ -390,7 +392,7 @@ def test_an_invoice_is_paid_only_by_the_operator(two):
     assert owner.post(f"/operator/invoices/{two.number}/pay", reference="x").status_code == 404
     operator = two.office.operator()
     assert operator.post(f"/operator/invoices/{two.number}/pay", reference="bank 1").status_code == 303
-    with two.office.server.parts.database.read() as session:
+    with two.office.server.services.database.read() as session:
         assert [row.balance for row in list_invoices(session, two.b)] == [0]
 
 

@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 import pyotp
 import pytest
 
-from layerwatch.accounts import attempts
-from layerwatch.accounts.models import Account, User, WebSession
+from layerwatch.identity import rate_limit
+from layerwatch.identity.models import Account, User, WebSession
 from tests.support.browser import PASSWORD, text_of
 
 
 def test_the_link_that_serve_prints_signs_the_operator_in_once(office):
-    from layerwatch.accounts.users import operator_link
+    from layerwatch.identity.users import operator_link
 
-    with office.server.parts.database.begin() as session:
+    with office.server.services.database.begin() as session:
         path = operator_link(session, "", datetime.now(UTC)).removeprefix("/console")
     first, second = office.browser(), office.browser()
     assert first.get(path).status_code == 303
@@ -61,7 +61,7 @@ def test_a_new_account_is_on_free_usage_only_and_has_to_verify_before_it_makes_k
     browser = office.browser()
     form = {"email": "New@Example.org", "password": PASSWORD, "name": "New Works"}
     assert browser.post("/sign-up", "/sign-up", **form).status_code == 303
-    with office.server.parts.database.read() as session:
+    with office.server.services.database.read() as session:
         account = session.query(Account).filter_by(name="New Works").one()
         assert account.free_only and account.price_book == "standard"
     link = office.link()
@@ -132,10 +132,10 @@ def test_one_time_codes(office):
     user = office.user("ann@example.org", office.account("Acme"))
     browser = office.signed_in("ann@example.org")
     page = browser.post("/profile/codes", password=PASSWORD)
-    with office.server.parts.database.read() as session:
-        from layerwatch.accounts.totp import secret_of
+    with office.server.services.database.read() as session:
+        from layerwatch.identity.totp import secret_of
 
-        secret = secret_of(session.get(User, user), office.server.parts.secrets.sessions)
+        secret = secret_of(session.get(User, user), office.server.services.secrets.sessions)
     assert secret in page.text and "data:image/svg+xml" in page.text
     code = pyotp.TOTP(secret).at(datetime.now(UTC))
     assert browser.post("/profile/codes/confirm", code="000000").status_code == 400
@@ -155,13 +155,13 @@ def test_one_time_codes(office):
 
 def test_codes_cannot_be_guessed(office):
     user = office.user("ann@example.org", office.account("Acme"))
-    with office.server.parts.database.begin() as session:
+    with office.server.services.database.begin() as session:
         row = session.get(User, user)
         row.totp_nonce, row.totp_since = b"n" * 16, datetime.now(UTC)
     browser = office.browser()
     browser.sign_in("ann@example.org")
     codes = [
-        browser.post("/code", "/code", code=f"{n:06d}").status_code for n in range(attempts.PER_USER + 2)
+        browser.post("/code", "/code", code=f"{n:06d}").status_code for n in range(rate_limit.PER_USER + 2)
     ]
     assert codes[-1] == 429 and codes.count(429) >= 2
 
@@ -169,9 +169,9 @@ def test_codes_cannot_be_guessed(office):
 def test_a_session_that_was_not_used_for_long_is_over(office):
     office.user("ann@example.org", office.account("Acme"))
     browser = office.signed_in("ann@example.org")
-    from layerwatch.accounts.sessions import IDLE
+    from layerwatch.identity.sessions import IDLE
 
-    with office.server.parts.database.begin() as session:
+    with office.server.services.database.begin() as session:
         for row in session.query(WebSession):
             row.seen_at = datetime.now(UTC) - IDLE - (datetime.now(UTC) - row.created_at)
     assert browser.get("/keys").status_code == 303
@@ -203,7 +203,7 @@ def test_who_proves_an_address_takes_over_from_whoever_signed_up_with_it(office)
     """The stranger's sessions, password and one-time codes are gone after the owner's reset."""
     stranger = signed_up(office, "ann@example.org")
     office.mails.clear()
-    with office.server.parts.database.begin() as session:
+    with office.server.services.database.begin() as session:
         user = session.query(User).filter_by(email="ann@example.org").one()
         user.totp_nonce, user.totp_since = b"n" * 16, datetime.now(UTC)
     browser = office.browser()
@@ -217,7 +217,7 @@ def test_who_proves_an_address_takes_over_from_whoever_signed_up_with_it(office)
 
 def test_links_to_new_passwords_are_limited_by_address_too(office):
     """However many machines ask: nobody's inbox is flooded."""
-    with office.server.parts.database.begin() as session:
-        for _ in range(attempts.PER_USER):
-            attempts.take(session, "forgot ann@example.org", attempts.PER_USER, datetime.now(UTC))
+    with office.server.services.database.begin() as session:
+        for _ in range(rate_limit.PER_USER):
+            rate_limit.take(session, "forgot ann@example.org", rate_limit.PER_USER, datetime.now(UTC))
     assert office.browser().post("/forgot", "/forgot", email="Ann@Example.org ").status_code == 429

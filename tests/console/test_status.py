@@ -9,7 +9,7 @@ import pytest
 
 from layerwatch.config import Settings
 from layerwatch.console import status as page
-from layerwatch.fleet.diary import Hour, add
+from layerwatch.status.uptime_recorder import Hour, add
 from layerwatch.storage import StorageUnavailable
 from tests.support.browser import text_of
 from tests.support.prints import frame
@@ -27,7 +27,7 @@ def shown(server_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def note(server: Server, region: str, **hour: int) -> datetime:
     """Something in a region's diary of two hours ago."""
     at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
-    with server.parts.database.begin() as session:
+    with server.services.database.begin() as session:
         add(session, region, {at: Hour(**hour)}, at)
     return at
 
@@ -62,13 +62,13 @@ def test_a_region_that_is_silent_is_said_to_be_down(shown: Server) -> None:
 def test_calls_are_told_once_they_are_written_down(shown: Server) -> None:
     key = shown.new_key()
     shown.process(key, shown.new_context(key), frame(0.1, 1))
-    diary = shown.parts.diary
+    diary = shown.services.uptime
     assert diary is not None
     diary.lives()
     # Close the minute, as the passing of time does.
     diary._minute.began -= timedelta(minutes=1)
     hours = diary.take()
-    with shown.parts.database.begin() as session:
+    with shown.services.database.begin() as session:
         add(session, "local", hours, datetime.now(UTC))
     region = shown.http.get("/status.json").json()["Regions"][0]
     assert region["Calls"] == 2
@@ -85,7 +85,7 @@ def test_without_its_database_it_says_so_and_shows_what_it_knew(
     def down(*_: object) -> None:
         raise StorageUnavailable("down")
 
-    monkeypatch.setattr(shown.parts.database, "read", down)
+    monkeypatch.setattr(shown.services.database, "read", down)
     answer = shown.http.get("/status")
     assert answer.status_code == 200
     assert "judges pictures from memory" in text_of(answer)
@@ -100,7 +100,7 @@ def test_without_its_database_from_the_start_it_still_answers(
     def down(*_: object) -> None:
         raise StorageUnavailable("down")
 
-    monkeypatch.setattr(shown.parts.database, "read", down)
+    monkeypatch.setattr(shown.services.database, "read", down)
     assert shown.http.get("/status").status_code == 200
     assert shown.http.get("/status.json").json()["Regions"] == []
 
@@ -129,7 +129,7 @@ def test_it_tells_nothing_of_nodes_accounts_or_addresses(shown: Server) -> None:
     shown.process(key, shown.new_context(key), frame(0.1, 1))
     for path in ("/status", "/status.json"):
         text = shown.http.get(path).text
-        for secret in ("127.0.0.1", "Acme", key, shown.parts.settings.database_url, str(shown.port)):
+        for secret in ("127.0.0.1", "Acme", key, shown.services.settings.database_url, str(shown.port)):
             assert secret not in text
 
 

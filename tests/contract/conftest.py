@@ -17,11 +17,12 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from layerwatch import log
-from layerwatch.accounts import create_account, create_key, disable_key
 from layerwatch.billing.models import UsageHour
 from layerwatch.config import Settings
+from layerwatch.identity import create_account
+from layerwatch.keys import create_key, disable_key
 from layerwatch.storage import Database
+from layerwatch.telemetry import logging
 from tests.support.fake_detector import picture
 from tests.support.serve_ways import WAYS
 from tests.support.shared_doubles import SharedClock, SharedDetector
@@ -62,7 +63,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         fallback_url=f"http://localhost:{port}",
         upload_silence=1.0,
     )
-    log.configure("error", "json")
+    logging.configure("error", "json")
     way = request.config.getoption("--served", default="one")
     with WAYS[way](settings):
         database = Database(settings.database_url)

@@ -6,7 +6,7 @@ import io
 
 import structlog
 
-from layerwatch.log import configure
+from layerwatch.telemetry.logging import configure
 
 
 class Full(io.StringIO):

@@ -41,7 +41,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Serve
     engine, fault = request.param
     url = _fresh(request, engine)
     with running(load(data_dir=tmp_path, database=url, log_level="error")) as server:
-        server.parts.reach.patience = 0.5
+        server.services.gateway.patience = 0.5
         yield server, fault
 
 
@@ -58,15 +58,15 @@ def _fresh(request: pytest.FixtureRequest, engine: str) -> str:
 
 
 def revision(server: Server, context: str) -> int:
-    with server.parts.database.read() as session:
+    with server.services.database.read() as session:
         return session.scalar(select(ContextRow.revision).where(ContextRow.id == context)) or 0
 
 
 def wait_for_the_database(server: Server) -> float:
     began = time.monotonic()
-    while server.parts.reach.away and time.monotonic() - began < SLOW_MACHINE * RECOVERY_SECONDS:
+    while server.services.gateway.away and time.monotonic() - began < SLOW_MACHINE * RECOVERY_SECONDS:
         time.sleep(0.02)
-    assert not server.parts.reach.away
+    assert not server.services.gateway.away
     return time.monotonic() - began
 
 
@@ -78,11 +78,11 @@ def test_half_an_hour_without_the_database(case: tuple[Server, Fault]) -> None:
     old = server.new_context(key)
     assert server.process(key, old, FINE).status_code == 200
     repeat = uuid.uuid4()
-    with fault(server.parts.database):
+    with fault(server.services.database):
         server.clock.advance(60)
         first = server.process(key, old, FINE, repeat=repeat)
         assert first.status_code == 200, first.text
-        assert server.parts.reach.away or some_writes_work
+        assert server.services.gateway.away or some_writes_work
         assert server.process(key, old, FINE, repeat=repeat).json() == first.json()
         assert server.process(key, old, FINE).status_code == 429
         assert server.process(stranger, old).status_code == 503 or some_writes_work
@@ -105,15 +105,15 @@ def test_half_an_hour_without_the_database(case: tuple[Server, Fault]) -> None:
     assert server.process(key, old, FINE).status_code == 200
     assert server.process(stranger, server.new_context(stranger)).status_code == 200
     assert server.billed(account) == 93
-    assert server.parts.outage.waiting == 0
+    assert server.services.offline_ledger.waiting == 0
 
 
 def test_a_key_seen_does_not_stay_good_for_ever(server: Server) -> None:
     key = server.new_key()
     server.new_context(key)
-    server.parts.reach.patience = 0.5
-    with databases.locked(server.parts.database):
-        server.parts.reach.gone("for the test")
+    server.services.gateway.patience = 0.5
+    with databases.locked(server.services.database):
+        server.services.gateway.gone("for the test")
         server.clock.advance(3600)
         assert server.create_context(key).status_code == 200
         server.clock.advance(2 * 3600)
@@ -125,14 +125,14 @@ def test_without_database_and_disk_nothing_is_answered_and_nothing_billed(
 ) -> None:
     key, account = server.new_key_of()
     context = server.new_context(key)
-    server.parts.reach.patience = 0.5
-    with databases.locked(server.parts.database):
+    server.services.gateway.patience = 0.5
+    with databases.locked(server.services.database):
 
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patched:
-            patched.setattr("layerwatch.contexts.spool.os.fsync", full)
+            patched.setattr("layerwatch.contexts.offline.spool.os.fsync", full)
             answer = server.process(key, context)
             assert answer.status_code == 503
             assert "Retry-After" in answer.headers

@@ -15,7 +15,7 @@ import pytest
 from onnx import numpy_helper
 
 from layerwatch.config import load
-from layerwatch.improve import ModelRegistry
+from layerwatch.learning import ModelRegistry
 from layerwatch.vision import Picture, RawDetection, Vision
 from layerwatch.vision.detector import OnnxDetector
 from layerwatch.vision.errors import ModelError

@@ -19,10 +19,10 @@ from layerwatch.billing import count_inspection
 from layerwatch.billing.models import UsageHour
 from layerwatch.contexts import ContextIds
 from layerwatch.contexts.models import ContextRow
-from layerwatch.contexts.replay import book, tidy
-from layerwatch.contexts.rows import Moved
-from layerwatch.contexts.spool import Spool
-from layerwatch.contexts.unit import Unit
+from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
+from layerwatch.contexts.offline.reconcile import book, tidy
+from layerwatch.contexts.offline.spool import Spool
+from layerwatch.contexts.repository import Moved
 from layerwatch.storage import Database
 from layerwatch.temporal import Levels
 from tests.support.accounts import NOON, make_caller
@@ -31,11 +31,11 @@ SEED = 20261122
 CHARGE = partial(count_inspection, enforce=False)
 
 
-def unit(database: Database, key: str | None = None) -> Unit:
+def unit(database: Database, key: str | None = None) -> DeferredInspection:
     caller = make_caller(database)
     context = ContextIds(b"k" * 32).new(caller.account_id, Levels(2, 4), NOON, "eu")
     moved = Moved(b"\x00\xffstate", NOON, 40_000, None, "{}")
-    return Unit("a" * 32, context, caller, NOON, key, "{}" if key else None, moved)
+    return DeferredInspection("a" * 32, context, caller, NOON, key, "{}" if key else None, moved)
 
 
 def billed(database: Database) -> int:
@@ -43,7 +43,7 @@ def billed(database: Database) -> int:
         return int(session.scalar(select(func.sum(UsageHour.calls))) or 0)
 
 
-def row(database: Database, made: Unit) -> ContextRow:
+def row(database: Database, made: DeferredInspection) -> ContextRow:
     with database.read() as session:
         found = session.scalars(select(ContextRow).where(ContextRow.id == made.context.id)).one()
         session.expunge(found)
@@ -52,7 +52,7 @@ def row(database: Database, made: Unit) -> ContextRow:
 
 def test_a_unit_comes_back_from_its_line_as_it_was(sqlite_database: Database) -> None:
     made = unit(sqlite_database, key="6f1c")
-    assert Unit.from_line(made.to_line()) == made
+    assert DeferredInspection.from_line(made.to_line()) == made
     assert b"\n" not in made.to_line()
 
 
@@ -155,7 +155,7 @@ def test_lines_come_back_in_order_and_go_when_they_are_replayed(tmp_path: Path) 
 def test_a_killed_processs_lines_are_taken_over_without_a_torn_one(tmp_path: Path) -> None:
     folder = tmp_path / "spool"
     program = (
-        "import os, sys; from pathlib import Path; from layerwatch.contexts.spool import Spool\n"
+        "import os, sys; from pathlib import Path; from layerwatch.contexts.offline.spool import Spool\n"
         f"spool = Spool(Path({str(folder)!r})); spool.append(b'one'); spool.append(b'two')\n"
         "os.pwrite(spool._handle, b'torn', spool._size); os.kill(os.getpid(), 9)"
     )
@@ -184,7 +184,7 @@ def test_a_line_that_could_not_be_kept_leaves_nothing_behind(
         def full(_: int) -> None:
             raise OSError(28, "No space left on device")
 
-        patched.setattr("layerwatch.contexts.spool.os.fsync", full)
+        patched.setattr("layerwatch.contexts.offline.spool.os.fsync", full)
         with pytest.raises(OSError, match="No space"):
             spool.append(b"two")
     spool.append(b"three")

@@ -11,11 +11,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from layerwatch.cli import app
-from layerwatch.fleet import Bounds, Capacity, LiveLoad, Pacer
-from layerwatch.fleet import service as fleet
-from layerwatch.fleet.load import Prints
+from layerwatch.fleet import heartbeat as fleet
 from layerwatch.fleet.models import Node
-from layerwatch.fleet.regions import Chooser, Region
+from layerwatch.fleet.region_router import Region, RegionRouter
+from layerwatch.pacing import Bounds, CallSchedule, Capacity, Pacer
+from layerwatch.pacing.call_schedule import Prints
 from layerwatch.storage import Database
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -26,41 +26,41 @@ def region(name: str, capacity: float, prints: float = 0, *, draining: bool = Fa
     return Region(name, f"https://{name}.example.org", capacity, Prints(prints, 0), draining)
 
 
-def chooser(*regions: Region) -> Chooser:
-    made = Chooser(BOUNDS)
+def router(*regions: Region) -> RegionRouter:
+    made = RegionRouter(BOUNDS)
     made.learn(regions)
     return made
 
 
-def names(made: Chooser) -> tuple[str, str]:
+def names(made: RegionRouter) -> tuple[str, str]:
     chosen = made.choose()
     assert chosen is not None
     return chosen[0].name, chosen[1].name
 
 
 def test_the_region_with_the_most_to_spare_is_first_and_another_second() -> None:
-    assert names(chooser(region("ap", 10), region("eu", 100), region("us", 50))) == ("eu", "us")
-    assert names(chooser(region("eu", 100, prints=2900), region("us", 50))) == ("us", "eu")
+    assert names(router(region("ap", 10), region("eu", 100), region("us", 50))) == ("eu", "us")
+    assert names(router(region("eu", 100, prints=2900), region("us", 50))) == ("us", "eu")
 
 
 def test_with_one_region_both_are_the_same() -> None:
-    assert names(chooser(region("eu", 100))) == ("eu", "eu")
-    assert Chooser(BOUNDS).choose() is None
+    assert names(router(region("eu", 100))) == ("eu", "eu")
+    assert RegionRouter(BOUNDS).choose() is None
 
 
 def test_a_draining_region_is_given_only_as_a_last_resort() -> None:
-    assert names(chooser(region("eu", 100, draining=True), region("us", 1, prints=10**6)))[0] == "us"
-    assert names(chooser(region("eu", 100, draining=True))) == ("eu", "eu")
+    assert names(router(region("eu", 100, draining=True), region("us", 1, prints=10**6)))[0] == "us"
+    assert names(router(region("eu", 100, draining=True))) == ("eu", "eu")
 
 
 def test_a_rush_between_two_heartbeats_is_spread_by_what_is_to_spare() -> None:
-    made = chooser(region("eu", 200), region("us", 100))
+    made = router(region("eu", 200), region("us", 100))
     given = Counter(names(made)[0] for _ in range(9000))
     assert 1.7 < given["eu"] / given["us"] < 2.4
 
 
 def test_overloaded_regions_are_stretched_alike() -> None:
-    made = chooser(region("big", 1000, prints=100_000), region("small", 10, prints=900))
+    made = router(region("big", 1000, prints=100_000), region("small", 10, prints=900))
     assert names(made)[0] == "small", "it is less overloaded for its size"
 
 
@@ -106,11 +106,11 @@ def test_nodes_that_ended_long_ago_are_forgotten(database: Database) -> None:
 
 
 def test_a_process_that_follows_another_expects_the_prints_that_it_left() -> None:
-    load = LiveLoad()
+    load = CallSchedule()
     pacer = Pacer(BOUNDS, Capacity(20), load)
     pacer.inherit(Prints(3000, 0), 20, ago=20, at=NOW)  # told 200 s; a tenth has come while nobody was there
     assert 2650 < load.prints(NOW).healthy < 2750
-    late = LiveLoad()
+    late = CallSchedule()
     Pacer(BOUNDS, Capacity(20), late).inherit(Prints(3000, 0), 20, ago=3600, at=NOW)
     assert late.prints(NOW).healthy == 0
 

@@ -11,8 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from layerwatch.cli import app
-from layerwatch.fleet.settling import settling
 from layerwatch.fleet.simulation import Scenario, Site, simulate
+from layerwatch.fleet.surge_report import settling
 
 
 def surge(

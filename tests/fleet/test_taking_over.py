@@ -11,7 +11,7 @@ from layerwatch.app import create_app
 from layerwatch.calibration import LATELY
 from layerwatch.config import Settings, load
 from layerwatch.fleet.models import Node
-from layerwatch.parts import Parts
+from layerwatch.services import Services
 from layerwatch.storage import Database
 from layerwatch.vision import Vision
 from tests.support.fake_detector import FakeDetector
@@ -24,9 +24,9 @@ async def one_life(settings: Settings, capacity: float = 1.0, ago: float = 0.0) 
     """
     detector = FakeDetector()
     app = create_app(settings, vision=Vision(detector))
-    parts: Parts = app.state.parts
+    services: Services = app.state.services
     async with app.router.lifespan_context(app):
-        began = parts.capacity.per_second, sum(detector.batches)
+        began = services.capacity.per_second, sum(detector.batches)
     database = Database(settings.database_url)
     with database.begin() as session:
         seen = datetime.now(UTC) - timedelta(seconds=ago)

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from layerwatch.config import load
 from layerwatch.contexts.models import ContextRow
-from layerwatch.fleet import service as fleet
+from layerwatch.fleet import heartbeat as fleet
 from layerwatch_sdk import Client, LayerwatchError, Retry
 from tests.support.clocks import ManualClock
 from tests.support.prints import frame
@@ -37,10 +37,10 @@ class Fleet:
 
     def listen(self) -> None:
         """Both hear the last heartbeats; eu says that it can do more."""
-        with self.us.parts.database.read() as session:
+        with self.us.services.database.read() as session:
             known = fleet.regions(session, datetime.now(UTC))
         for server in (self.eu, self.us):
-            server.parts.chooser.learn(known)
+            server.services.router.learn(known)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def two(database_url: str, tmp_path: Path) -> Iterator[Fleet]:
     with ExitStack() as both, ExitStack() as eu_alone:
         us = both.enter_context(running(settings("us", "us"), clock=clock))  # type: ignore[arg-type]
         eu = eu_alone.enter_context(running(settings("eu", "eu"), clock=clock))  # type: ignore[arg-type]
-        with us.parts.database.begin() as session:
+        with us.services.database.begin() as session:
             for node in session.scalars(select(fleet.Node)):
                 node.capacity = 100.0 if node.region == "eu" else 50.0
         made = Fleet(eu, us, clock, eu_alone)
@@ -75,7 +75,7 @@ def test_a_print_is_sent_to_the_region_with_the_most_to_spare_and_has_the_other_
 def test_a_draining_region_gets_no_new_prints_and_goes_on_with_those_it_has(two: Fleet) -> None:
     key = two.us.new_key()
     context = two.eu.new_context(key)
-    with two.us.parts.database.begin() as session:
+    with two.us.services.database.begin() as session:
         fleet.drain(session, "eu", datetime.now(UTC))
     two.listen()
     assert two.eu.create_context(key).json()["ProcessRequestUrl"].startswith(two.us.url)
@@ -93,7 +93,7 @@ def test_both_urls_go_on_with_one_state(two: Fleet) -> None:
             "the interval holds on both"
         )
         two.clock.advance(60)
-    with two.us.parts.database.read() as session:
+    with two.us.services.database.read() as session:
         assert session.scalar(select(ContextRow.revision).where(ContextRow.id == context)) == 6
 
 

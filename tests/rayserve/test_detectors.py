@@ -133,7 +133,7 @@ def test_what_the_model_says_is_wrong_with_it_is_said_here() -> None:
 
 def test_batches_are_reported_where_they_began() -> None:
     told: list[BatchReport] = []
-    report = BatchReport(2, 0.0, 0.1, 0)
+    report = BatchReport(2, 0.0)
     handle = Handle([seen("64", report), seen("64")])
     RemoteDetector(handle, told.append).detect([PICTURE, PICTURE])  # type: ignore[arg-type]
     assert told == [report]

@@ -18,7 +18,7 @@ from layerwatch.app import create_app
 from layerwatch.config import Settings
 from layerwatch.serving import supervisor
 from layerwatch.serving.sockets import listen_for
-from layerwatch.serving.worker import Seat
+from layerwatch.serving.worker import WorkerSlot
 from layerwatch.vision import Vision
 from tests.support.fake_detector import FakeDetector
 
@@ -26,7 +26,7 @@ supervisor.HUNG_SECONDS = 15.0
 supervisor.PAUSES = (0.0,)
 
 
-def make(settings: Settings, seat: Seat) -> FastAPI:
+def make(settings: Settings, seat: WorkerSlot) -> FastAPI:
     if settings.region == "wrong":
         raise ValueError("this region is wrong")
     app = create_app(settings, vision=Vision(FakeDetector()), **seat.options())

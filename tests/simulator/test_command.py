@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from layerwatch.cli import app
-from layerwatch.errors import UserError
+from layerwatch.core.errors import UserError
 
 SHORT = ["--hours", "0.1", "--interval", "120", "--size", "160x120"]
 

@@ -11,11 +11,11 @@ from alembic import command
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from layerwatch.contexts import ContextIds, rows
-from layerwatch.contexts.ids import LIFETIME, Context
+from layerwatch.contexts import ContextIds, repository
+from layerwatch.contexts.context_id import LIFETIME, Context
 from layerwatch.contexts.models import AnswerRow, ContextRow
-from layerwatch.contexts.rows import Moved
-from layerwatch.contexts.sweep import TABLES, Sweeper, drop_days, make_room, sweep
+from layerwatch.contexts.repository import Moved
+from layerwatch.contexts.retention import TABLES, Sweeper, drop_days, make_room, sweep
 from layerwatch.storage import Database, Transaction, partitions
 from layerwatch.storage.migrate import configuration
 from layerwatch.temporal import Levels
@@ -54,8 +54,8 @@ def inspected(database: Database, at: datetime) -> Context:
     context = IDS.new(1, Levels(3, 3), at, "eu")
 
     def write(session: Session) -> None:
-        rows.add(Transaction.of(session), context, Moved(b"state", at, 40_000, None, "{}"))
-        rows.keep_answer(Transaction.of(session), context, "key", "{}")
+        repository.add(Transaction.of(session), context, Moved(b"state", at, 40_000, None, "{}"))
+        repository.keep_answer(Transaction.of(session), context, "key", "{}")
 
     database.transact(write)
     return context
@@ -105,8 +105,8 @@ def test_a_day_is_dropped_when_all_of_it_has_expired_and_not_before(postgres: Da
     assert drop_days(postgres, over) == ["contexts_until_20300116", "answers_until_20300116"]
     assert left(postgres) == (1, 1)
     with postgres.read() as session:
-        assert rows.find(Transaction.of(session), first) is None
-        assert rows.find(Transaction.of(session), second) is not None
+        assert repository.find(Transaction.of(session), first) is None
+        assert repository.find(Transaction.of(session), second) is not None
 
 
 def test_without_room_nothing_fails_and_rows_go_one_by_one(postgres: Database) -> None:
@@ -127,7 +127,7 @@ def test_a_lock_that_is_not_to_be_had_holds_up_live_calls_only_for_a_moment(post
     make_room(postgres, NOON)
     context = inspected(postgres, NOON)
     with postgres.begin() as holding:
-        assert rows.find(Transaction.of(holding), context) is not None
+        assert repository.find(Transaction.of(holding), context) is not None
         with pytest.raises(Exception, match="not available"):
             drop_days(postgres, NOON + 30 * DAY)
     assert len(drop_days(postgres, NOON + 30 * DAY)) == 8
@@ -152,12 +152,12 @@ def test_an_existing_database_keeps_its_rows_and_drops_them_whole(empty_postgres
     assert lies_in(database, new) == "contexts_until_20300117"
     with database.begin() as session:
         for context in [*old, new]:
-            found = rows.find(Transaction.of(session), context)
+            found = repository.find(Transaction.of(session), context)
             assert found is not None
-            assert rows.move(
+            assert repository.move(
                 Transaction.of(session), context, found.revision, Moved(b"next", NOON, 1, None, "{}")
             )
-            assert rows.answer(Transaction.of(session), context, "key") == "{}"
+            assert repository.answer(Transaction.of(session), context, "key") == "{}"
     assert drop_days(database, NOON + 14 * DAY) == []
     assert drop_days(database, NOON + 15 * DAY) == ["contexts_before_20300116", "answers_before_20300116"]
     assert left(database) == (1, 1)
@@ -169,7 +169,7 @@ def test_a_migration_can_be_taken_back(postgres: Database) -> None:
     with postgres.engine.begin() as connection:
         command.downgrade(configuration(connection), "0010")
     with postgres.read() as session:
-        assert rows.find(Transaction.of(session), context) is not None
+        assert repository.find(Transaction.of(session), context) is not None
     postgres.migrate()
     assert lies_in(postgres, context) == "contexts_before_20300116"
 

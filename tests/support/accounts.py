@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from layerwatch.accounts import Caller, KeyRing, create_account, create_key
+from layerwatch.identity import create_account
+from layerwatch.keys import Caller, KeyAuthenticator, create_key
 from layerwatch.storage import Database
 
 PEPPER = b"a pepper for tests only, 32 bytes"
@@ -41,4 +42,4 @@ def make_key(
 def make_caller(database: Database, **options: object) -> Caller:
     """The caller behind a new key."""
     text, _, _ = make_key(database, **options)  # type: ignore[arg-type]
-    return KeyRing(database, PEPPER).authenticate(text, NOON)
+    return KeyAuthenticator(database, PEPPER).authenticate(text, NOON)

@@ -8,7 +8,7 @@ START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
 class ManualClock:
-    """Implements `layerwatch.clock.Clock`."""
+    """Implements `layerwatch.core.clock.Clock`."""
 
     def __init__(self, now: datetime = START) -> None:
         self._now = now

@@ -1,6 +1,6 @@
 """A real server for tests: real HTTP on a free port, real storage, a fake detector, a clock to be moved.
 
-It runs in a thread of the test's process, so that a test can also look inside (`server.parts`).
+It runs in a thread of the test's process, so that a test can also look inside (`server.services`).
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from layerwatch.accounts import create_account, create_key, disable_key
 from layerwatch.api.routes import BASE
 from layerwatch.app import create_app
 from layerwatch.billing.models import UsageHour
 from layerwatch.config import Settings, load
-from layerwatch.log import configure
-from layerwatch.parts import Eye, Parts
+from layerwatch.identity import create_account
+from layerwatch.keys import create_key, disable_key
+from layerwatch.services import Inspector, Services
 from layerwatch.serving.server import Server as HttpServer
 from layerwatch.serving.sockets import listen
+from layerwatch.telemetry.logging import configure
 from layerwatch.vision import Vision
 from tests.support.clocks import ManualClock
 from tests.support.fake_detector import FakeDetector, picture
@@ -37,7 +38,7 @@ class Server:
     """A running server and the means to call it as its clients do."""
 
     url: str
-    parts: Parts
+    services: Services
     clock: ManualClock
     detector: FakeDetector
     http: httpx.Client = field(repr=False)
@@ -62,14 +63,14 @@ class Server:
     ) -> tuple[str, int]:
         """The text of a new key, and its account's number."""
         now = self.clock.now()
-        with self.parts.database.begin() as session:
+        with self.services.database.begin() as session:
             if account is None:
                 account = create_account(session, "Acme Printing", now, free_only=free_only).id
             new = create_key(
                 session,
                 account,
                 name="farm",
-                pepper=self.parts.secrets.api_keys,
+                pepper=self.services.secrets.api_keys,
                 now=now,
                 dialect=dialect,
                 test=test,
@@ -111,7 +112,7 @@ class Server:
 
     def billed(self, account: int) -> int:
         """Inspections counted for an account so far."""
-        with self.parts.database.read() as session:
+        with self.services.database.read() as session:
             total = session.scalar(select(func.sum(UsageHour.calls)).where(UsageHour.account_id == account))
         return int(total or 0)
 
@@ -122,7 +123,7 @@ def running(
     *,
     clock: ManualClock | None = None,
     detector: FakeDetector | None = None,
-    vision: Eye | None = None,
+    vision: Inspector | None = None,
 ) -> Iterator[Server]:
     """A server with these settings, listening on a free port of 127.0.0.1, until the block ends."""
     clock, detector = clock or ManualClock(), detector or FakeDetector()
@@ -141,7 +142,7 @@ def running(
     url = f"http://127.0.0.1:{port}"
     try:
         with httpx.Client(base_url=url, timeout=20, trust_env=False) as http:
-            yield Server(url, app.state.parts, clock, detector, http)
+            yield Server(url, app.state.services, clock, detector, http)
     finally:
         server.should_exit = True
         thread.join(20)

@@ -8,17 +8,17 @@ import sys
 
 from fastapi import FastAPI
 
-from layerwatch import log
 from layerwatch.app import create_app
 from layerwatch.config import Settings
 from layerwatch.serving.sockets import listen_for
 from layerwatch.serving.supervisor import Supervisor
-from layerwatch.serving.worker import Seat
+from layerwatch.serving.worker import WorkerSlot
+from layerwatch.telemetry import logging
 from layerwatch.vision import Vision
 from tests.support.shared_doubles import SharedClock, SharedDetector
 
 
-def make(settings: Settings, seat: Seat) -> FastAPI:
+def make(settings: Settings, seat: WorkerSlot) -> FastAPI:
     folder = settings.data_dir
     return create_app(
         settings, clock=SharedClock(folder), vision=Vision(SharedDetector(folder)), **seat.options()
@@ -27,7 +27,7 @@ def make(settings: Settings, seat: Seat) -> FastAPI:
 
 def main() -> int:
     settings = Settings(**json.loads(sys.argv[1]))
-    log.configure("error", "json")
+    logging.configure("error", "json")
     listeners = listen_for(settings.processes, settings.host, settings.port)
     ready = settings.data_dir / "ready"
     return Supervisor(settings, listeners, make=make, ready=lambda: ready.touch()).run()

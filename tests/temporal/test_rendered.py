@@ -9,6 +9,7 @@ import pytest
 
 from layerwatch.vision import Condition, Evidence, HeatMap
 from layerwatch_train.temporal import rendered
+from layerwatch_train.temporal.prints import Print
 
 
 class Eye:
@@ -43,9 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def look(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, probability: float
-) -> list[rendered.Print]:
+def look(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, probability: float) -> list[Print]:
     monkeypatch.setattr(rendered, "_key_of", lambda model: name)
     monkeypatch.setattr(rendered.Vision, "load", lambda *arguments, **named: Eye(probability))
     return list(rendered.rendered_prints(folder, None, lambda text: None))

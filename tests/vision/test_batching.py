@@ -181,7 +181,7 @@ def test_every_batch_is_reported() -> None:
     batcher = Batcher(run, clock=lambda: now[0], on_batch=reports.append)
     batcher.submit(1).result(timeout=10)
     batcher.close()
-    assert reports == [BatchReport(size=1, waited=0.0, ran=0.25, left_waiting=0)]
+    assert reports == [BatchReport(size=1, waited=0.0)]
 
 
 def test_a_failing_report_does_not_end_the_worker() -> None:

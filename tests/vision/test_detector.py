@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from layerwatch.vision import KINDS, ModelError, OnnxDetector
-from layerwatch.vision import models as packaged
-from layerwatch.vision.models import choose_model
+from layerwatch.vision import model_files as packaged
+from layerwatch.vision.model_files import choose_model
 from tests.support.onnx_models import build_model, save_model
 
 

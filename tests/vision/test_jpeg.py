@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from layerwatch.vision.errors import ImageDecodeError
-from layerwatch.vision.jpeg import decode_jpeg
-from layerwatch.vision.jpeg_header import MAX_BYTES, MAX_SCANS, read_header
+from layerwatch.vision.jpeg.decoder import decode_jpeg
+from layerwatch.vision.jpeg.header import MAX_BYTES, MAX_SCANS, read_header
 from tests.support.jpegs import (
     APP0,
     DHT,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerwatch.vision.errors import ImageDecodeError
-from layerwatch.vision.jpeg import decode_jpeg
+from layerwatch.vision.jpeg.decoder import decode_jpeg
 from tests.support.jpegs import encode, mjpeg_frame, textured
 
 SMALL = textured(96, 64)

@@ -96,7 +96,9 @@ def test_boxes_and_heat_lie_where_the_failure_is() -> None:
         (8, (0, 0.75, 0.5, 0.25)),
     ],
 )
-def test_a_picture_is_looked_at_as_its_exif_orientation_shows_it(orientation: int, place: tuple) -> None:
+def test_a_picture_is_looked_at_as_its_exif_orientation_shows_it(
+    orientation: int, place: tuple[float, ...]
+) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     with Vision(WhereIsRed()) as vision:

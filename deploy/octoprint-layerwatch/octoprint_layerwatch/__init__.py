@@ -9,7 +9,7 @@ from octoprint.events import Events
 from octoprint.webcams import get_snapshot_webcam
 
 from layerwatch_sdk import Client, Inspection, InspectionSession, LayerwatchError
-from layerwatch_sdk.watcher.policy import Alarm, Guard
+from layerwatch_watcher.watching.policy import Alarm, Guard
 
 __plugin_name__ = "Layerwatch"
 __plugin_pythoncompat__ = ">=3.9,<4"

@@ -11,10 +11,10 @@ from enum import StrEnum
 
 from starlette.responses import JSONResponse
 
-from layerwatch.accounts import InvalidKey, KeyDisabled, KeyUnavailable
 from layerwatch.billing import FreeLimitReached, PaymentBlocked
 from layerwatch.contexts import ContextLost, TooSoon
-from layerwatch.fleet import Throttled
+from layerwatch.keys import InvalidKey, KeyDisabled, KeyUnavailable
+from layerwatch.pacing import Throttled
 from layerwatch.storage import StorageUnavailable
 from layerwatch.vision.errors import Busy, ImageDecodeError
 

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from layerwatch import __version__
-from layerwatch.api.metrics import merge
-from layerwatch.parts import Parts
+from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
+from layerwatch.telemetry.metrics import merge
 
 router = APIRouter(include_in_schema=False)
 
@@ -25,14 +25,14 @@ async def livez() -> JSONResponse:
 @router.get("/readyz")
 async def readyz(request: Request) -> JSONResponse:
     """The node can serve: from the database, or from memory while that is away for every node alike."""
-    parts: Parts = request.app.state.parts
+    services: Services = request.app.state.services
 
     def ask(session: Session) -> None:
         session.execute(text("SELECT 1"))
 
-    status = {"Status": "ready", "Model": parts.vision.model_version}
+    status = {"Status": "ready", "Model": services.vision.model_version}
     try:
-        await parts.reach.look(ask)
+        await services.gateway.look(ask)
     except StorageUnavailable:
         # A balancer that took every node out for its database would end the detection that goes on without.
         status["Database"] = "away"
@@ -42,6 +42,6 @@ async def readyz(request: Request) -> JSONResponse:
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
     """Prometheus' text format. Of several processes, whichever is asked answers for all of them."""
-    parts: Parts = request.app.state.parts
-    text = merge(await parts.colleagues.metrics()) if parts.colleagues else parts.metrics.text()
+    services: Services = request.app.state.services
+    text = merge(await services.peers.metrics()) if services.peers else services.metrics.text()
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from layerwatch import __version__
-from layerwatch.api.describe import BODIES
+from layerwatch.api.openapi_examples import BODIES
 
 _REFERENCE = "#/components/schemas/{model}"
 

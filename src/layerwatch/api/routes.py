@@ -12,21 +12,21 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from layerwatch import tracing
-from layerwatch.api import arguments, describe
-from layerwatch.api.callers import authenticate
-from layerwatch.api.dialects import render
+from layerwatch.api import openapi_examples, request_parsing
+from layerwatch.api.answer_rendering import render
+from layerwatch.api.auth import authenticate
 from layerwatch.api.errors import bad_args, translate
-from layerwatch.api.turnaway import come_again
-from layerwatch.api.upload import Patience, Upload, read_upload
+from layerwatch.api.load_shedding import come_again
+from layerwatch.api.multipart import Patience, Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.contexts import Answer, Call
 from layerwatch.contexts.service import TEACHERS
-from layerwatch.fleet import Throttled
-from layerwatch.improve.recent import RecentPicture
-from layerwatch.improve.service import record
-from layerwatch.parts import Parts
+from layerwatch.learning.recent import RecentPicture
+from layerwatch.learning.service import record
+from layerwatch.pacing import Throttled
+from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
+from layerwatch.telemetry import tracing
 from layerwatch.vision.errors import Busy
 
 BASE = "/api/gadget/v1"
@@ -34,18 +34,18 @@ BASE = "/api/gadget/v1"
 router = APIRouter(prefix=BASE)
 
 
-@router.post("/createcontext", **describe.CREATE_CONTEXT)
+@router.post("/createcontext", **openapi_examples.CREATE_CONTEXT)
 async def createcontext(request: Request) -> JSONResponse:
     """Open a context for a print. Free."""
-    parts = _parts(request)
-    at = parts.clock.now()
-    caller = await authenticate(request, parts, at)
-    arguments.dialect(request.headers.get("x-api-version"), caller.dialect)
-    fields = await _json(request, parts)
-    levels = arguments.confidence_levels(fields)
-    context = parts.ids.new(caller.account_id, levels, at, parts.settings.region)
-    parts.metrics.opened()
-    own, fallback = _urls(request, parts)
+    services = _services(request)
+    at = services.clock.now()
+    caller = await authenticate(request, services, at)
+    request_parsing.dialect(request.headers.get("x-api-version"), caller.dialect)
+    fields = await _json(request, services)
+    levels = request_parsing.confidence_levels(fields)
+    context = services.ids.new(caller.account_id, levels, at, services.settings.region)
+    services.metrics.opened()
+    own, fallback = _urls(request, services)
     return JSONResponse(
         {
             "ContextId": context.id,
@@ -55,72 +55,72 @@ async def createcontext(request: Request) -> JSONResponse:
     )
 
 
-@router.post("/process/{context_id}", **describe.PROCESS)
+@router.post("/process/{context_id}", **openapi_examples.PROCESS)
 async def process(request: Request) -> JSONResponse:
     """Inspect one picture of a print. One successful call is one billed inspection."""
-    parts = _parts(request)
-    at = parts.clock.now()
-    caller = await authenticate(request, parts, at)
+    services = _services(request)
+    at = services.clock.now()
+    caller = await authenticate(request, services, at)
     call = Call(
-        context=parts.ids.read(request.path_params["context_id"], caller.account_id, at),
+        context=services.ids.read(request.path_params["context_id"], caller.account_id, at),
         caller=caller,
         at=at,
-        key=arguments.idempotency_key(request.headers.get("idempotency-key")),
-        dialect=arguments.dialect(request.headers.get("x-api-version"), caller.dialect),
-        detail=arguments.wants_detail(request.query_params.get("detail")),
+        key=request_parsing.idempotency_key(request.headers.get("idempotency-key")),
+        dialect=request_parsing.dialect(request.headers.get("x-api-version"), caller.dialect),
+        detail=request_parsing.wants_detail(request.query_params.get("detail")),
     )
     try:
-        answer, repeated = await _inspect(request, parts, call)
+        answer, repeated = await _inspect(request, services, call)
     except (Throttled, Busy, StorageUnavailable) as busy:
-        raise translate(busy, come_again(parts, at)) from busy
-    parts.metrics.inspected(answer, repeated)
+        raise translate(busy, come_again(services, at)) from busy
+    services.metrics.inspected(answer, repeated)
     return JSONResponse(render(answer, call.dialect, call.detail))
 
 
-async def _inspect(request: Request, parts: Parts, call: Call) -> tuple[Answer, bool]:
+async def _inspect(request: Request, services: Services, call: Call) -> tuple[Answer, bool]:
     """The answer, and whether it is a repeat. What can be refused is refused before the body is read."""
 
     def allowed(session: Session) -> None:
-        check_allowance(session, call.caller, call.at, parts.terms.books)
+        check_allowance(session, call.caller, call.at, services.terms.books)
 
     # Before the database is asked, too: what is refused must cost next to nothing.
-    parts.admission.check(call.caller.account_id)
+    services.admission.check(call.caller.account_id)
     with tracing.span("admit"):
-        stored = await parts.contexts.admit(call, allowed if is_limited(call.caller) else None)
+        stored = await services.contexts.admit(call, allowed if is_limited(call.caller) else None)
     if stored is not None:
         return stored, True
     check_not_blocked(call.caller)
-    parts.admission.check(call.caller.account_id)
-    with parts.admission.upload() as held:
+    services.admission.check(call.caller.account_id)
+    with services.admission.upload() as held:
         with tracing.span("upload"):
-            upload = await _upload(request, parts, held.add)
-        with parts.admission.place(call.caller.account_id):
-            deadline = time.monotonic() + parts.settings.queue_deadline
-            evidence = await parts.vision.ainspect(upload.jpeg, deadline)
+            upload = await _upload(request, services, held.add)
+        with services.admission.place(call.caller.account_id):
+            deadline = time.monotonic() + services.settings.queue_deadline
+            evidence = await services.vision.ainspect(upload.jpeg, deadline)
         call = call.by_camera(upload.camera)
-        outcome = await parts.contexts.conclude(call, evidence)
+        outcome = await services.contexts.conclude(call, evidence)
         if not outcome.repeated:
-            parts.recent.put(call.context.id, RecentPicture(upload.jpeg, evidence, call.seconds))
+            services.recent.put(call.context.id, RecentPicture(upload.jpeg, evidence, call.seconds))
     return outcome.answer, outcome.repeated
 
 
-@router.post("/feedback/{context_id}", **describe.FEEDBACK)
+@router.post("/feedback/{context_id}", **openapi_examples.FEEDBACK)
 async def feedback(request: Request) -> JSONResponse:
     """Say what is true of the print now, so that the next pictures are judged better. Free."""
-    parts = _parts(request)
-    at = parts.clock.now()
-    caller = await authenticate(request, parts, at)
-    context = parts.ids.read(request.path_params["context_id"], caller.account_id, at)
-    kind = (await _json(request, parts)).get("Kind")
+    services = _services(request)
+    at = services.clock.now()
+    caller = await authenticate(request, services, at)
+    context = services.ids.read(request.path_params["context_id"], caller.account_id, at)
+    kind = (await _json(request, services)).get("Kind")
     if not isinstance(kind, str) or kind not in TEACHERS:
         raise bad_args(f"Kind must be one of {', '.join(sorted(TEACHERS))}.")
 
-    recent = await asyncio.to_thread(parts.recent.get, context.id)
+    recent = await asyncio.to_thread(services.recent.get, context.id)
 
     def keep(session: Session) -> None:
         record(
             session,
-            parts.examples,
+            services.examples,
             account_id=caller.account_id,
             context_id=context.id,
             kind=kind,
@@ -128,25 +128,25 @@ async def feedback(request: Request) -> JSONResponse:
             recent=recent,
         )
 
-    if not await parts.contexts.teach(context, kind, keep):
+    if not await services.contexts.apply_feedback(context, kind, keep):
         raise bad_args("This context has no inspection yet to give feedback on.")
     return JSONResponse({"ContextId": context.id, "Kind": kind})
 
 
-def _parts(request: Request) -> Parts:
-    parts: Parts = request.app.state.parts
-    return parts
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
 
 
-async def _json(request: Request, parts: Parts) -> Mapping[str, Any]:
-    body = await arguments.read_body(
-        request.headers.get("content-length"), request.stream(), parts.settings.upload_silence
+async def _json(request: Request, services: Services) -> Mapping[str, Any]:
+    body = await request_parsing.read_body(
+        request.headers.get("content-length"), request.stream(), services.settings.upload_silence
     )
-    return arguments.parse_object(body)
+    return request_parsing.parse_object(body)
 
 
-async def _upload(request: Request, parts: Parts, hold: Any) -> Upload:
-    settings = parts.settings
+async def _upload(request: Request, services: Services, hold: Any) -> Upload:
+    settings = services.settings
     return await read_upload(
         request.headers.get("content-type"),
         request.headers.get("content-length"),
@@ -156,16 +156,16 @@ async def _upload(request: Request, parts: Parts, hold: Any) -> Upload:
     )
 
 
-def _urls(request: Request, parts: Parts) -> tuple[str, str]:
+def _urls(request: Request, services: Services) -> tuple[str, str]:
     """The two URLs given out, without path: of the region with the most capacity to spare, and of another.
 
     The Host header counts only in an installation of one region, and where the operator said so.
     """
-    settings = parts.settings
+    settings = services.settings
     own = settings.own_url
     if settings.trust_host_header and request.headers.get("host"):
         own = str(request.base_url).rstrip("/")
-    chosen = parts.chooser.choose()
+    chosen = services.router.choose()
     if chosen is None or {region.name for region in chosen} == {settings.region}:
         return own, settings.fallback_url or own
     first, second = chosen

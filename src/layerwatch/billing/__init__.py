@@ -20,7 +20,7 @@ from layerwatch.billing.metering import (
     count_inspection,
     is_limited,
 )
-from layerwatch.billing.periods import Month
+from layerwatch.billing.month import Month
 from layerwatch.billing.pricebook import PriceBook, PriceBookError, PriceBooks, Quote, price_books
 
 __all__ = [

@@ -11,16 +11,16 @@ import structlog
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts.mail import Mail, Mailer, MailError
-from layerwatch.accounts.models import Account
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.errors import NotFound, NotPossible
 from layerwatch.billing.metering import billable_calls
 from layerwatch.billing.models import SpendAlert
 from layerwatch.billing.money import dollars
-from layerwatch.billing.periods import Month
-from layerwatch.billing.terms import Terms
+from layerwatch.billing.month import Month
+from layerwatch.identity.models import Account
 from layerwatch.notify import WebhookError, Webhooks
+from layerwatch.notify.mail import Mail, Mailer, MailError
 from layerwatch.storage import Database
 
 MOST_ALERTS = 20

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.billing.models import Contract
-from layerwatch.billing.periods import Month
+from layerwatch.billing.month import Month
 from layerwatch.billing.pricebook import PriceBook, PriceBooks
 
 

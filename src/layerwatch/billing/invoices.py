@@ -11,16 +11,16 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts.models import Account
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.errors import NotFound, NotPossible
 from layerwatch.billing.metering import billable_calls, lock_account
 from layerwatch.billing.models import Closing, CreditNote, Invoice, Payment
 from layerwatch.billing.money import cents as written_cents
 from layerwatch.billing.money import to_cents
-from layerwatch.billing.periods import Month
+from layerwatch.billing.month import Month
 from layerwatch.billing.statement import Statement, statement
-from layerwatch.billing.terms import Terms
+from layerwatch.identity.models import Account
 from layerwatch.storage import Database
 
 SETTLE = timedelta(hours=1)

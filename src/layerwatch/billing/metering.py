@@ -13,13 +13,13 @@ from math import ceil
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts import Caller
-from layerwatch.accounts.models import Account
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.errors import FreeLimitReached, NotFound, PaymentBlocked
 from layerwatch.billing.models import Closing, UsageHour
-from layerwatch.billing.periods import Month, hour_of
+from layerwatch.billing.month import Month, hour_of
 from layerwatch.billing.pricebook import PriceBooks, price_books
+from layerwatch.identity.models import Account
+from layerwatch.keys import Caller
 from layerwatch.storage import Transaction
 
 TEST_CALLS_A_DAY = 500

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from layerwatch.billing.periods import Month
+from layerwatch.billing.month import Month
 
 PACKAGED = Path(__file__).with_name("pricebook.toml")
 

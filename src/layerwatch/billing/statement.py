@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.billing.models import CreditNote, Invoice, Payment
-from layerwatch.billing.periods import Month
+from layerwatch.billing.month import Month
 
 CURRENCY = "USD"
 

@@ -11,9 +11,9 @@ from datetime import date, datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from layerwatch.accounts.models import ApiKey
 from layerwatch.billing.models import UsageHour
-from layerwatch.billing.periods import Month, hour_start
+from layerwatch.billing.month import Month, hour_start
+from layerwatch.keys.models import ApiKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from layerwatch.errors import UserError
+from layerwatch.core.errors import UserError
 
 # name → module under layerwatch.cli. A module holds either `app` (a group of commands) or
 # `command` (a single one). Listed in the order in which a newcomer needs them.

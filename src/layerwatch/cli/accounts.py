@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from layerwatch.accounts import create_account, find_account, list_accounts
-from layerwatch.accounts.audit import ON_THE_COMMAND_LINE, entries, record
-from layerwatch.accounts.models import Account
-from layerwatch.accounts.service import email_address
-from layerwatch.accounts.users import operator_link
 from layerwatch.billing import Month, price_books
-from layerwatch.cli.office import AsJson, ConfigFile, DataDir, moment, office, show, table
+from layerwatch.cli.common import AsJson, ConfigFile, DataDir, moment, office, show, table
+from layerwatch.identity import create_account, find_account, list_accounts
+from layerwatch.identity.audit import ON_THE_COMMAND_LINE, entries, record
+from layerwatch.identity.models import Account
+from layerwatch.identity.service import email_address
+from layerwatch.identity.users import operator_link
 
 app = typer.Typer(
     no_args_is_help=True,

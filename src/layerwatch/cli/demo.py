@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from layerwatch.cli.demo_screen import Screen, Seen
-from layerwatch.errors import UserError
+from layerwatch.core.errors import UserError
 
 if TYPE_CHECKING:
     from layerwatch.simulator import Simulation

@@ -16,7 +16,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from layerwatch.config import Settings
-    from layerwatch.improve import ExampleStore
+    from layerwatch.learning import ExampleStore
     from layerwatch.storage import Database
 
 app = typer.Typer(
@@ -37,7 +37,7 @@ def queue(
     as_json: AsJson = False,
 ) -> None:
     """Show pictures that wait for a label, those that surprise the model most first."""
-    from layerwatch.improve.service import queue as waiting
+    from layerwatch.learning.service import queue as waiting
 
     with _opened(data_dir) as (database, examples, _):
         with database.read() as session:
@@ -73,7 +73,7 @@ def review(
     data_dir: DataDir = None,
 ) -> None:
     """Label one picture. A second review replaces the first."""
-    from layerwatch.improve.service import review as judge
+    from layerwatch.learning.service import review as judge
 
     with _opened(data_dir) as (database, _, _), database.begin() as session:
         judge(
@@ -96,8 +96,8 @@ def export(
     """Write the reviewed pictures in the index format that `layerwatch-train --data` reads."""
     from rich.progress import Progress
 
-    from layerwatch.improve.service import export as write
-    from layerwatch.improve.service import reviewed
+    from layerwatch.learning.service import export as write
+    from layerwatch.learning.service import reviewed
 
     with _opened(data_dir) as (database, examples, _):
         with database.read() as session:
@@ -113,7 +113,7 @@ def export(
 @contextmanager
 def _opened(data_dir: Path | None) -> Iterator[tuple[Database, ExampleStore, Settings]]:
     from layerwatch.config import load
-    from layerwatch.improve import ExampleStore
+    from layerwatch.learning import ExampleStore
     from layerwatch.storage import Database
 
     settings = load(data_dir=data_dir)

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from layerwatch.vision import KINDS, MAX_BYTES, Condition, Evidence, ImageDecodeError, ModelError, Vision
-from layerwatch.vision.boxes import likely_kind, shows_failure
+from layerwatch.vision.regions import likely_kind, shows_failure
 from layerwatch.vision.service import usable_cores
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif"}

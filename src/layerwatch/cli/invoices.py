@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from layerwatch.accounts.audit import ON_THE_COMMAND_LINE, record
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.errors import NotPossible
 from layerwatch.billing.invoices import close_all, credit, find_invoice, list_invoices, pay, preview
 from layerwatch.billing.money import cents, dollars
 from layerwatch.billing.statement import Statement, statement
-from layerwatch.billing.terms import Terms
-from layerwatch.cli.office import (
+from layerwatch.cli.common import (
     AsJson,
     ConfigFile,
     DataDir,
@@ -28,6 +27,7 @@ from layerwatch.cli.office import (
     show,
     table,
 )
+from layerwatch.identity.audit import ON_THE_COMMAND_LINE, record
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -6,11 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from layerwatch.accounts import create_key, disable_key, find_key, list_keys
-from layerwatch.accounts.audit import ON_THE_COMMAND_LINE, record
-from layerwatch.accounts.models import ApiKey
 from layerwatch.billing.usage import last_used
-from layerwatch.cli.office import (
+from layerwatch.cli.common import (
     AsJson,
     ConfigFile,
     DataDir,
@@ -21,6 +18,9 @@ from layerwatch.cli.office import (
     show,
     table,
 )
+from layerwatch.identity.audit import ON_THE_COMMAND_LINE, record
+from layerwatch.keys import create_key, disable_key, find_key, list_keys
+from layerwatch.keys.models import ApiKey
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -25,7 +25,7 @@ def command(
     succeed once; several at a time wait for each other, and what is up to date is left alone.
     """
     from layerwatch.config import load
-    from layerwatch.errors import UserError
+    from layerwatch.core.errors import UserError
     from layerwatch.storage import Database, StorageError
     from layerwatch.storage.migrate import version
 

@@ -11,16 +11,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from layerwatch.improve import ExampleStore, ImproveError, ModelRegistry
+from layerwatch.learning import ExampleStore, LearningError, ModelRegistry
 
 if TYPE_CHECKING:
-    from layerwatch.improve.compare import Comparison
+    from layerwatch.learning.compare import Comparison
     from layerwatch.vision import Vision
 
 app = typer.Typer(
     no_args_is_help=True,
     help=(
-        "Manage the detector in force. A candidate is added, compared with the active model on the pictures "
+        "Manage the active detector. A candidate is added, compared with the active model on the pictures "
         "that people reviewed here, promoted when it is better, and rolled back when it disappoints."
     ),
 )
@@ -30,8 +30,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 @app.command("list")
 def list_models(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show every model known here and which one is in force."""
-    from layerwatch.improve.registry import PACKAGED
+    """Show every model known here and which one is active."""
+    from layerwatch.learning.registry import PACKAGED
 
     registry = _registry(data_dir)
     active = registry.active()
@@ -99,18 +99,18 @@ def promote(
     force: Annotated[bool, typer.Option("--force", help="Promote it although it is not better.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Put a model in force from the server's next start on, if it is better on the reviewed pictures."""
+    """Make a model active from the server's next start, if it is better on the reviewed pictures."""
     if not force and not _compare(model, data_dir).better:
-        raise ImproveError(
+        raise LearningError(
             "not better on the reviewed pictures: see `layerwatch models compare`, or use --force"
         )
-    typer.echo(f"{_registry(data_dir).promote(model)[:12]} is in force from the next start of the server on.")
+    typer.echo(f"{_registry(data_dir).promote(model)[:12]} is active from the next start of the server.")
 
 
 @app.command()
 def rollback(data_dir: DataDir = None) -> None:
-    """Go back to the model that was in force before."""
-    typer.echo(f"{_registry(data_dir).rollback()[:12]} is in force from the next start of the server on.")
+    """Go back to the model that was active before."""
+    typer.echo(f"{_registry(data_dir).rollback()[:12]} is active from the next start of the server.")
 
 
 def _registry(data_dir: Path | None) -> ModelRegistry:
@@ -129,8 +129,8 @@ def _compare(model: str, data_dir: Path | None) -> Comparison:
     from rich.progress import track
 
     from layerwatch.config import load
-    from layerwatch.improve.compare import compare as judge
-    from layerwatch.improve.service import reviewed
+    from layerwatch.learning.compare import compare as judge
+    from layerwatch.learning.service import reviewed
     from layerwatch.storage import Database
 
     settings = load(data_dir=data_dir)
@@ -143,7 +143,7 @@ def _compare(model: str, data_dir: Path | None) -> Comparison:
     finally:
         database.close()
     if not rows:
-        raise ImproveError("no picture was reviewed here yet: see `layerwatch feedback queue`")
+        raise LearningError("no picture was reviewed here yet: see `layerwatch feedback queue`")
     names = [(row.picture, row.label == "failed") for row in rows if row.picture]
     pictures = [
         (examples.path(name).read_bytes(), failed)

@@ -11,12 +11,12 @@ import typer
 from layerwatch.billing import PriceBook, PriceBookError, PriceBooks, price_books
 from layerwatch.billing.contracts import agree, book_for
 from layerwatch.billing.money import dollars
-from layerwatch.cli.office import AsJson, ConfigFile, DataDir, InMonth, fail, month_of, office, show, table
+from layerwatch.cli.common import AsJson, ConfigFile, DataDir, InMonth, fail, month_of, office, show, table
 
 app = typer.Typer(
     no_args_is_help=True,
     help=(
-        "Show price books, reckon what a month would cost, and give an account a price book of its own. "
+        "Show price books, calculate the cost of a month, and give an account a price book of its own. "
         "Tiers are additive: each price holds for the calls inside its tier."
     ),
 )
@@ -40,7 +40,7 @@ def quote(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reckon what a month of CALLS costs, tier by tier, in exact micro-dollars.
+    """Calculate what a month of CALLS costs, tier by tier, in exact micro-dollars.
 
     Example: layerwatch pricebook quote 1000001
     """
@@ -53,7 +53,7 @@ def quote(
         fail(str(wrong))
     if account is not None:
         with office(data_dir, config) as desk, desk.database.begin() as session:
-            from layerwatch.accounts import find_account
+            from layerwatch.identity import find_account
 
             owner = find_account(session, account)
             prices = book_for(session, owner.id, owner.price_book, period, books)
@@ -111,7 +111,7 @@ def contract(
     Example: layerwatch pricebook contract Acme --tier 1000000:300 --tier 120 --month 2027-01
     """
     with office(data_dir, config) as desk, desk.database.begin() as session:
-        from layerwatch.accounts import find_account
+        from layerwatch.identity import find_account
 
         owner = find_account(session, account)
         prices = PriceBook.parse([_parse_tier(text) for text in tier])

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from layerwatch.cli.office import AsJson, ConfigFile, DataDir, fail, office, show, table
-from layerwatch.fleet import Bounds
-from layerwatch.fleet import service as fleet
+from layerwatch.cli.common import AsJson, ConfigFile, DataDir, fail, office, show, table
+from layerwatch.fleet import heartbeat as fleet
+from layerwatch.pacing import Bounds
 
 app = typer.Typer(
     no_args_is_help=True,

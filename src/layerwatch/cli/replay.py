@@ -21,9 +21,9 @@ from rich.table import Table
 from layerwatch.cli.replay_frames import Recording, Shot, open_recording
 from layerwatch.temporal import Levels, PrintState, Verdict, step
 from layerwatch.vision import MAX_BYTES, Evidence, ImageDecodeError, ModelError, Vision
-from layerwatch.vision.jpeg import decode_jpeg
+from layerwatch.vision.jpeg.decoder import decode_jpeg
 from layerwatch.vision.service import usable_cores
-from layerwatch_sdk.cameras import CameraError
+from layerwatch_watcher.cameras import CameraError
 
 BAD_FILE, BAD_USAGE = 1, 2
 INTERVAL = 30.0
@@ -105,7 +105,7 @@ def command(
         float | None,
         typer.Option(
             min=0,
-            help="Second at which the print is known to have failed, told in the summary and drawn in the "
+            help="Second at which the print is known to have failed, shown in the summary and in the "
             "plot; of a simulated print its truth.jsonl says it.",
             show_default=False,
         ),
@@ -236,10 +236,10 @@ def _look(vision: Vision, shot: Shot, with_picture: bool) -> Moment:
 def _say_json(moment: Moment, detail: bool) -> None:
     verdict, evidence = moment.verdict, moment.evidence
     if verdict is None or evidence is None:
-        line = {"file": moment.name, "error": moment.error}
-        print(json.dumps(line, ensure_ascii=False), file=sys.stderr, flush=True)
+        error = {"file": moment.name, "error": moment.error}
+        print(json.dumps(error, ensure_ascii=False), file=sys.stderr, flush=True)
         return
-    told: dict[str, Any] = {
+    line: dict[str, Any] = {
         "file": moment.name,
         "second": round(moment.second, 3),
         "quality": verdict.quality,
@@ -248,13 +248,13 @@ def _say_json(moment: Moment, detail: bool) -> None:
         "pause": verdict.pause,
     }
     if detail:
-        told |= {
+        line |= {
             "suspicious": verdict.suspicious,
             "condition": verdict.condition.value,
             "kind": verdict.kind,
             "failure_probability": evidence.failure_probability,
         }
-    print(json.dumps(told, ensure_ascii=False), flush=True)
+    print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
 def _table(source: Path, detail: bool) -> Table:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from layerwatch_sdk.cameras import CameraError, EndOfPictures, open_source
+from layerwatch_watcher.cameras import CameraError, EndOfPictures, open_source
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif"}
 TRUTH = "truth.jsonl"

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from layerwatch.cli.typed import program
-from layerwatch.errors import UserError
+from layerwatch.core.errors import UserError
 
 if TYPE_CHECKING:
     from layerwatch.config import Settings
@@ -63,7 +63,7 @@ def command(
     It serves the detection API, its reference at /docs, and the console, from one process with an embedded
     database. Ctrl-C or SIGTERM finishes what was accepted, then ends.
 
-    Every setting can also stand in a TOML file (--config) or in a LAYERWATCH_* variable.
+    Every setting can also be given in a TOML file (--config) or in a LAYERWATCH_* variable.
     """
     from layerwatch.config import load
     from layerwatch.serving.sockets import listen_for
@@ -99,21 +99,21 @@ def command(
 def run(
     settings: Settings, listener: socket.socket, *, as_json: bool = False, watch: Path | None = None
 ) -> int:
-    """Serve on an open socket until told to stop, with a watcher beside if `watch`; the exit status."""
-    from layerwatch.serving import garbage
+    """Serve on an open socket until stopped, with a watcher beside if `watch`; the exit status."""
+    from layerwatch.serving import gc_tuning
 
-    garbage.hold()
+    gc_tuning.hold()
     from layerwatch.app import create_app
-    from layerwatch.log import configure
     from layerwatch.serving.server import serve
+    from layerwatch.telemetry.logging import configure
 
     configure(settings.log_level, settings.log_format)
     with _said_in_one_line():
         app = create_app(settings)
         # Before listening begins, so that what is wrong is said in one line and not from inside a server.
-        app.state.parts.database.migrate()
-    with _watching(watch, settings, app.state.parts.database):
-        _greet(settings, app.state.parts.database, as_json=as_json)
+        app.state.services.database.migrate()
+    with _watching(watch, settings, app.state.services.database):
+        _greet(settings, app.state.services.database, as_json=as_json)
         return serve(app, listener)
 
 
@@ -121,9 +121,9 @@ def run_workers(
     settings: Settings, listeners: list[socket.socket], *, as_json: bool = False, watch: Path | None = None
 ) -> int:
     """As `run`, by a process for each socket."""
-    from layerwatch.log import configure
     from layerwatch.serving.supervisor import Supervisor
     from layerwatch.storage import Database
+    from layerwatch.telemetry.logging import configure
 
     configure(settings.log_level, settings.log_format)
     with _said_in_one_line():
@@ -193,7 +193,7 @@ def _console_link(settings: Settings, database: Any) -> str:
     import ipaddress
     from datetime import UTC, datetime
 
-    from layerwatch.accounts.users import operator_link
+    from layerwatch.identity.users import operator_link
 
     try:
         own_machine = ipaddress.ip_address(settings.host).is_loopback
@@ -216,7 +216,7 @@ def _keys_command(settings: Settings) -> str:
 def _has_key(database: Any) -> bool:
     from sqlalchemy import select
 
-    from layerwatch.accounts.models import ApiKey
+    from layerwatch.keys.models import ApiKey
 
     with database.read() as session:
         return session.scalar(select(ApiKey.id).where(ApiKey.disabled_at.is_(None)).limit(1)) is not None

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layerwatch.errors import UserError
+from layerwatch.core.errors import UserError
 
 if TYPE_CHECKING:
     from layerwatch.config import Settings
@@ -26,8 +26,8 @@ END_SECONDS = 10
 
 def check_config(path: Path) -> None:
     """Read the watcher's configuration before anything starts. Raises UserError."""
-    from layerwatch_sdk.watcher.settings import read_file
-    from layerwatch_sdk.watcher.tables import ConfigError
+    from layerwatch_watcher.watching.settings import read_file
+    from layerwatch_watcher.watching.toml_reader import ConfigError
 
     variables = ("LAYERWATCH_SERVER", "LAYERWATCH_URL", "LAYERWATCH_KEY", "LAYERWATCH_API_KEY")
     kept = {name: os.environ.pop(name) for name in variables if name in os.environ}
@@ -80,8 +80,9 @@ def watcher_key(settings: Settings, database: Database) -> str:
     path = settings.data_dir / KEY_FILE
     if path.exists():
         return path.read_text(encoding="ascii").strip()
-    from layerwatch.accounts import create_key, local_account
-    from layerwatch.accounts.audit import ON_THE_COMMAND_LINE, record
+    from layerwatch.identity import local_account
+    from layerwatch.identity.audit import ON_THE_COMMAND_LINE, record
+    from layerwatch.keys import create_key
 
     now = datetime.now(UTC)
     with database.begin() as session:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from layerwatch.errors import UserError
+from layerwatch.core.errors import UserError
 from layerwatch.simulator import FAILURES, KIND_OF, NUISANCES, SHAPES, VIEWPOINTS, WORLDS, Simulation
 from layerwatch.simulator.gcode import GcodeError, read_gcode
 

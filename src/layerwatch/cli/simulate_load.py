@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from layerwatch.fleet.settling import Settling
     from layerwatch.fleet.simulation import Result, Site
+    from layerwatch.fleet.surge_report import SurgeReport
 
 
 def command(
@@ -57,8 +57,8 @@ def command(
     Capacity, pacing, admission and the choice of region are the server's own code; prints, queues and
     networks are simulated: prints move in cohorts, and a region's nodes are one node. Takes about 20 seconds.
     """
-    from layerwatch.fleet.settling import settling
     from layerwatch.fleet.simulation import Scenario, simulate
+    from layerwatch.fleet.surge_report import settling
 
     sites = _sites(regions, prints, load, misjudged)
     if lose and lose not in {site.name for site in sites}:
@@ -91,8 +91,8 @@ def command(
 
 
 def _sites(text: str, prints: int, load: float, misjudged: float) -> list[Site]:
-    from layerwatch.fleet.pacing import Bounds
     from layerwatch.fleet.simulation import Site
+    from layerwatch.pacing.pacer import Bounds
 
     if not text:
         capacity = prints / Bounds().rest / load
@@ -113,7 +113,7 @@ def _sites(text: str, prints: int, load: float, misjudged: float) -> list[Site]:
     return sites
 
 
-def _show(result: Result, judged: Settling, plot: Path | None) -> None:
+def _show(result: Result, judged: SurgeReport, plot: Path | None) -> None:
     import numpy as np
     from rich.console import Console
     from rich.table import Table
@@ -125,14 +125,14 @@ def _show(result: Result, judged: Settling, plot: Path | None) -> None:
         "minute",
         "calls/s",
         "throttled",
-        "interval told",
+        "mean interval",
         *(f"{s.name} use" for s in scenario.sites),
     ):
         table.add_column(column, justify="right")
-    told = result.told_mean()
+    intervals = result.mean_interval()
     for first in range(0, scenario.seconds, 60):
         part = slice(first, first + 60)
-        known = told[part][~np.isnan(told[part])]
+        known = intervals[part][~np.isnan(intervals[part])]
         table.add_row(
             str(first // 60),
             f"{result.called[part].sum(axis=1).mean():,.0f}",

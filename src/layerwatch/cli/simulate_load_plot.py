@@ -31,7 +31,7 @@ def draw(result: Result, title: str) -> Image.Image:
         for number, site in enumerate(sites)
     ]
     intervals: list[Line] = [
-        (site.name, colour[number], result.told[:, number]) for number, site in enumerate(sites)
+        (site.name, colour[number], result.intervals[:, number]) for number, site in enumerate(sites)
     ]
     calls: list[Line] = [
         ("calls", _COLOURS[0], result.called.sum(axis=1)),
@@ -41,7 +41,7 @@ def draw(result: Result, title: str) -> Image.Image:
         (
             ("Calls a second, all regions", calls),
             ("Answered calls as a share of the region's capacity", use),
-            ("Mean interval told to healthy prints, seconds", intervals),
+            ("Mean interval of healthy prints, seconds", intervals),
         )
     ):
         _panel(canvas, MARGIN + number * (CHART + MARGIN), name, lines)

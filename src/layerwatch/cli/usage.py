@@ -11,7 +11,7 @@ from layerwatch.billing import billable_calls, price_books
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.money import dollars
 from layerwatch.billing.usage import days, export_csv, hours
-from layerwatch.cli.office import (
+from layerwatch.cli.common import (
     AsJson,
     ConfigFile,
     DataDir,

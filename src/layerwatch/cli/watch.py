@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -11,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layerwatch_sdk.cameras import Camera, CameraError, is_recording, open_source
-from layerwatch_sdk.cameras.addresses import redact
 from layerwatch_sdk.clock import AsyncClock, AsyncSystemClock
 from layerwatch_sdk.errors import LayerwatchError
-from layerwatch_sdk.watcher.check import Finding, check_camera, check_server
-from layerwatch_sdk.watcher.clock import SteppingClock
-from layerwatch_sdk.watcher.judge import Judge
-from layerwatch_sdk.watcher.looking import Levels, Look, Looking, Trouble
+from layerwatch_watcher.cameras import Camera, CameraError, is_recording, open_source
+from layerwatch_watcher.cameras.addresses import redact
+from layerwatch_watcher.watching.check import Finding, check_camera, check_server, report
+from layerwatch_watcher.watching.clock import SteppingClock
+from layerwatch_watcher.watching.inspector import Inspector
+from layerwatch_watcher.watching.print_session import Levels, Look, Looking, Trouble
 
 if TYPE_CHECKING:
     from layerwatch.cli.watch_screen import Screen
@@ -53,7 +52,9 @@ def command(
             show_envvar=True,
         ),
     ] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done; do nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Report what would be done; do nothing.")
+    ] = False,
     server: Annotated[
         str,
         typer.Option(
@@ -74,7 +75,7 @@ def command(
         int | None,
         typer.Option(
             min=1,
-            help="At least so many seconds between two pictures; for a recording, the seconds that one "
+            help="Minimum seconds between two pictures; for a recording, the seconds that one "
             "picture stands for (30).",
         ),
     ] = None,
@@ -134,7 +135,7 @@ def command(
       layerwatch watch --printer moonraker://voron.local --dry-run
     """
     if config is not None or printer:
-        from layerwatch.cli.watch_farm import watch_farm
+        from layerwatch.cli.watch_printers import watch_farm
 
         levels = Levels(warning_level, pause_level)
         code = watch_farm(
@@ -167,7 +168,7 @@ def command(
     def camera() -> Camera:
         return open_source(source, fps=rate)
 
-    def judge() -> Judge:
+    def judge() -> Inspector:
         return _judge(server, key, clock, spacing)
 
     try:
@@ -192,7 +193,7 @@ def command(
         raise typer.Exit(code)
 
 
-def _judge(server: str, key: str, clock: AsyncClock, spacing: int | None) -> Judge:
+def _judge(server: str, key: str, clock: AsyncClock, spacing: int | None) -> Inspector:
     """A client of the server, or the detector in this process. Raises LayerwatchError."""
     if server:
         from layerwatch_sdk.async_client import AsyncClient
@@ -207,14 +208,14 @@ def _judge(server: str, key: str, clock: AsyncClock, spacing: int | None) -> Jud
         except ValueError as error:
             raise LayerwatchError(str(error)) from None
     # Imported late: the watcher of a real server must not load the detector's libraries.
-    from layerwatch.cli.local_judge import LocalJudge
+    from layerwatch.cli.local_inspector import LocalInspector
 
-    return LocalJudge(clock, spacing=spacing)
+    return LocalInspector(clock, spacing=spacing)
 
 
 async def _watch(
     open_camera: Callable[[], Camera],
-    open_judge: Callable[[], Judge],
+    open_judge: Callable[[], Inspector],
     open_screen: Callable[[], Screen],
     *,
     levels: Levels,
@@ -265,7 +266,7 @@ async def _watch(
 
 
 async def _check(
-    open_camera: Callable[[], Camera], open_judge: Callable[[], Judge], server: str
+    open_camera: Callable[[], Camera], open_judge: Callable[[], Inspector], server: str
 ) -> AsyncIterator[Finding]:
     async for finding in check_camera(open_camera):
         yield finding
@@ -279,15 +280,6 @@ async def _check(
     else:
         yield Finding("detector", True, "runs in this process; no server is used")
     await judge.close()
-
-
-async def report(findings: AsyncIterator[Finding], *, as_json: bool) -> int:
-    """Print findings as they come; 1 if one of them is bad, else 0."""
-    bad = False
-    async for finding in findings:
-        bad = bad or finding.ok is False
-        typer.echo(json.dumps(finding.as_json()) if as_json else finding.line())
-    return int(bad)
 
 
 def _screen(source: str, server: str, *, as_json: bool) -> Screen:

@@ -15,14 +15,14 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from layerwatch_sdk.watcher.looking import Look
+from layerwatch_watcher.watching.print_session import Look
 
 ROWS = 12
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 class Screen(Protocol):
-    """Shows looks as they come. A context manager."""
+    """Shows each inspection. A context manager."""
 
     def __enter__(self) -> Self: ...
 

@@ -1,6 +1,6 @@
 """The console: web pages for live prints, keys, usage, invoices and the operator.
 
-`install(app, parts)` puts it into a server.
+`install(app, services)` puts it into a server.
 """
 
 from layerwatch.console.app import create_console, install

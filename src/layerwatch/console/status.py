@@ -20,17 +20,17 @@ from starlette.responses import Response
 
 from layerwatch.console.render import render
 from layerwatch.console.web import HEADERS
-from layerwatch.fleet.status import Status, status
-from layerwatch.parts import Parts
+from layerwatch.services import Services
+from layerwatch.status.report import Status, status
 from layerwatch.storage import StorageError
 
 FRESH = 15.0
 """Seconds for which an answer is good, here and in caches on the way."""
 
 
-def install(app: Starlette, parts: Parts) -> None:
+def install(app: Starlette, services: Services) -> None:
     """Put `/status` and `/status.json` into an application."""
-    board = _Board(parts)
+    board = _Board(services)
     app.add_route("/status", board.page, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_route("/status.json", board.data, methods=["GET", "HEAD"], include_in_schema=False)
 
@@ -38,8 +38,8 @@ def install(app: Starlette, parts: Parts) -> None:
 class _Board:
     """The two pages, over what was last learned."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._known: Status | None = None
         self._asked = float("-inf")
         self._away = False
@@ -70,7 +70,9 @@ class _Board:
             if time.monotonic() - self._asked < FRESH:
                 return
             try:
-                self._known = await self._parts.reach.look(lambda session: status(session, datetime.now(UTC)))
+                self._known = await self._services.gateway.look(
+                    lambda session: status(session, datetime.now(UTC))
+                )
                 self._away = False
             except StorageError:
                 self._away = True
@@ -91,7 +93,7 @@ class _Board:
             verdict = "troubled"
         else:
             verdict = "up"
-        return {"status": known, "verdict": verdict, "here": self._parts.settings.region}
+        return {"status": known, "verdict": verdict, "here": self._services.settings.region}
 
 
 def _cacheable(request: Request, response: Response) -> Response:

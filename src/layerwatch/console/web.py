@@ -25,18 +25,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from layerwatch.accounts import AccountsError, BadInput, NotAllowed, NotFound, SignInRefused, sessions
-from layerwatch.accounts.audit import Actor, record
-from layerwatch.accounts.mail import Mail, Mailer, MailError
-from layerwatch.accounts.models import Account, User
-from layerwatch.accounts.provider import Provider
-from layerwatch.accounts.roles import Role, role_in
-from layerwatch.accounts.users import Visitor
 from layerwatch.billing import BillingError
 from layerwatch.billing import NotFound as BillingNotFound
 from layerwatch.billing.payments import Payments
 from layerwatch.console.render import render
-from layerwatch.parts import Parts
+from layerwatch.identity import BadInput, IdentityError, NotAllowed, NotFound, SignInRefused, sessions
+from layerwatch.identity.audit import Actor, record
+from layerwatch.identity.models import Account, User
+from layerwatch.identity.oidc.flow import Provider
+from layerwatch.identity.roles import Role, role_in
+from layerwatch.identity.users import Visitor
+from layerwatch.notify.mail import Mail, Mailer, MailError
+from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 
 log = structlog.get_logger(__name__)
@@ -69,10 +69,10 @@ class Needs(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class ConsoleServices:
     """What all pages work with."""
 
-    parts: Parts
+    services: Services
     mailer: Mailer
     post_room: Executor
     payments: Payments
@@ -99,7 +99,7 @@ class Visit:
     """One request to the console."""
 
     request: Request
-    desk: Desk
+    desk: ConsoleServices
     form: Mapping[str, str]
     token: str | None
     """The session cookie, if it is a live session's."""
@@ -109,9 +109,9 @@ class Visit:
     """The real time: sessions and links do not run with an accelerated print clock."""
 
     @property
-    def parts(self) -> Parts:
-        """The parts of the server."""
-        return self.desk.parts
+    def services(self) -> Services:
+        """The services of the server."""
+        return self.desk.services
 
     @property
     def visitor(self) -> Visitor:
@@ -150,12 +150,12 @@ class Visit:
     @property
     def clock(self) -> datetime:
         """The service's time, in which prints and usage are counted."""
-        return self.parts.clock.now()
+        return self.services.clock.now()
 
     @property
     def base_url(self) -> str:
         """Where links in mails lead: from the settings, never from what the browser sent."""
-        return self.parts.settings.own_url
+        return self.services.settings.own_url
 
     @property
     def provider_name(self) -> str:
@@ -194,7 +194,7 @@ class Visit:
     @property
     def form_token(self) -> str:
         """What this browser's forms must carry."""
-        return sessions.form_token(self.token or self.form_cookie, self.parts.secrets.sessions)
+        return sessions.form_token(self.token or self.form_cookie, self.services.secrets.sessions)
 
     @property
     def secure(self) -> bool:
@@ -254,12 +254,12 @@ class Pages:
         return keep
 
 
-def routes(pages: Iterable[Page], desk: Desk) -> list[Route]:
+def routes(pages: Iterable[Page], desk: ConsoleServices) -> list[Route]:
     """The pages as routes of an ASGI application."""
     return [Route(page.path, _endpoint(page, desk), methods=[page.method]) for page in pages]
 
 
-def _endpoint(page: Page, desk: Desk) -> Callable[[Request], object]:
+def _endpoint(page: Page, desk: ConsoleServices) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
         form = await _read_form(request) if page.method == "POST" else {}
         if form is None:
@@ -269,14 +269,14 @@ def _endpoint(page: Page, desk: Desk) -> Callable[[Request], object]:
     return endpoint
 
 
-def _answer(page: Page, request: Request, desk: Desk, form: Mapping[str, str]) -> Response:
+def _answer(page: Page, request: Request, desk: ConsoleServices, form: Mapping[str, str]) -> Response:
     now = datetime.now(UTC)
     form_cookie = request.cookies.get(FORM_COOKIE, "")
     fresh = not 20 <= len(form_cookie) <= 100
     if fresh:
         form_cookie = sessions.new_form_cookie()
     try:
-        token, signed = _who(request, desk.parts, now)
+        token, signed = _who(request, desk.services, now)
         visit = Visit(request, desk, form, token, signed, form_cookie, now)
         response = _checked(page, visit)
     except (NotFound, BillingNotFound) as error:
@@ -287,7 +287,7 @@ def _answer(page: Page, request: Request, desk: Desk, form: Mapping[str, str]) -
         response = error_page(429 if error.retry_after else 403, str(error))
         if error.retry_after:
             response.headers["Retry-After"] = str(error.retry_after)
-    except (AccountsError, BillingError) as error:
+    except (IdentityError, BillingError) as error:
         response = error_page(400, str(error))
     except StorageUnavailable:
         response = error_page(503, "The database does not answer just now. Try again in a moment.")
@@ -299,7 +299,7 @@ def _answer(page: Page, request: Request, desk: Desk, form: Mapping[str, str]) -
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
     if fresh and page.needs is Needs.NOTHING and page.method == "GET":
-        secure = desk.parts.settings.own_url.startswith("https://") or request.url.scheme == "https"
+        secure = desk.services.settings.own_url.startswith("https://") or request.url.scheme == "https"
         response.set_cookie(FORM_COOKIE, form_cookie, path=BASE, secure=secure, httponly=True, samesite="lax")
     return response
 
@@ -329,11 +329,11 @@ def _checked(page: Page, visit: Visit) -> Response:
 _ROLES = {Needs.READ_ONLY: Role.READ_ONLY, Needs.MEMBER: Role.MEMBER, Needs.OWNER: Role.OWNER}
 
 
-def _who(request: Request, parts: Parts, now: datetime) -> tuple[str | None, Signed | None]:
+def _who(request: Request, services: Services, now: datetime) -> tuple[str | None, Signed | None]:
     token = request.cookies.get(SESSION_COOKIE)
     if not token:
         return None, None
-    with parts.database.read() as session:
+    with services.database.read() as session:
         row = sessions.find(session, token, now)
         if row is None:
             return None, None
@@ -352,7 +352,7 @@ def _who(request: Request, parts: Parts, now: datetime) -> tuple[str | None, Sig
         )
         stale = now - row.seen_at > sessions.TOUCH
     if stale:
-        parts.database.transact(lambda session: sessions.touch(session, token, now))
+        services.database.transact(lambda session: sessions.touch(session, token, now))
     return token, signed
 
 
@@ -366,7 +366,7 @@ def _check_form(visit: Visit) -> None:
         foreign = foreign or urlsplit(origin).netloc not in hosts
     cookie = visit.token or visit.form_cookie
     given = visit.form.get("form_token", "")
-    if foreign or not sessions.is_form_token(given, cookie, visit.parts.secrets.sessions):
+    if foreign or not sessions.is_form_token(given, cookie, visit.services.secrets.sessions):
         raise NotAllowed("This form is out of date. Go back, load the page again, and repeat it.")
 
 

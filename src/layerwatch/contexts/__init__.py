@@ -1,8 +1,8 @@
 """Contexts: a print's session. Its signed id, its state, the pacing check, idempotent answers."""
 
 from layerwatch.contexts.answer import Answer, describe
+from layerwatch.contexts.context_id import LIFETIME, Context, ContextIds
 from layerwatch.contexts.errors import ContextError, ContextLost, TooSoon
-from layerwatch.contexts.ids import LIFETIME, Context, ContextIds
 from layerwatch.contexts.service import Call, Contexts
 
 __all__ = [

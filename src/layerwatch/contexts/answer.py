@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from layerwatch.fleet.pacing import Plan
+from layerwatch.pacing.pacer import Plan
 from layerwatch.temporal import Verdict
 from layerwatch.vision.evidence import KINDS, Evidence
 

@@ -13,17 +13,18 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from layerwatch import temporal, tracing
-from layerwatch.accounts import Caller
-from layerwatch.clock import Clock
-from layerwatch.contexts import early, rows
+from layerwatch import temporal
+from layerwatch.contexts import pacing_check, repository
 from layerwatch.contexts.answer import Answer, describe
-from layerwatch.contexts.ids import Context
-from layerwatch.contexts.memory import Memory
-from layerwatch.contexts.outage import Outage
-from layerwatch.contexts.unit import Unit
-from layerwatch.fleet.pacing import Pacer
+from layerwatch.contexts.context_id import Context
+from layerwatch.contexts.offline.cache import OfflineCache
+from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
+from layerwatch.contexts.offline.ledger import OfflineLedger
+from layerwatch.core.clock import Clock
+from layerwatch.keys import Caller
+from layerwatch.pacing.pacer import Pacer
 from layerwatch.storage import Database, OutcomeUnknown, StorageUnavailable, Transaction
+from layerwatch.telemetry import tracing
 from layerwatch.temporal import PrintState, StateFormatError
 from layerwatch.vision.evidence import Evidence
 
@@ -87,10 +88,10 @@ class Contexts:
     charge: counts an inspection in the transaction of its answer (`billing.count_inspection`).
     """
 
-    def __init__(self, outage: Outage, pacer: Pacer, charge: Charge, clock: Clock) -> None:
+    def __init__(self, outage: OfflineLedger, pacer: Pacer, charge: Charge, clock: Clock) -> None:
         self._outage = outage
         self._reach = outage.reach
-        self._memory = Memory()
+        self._memory = OfflineCache()
         self._pacer = pacer
         self._charge = charge
         self._clock = clock
@@ -117,11 +118,11 @@ class Contexts:
     def _admit(self, database: Database, call: Call) -> Answer | None:
         # The context before the stored answer, here and in `_write`: an answer that is committed between the
         # two looks is then found, and its own call is not taken for an early one.
-        last = rows.last(database, call.context)
-        body = rows.last_answer(database, call.context, call.key) if call.key is not None else None
+        last = repository.last(database, call.context)
+        body = repository.last_answer(database, call.context, call.key) if call.key is not None else None
         stored = Answer.from_json(body) if body is not None else None
         if stored is None and last is not None:
-            early.check(last.inspected_at, last.interval_ms / 1000, call.at, self._clock.now())
+            pacing_check.check(last.inspected_at, last.interval_ms / 1000, call.at, self._clock.now())
         return stored
 
     async def conclude(self, call: Call, evidence: Evidence) -> Outcome:
@@ -149,18 +150,18 @@ class Contexts:
             self._pacer.called(outcome.answer.interval, outcome.answer.suspicious, call.at)
         return outcome
 
-    async def teach(self, context: Context, kind: str, also: Callable[[Session], None]) -> bool:
+    async def apply_feedback(self, context: Context, kind: str, also: Callable[[Session], None]) -> bool:
         """Teach a print's state what a person said of it, one of `TEACHERS`; False if nothing was seen yet.
 
         also: what else belongs into the same transaction.
         """
 
         def lesson(transaction: Transaction) -> bool:
-            found = rows.find(transaction, context)
+            found = repository.find(transaction, context)
             if found is None:
                 return False
             state = _unpack(found, context)
-            if state is not None and not rows.teach(
+            if state is not None and not repository.apply_feedback(
                 transaction, context, found.revision, TEACHERS[kind](state).to_bytes()
             ):
                 raise _LostRace
@@ -168,7 +169,7 @@ class Contexts:
             return True
 
         taught = await self._settle(lesson)
-        self._memory.teach(context.id, TEACHERS[kind])
+        self._memory.apply_feedback(context.id, TEACHERS[kind])
         return taught
 
     async def _settle(self, work: Callable[[Transaction], T]) -> T:
@@ -184,7 +185,7 @@ class Contexts:
             return await stored
         last = self._memory.last(call.context.id)
         if last is not None:
-            early.check(last.inspected_at, last.interval_ms / 1000, call.at, self._clock.now())
+            pacing_check.check(last.inspected_at, last.interval_ms / 1000, call.at, self._clock.now())
         return None
 
     async def _conclude_from_memory(self, call: Call, evidence: Evidence) -> Outcome:
@@ -196,7 +197,9 @@ class Contexts:
         before = self._memory.remember(call.context.id, moved)
         promise = self._memory.promise(call.context.id, call.key) if call.key is not None else None
         body = answer.to_json() if call.key is not None else None
-        unit = Unit(secrets.token_hex(16), call.context, call.caller, call.at, call.key, body, moved)
+        unit = DeferredInspection(
+            secrets.token_hex(16), call.context, call.caller, call.at, call.key, body, moved
+        )
         try:
             await self._outage.keep(unit)
         except StorageUnavailable as error:
@@ -212,24 +215,26 @@ class Contexts:
 
     def _write(
         self, transaction: Transaction, call: Call, evidence: Evidence
-    ) -> tuple[Outcome, rows.Moved | None]:
-        found = rows.find(transaction, call.context)
-        body = rows.answer(transaction, call.context, call.key) if call.key is not None else None
+    ) -> tuple[Outcome, repository.Moved | None]:
+        found = repository.find(transaction, call.context)
+        body = repository.answer(transaction, call.context, call.key) if call.key is not None else None
         if body is not None:
             return Outcome(Answer.from_json(body), repeated=True), None
         if found is not None:
-            early.check(found.inspected_at, found.interval_ms / 1000, call.at, self._clock.now())
+            pacing_check.check(found.inspected_at, found.interval_ms / 1000, call.at, self._clock.now())
         answer, moved = self._judge(found, call, evidence)
         if found is None:
-            rows.add(transaction, call.context, moved)
-        elif not rows.move(transaction, call.context, found.revision, moved):
+            repository.add(transaction, call.context, moved)
+        elif not repository.move(transaction, call.context, found.revision, moved):
             raise _LostRace
         if call.key is not None:
-            rows.keep_answer(transaction, call.context, call.key, answer.to_json())
+            repository.keep_answer(transaction, call.context, call.key, answer.to_json())
         self._charge(transaction, call.caller, call.at)
         return Outcome(answer, repeated=False), moved
 
-    def _judge(self, found: rows.Found | None, call: Call, evidence: Evidence) -> tuple[Answer, rows.Moved]:
+    def _judge(
+        self, found: repository.Found | None, call: Call, evidence: Evidence
+    ) -> tuple[Answer, repository.Moved]:
         """The answer, and what it leaves behind."""
         with tracing.span("temporal"):
             before = _unpack(found, call.context) if found is not None else None
@@ -247,7 +252,7 @@ class Contexts:
             condition=verdict.condition.value,
             detail=describe(evidence, verdict) if call.detail else None,
         )
-        moved = rows.Moved(
+        moved = repository.Moved(
             state=state.to_bytes(),
             inspected_at=now,
             interval_ms=1000 * (plan.minimum if call.dialect == 2 else plan.recommended),
@@ -257,7 +262,7 @@ class Contexts:
         return answer, moved
 
 
-def _unpack(found: rows.Found, context: Context) -> PrintState | None:
+def _unpack(found: repository.Found, context: Context) -> PrintState | None:
     """The stored state; None, a fresh start, when it is another version's: better than no watch at all."""
     try:
         return PrintState.from_bytes(found.state)

@@ -1,6 +1,6 @@
 """A fleet under load, simulated second by second around the pacing code that the server runs.
 
-Real: `Pacer`, `LiveLoad`, `Capacity`, `Admission.check` and `regions.Chooser`, one of each a region.
+Real: `Pacer`, `CallSchedule`, `Capacity`, `Admission.check` and `regions.RegionRouter`, one of each a region.
 Approximated:
 - prints move in cohorts of equal size that call in the same second (10 million prints are 20,000 cohorts of
   500); a cohort draws its jitter together, so bursts come out larger than in truth, never smaller;
@@ -18,12 +18,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from layerwatch.fleet.admission import Admission
-from layerwatch.fleet.capacity import Capacity
-from layerwatch.fleet.errors import Throttled
-from layerwatch.fleet.load import LiveLoad
-from layerwatch.fleet.pacing import Bounds, Pacer
-from layerwatch.fleet.regions import Chooser, Region
+from layerwatch.fleet.region_router import Region, RegionRouter
+from layerwatch.pacing.admission import Admission
+from layerwatch.pacing.call_schedule import CallSchedule
+from layerwatch.pacing.capacity import Capacity
+from layerwatch.pacing.errors import Throttled
+from layerwatch.pacing.pacer import Bounds, Pacer
 
 HEARTBEAT = 5
 """Seconds between what regions tell each other."""
@@ -73,7 +73,7 @@ class Scenario:
 class Result:
     """What came of it: one row a second, one column a region, in the order of `scenario.sites`.
 
-    called, answered, throttled: prints' calls; told: mean interval told to healthy prints (nan: to none);
+    called, answered, throttled: prints' calls; intervals: mean interval of healthy prints (nan: to none);
     stretch: x of the pacing equation; believed: the capacity estimate.
     """
 
@@ -81,7 +81,7 @@ class Result:
     called: npt.NDArray[np.float64]
     answered: npt.NDArray[np.float64]
     throttled: npt.NDArray[np.float64]
-    told: npt.NDArray[np.float64]
+    intervals: npt.NDArray[np.float64]
     stretch: npt.NDArray[np.float64]
     believed: npt.NDArray[np.float64]
 
@@ -90,11 +90,11 @@ class Result:
         calls = float(self.called[first:last].sum())
         return float(self.throttled[first:last].sum()) / calls if calls else 0.0
 
-    def told_mean(self) -> npt.NDArray[np.float64]:
-        """Mean interval told in each second over the regions, seconds, weighted by their answers."""
-        weight = np.where(np.isnan(self.told), 0.0, self.answered)
+    def mean_interval(self) -> npt.NDArray[np.float64]:
+        """Mean interval given in each second over the regions, seconds, weighted by their answers."""
+        weight = np.where(np.isnan(self.intervals), 0.0, self.answered)
         total = weight.sum(axis=1)
-        summed = np.nansum(np.where(weight > 0, self.told, 0.0) * weight, axis=1)
+        summed = np.nansum(np.where(weight > 0, self.intervals, 0.0) * weight, axis=1)
         mean: npt.NDArray[np.float64] = np.full(len(total), np.nan)
         np.divide(summed, total, out=mean, where=total > 0)
         return mean
@@ -102,11 +102,11 @@ class Result:
 
 @dataclass(slots=True)
 class _Fleet:
-    """One region's real parts, and the fluid before its detector."""
+    """One region's real services, and the fluid before its detector."""
 
     site: Site
     capacity: Capacity
-    load: LiveLoad
+    load: CallSchedule
     pacer: Pacer
     admission: Admission
     backlog: float = 0.0
@@ -119,7 +119,7 @@ def simulate(scenario: Scenario) -> Result:
     rng = np.random.default_rng(scenario.seed)
     fleets = [_fleet(site, scenario) for site in scenario.sites]
     names = [site.name for site in scenario.sites]
-    chooser = Chooser(scenario.bounds)
+    router = RegionRouter(scenario.bounds)
     size = scenario.prints / scenario.cohorts
     born = _births(scenario, rng)
     home = np.full(scenario.cohorts, -1)
@@ -130,21 +130,21 @@ def simulate(scenario: Scenario) -> Result:
         if second < scenario.seconds:
             due[second].append(cohort)
     shape = (scenario.seconds, len(fleets))
-    called, answered, throttled, told, x, believed = (np.zeros(shape) for _ in range(6))
-    healthy_told = np.zeros(shape)
+    called, answered, throttled, intervals, x, believed = (np.zeros(shape) for _ in range(6))
+    healthy_answers = np.zeros(shape)
     for second in range(scenario.seconds):
         at = _START + timedelta(seconds=second)
         if scenario.lost is not None and second == scenario.lost_at:
             fleets[names.index(scenario.lost)].alive = False
         if second % HEARTBEAT == 0:
-            chooser.learn([_region(fleet, at) for fleet in fleets if fleet.alive])
+            router.learn([_region(fleet, at) for fleet in fleets if fleet.alive])
         arrivals = due[second]
         rng.shuffle(arrivals)
         for fleet in fleets:
             fleet.clock[0] = float(second)
         for cohort in arrivals:
             if home[cohort] < 0:
-                chosen = chooser.choose(size)
+                chosen = router.choose(size)
                 assert chosen is not None
                 home[cohort], second_home[cohort] = (names.index(region.name) for region in chosen)
             if not fleets[home[cohort]].alive:
@@ -165,8 +165,8 @@ def simulate(scenario: Scenario) -> Result:
                 answered[second, where] += size
                 plan = fleet.pacer.plan(looks, at)
                 if not looks:
-                    told[second, where] += plan.recommended * size
-                    healthy_told[second, where] += size
+                    intervals[second, where] += plan.recommended * size
+                    healthy_answers[second, where] += size
                 suspicious[cohort] = _turn(looks, plan.recommended, scenario.suspicious, rng)
             fleet.load.called(plan.recommended, looks, at, size)
             if second + plan.recommended < scenario.seconds:
@@ -175,14 +175,14 @@ def simulate(scenario: Scenario) -> Result:
             _drain(fleet)
             x[second, where] = fleet.pacer.stretch(at)
             believed[second, where] = fleet.capacity.per_second
-    told = np.divide(told, healthy_told, out=np.full(shape, np.nan), where=healthy_told > 0)
-    return Result(scenario, called, answered, throttled, told, x, believed)
+    intervals = np.divide(intervals, healthy_answers, out=np.full(shape, np.nan), where=healthy_answers > 0)
+    return Result(scenario, called, answered, throttled, intervals, x, believed)
 
 
 def _fleet(site: Site, scenario: Scenario) -> _Fleet:
     clock = [0.0]
     capacity = Capacity(site.believed or site.capacity, monotonic=lambda: clock[0])
-    load = LiveLoad()
+    load = CallSchedule()
     admission = Admission(max(1, round(site.capacity * QUEUE_SECONDS)), 5.0, 1, capacity)
     return _Fleet(site, capacity, load, Pacer(scenario.bounds, capacity, load), admission, clock=clock)
 
@@ -203,7 +203,7 @@ def _turn(looks: bool, seconds: float, share: float, rng: np.random.Generator) -
 
 
 def _drain(fleet: _Fleet) -> None:
-    """One second of the detector's work, told to the capacity estimate as it is on a node."""
+    """One second of the detector's work, reported to the capacity estimate as on a node."""
     done = min(fleet.backlog, fleet.site.capacity)
     if done <= 0:
         return

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpcore
 
-from layerwatch.outgoing import CheckedBackend
+from layerwatch.core.egress import CheckedBackend
 
 PATIENCE = 10.0
 """Seconds for each step of a delivery."""

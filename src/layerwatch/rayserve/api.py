@@ -8,13 +8,13 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from layerwatch import log
-from layerwatch.api.metrics import Metrics
-from layerwatch.api.turnaway import Door, Turnaway
+from layerwatch.api.load_shedding import Door, LoadShedder
 from layerwatch.app import create_app
 from layerwatch.config import Settings, load
-from layerwatch.rayserve.board import Visitor
+from layerwatch.rayserve.metrics_hub import MetricsClient
 from layerwatch.rayserve.remote import RemoteDetector
+from layerwatch.telemetry import logging
+from layerwatch.telemetry.metrics import Metrics
 from layerwatch.vision import Vision
 
 
@@ -31,15 +31,15 @@ class Api:
     def __serve_build_asgi_app__(self) -> FastAPI:
         settings = self._settings
         rank = serve.get_replica_context().rank.rank
-        log.configure(settings.log_level, settings.log_format, worker=rank)
+        logging.configure(settings.log_level, settings.log_format, worker=rank)
         app = create_app(
             settings,
             vision=self._eye,
-            colleagues=lambda metrics, _: Visitor(self._board, str(rank), metrics.text),
-            seat=f"ray {rank}",
+            peers=lambda metrics, _: MetricsClient(self._board, str(rank), metrics.text),
+            slot=f"ray {rank}",
             **self._more(settings),
         )
-        app.add_middleware(Door, turnaway=Turnaway(app.state.parts))
+        app.add_middleware(Door, turnaway=LoadShedder(app.state.services))
         return app
 
     def _more(self, settings: Settings) -> dict[str, Any]:

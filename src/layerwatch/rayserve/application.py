@@ -9,8 +9,8 @@ from ray.serve import Application
 
 from layerwatch.config import load
 from layerwatch.rayserve.api import Api
-from layerwatch.rayserve.board import Board
 from layerwatch.rayserve.detectors import Detectors
+from layerwatch.rayserve.metrics_hub import MetricsHub
 
 API_CPUS = 0.2
 DETECTOR_CPUS = 0.9
@@ -43,7 +43,7 @@ def assemble(
 ) -> Application:
     """The application out of these classes; tests put their own in place."""
     load(**settings)
-    board = serve.deployment(Board, name="Board", num_replicas=1, ray_actor_options={"num_cpus": 0})
+    board = serve.deployment(MetricsHub, name="MetricsHub", num_replicas=1, ray_actor_options={"num_cpus": 0})
     looking = serve.deployment(
         detectors,
         name="Detectors",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from ray import serve
 
 from layerwatch.vision import Detector, ModelError, OnnxDetector, Picture, RawDetection
 from layerwatch.vision.batching import BatchReport
-from layerwatch.vision.models import choose_model
+from layerwatch.vision.model_files import choose_model
 from layerwatch.vision.service import MAX_BATCH
 
 log = structlog.get_logger(__name__)
@@ -62,7 +61,7 @@ class Detectors:
         self._detector: Detector | None = None
 
     async def reconfigure(self, given: Mapping[str, Any]) -> None:
-        """Put another model in force once it has proven to work.
+        """Make another model active once it has proven to work.
 
         If it does not, the last one stays, and the log says why: to raise would have Ray end this replica,
         and every other one, for replicas that cannot start. A replica that has none yet raises ModelError, or
@@ -100,9 +99,8 @@ class Detectors:
         """Look at a batch. Raises ModelError on non-finite output."""
         detector = self._detector
         assert detector is not None
-        began = time.monotonic()
         found = await asyncio.to_thread(_detect, detector, pictures)
-        report = BatchReport(len(pictures), 0.0, time.monotonic() - began, 0)
+        report = BatchReport(len(pictures), 0.0)
         return [
             Look(replace(one, version=detector.version), detector.size, None if number else report)
             for number, one in enumerate(found)

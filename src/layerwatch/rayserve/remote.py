@@ -25,7 +25,7 @@ TRIES = 3
 
 class RemoteDetector:
     """Sends each picture to a replica of `Detectors`. Ray's batches are made there, from every API replica's
-    pictures. For threads, not for an event loop. on_batch: told of every batch that began with a picture of
+    pictures. For threads, not for an event loop. on_batch: called for each batch that began with a picture of
     this process."""
 
     def __init__(self, handle: DeploymentHandle[Any], on_batch: Callable[[BatchReport], None]) -> None:

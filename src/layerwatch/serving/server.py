@@ -10,9 +10,9 @@ from functools import partial
 import uvicorn
 from fastapi import FastAPI
 
-from layerwatch.api.protocol import PatientProtocol
-from layerwatch.api.turnaway import Turnaway
-from layerwatch.serving import garbage
+from layerwatch.api.load_shedding import LoadShedder
+from layerwatch.serving import gc_tuning
+from layerwatch.serving.http_protocol import HttpProtocol
 
 KEEP_ALIVE_SECONDS = 20
 """Longer than the 5 s for which usual clients keep an idle connection, so that they close it, not we."""
@@ -44,13 +44,13 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=partial(PatientProtocol, turnaway=Turnaway(app.state.parts)),  # type: ignore[arg-type]
+                http=partial(HttpProtocol, turnaway=LoadShedder(app.state.services)),  # type: ignore[arg-type]
                 loop="uvloop" if sys.platform != "win32" else "asyncio",
                 lifespan="on",
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                forwarded_allow_ips=app.state.parts.settings.trusted_proxies,
+                forwarded_allow_ips=app.state.services.settings.trusted_proxies,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=grace,
             )
@@ -76,6 +76,6 @@ def serve(app: FastAPI, listener: socket.socket, alive: Callable[[], None] = lam
     alive: called when it listens, and about once a second as long as its event loop turns.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
-    server = Server(app, alive, ready=garbage.release)
+    server = Server(app, alive, ready=gc_tuning.release)
     server.run(sockets=[listener])
     return 0 if server.started else 1

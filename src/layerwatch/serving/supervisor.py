@@ -22,7 +22,7 @@ import structlog
 
 from layerwatch.config import Settings
 from layerwatch.serving.server import GRACE_SECONDS
-from layerwatch.serving.worker import MakeApp, Seat, make_app, work
+from layerwatch.serving.worker import MakeApp, WorkerSlot, make_app, work
 
 log = structlog.get_logger(__name__)
 
@@ -43,10 +43,10 @@ WRONG_SETTINGS = 2
 
 
 class _Worker:
-    """One seat, and whoever has it now."""
+    """One slot, and the process that fills it."""
 
-    def __init__(self, seat: Seat, listener: socket.socket) -> None:
-        self.seat = seat
+    def __init__(self, slot: WorkerSlot, listener: socket.socket) -> None:
+        self.slot = slot
         self.listener = listener
         self.process: BaseProcess | None = None
         self.pipe: Connection | None = None
@@ -88,8 +88,8 @@ class Supervisor:
         try:
             with tempfile.TemporaryDirectory(prefix="layerwatch-") as folder:
                 for number, listener in enumerate(self._listeners):
-                    seat = Seat(number, len(self._listeners), Path(folder))
-                    self._workers.append(_Worker(seat, listener))
+                    slot = WorkerSlot(number, len(self._listeners), Path(folder))
+                    self._workers.append(_Worker(slot, listener))
                 try:
                     while not self._stopping:
                         self._turn()
@@ -132,8 +132,8 @@ class Supervisor:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=work,
-            args=(self._make, self._given, worker.seat, worker.listener, theirs),
-            name=f"layerwatch-worker-{worker.seat.number}",
+            args=(self._make, self._given, worker.slot, worker.listener, theirs),
+            name=f"layerwatch-worker-{worker.slot.number}",
         )
         process.start()
         theirs.close()
@@ -154,7 +154,7 @@ class Supervisor:
             return
         if process.is_alive():
             if now - worker.heard > (HUNG_SECONDS if worker.ready else START_SECONDS):
-                log.error("worker_hangs", worker=worker.seat.number)
+                log.error("worker_hangs", worker=worker.slot.number)
                 process.kill()
             return
         process.join()
@@ -165,7 +165,7 @@ class Supervisor:
             return
         worker.falls = 0 if now - worker.began > SETTLED_SECONDS else worker.falls + 1
         pause = PAUSES[min(worker.falls, len(PAUSES) - 1)]
-        log.error("worker_died", worker=worker.seat.number, status=process.exitcode, restart_in=pause)
+        log.error("worker_died", worker=worker.slot.number, status=process.exitcode, restart_in=pause)
         self._leave(worker)
         worker.due = now + pause
 
@@ -187,7 +187,7 @@ class Supervisor:
             assert worker.process is not None
             worker.process.join(max(0.0, latest - time.monotonic()))
             if worker.process.is_alive():
-                log.error("worker_killed", worker=worker.seat.number)
+                log.error("worker_killed", worker=worker.slot.number)
                 worker.process.kill()
                 worker.process.join()
             self._leave(worker)

@@ -17,13 +17,13 @@ from typing import Any
 from fastapi import FastAPI
 
 from layerwatch.config import Settings
-from layerwatch.errors import UserError
-from layerwatch.serving import garbage
-from layerwatch.serving.siblings import Siblings
+from layerwatch.core.errors import UserError
+from layerwatch.serving import gc_tuning
+from layerwatch.serving.peers import WorkerPeers
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class WorkerSlot:
     """A worker's place: which of how many, and the folder in which its siblings are found."""
 
     number: int
@@ -46,38 +46,36 @@ class Seat:
     def options(self) -> dict[str, Any]:
         """What `create_app` is to know of it."""
         return {
-            "seat": str(self.number),
-            "colleagues": lambda metrics, recent: Siblings(
-                self.folder, self.number, metrics.text, recent.own
-            ),
+            "slot": str(self.number),
+            "peers": lambda metrics, recent: WorkerPeers(self.folder, self.number, metrics.text, recent.own),
         }
 
 
-MakeApp = Callable[[Settings, Seat], FastAPI]
+MakeApp = Callable[[Settings, WorkerSlot], FastAPI]
 """Makes the application of a worker, in its process; must be importable by name."""
 
 
-def make_app(settings: Settings, seat: Seat) -> FastAPI:
+def make_app(settings: Settings, slot: WorkerSlot) -> FastAPI:
     """The server's application, as one of several."""
     from layerwatch.app import create_app
     from layerwatch.vision.service import usable_cores
 
-    return create_app(seat.share(settings, usable_cores()), **seat.options())
+    return create_app(slot.share(settings, usable_cores()), **slot.options())
 
 
 def work(
-    make: MakeApp, given: dict[str, Any], seat: Seat, listener: socket.socket, parent: Connection
+    make: MakeApp, given: dict[str, Any], slot: WorkerSlot, listener: socket.socket, parent: Connection
 ) -> None:
     """A worker's whole life, in a process of its own. It ends with the supervisor, however that ends."""
-    garbage.hold()
+    gc_tuning.hold()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us all; the supervisor says when to end
-    from layerwatch.log import configure
     from layerwatch.serving.server import serve
     from layerwatch.storage import StorageUnavailable
+    from layerwatch.telemetry.logging import configure
     from layerwatch.vision.errors import ModelError
 
     settings = Settings(**given)
-    configure(settings.log_level, settings.log_format, worker=seat.number)
+    configure(settings.log_level, settings.log_format, worker=slot.number)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
     def alive() -> None:
@@ -85,7 +83,7 @@ def work(
             parent.send(None)
 
     try:
-        app = make(settings, seat)
+        app = make(settings, slot)
     except (UserError, ModelError, StorageUnavailable, ValueError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(2)
@@ -93,7 +91,7 @@ def work(
 
 
 def _end_with(parent: Connection) -> None:
-    """Wait until the supervisor is gone, then end as if told to."""
+    """Wait until the supervisor is gone, then end as on SIGTERM."""
     with suppress(EOFError, OSError):
         parent.recv()
     os.kill(os.getpid(), signal.SIGTERM)

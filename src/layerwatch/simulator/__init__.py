@@ -17,7 +17,7 @@ Training pictures, each another scene, odd seeds failed and even ones healthy::
 
 A truth's mask is (H, W) uint8: 0 where nothing is wrong, else 1 + the index in `LABELS`, which are the
 detector's kinds. `KIND_OF` maps the simulator's finer `FAILURES` to them. Everything here is simulated and
-says so; the pictures stand in for real ones where those are missing and do not replace them in a judgement.
+says so; the pictures replace real ones where those are missing but not in an evaluation.
 """
 
 from layerwatch.simulator.geometry import SHAPES

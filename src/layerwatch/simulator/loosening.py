@@ -1,4 +1,4 @@
-"""Parts that come off the bed: slid, tipped over, picked up; and supports that fall."""
+"""Services that come off the bed: slid, tipped over, picked up; and supports that fall."""
 
 from __future__ import annotations
 

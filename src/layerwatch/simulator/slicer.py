@@ -17,8 +17,6 @@ from layerwatch.simulator.geometry import Points
 
 DRAWN_LAYERS = 96
 """Layers drawn at most for one print; tuned by eye at 640x480."""
-BEAD = 0.45
-"""Width of an extruded bead, mm."""
 
 
 @dataclass

@@ -21,14 +21,14 @@ Money is integer micro-dollars (`BigInteger`).
 from layerwatch.storage.base import Base, RowId, UtcTime, as_number, as_time
 from layerwatch.storage.database import Database
 from layerwatch.storage.errors import OutcomeUnknown, StorageError, StorageUnavailable
-from layerwatch.storage.reach import Reach
+from layerwatch.storage.gateway import DatabaseGateway
 from layerwatch.storage.transaction import Transaction
 
 __all__ = [
     "Base",
     "Database",
+    "DatabaseGateway",
     "OutcomeUnknown",
-    "Reach",
     "RowId",
     "StorageError",
     "StorageUnavailable",

@@ -7,7 +7,7 @@ StorageError
 
 from __future__ import annotations
 
-from layerwatch.errors import UserError
+from layerwatch.core.errors import UserError
 
 
 class StorageError(UserError):

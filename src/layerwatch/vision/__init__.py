@@ -12,7 +12,7 @@ from layerwatch.vision.batching import BatchReport
 from layerwatch.vision.detector import Detector, OnnxDetector, Picture, RawDetection
 from layerwatch.vision.errors import Busy, ImageDecodeError, ModelError, VisionError
 from layerwatch.vision.evidence import KINDS, Box, Condition, Evidence, HeatMap
-from layerwatch.vision.jpeg_header import MAX_BYTES
+from layerwatch.vision.jpeg.header import MAX_BYTES
 from layerwatch.vision.service import Vision
 
 __all__ = [

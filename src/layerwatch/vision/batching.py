@@ -29,12 +29,10 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """One batch, for metrics. waited: seconds that its oldest item waited; ran: seconds that it took."""
+    """One batch, for metrics. size: items; waited: seconds that its oldest item waited."""
 
     size: int
     waited: float
-    ran: float
-    left_waiting: int
 
 
 @dataclass(slots=True)
@@ -49,7 +47,7 @@ class Batcher(Generic[Item, Result]):
     """Runs `run(items) → results` in worker threads, on as many items as are waiting.
 
     run: takes up to `max_batch` items and gives one result for each, in order.  workers: threads that call
-    it.  capacity: items that may wait.  clock: monotonic seconds.  on_batch: told of every batch, from the
+    it.  capacity: items that may wait.  clock: monotonic seconds.  on_batch: called for every batch, from the
     worker's thread.
     """
 
@@ -160,7 +158,7 @@ class Batcher(Generic[Item, Result]):
             return
         waited = began - min(job.queued_at for job in batch)
         try:
-            self._on_batch(BatchReport(len(batch), waited, self._clock() - began, len(self._waiting)))
+            self._on_batch(BatchReport(len(batch), waited))
         except Exception:
             logger.exception("The callback for batch reports failed")
 

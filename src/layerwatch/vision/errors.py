@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from layerwatch.errors import UserError
+from layerwatch.core.errors import UserError
 
 
 class VisionError(UserError):

@@ -63,7 +63,7 @@ class Evidence:
     kinds: probability of each of `KINDS`, 0..1, not exclusive.
     print_in_view: probability, 0..1, that a print (or a bed to print on) is in view.
     condition: measured from this picture alone, so never FROZEN or MOVED here; those need memory
-        and are told by `temporal`.
+        and are found by `temporal`.
     brightness: mean luma, 0..1.  sharpness: a measure of focus, 0 (none) upwards.
     thumbnail: luma, 32x24, row-major, one byte a pixel; lets `temporal` see what changed.
     milliseconds: decode and detect, wall time.

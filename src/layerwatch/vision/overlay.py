@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from layerwatch.vision.boxes import likely_kind
 from layerwatch.vision.evidence import Condition, Evidence, HeatMap
-from layerwatch.vision.jpeg import decode_jpeg, turn_upright
+from layerwatch.vision.jpeg.decoder import decode_jpeg, turn_upright
+from layerwatch.vision.regions import likely_kind
 
 WIDTH = 960
 """Width of the drawn picture, in pixels, or the picture's own where that is less."""

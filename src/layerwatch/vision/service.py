@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from layerwatch import tracing
+from layerwatch.telemetry import tracing
 from layerwatch.vision.batching import Batcher, BatchReport, step_back
-from layerwatch.vision.boxes import find_boxes, heat_map
-from layerwatch.vision.condition import Measures, judge, measure
 from layerwatch.vision.detector import Detector, OnnxDetector, Picture, RawDetection
 from layerwatch.vision.errors import Busy
 from layerwatch.vision.evidence import Evidence
-from layerwatch.vision.jpeg import decode_jpeg, turn_upright
-from layerwatch.vision.models import choose_model
+from layerwatch.vision.image_quality import Measures, judge, measure
+from layerwatch.vision.jpeg.decoder import decode_jpeg, turn_upright
+from layerwatch.vision.model_files import choose_model
 from layerwatch.vision.overlay import draw_overlay
+from layerwatch.vision.regions import find_boxes, heat_map
 
 MAX_BATCH = {"cpu": 2, "openvino": 4, "coreml": 8, "cuda": 32, "tensorrt": 32}
 """Pictures in one call of the detector, by provider. A CPU gains little or nothing from larger batches, and
@@ -37,7 +37,7 @@ network of this size, 20.5, 21.4 and 21.4 ms for fp32."""
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """A decoded picture on its way to the detector. began: seconds on the monotonic clock.
-    place: where its inspection stands in a trace."""
+    place: where its inspection is in a trace."""
 
     picture: Picture
     measures: Measures

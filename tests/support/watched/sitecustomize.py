@@ -147,14 +147,14 @@ def _copy_logs(level: str) -> None:
 WATCHED = {
     "secrets": _tokens,
     "pydantic.types": _settings,
-    "layerwatch.secret": _installation,
-    "layerwatch.log": _log,
-    "layerwatch.accounts.keytext": _keys,
-    "layerwatch.accounts.mail": _mail,
-    "layerwatch.accounts.passwords": _passwords,
-    "layerwatch.accounts.provider": _provider,
-    "layerwatch.accounts.sessions": _sessions,
-    "layerwatch.accounts.totp": _totp,
+    "layerwatch.core.secrets": _installation,
+    "layerwatch.telemetry.logging": _log,
+    "layerwatch.keys.key_format": _keys,
+    "layerwatch.notify.mail": _mail,
+    "layerwatch.identity.passwords": _passwords,
+    "layerwatch.identity.oidc.flow": _provider,
+    "layerwatch.identity.sessions": _sessions,
+    "layerwatch.identity.totp": _totp,
 }
 """What is wrapped in which module, once it is imported."""
 

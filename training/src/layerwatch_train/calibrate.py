@@ -46,7 +46,7 @@ def fit_platt(
 def widespread(cells: NDArray[np.floating]) -> NDArray[np.float64]:
     """[N, G, G] logits of a map → [N] mean of its highest WIDE_SHARE: how far a failure spreads."""
     flat = np.sort(cells.reshape(len(cells), -1).astype(np.float64), axis=1)
-    return flat[:, -int(WIDE_SHARE * flat.shape[1]) :].mean(1)
+    return np.asarray(flat[:, -int(WIDE_SHARE * flat.shape[1]) :].mean(1), np.float64)
 
 
 def blended(failure: NDArray[np.floating], cells: NDArray[np.floating]) -> NDArray[np.float64]:

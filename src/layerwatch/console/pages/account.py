@@ -7,17 +7,17 @@ from typing import Any
 
 from starlette.responses import Response
 
-from layerwatch.accounts import BadInput
-from layerwatch.accounts.audit import entries
-from layerwatch.accounts.models import Account
-from layerwatch.accounts.roles import Role, members_of, set_role
-from layerwatch.accounts.service import account_name, email_address
-from layerwatch.accounts.users import invite
 from layerwatch.billing.alerts import add_alert, list_alerts, remove_alert
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.money import MICRO_PER_DOLLAR, dollars
-from layerwatch.billing.periods import Month
+from layerwatch.billing.month import Month
 from layerwatch.console.web import Needs, Pages, Visit, required
+from layerwatch.identity import BadInput
+from layerwatch.identity.audit import entries
+from layerwatch.identity.models import Account
+from layerwatch.identity.roles import Role, members_of, set_role
+from layerwatch.identity.service import account_name, email_address
+from layerwatch.identity.users import invite
 
 pages = Pages()
 
@@ -25,9 +25,9 @@ pages = Pages()
 @pages.get("/settings", Needs.READ_ONLY)
 def show(visit: Visit) -> Response:
     """Name, limits, alerts and members."""
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         account = session.get_one(Account, visit.account_id)
-        terms = visit.parts.terms
+        terms = visit.services.terms
         book = book_for(session, account.id, account.price_book, Month.of(visit.clock), terms.books)
         values: dict[str, Any] = {
             "name": account.name,
@@ -58,7 +58,7 @@ def save(visit: Visit) -> Response:
     name = account_name(required(visit, "name", "The name"))
     email = visit.form.get("billing_email", "").strip()
     billing_email = email_address(email) if email else None
-    with visit.parts.database.begin() as session:
+    with visit.services.database.begin() as session:
         account = session.get_one(Account, visit.account_id)
         account.name = name
         account.billing_email = billing_email
@@ -70,7 +70,7 @@ def save(visit: Visit) -> Response:
 def free_only(visit: Visit) -> Response:
     """Switch free usage only on, or off if payment is set up."""
     on = visit.form.get("free_only") == "on"
-    with visit.parts.database.begin() as session:
+    with visit.services.database.begin() as session:
         account = session.get_one(Account, visit.account_id)
         if not on and not account.payment_ready and not visit.me.operator:
             raise BadInput("Set up payment first. Until then this account is on free usage only.")
@@ -84,7 +84,7 @@ def set_up_payment(visit: Visit) -> Response:
     """Lead to the provider's page where a payment method is left."""
     visit.need_verified()
     back = f"{visit.base_url}/console/settings?said=payment-soon"
-    url = visit.desk.payments.set_up_url(visit.parts.database, visit.account_id, back)
+    url = visit.desk.payments.set_up_url(visit.services.database, visit.account_id, back)
     return visit.page("payment.html", url=url)
 
 
@@ -93,7 +93,7 @@ def new_alert(visit: Visit) -> Response:
     """Add a spend alert."""
     visit.need_verified()
     email = visit.form.get("email", "").strip()
-    with visit.parts.database.begin() as session:
+    with visit.services.database.begin() as session:
         alert = add_alert(
             session,
             visit.account_id,
@@ -108,7 +108,7 @@ def new_alert(visit: Visit) -> Response:
 @pages.post("/alerts/{alert_id}/remove", Needs.OWNER)
 def drop_alert(visit: Visit) -> Response:
     """Remove a spend alert."""
-    with visit.parts.database.begin() as session:
+    with visit.services.database.begin() as session:
         remove_alert(session, visit.account_id, visit.number("alert_id"))
         visit.note(session, "spend alert removed")
     return visit.go("/settings", "alert-removed")
@@ -120,7 +120,7 @@ def invite_member(visit: Visit) -> Response:
     visit.need_verified()
     email = required(visit, "email", "The e-mail address")
     role = _role(visit)
-    with visit.parts.database.begin() as session:
+    with visit.services.database.begin() as session:
         mail = invite(
             session, visit.account_id, visit.me.account_name, email, role, visit.base_url, visit.now
         )
@@ -133,7 +133,7 @@ def invite_member(visit: Visit) -> Response:
 def change_member(visit: Visit) -> Response:
     """Change a member's role."""
     role = _role(visit)
-    with visit.parts.database.begin() as session:
+    with visit.services.database.begin() as session:
         user_id = _member(visit, session)
         set_role(session, visit.account_id, user_id, role)
         visit.note(session, "member's role changed", f"{user_id} {role.value}")
@@ -143,7 +143,7 @@ def change_member(visit: Visit) -> Response:
 @pages.post("/members/{user_id}/remove", Needs.OWNER)
 def remove_member(visit: Visit) -> Response:
     """Take somebody's membership."""
-    with visit.parts.database.begin() as session:
+    with visit.services.database.begin() as session:
         user_id = _member(visit, session)
         set_role(session, visit.account_id, user_id, None)
         visit.note(session, "member removed", str(user_id))
@@ -153,7 +153,7 @@ def remove_member(visit: Visit) -> Response:
 @pages.get("/audit", Needs.OWNER)
 def audit(visit: Visit) -> Response:
     """Who did what in this account."""
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         rows = [
             (row.at, row.who, row.address, row.action, row.detail)
             for row in entries(session, visit.account_id)

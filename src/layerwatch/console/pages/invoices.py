@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse, Response
 
-from layerwatch.accounts.models import Account
 from layerwatch.billing.invoices import find_invoice, list_invoices, preview
 from layerwatch.billing.statement import Statement, statement
 from layerwatch.console.pages.usage import month_of
 from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.identity.models import Account
 
 pages = Pages()
 
@@ -16,7 +16,7 @@ pages = Pages()
 @pages.get("/invoices", Needs.READ_ONLY)
 def show_all(visit: Visit) -> Response:
     """The account's invoices, and what the running month comes to so far."""
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         rows = list_invoices(session, visit.account_id)
     return visit.page("invoices.html", invoices=rows, draft=_preview(visit), now=visit.clock)
 
@@ -46,14 +46,14 @@ def show(visit: Visit) -> Response:
 
 
 def _invoice(visit: Visit) -> Statement:
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         return statement(session, find_invoice(session, visit.path("number"), visit.account_id))
 
 
 def _preview(visit: Visit) -> Statement:
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         account = session.get_one(Account, visit.account_id)
-        return preview(session, account, month_of(visit), visit.parts.terms)
+        return preview(session, account, month_of(visit), visit.services.terms)
 
 
 def _pdf(invoice: Statement, visit: Visit) -> Response:

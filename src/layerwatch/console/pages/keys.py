@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from layerwatch.accounts import AccountsError, create_key, disable_key, list_keys
 from layerwatch.billing.usage import last_used
 from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.identity import IdentityError
+from layerwatch.keys import create_key, disable_key, list_keys
 
 pages = Pages()
 
@@ -23,19 +24,19 @@ def create(visit: Visit) -> Response:
     form = visit.form
     try:
         visit.need_verified()
-        with visit.parts.database.begin() as session:
+        with visit.services.database.begin() as session:
             new = create_key(
                 session,
                 visit.account_id,
                 name=form.get("name", ""),
-                pepper=visit.parts.secrets.api_keys,
+                pepper=visit.services.secrets.api_keys,
                 now=visit.now,
                 test=form.get("kind") == "test",
                 dialect=2 if form.get("dialect") == "2" else 1,
                 addresses=form.get("addresses", "").replace(",", " ").split(),
             )
             visit.note(session, "key created", f"{new.row.id} {new.row.name} {new.row.prefix}…")
-    except AccountsError as wrong:
+    except IdentityError as wrong:
         return _page(visit, error=str(wrong), status=400)
     return _page(visit, new=new.text)
 
@@ -43,14 +44,14 @@ def create(visit: Visit) -> Response:
 @pages.post("/keys/{key_id}/disable", Needs.MEMBER)
 def disable(visit: Visit) -> Response:
     """Disable a key, for ever."""
-    with visit.parts.database.begin() as session:
+    with visit.services.database.begin() as session:
         key = disable_key(session, visit.account_id, visit.number("key_id"), visit.now)
         visit.note(session, "key disabled", f"{key.id} {key.name}")
     return visit.go("/keys", "key-disabled")
 
 
 def _page(visit: Visit, *, new: str = "", error: str = "", status: int = 200) -> Response:
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         used = last_used(session, visit.account_id)
         rows = [
             {

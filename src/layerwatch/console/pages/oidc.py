@@ -5,12 +5,13 @@ from __future__ import annotations
 from sqlalchemy.exc import IntegrityError
 from starlette.responses import RedirectResponse, Response
 
-from layerwatch.accounts import AccountsError, NotFound, SignInRefused, attempts, federation
-from layerwatch.accounts.models import User
-from layerwatch.accounts.provider import LIFETIME, Flow, Provider
 from layerwatch.console.pages.profile import confirm, profile_page
 from layerwatch.console.pages.sign_in import next_page, sign_in_page, welcome
 from layerwatch.console.web import BASE, Needs, Pages, Visit
+from layerwatch.identity import IdentityError, NotFound, SignInRefused, rate_limit
+from layerwatch.identity.models import User
+from layerwatch.identity.oidc import sign_in
+from layerwatch.identity.oidc.flow import LIFETIME, Flow, Provider
 
 pages = Pages()
 
@@ -27,7 +28,7 @@ def start(visit: Visit) -> Response:
         return visit.go("/sign-in", **({"next": wanted} if wanted else {}))
     flow = Flow.begin(visit.now, next=wanted)
     try:
-        address = provider.address(flow, visit.parts.secrets.sessions)
+        address = provider.address(flow, visit.services.secrets.sessions)
     except SignInRefused as refused:
         return sign_in_page(visit, str(refused), 503)
     return _with_flow(visit, RedirectResponse(address, 303), flow)
@@ -40,7 +41,7 @@ def back(visit: Visit) -> Response:
     flow = Flow.read(visit.request.cookies.get(FLOW_COOKIE, ""), visit.now)
     try:
         response = _take(visit, provider, flow)
-    except AccountsError as refused:
+    except IdentityError as refused:
         status = 429 if isinstance(refused, SignInRefused) and refused.retry_after else 403
         if flow is not None and flow.user_id is not None and visit.signed and visit.signed.complete:
             response = profile_page(visit, error=str(refused), status=status)
@@ -57,8 +58,8 @@ def connect(visit: Visit) -> Response:
     flow = Flow.begin(visit.now, user_id=visit.me.user_id)
     try:
         confirm(visit)
-        address = provider.address(flow, visit.parts.secrets.sessions)
-    except AccountsError as wrong:
+        address = provider.address(flow, visit.services.secrets.sessions)
+    except IdentityError as wrong:
         return profile_page(visit, error=str(wrong), status=400)
     return _with_flow(visit, visit.page("provider.html", url=address, name=provider.name), flow)
 
@@ -69,22 +70,22 @@ def disconnect(visit: Visit) -> Response:
     _provider(visit)
     try:
         confirm(visit)
-        with visit.parts.database.begin() as session:
-            federation.disconnect(session, session.get_one(User, visit.me.user_id), visit.visitor, visit.now)
-    except AccountsError as wrong:
+        with visit.services.database.begin() as session:
+            sign_in.disconnect(session, session.get_one(User, visit.me.user_id), visit.visitor, visit.now)
+    except IdentityError as wrong:
         return profile_page(visit, error=str(wrong), status=400)
     return visit.go("/profile", "provider-off")
 
 
 def _take(visit: Visit, provider: Provider, flow: Flow | None) -> Response:
-    key, database = visit.parts.secrets.sessions, visit.parts.database
+    key, database = visit.services.secrets.sessions, visit.services.database
     if flow is None or not flow.is_state(visit.query("state"), key):
         raise SignInRefused("This sign-in was begun elsewhere or too long ago. Begin it again here.")
     if visit.query("error"):
         raise SignInRefused(f"{provider.name} did not sign you in.")
     address = visit.visitor.address
     database.transact(
-        lambda session: attempts.take(session, f"provider {address}", attempts.PER_ADDRESS, visit.now)
+        lambda session: rate_limit.take(session, f"provider {address}", rate_limit.PER_ADDRESS, visit.now)
     )
     person = provider.person(flow, key, visit.query("code"), visit.query("iss"))
     if flow.user_id is not None:
@@ -92,12 +93,12 @@ def _take(visit: Visit, provider: Provider, flow: Flow | None) -> Response:
             raise SignInRefused("Somebody else is signed in by now. Begin again.")
         with database.begin() as session:
             user = session.get_one(User, flow.user_id)
-            federation.connect(session, user, person, visit.visitor, visit.now)
+            sign_in.connect(session, user, person, visit.visitor, visit.now)
         return visit.go("/profile", "provider-on")
-    strangers = visit.parts.settings.sign_up == "open"
+    strangers = visit.services.settings.sign_up == "open"
     try:
         begun = database.transact(
-            lambda session: federation.enter(
+            lambda session: sign_in.enter(
                 session, person, strangers=strangers, visitor=visit.visitor, now=visit.now
             )
         )

@@ -6,10 +6,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from layerwatch.accounts import NotFound
-from layerwatch.accounts.audit import entries, record
-from layerwatch.accounts.models import Account
-from layerwatch.accounts.service import list_accounts
 from layerwatch.billing.invoices import (
     close_all,
     credit,
@@ -19,10 +15,14 @@ from layerwatch.billing.invoices import (
     preview,
 )
 from layerwatch.billing.money import cents
-from layerwatch.billing.periods import Month
+from layerwatch.billing.month import Month
 from layerwatch.billing.statement import Statement, statement
 from layerwatch.console.pages.usage import month_of
 from layerwatch.console.web import Needs, Pages, Visit, required
+from layerwatch.identity import NotFound
+from layerwatch.identity.audit import entries, record
+from layerwatch.identity.models import Account
+from layerwatch.identity.service import list_accounts
 
 pages = Pages()
 
@@ -30,8 +30,8 @@ pages = Pages()
 @pages.get("/operator", Needs.OPERATOR)
 def show(visit: Visit) -> Response:
     """Every account with its month so far, and every invoice that is not settled."""
-    terms, month = visit.parts.terms, Month.of(visit.clock)
-    with visit.parts.database.read() as session:
+    terms, month = visit.services.terms, Month.of(visit.clock)
+    with visit.services.database.read() as session:
         accounts = [
             _row(account, preview(session, account, month, terms), visit)
             for account in list_accounts(session)
@@ -70,8 +70,8 @@ def _row(account: Account, draft: Statement, visit: Visit) -> dict[str, Any]:
 def close(visit: Visit) -> Response:
     """Close the month before this one for every account."""
     month = month_of(visit).previous
-    close_all(visit.parts.database, month, visit.parts.terms, visit.clock)
-    with visit.parts.database.begin() as session:
+    close_all(visit.services.database, month, visit.services.terms, visit.clock)
+    with visit.services.database.begin() as session:
         record(session, visit.actor, "month closed", str(month), visit.now)
     return visit.go("/operator", "month-closed")
 
@@ -80,7 +80,7 @@ def close(visit: Visit) -> Response:
 def mark_paid(visit: Visit) -> Response:
     """Book the whole balance as received."""
     reference = required(visit, "reference", "The bank's reference")
-    with visit.parts.database.begin() as session:
+    with visit.services.database.begin() as session:
         invoice = find_invoice(session, visit.path("number"))
         amount = statement(session, invoice).balance
         pay(
@@ -89,7 +89,7 @@ def mark_paid(visit: Visit) -> Response:
             amount,
             method="manual",
             reference=reference[:120],
-            terms=visit.parts.terms,
+            terms=visit.services.terms,
             now=visit.clock,
         )
         detail = f"{invoice.number} {cents(amount)} {reference}"
@@ -101,10 +101,10 @@ def mark_paid(visit: Visit) -> Response:
 def credit_rest(visit: Visit) -> Response:
     """Take back what is left to pay of an invoice."""
     reason = required(visit, "reason", "The reason")
-    with visit.parts.database.begin() as session:
+    with visit.services.database.begin() as session:
         invoice = find_invoice(session, visit.path("number"))
         amount = statement(session, invoice).balance
-        note = credit(session, invoice, amount, reason, visit.parts.terms, visit.clock)
+        note = credit(session, invoice, amount, reason, visit.services.terms, visit.clock)
         detail = f"{note.number} over {invoice.number} {cents(amount)}"
         record(session, visit.actor, "credit note", detail, visit.now, invoice.account_id)
     return visit.go("/operator", "credited")
@@ -114,7 +114,7 @@ def credit_rest(visit: Visit) -> Response:
 def switch_free_only(visit: Visit) -> Response:
     """Switch an account between free usage only and billed."""
     on = visit.form.get("free_only") == "on"
-    with visit.parts.database.begin() as session:
+    with visit.services.database.begin() as session:
         account = session.get(Account, visit.number("account_id"))
         if account is None:
             raise NotFound("There is no such account.")
@@ -126,6 +126,6 @@ def switch_free_only(visit: Visit) -> Response:
 @pages.get("/operator/audit", Needs.OPERATOR)
 def audit(visit: Visit) -> Response:
     """Who did what in the whole installation."""
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         rows = [(row.at, row.who, row.address, row.action, row.detail) for row in entries(session, None, 300)]
     return visit.page("audit.html", entries=rows, whole=True)

@@ -8,16 +8,16 @@ import anyio.from_thread
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from layerwatch.accounts import BadInput, NotFound, sessions
-from layerwatch.accounts.models import User
-from layerwatch.accounts.roles import accounts_of, role_in
-from layerwatch.console.prints_view import heat_picture, live_prints
+from layerwatch.console.live_prints import heat_picture, live_prints
 from layerwatch.console.web import Needs, Pages, Visit
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.models import ContextRow
 from layerwatch.contexts.service import TEACHERS
-from layerwatch.improve.recent import RecentPicture
-from layerwatch.improve.service import record as record_feedback
+from layerwatch.identity import BadInput, NotFound, sessions
+from layerwatch.identity.models import User
+from layerwatch.identity.roles import accounts_of, role_in
+from layerwatch.learning.recent import RecentPicture
+from layerwatch.learning.service import record as record_feedback
 
 pages = Pages()
 
@@ -25,16 +25,16 @@ pages = Pages()
 @pages.get("/", Needs.READ_ONLY)
 def overview(visit: Visit) -> Response:
     """Live prints of the account."""
-    with visit.parts.database.read() as session:
-        prints = live_prints(session, visit.parts.recent, visit.account_id, visit.clock)
+    with visit.services.database.read() as session:
+        prints = live_prints(session, visit.services.recent, visit.account_id, visit.clock)
     return visit.page("prints.html", prints=prints, now=visit.clock)
 
 
 @pages.get("/live", Needs.READ_ONLY)
 def live(visit: Visit) -> Response:
     """The same as a fragment, which the open page asks for every few seconds."""
-    with visit.parts.database.read() as session:
-        prints = live_prints(session, visit.parts.recent, visit.account_id, visit.clock)
+    with visit.services.database.read() as session:
+        prints = live_prints(session, visit.services.recent, visit.account_id, visit.clock)
     return visit.page("_prints.html", prints=prints, now=visit.clock)
 
 
@@ -58,23 +58,23 @@ def feedback(visit: Visit) -> Response:
         raise BadInput("The feedback is not one that we know.")
     context_id = _own(visit)
     try:
-        context = visit.parts.ids.read(context_id, visit.account_id, visit.clock)
+        context = visit.services.ids.read(context_id, visit.account_id, visit.clock)
     except ContextError as gone:
         raise NotFound("This print is over.") from gone
     keep = partial(
         record_feedback,
-        examples=visit.parts.examples,
+        examples=visit.services.examples,
         account_id=visit.account_id,
         context_id=context_id,
         kind=kind,
         at=visit.clock,
-        recent=visit.parts.recent.get(context_id),
+        recent=visit.services.recent.get(context_id),
     )
 
     def also(session: Session) -> None:
         keep(session)
 
-    anyio.from_thread.run(visit.parts.contexts.teach, context, kind, also)
+    anyio.from_thread.run(visit.services.contexts.apply_feedback, context, kind, also)
     return visit.go("/", "taught")
 
 
@@ -83,7 +83,7 @@ def look_at(visit: Visit) -> Response:
     """Look at another of the user's accounts."""
     wanted = visit.form.get("account", "")
     account_id = int(wanted) if wanted.isdecimal() and len(wanted) < 19 else -1
-    with visit.parts.database.begin() as session:
+    with visit.services.database.begin() as session:
         user = session.get_one(User, visit.me.user_id)
         if role_in(session, user, account_id) is None:
             raise NotFound("There is no such account.")
@@ -95,7 +95,7 @@ def look_at(visit: Visit) -> Response:
 @pages.get("/accounts", Needs.SIGNED_IN)
 def accounts(visit: Visit) -> Response:
     """The accounts that the user may look at."""
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         mine = accounts_of(session, session.get_one(User, visit.me.user_id))
         rows = [(account.id, account.name) for account in mine]
     return visit.page("accounts.html", accounts=rows)
@@ -104,7 +104,7 @@ def accounts(visit: Visit) -> Response:
 def _own(visit: Visit) -> str:
     """The print's id, if it is the account's. Raises NotFound."""
     context_id = visit.path("context_id")
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         row = session.get(ContextRow, context_id)
         if row is None or row.account_id != visit.account_id:
             raise NotFound("There is no such print.")
@@ -112,7 +112,7 @@ def _own(visit: Visit) -> str:
 
 
 def _recent(visit: Visit) -> RecentPicture:
-    held = visit.parts.recent.get(_own(visit))
+    held = visit.services.recent.get(_own(visit))
     if held is None:
         raise NotFound("This picture is not held here any more.")
     return held

@@ -7,10 +7,10 @@ from datetime import timedelta
 import segno
 from starlette.responses import Response
 
-from layerwatch.accounts import AccountsError, SignInRefused, attempts, passwords, sessions, totp, users
-from layerwatch.accounts.audit import record
-from layerwatch.accounts.models import User
 from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.identity import IdentityError, SignInRefused, passwords, rate_limit, sessions, totp, users
+from layerwatch.identity.audit import record
+from layerwatch.identity.models import User
 
 pages = Pages()
 
@@ -29,11 +29,11 @@ def password(visit: Visit) -> Response:
     """A new password, behind the old one."""
     try:
         confirm(visit)
-        with visit.parts.database.begin() as session:
+        with visit.services.database.begin() as session:
             user = session.get_one(User, visit.me.user_id)
             users.set_password(session, user, visit.form.get("new", ""), keep=visit.token)
             record(session, visit.actor, "password changed", "", visit.now)
-    except AccountsError as wrong:
+    except IdentityError as wrong:
         return profile_page(visit, error=str(wrong), status=400)
     return visit.go("/profile", "password-changed")
 
@@ -41,8 +41,8 @@ def password(visit: Visit) -> Response:
 @pages.post("/profile/verify", Needs.SIGNED_IN)
 def verify(visit: Visit) -> Response:
     """Send the verification mail again."""
-    with visit.parts.database.begin() as session:
-        attempts.take(session, f"verify {visit.me.user_id}", attempts.PER_USER, visit.now)
+    with visit.services.database.begin() as session:
+        rate_limit.take(session, f"verify {visit.me.user_id}", rate_limit.PER_USER, visit.now)
         user = session.get_one(User, visit.me.user_id)
         mail = users.verification_mail(session, user, visit.base_url, visit.now)
     visit.send(mail)
@@ -52,14 +52,14 @@ def verify(visit: Visit) -> Response:
 @pages.post("/profile/codes", Needs.SIGNED_IN)
 def prepare_codes(visit: Visit) -> Response:
     """Show the picture that an authenticator app reads."""
-    key = visit.parts.secrets.sessions
+    key = visit.services.secrets.sessions
     try:
         confirm(visit)
-        with visit.parts.database.begin() as session:
+        with visit.services.database.begin() as session:
             user = session.get_one(User, visit.me.user_id)
             secret = totp.prepare(session, user, key)
             picture = segno.make(totp.address_of(user, key), error="m").svg_data_uri(scale=5, border=2)
-    except AccountsError as wrong:
+    except IdentityError as wrong:
         return profile_page(visit, error=str(wrong), status=400)
     return profile_page(visit, secret=secret, picture=picture)
 
@@ -67,14 +67,14 @@ def prepare_codes(visit: Visit) -> Response:
 @pages.post("/profile/codes/confirm", Needs.SIGNED_IN)
 def confirm_codes(visit: Visit) -> Response:
     """Switch one-time codes on, once the app has shown a right one."""
-    key = visit.parts.secrets.sessions
+    key = visit.services.secrets.sessions
     try:
         _limit_codes(visit)
-        with visit.parts.database.begin() as session:
+        with visit.services.database.begin() as session:
             user = session.get_one(User, visit.me.user_id)
             totp.confirm(user, visit.form.get("code", ""), key, visit.now)
             record(session, visit.actor, "one-time codes on", "", visit.now)
-    except AccountsError as wrong:
+    except IdentityError as wrong:
         return profile_page(visit, error=str(wrong), status=400)
     return visit.go("/profile", "codes-on")
 
@@ -84,10 +84,10 @@ def codes_off(visit: Visit) -> Response:
     """Switch one-time codes off, behind the password."""
     try:
         confirm(visit)
-        with visit.parts.database.begin() as session:
+        with visit.services.database.begin() as session:
             totp.switch_off(session.get_one(User, visit.me.user_id))
             record(session, visit.actor, "one-time codes off", "", visit.now)
-    except AccountsError as wrong:
+    except IdentityError as wrong:
         return profile_page(visit, error=str(wrong), status=400)
     return visit.go("/profile", "codes-off")
 
@@ -95,7 +95,7 @@ def codes_off(visit: Visit) -> Response:
 @pages.post("/profile/others-out", Needs.SIGNED_IN)
 def others_out(visit: Visit) -> Response:
     """End every other session of the user."""
-    with visit.parts.database.begin() as session:
+    with visit.services.database.begin() as session:
         sessions.end_all(session, session.get_one(User, visit.me.user_id), keep=visit.token)
         record(session, visit.actor, "other browsers signed out", "", visit.now)
     return visit.go("/profile", "others-out")
@@ -108,10 +108,10 @@ def confirm(visit: Visit) -> None:
     link that proves as much.
     """
     me = visit.me
-    visit.parts.database.transact(
-        lambda session: attempts.take(session, f"user {me.email}", attempts.PER_USER, visit.now)
+    visit.services.database.transact(
+        lambda session: rate_limit.take(session, f"user {me.email}", rate_limit.PER_USER, visit.now)
     )
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         user, here = session.get_one(User, me.user_id), sessions.find(session, visit.token, visit.now)
         password = user.password
         late = here is None or visit.now - here.created_at > LATELY
@@ -124,14 +124,14 @@ def confirm(visit: Visit) -> None:
 
 
 def _limit_codes(visit: Visit) -> None:
-    with visit.parts.database.begin() as session:
+    with visit.services.database.begin() as session:
         users.guard_second_step(session, session.get_one(User, visit.me.user_id), visit.now)
 
 
 def profile_page(
     visit: Visit, *, error: str = "", secret: str = "", picture: str = "", status: int = 200
 ) -> Response:
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         user = session.get_one(User, visit.me.user_id)
         values = {
             "has_password": user.password is not None,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from layerwatch.accounts import BadInput, NotFound
 from layerwatch.console.web import Needs, Pages, Visit
-from layerwatch.improve.errors import ImproveError
-from layerwatch.improve.models import FeedbackRow
-from layerwatch.improve.service import LABELS, queue
-from layerwatch.improve.service import review as label_picture
+from layerwatch.identity import BadInput, NotFound
+from layerwatch.learning.errors import LearningError
+from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.service import LABELS, queue
+from layerwatch.learning.service import review as label_picture
 from layerwatch.vision.evidence import KINDS
 
 pages = Pages()
@@ -18,7 +18,7 @@ pages = Pages()
 @pages.get("/review", Needs.OPERATOR)
 def show(visit: Visit) -> Response:
     """The most surprising pictures first."""
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         rows = [
             {
                 "id": row.id,
@@ -34,12 +34,12 @@ def show(visit: Visit) -> Response:
 @pages.get("/review/{feedback_id}/picture", Needs.OPERATOR)
 def picture(visit: Visit) -> Response:
     """The picture that the feedback is about."""
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         row = session.get(FeedbackRow, visit.number("feedback_id"))
         name = None if row is None else row.picture
     if name is None:
         raise NotFound("There is no such picture.")
-    path = visit.parts.examples.path(name)
+    path = visit.services.examples.path(name)
     try:
         content = path.read_bytes()
     except OSError as gone:
@@ -54,7 +54,7 @@ def label(visit: Visit) -> Response:
     if chosen not in LABELS:
         raise BadInput("There is no such label.")
     try:
-        with visit.parts.database.begin() as session:
+        with visit.services.database.begin() as session:
             label_picture(
                 session,
                 visit.number("feedback_id"),
@@ -63,6 +63,6 @@ def label(visit: Visit) -> Response:
                 by=visit.me.email,
                 at=visit.clock,
             )
-    except ImproveError as wrong:
+    except LearningError as wrong:
         raise BadInput(str(wrong)) from wrong
     return visit.go("/review", "reviewed")

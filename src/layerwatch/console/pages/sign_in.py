@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from layerwatch.accounts import AccountsError, BadInput, NotFound, SignInRefused, passwords, sessions, users
-from layerwatch.accounts.links import Purpose, user_of
-from layerwatch.accounts.models import User
-from layerwatch.accounts.service import STANDARD
 from layerwatch.billing import Month
 from layerwatch.console.web import BASE, FORM_COOKIE, SESSION_COOKIE, Needs, Pages, Visit
+from layerwatch.identity import BadInput, IdentityError, NotFound, SignInRefused, passwords, sessions, users
+from layerwatch.identity.models import User
+from layerwatch.identity.one_time_links import Purpose, user_of
+from layerwatch.identity.service import STANDARD
 
 pages = Pages()
 
@@ -25,7 +25,7 @@ def sign_in_form(visit: Visit) -> Response:
 @pages.post("/sign-in", Needs.NOTHING)
 def sign_in(visit: Visit) -> Response:
     """Check e-mail and password; on to the one-time code if the user has one."""
-    database = visit.parts.database
+    database = visit.services.database
     try:
         candidate = database.transact(
             lambda session: users.look_up(session, visit.form.get("email", ""), visit.visitor, visit.now)
@@ -57,7 +57,7 @@ def code(visit: Visit) -> Response:
     if visit.signed is None or visit.token is None or visit.signed.complete:
         return visit.go("/sign-in")
     me, token = visit.signed, visit.token
-    database, key = visit.parts.database, visit.parts.secrets.sessions
+    database, key = visit.services.database, visit.services.secrets.sessions
     try:
         database.transact(
             lambda session: users.guard_second_step(session, session.get_one(User, me.user_id), visit.now)
@@ -78,7 +78,7 @@ def sign_out(visit: Visit) -> Response:
     """End the session, on the server too."""
     if visit.token:
         token = visit.token
-        visit.parts.database.transact(lambda session: sessions.end(session, token))
+        visit.services.database.transact(lambda session: sessions.end(session, token))
     response = visit.go("/sign-in", "signed-out")
     response.delete_cookie(SESSION_COOKIE, path=BASE)
     response.delete_cookie(FORM_COOKIE, path=BASE)
@@ -89,7 +89,7 @@ def sign_out(visit: Visit) -> Response:
 def enter(visit: Visit) -> Response:
     """Sign in by the link that `layerwatch serve` prints."""
     link = visit.query("link")
-    begun = visit.parts.database.transact(
+    begun = visit.services.database.transact(
         lambda session: users.enter(session, link, visit.visitor, visit.now)
     )
     return welcome(visit, begun)
@@ -107,7 +107,7 @@ def sign_up(visit: Visit) -> Response:
     """Make a user and an account, and send the mail that verifies the address."""
     _open_for_strangers(visit)
     email, name = visit.form.get("email", ""), visit.form.get("name", "")
-    password, database = visit.form.get("password", ""), visit.parts.database
+    password, database = visit.form.get("password", ""), visit.services.database
     try:
         users.check_sign_up(email, password, name)
         database.transact(lambda session: users.guard_sign_up(session, visit.visitor, visit.now))
@@ -125,7 +125,7 @@ def sign_up(visit: Visit) -> Response:
 def verify(visit: Visit) -> Response:
     """Take the link of a verification mail."""
     link = visit.query("link")
-    visit.parts.database.transact(lambda session: users.verify(session, link, visit.now))
+    visit.services.database.transact(lambda session: users.verify(session, link, visit.now))
     return visit.go("/" if visit.signed else "/sign-in", "verified")
 
 
@@ -139,7 +139,7 @@ def forgot_form(visit: Visit) -> Response:
 def forgot(visit: Visit) -> Response:
     """Send the link, if there is such a user; the page is the same if there is none."""
     email = visit.form.get("email", "")
-    mail = visit.parts.database.transact(
+    mail = visit.services.database.transact(
         lambda session: users.forgot(session, email, visit.base_url, visit.visitor, visit.now)
     )
     if mail is not None:
@@ -151,7 +151,7 @@ def forgot(visit: Visit) -> Response:
 def reset_form(visit: Visit) -> Response:
     """The form for a new password, behind a link."""
     link = visit.query("link")
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         user_of(session, link, (Purpose.RESET, Purpose.INVITE), visit.now)
     return visit.page("reset.html", link=link, error="")
 
@@ -161,9 +161,9 @@ def reset(visit: Visit) -> Response:
     """Set the new password; every session of the user ends."""
     link, password = visit.form.get("link", ""), visit.form.get("password", "")
     try:
-        with visit.parts.database.begin() as session:
+        with visit.services.database.begin() as session:
             users.reset(session, link, password, visit.visitor, visit.now)
-    except AccountsError as wrong:
+    except IdentityError as wrong:
         return visit.page("reset.html", 400, link=link, error=str(wrong))
     return visit.go("/sign-in", "password-set")
 
@@ -177,7 +177,7 @@ def welcome(visit: Visit, begun: sessions.NewSession, wanted: str = "") -> Respo
         response = visit.go("/code", **({"next": wanted} if wanted else {}))
     if visit.token:
         old = visit.token
-        visit.parts.database.transact(lambda session: sessions.end(session, old))
+        visit.services.database.transact(lambda session: sessions.end(session, old))
     response.delete_cookie(FORM_COOKIE, path=BASE)
     return visit.with_session(response, begun.token)
 
@@ -191,13 +191,13 @@ def sign_in_page(visit: Visit, error: str = "", status: int = 200) -> Response:
         error=error,
         email=visit.form.get("email", ""),
         next=wanted,
-        sign_up=visit.parts.settings.sign_up == "open",
+        sign_up=visit.services.settings.sign_up == "open",
         provider=visit.provider_name,
     )
 
 
 def _sign_up_page(visit: Visit, error: str = "", status: int = 200) -> Response:
-    book = visit.parts.terms.books.book(STANDARD, Month.of(visit.clock))
+    book = visit.services.terms.books.book(STANDARD, Month.of(visit.clock))
     return visit.page(
         "sign_up.html",
         status,
@@ -215,5 +215,5 @@ def next_page(path: str) -> str:
 
 
 def _open_for_strangers(visit: Visit) -> None:
-    if visit.parts.settings.sign_up != "open":
+    if visit.services.settings.sign_up != "open":
         raise NotFound("Sign-up is closed here. Ask the operator for an account.")

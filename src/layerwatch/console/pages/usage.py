@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from layerwatch.accounts import BadInput
-from layerwatch.accounts.models import Account
 from layerwatch.billing import Month
 from layerwatch.billing.invoices import preview
 from layerwatch.billing.usage import days, export_csv, hours
 from layerwatch.console.chart import bar_chart
 from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.identity import BadInput
+from layerwatch.identity.models import Account
 
 pages = Pages()
 
@@ -19,9 +19,9 @@ pages = Pages()
 def show(visit: Visit) -> Response:
     """A month of the account."""
     month = month_of(visit)
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         account = session.get_one(Account, visit.account_id)
-        draft = preview(session, account, month, visit.parts.terms)
+        draft = preview(session, account, month, visit.services.terms)
         month_days = days(session, visit.account_id, month)
         keys: dict[tuple[int, str, str, bool], int] = {}
         for row in hours(session, visit.account_id, month):
@@ -44,7 +44,7 @@ def show(visit: Visit) -> Response:
 def export(visit: Visit) -> Response:
     """The month by hour and key."""
     month = month_of(visit)
-    with visit.parts.database.read() as session:
+    with visit.services.database.read() as session:
         text = export_csv(session, visit.account_id, month)
     name = f"layerwatch-usage-{month}.csv"
     return Response(

@@ -123,7 +123,7 @@ def _neon(rng: Rng) -> tuple[float, float, float]:
 def vivid(colour: Points, factor: float) -> Points:
     """sRGB colours (…, 3) with their saturation multiplied."""
     grey = colour.mean(axis=-1, keepdims=True)
-    return np.clip(grey + (colour - grey) * factor, 0.01, 0.98)
+    return np.asarray(np.clip(grey + (colour - grey) * factor, 0.01, 0.98), np.float64)
 
 
 def tangled(scene: Scene, look: Look, seed: int) -> list[Strand]:

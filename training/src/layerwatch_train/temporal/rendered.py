@@ -22,7 +22,7 @@ from layerwatch.simulator.truth import Frame, Truth
 from layerwatch.temporal import Levels, PrintState, step
 from layerwatch.temporal.baseline import logit
 from layerwatch.vision import Condition, Evidence, ImageDecodeError, Vision
-from layerwatch.vision.models import packaged_models
+from layerwatch.vision.model_files import packaged_models
 from layerwatch_train.temporal.prints import Print
 
 SIZE = (320, 240)

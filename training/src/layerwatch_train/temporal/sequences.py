@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from layerwatch.vision.condition import MEASURED_SIZE, judge, measure
 from layerwatch.vision.evidence import Condition
+from layerwatch.vision.image_quality import MEASURED_SIZE, judge, measure
 from layerwatch_train.index import Picture, read_index
 from layerwatch_train.temporal.prints import Print
 

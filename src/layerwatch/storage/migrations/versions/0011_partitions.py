@@ -46,10 +46,10 @@ def downgrade() -> None:
     if op.get_bind().dialect.name != "postgresql":
         return
     for table, (key, indexed) in _TABLES.items():
-        op.execute(f"ALTER TABLE {table} RENAME TO {table}_parts")
-        op.execute(f"CREATE TABLE {table} (LIKE {table}_parts INCLUDING DEFAULTS)")
-        op.execute(f"INSERT INTO {table} SELECT * FROM {table}_parts")
-        op.execute(f"DROP TABLE {table}_parts")
+        op.execute(f"ALTER TABLE {table} RENAME TO {table}_services")
+        op.execute(f"CREATE TABLE {table} (LIKE {table}_services INCLUDING DEFAULTS)")
+        op.execute(f"INSERT INTO {table} SELECT * FROM {table}_services")
+        op.execute(f"DROP TABLE {table}_services")
         op.execute(f"ALTER TABLE {table} ADD CONSTRAINT pk_{table} PRIMARY KEY ({', '.join(key)})")
         for column in (*indexed, "expires_at"):
             op.execute(f"CREATE INDEX ix_{table}_{column} ON {table} ({column})")

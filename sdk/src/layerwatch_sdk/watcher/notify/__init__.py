@@ -1,6 +1,0 @@
-"""Telling people: events, and the channels that carry them."""
-
-from layerwatch_sdk.watcher.notify.dispatch import Dispatcher, QuietHours
-from layerwatch_sdk.watcher.notify.event import URGENT, USUAL, Channel, DeliveryError, Event, Kind
-
-__all__ = ["URGENT", "USUAL", "Channel", "DeliveryError", "Dispatcher", "Event", "Kind", "QuietHours"]

@@ -1,0 +1,312 @@
+"""What OpenAPI says of each call: parameters, bodies, and an example of every answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from layerwatch.api.errors import ErrorType
+from layerwatch.api.models import (
+    CreateContext,
+    CreatedContext,
+    Error,
+    Feedback,
+    FeedbackTaken,
+    ProcessAnswer1,
+    ProcessAnswer2,
+)
+from layerwatch.api.multipart import MAX_FILE
+
+Description = dict[str, Any]
+
+_CONTEXT = "0000000s7Yt0mSxCkQ3vWl9ZbR4aUe6HfGj2NdPq8LiVoXyTcEwKzB1uMA5h"
+_URL = f"https://eu.example.org/api/gadget/v1/process/{_CONTEXT}"
+
+_REQUEST_ID = {
+    "X-Request-Id": {"description": "Names this answer in our logs.", "schema": {"type": "string"}},
+}
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds to wait.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+}
+
+_ERRORS: dict[str, tuple[int, ErrorType, str]] = {
+    "bad argument": (
+        400,
+        ErrorType.BAD_ARGS,
+        "PauseConfidenceLevel must be an integer from 1 to 5, or null.",
+    ),
+    "no file": (
+        400,
+        ErrorType.BAD_ARGS,
+        "The body holds no file. Send one JPEG as a file of multipart/form-data.",
+    ),
+    "not JSON": (
+        400,
+        ErrorType.ARGS_PARSE_FAILED,
+        "The body cannot be used: it is not valid JSON. Send a JSON object, {} or nothing.",
+    ),
+    "not a JPEG": (400, ErrorType.IMAGE_DECODE_FAILED, "The file does not begin like a JPEG."),
+    "no key": (401, ErrorType.INVALID_API_KEY, "No API key. Send it in the header X-API-Key."),
+    "payment": (402, ErrorType.PAYMENT_FAILED, "An invoice is overdue. Pay it in the console to go on."),
+    "disabled": (
+        403,
+        ErrorType.API_KEY_DISABLED,
+        "This API key was disabled. Make a new one in the console.",
+    ),
+    "too large": (
+        413,
+        ErrorType.BAD_ARGS,
+        f"The picture is larger than {MAX_FILE:,} bytes. Send a smaller JPEG.",
+    ),
+    "body too large": (413, ErrorType.BAD_ARGS, "The body is larger than 65,536 bytes."),
+    "free usage used up": (
+        429,
+        ErrorType.FREE_LIMIT,
+        "The free calls of this month are used up and this account is on free usage only.",
+    ),
+    "too soon": (
+        429,
+        ErrorType.RATE_LIMITED,
+        "Sooner than the last NextProcessIntervalSec. Come again in 27 s.",
+    ),
+    "context lost": (500, ErrorType.INTERNAL, "Failed to get context object."),
+    "our fault": (
+        500,
+        ErrorType.INTERNAL,
+        "Something went wrong on our side. Nothing was charged; try again.",
+    ),
+    "too busy": (
+        503,
+        ErrorType.THROTTLED,
+        "Too busy to answer in time. Nothing was charged; try again in 40 s.",
+    ),
+}
+
+_TITLES = {
+    400: "The request is wrong.",
+    401: "The key is missing or unknown.",
+    402: "The account has an outstanding balance.",
+    403: "The key is disabled, for ever.",
+    413: "Too large.",
+    429: "Not now.",
+    500: "The context is lost, or something went wrong on our side.",
+    503: "Too busy, or the key cannot be checked just now.",
+}
+
+
+def _answers(success: Description, *errors: str) -> dict[int | str, Description]:
+    """A call's answers: the good one, and an example of each error it may give."""
+    answers: dict[int | str, Description] = {200: {**success, "headers": _REQUEST_ID}}
+    for name in errors:
+        status, kind, details = _ERRORS[name]
+        answer = answers.setdefault(
+            status,
+            {
+                "model": Error,
+                "description": _TITLES[status],
+                "headers": {**_REQUEST_ID, **(_RETRY_AFTER if status in (429, 503) else {})},
+                "content": {"application/json": {"examples": {}}},
+            },
+        )
+        answer["content"]["application/json"]["examples"][name] = {
+            "value": {"ErrorType": kind.value, "ErrorDetails": details}
+        }
+    return answers
+
+
+def _json_body(model: str, examples: Description, required: bool) -> Description:
+    return {
+        "required": required,
+        "content": {
+            "application/json": {"schema": {"$ref": f"#/components/schemas/{model}"}, "examples": examples}
+        },
+    }
+
+
+_CONTEXT_ID = {
+    "name": "context_id",
+    "in": "path",
+    "required": True,
+    "description": "The ContextId that createcontext gave.",
+    "schema": {"type": "string", "pattern": "^[0-9A-Za-z]{1,64}$"},
+    "example": _CONTEXT,
+}
+_VERSION = {
+    "name": "X-API-Version",
+    "in": "header",
+    "description": "Overrides the dialect that is pinned to the key.",
+    "schema": {"type": "string", "enum": ["1", "2"]},
+}
+_IDEMPOTENCY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A repeat of a key that succeeded on this context gets the stored answer, free.",
+    "schema": {"type": "string", "format": "uuid"},
+}
+_DETAIL = {
+    "name": "detail",
+    "in": "query",
+    "description": "1: add the object Detail.",
+    "schema": {"type": "string", "enum": ["0", "1"]},
+}
+_SECURITY: list[Description] = [{"ApiKey": []}]
+
+CREATE_CONTEXT: Description = {
+    "summary": "Open a context",
+    "description": "One context per print. Free. A context lives 14 days.",
+    "operation_id": "createcontext",
+    "responses": _answers(
+        {
+            "model": CreatedContext,
+            "description": "The context.",
+            "content": {
+                "application/json": {
+                    "example": {
+                        "ContextId": _CONTEXT,
+                        "ProcessRequestUrl": _URL,
+                        "FallbackProcessRequestUrl": _URL.replace("eu.", "global."),
+                    }
+                }
+            },
+        },
+        *("bad argument", "not JSON", "no key", "disabled", "body too large", "our fault", "too busy"),
+    ),
+    "openapi_extra": {
+        "security": _SECURITY,
+        "parameters": [_VERSION],
+        "requestBody": _json_body(
+            "CreateContext",
+            {
+                "defaults": {"value": {}},
+                "quick to warn": {"value": {"WarningConfidenceLevel": 1, "PauseConfidenceLevel": None}},
+            },
+            required=False,
+        ),
+    },
+}
+
+_ANSWER = {
+    "NextProcessIntervalSec": 40,
+    "PrintQuality": 8,
+    "WarningSuggested": False,
+    "PauseSuggested": False,
+    "Score": 5,
+}
+_DETAIL_EXAMPLE = {
+    "Kind": "spaghetti",
+    "FailureProbability": 0.93,
+    "Kinds": {
+        "spaghetti": 0.91,
+        "detachment": 0.22,
+        "warping": 0.03,
+        "layer_shift": 0.02,
+        "blob": 0.05,
+        "stringing": 0.08,
+        "under_extrusion": 0.01,
+        "bed_not_clear": 0.0,
+    },
+    "Boxes": [
+        {"Kind": "spaghetti", "Probability": 0.9, "Left": 0.4, "Top": 0.5, "Width": 0.2, "Height": 0.3}
+    ],
+    "HeatMap": {"Rows": 2, "Columns": 2, "Cells": [3, 5, 9, 231]},
+    "Condition": "ok",
+    "PrintInView": 0.99,
+    "Brightness": 0.47,
+    "Sharpness": 0.61,
+    "Milliseconds": 17.4,
+    "ModelVersion": "0.1.0",
+}
+
+PROCESS: Description = {
+    "summary": "Inspect one picture",
+    "description": "One successful call is one billed inspection. A failed call is never billed and never "
+    "moves the print's state.",
+    "operation_id": "process",
+    "responses": _answers(
+        {
+            "model": ProcessAnswer1 | ProcessAnswer2,
+            "description": "What the print looks like, and when to come again.",
+            "content": {
+                "application/json": {
+                    "examples": {
+                        "dialect 1": {"value": _ANSWER},
+                        "dialect 2": {
+                            "value": {
+                                **_ANSWER,
+                                "NextProcessIntervalSec": {"Minimum": 20, "Recommended": 40},
+                                "FasterInspectionSuggested": False,
+                            }
+                        },
+                        "with ?detail=1": {
+                            "value": {
+                                "NextProcessIntervalSec": 20,
+                                "PrintQuality": 1,
+                                "WarningSuggested": True,
+                                "PauseSuggested": True,
+                                "Score": 93,
+                                "Detail": _DETAIL_EXAMPLE,
+                            }
+                        },
+                    }
+                }
+            },
+        },
+        *("bad argument", "no file", "not a JPEG", "no key", "payment", "disabled", "too large"),
+        *("free usage used up", "too soon", "context lost", "our fault", "too busy"),
+    ),
+    "openapi_extra": {
+        "security": _SECURITY,
+        "parameters": [_CONTEXT_ID, _DETAIL, _VERSION, _IDEMPOTENCY],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["image"],
+                        "properties": {
+                            "image": {
+                                "type": "string",
+                                "contentMediaType": "image/jpeg",
+                                "maxLength": MAX_FILE,
+                                "description": "Exactly one JPEG file, under any field name.",
+                            },
+                            "camera": {
+                                "type": "string",
+                                "maxLength": 64,
+                                "description": "Which of the print's cameras took it, where it has several.",
+                            },
+                        },
+                    }
+                }
+            },
+        },
+    },
+}
+
+FEEDBACK: Description = {
+    "summary": "Give feedback on a print",
+    "description": "An extension of the contract; free. `false_alarm`: what is seen is no failure. "
+    "`resumed`: the print goes on after a pause, whatever is seen now. `missed`: this is a failure that "
+    "was not told. The picture that was last inspected is kept for review.",
+    "operation_id": "feedback",
+    "responses": _answers(
+        {
+            "model": FeedbackTaken,
+            "description": "Taken.",
+            "content": {"application/json": {"example": {"ContextId": _CONTEXT, "Kind": "false_alarm"}}},
+        },
+        *("bad argument", "not JSON", "no key", "disabled", "body too large", "context lost", "our fault"),
+        "too busy",
+    ),
+    "openapi_extra": {
+        "security": _SECURITY,
+        "parameters": [_CONTEXT_ID],
+        "requestBody": _json_body("Feedback", {"false alarm": {"value": {"Kind": "false_alarm"}}}, True),
+    },
+}
+
+BODIES = (CreateContext, Feedback)
+"""Models that only bodies refer to, which FastAPI does not see by itself."""

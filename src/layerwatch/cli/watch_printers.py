@@ -1,0 +1,171 @@
+"""`layerwatch watch --config` and `--printer`: printers followed and acted on, with or without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from layerwatch_sdk.clock import AsyncSystemClock
+from layerwatch_watcher.cameras.sources import is_recording
+from layerwatch_watcher.watching import supervisor
+from layerwatch_watcher.watching.builders import printer_table_of
+from layerwatch_watcher.watching.check import report
+from layerwatch_watcher.watching.checkpoint import default_folder
+from layerwatch_watcher.watching.inspector import Inspector
+from layerwatch_watcher.watching.print_session import Levels, Look
+from layerwatch_watcher.watching.print_watcher import PrintWatcher
+from layerwatch_watcher.watching.settings import WatcherSettings, read, read_file
+from layerwatch_watcher.watching.toml_reader import ConfigError
+
+
+def watch_farm(
+    config: Path | None,
+    printer: str,
+    source: str | None,
+    server: str,
+    key: str,
+    levels: Levels,
+    interval: int | None,
+    dry_run: bool,
+    *,
+    check: bool,
+    test: bool,
+    as_json: bool,
+    state: Path | None = None,
+    end_with_input: bool = False,
+) -> int:
+    """Carry the command out; gives the exit code.
+
+    state: folder for what a restart needs, before the configuration's own.
+    end_with_input: end when standard input is closed, as it is when the program that started this one ends.
+    """
+    try:
+        if config is not None:
+            if printer or source:
+                raise ConfigError("--config holds the printers and cameras; leave SOURCE and --printer out")
+            settings = read_file(config)
+        else:
+            settings = read(_values(printer, source, server, key, levels, interval, dry_run), Path.cwd())
+
+        def open_judge() -> Inspector:
+            return _judge(settings)
+
+        if check:
+            return asyncio.run(report(supervisor.check(settings, open_judge), as_json=as_json))
+        if test:
+            return asyncio.run(report(supervisor.try_channels(settings), as_json=as_json))
+        _log_to_stderr()
+        folder = state or settings.state or default_folder()
+        return asyncio.run(
+            _watch(settings, open_judge, folder, as_json=as_json, end_with_input=end_with_input)
+        )
+    except ConfigError as error:
+        where = f"{config}: " if config is not None else ""
+        typer.echo(f"layerwatch watch: {where}{error}", err=True)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _values(
+    printer: str,
+    source: str | None,
+    server: str,
+    key: str,
+    levels: Levels,
+    interval: int | None,
+    dry_run: bool,
+) -> dict[str, Any]:
+    """The configuration that the flags stand for."""
+    table = printer_table_of(printer)
+    if source is not None:
+        if is_recording(source):
+            raise ConfigError("a recording cannot be the camera of a printer; give the camera's address")
+        scheme = source.split("://", 1)[0] if "://" in source else ""
+        if source.startswith("/dev/video"):
+            table["camera"] = {"kind": "usb", "device": source}
+        else:
+            table["camera"] = {"kind": "rtsp" if scheme in ("rtsp", "rtsps") else "http", "url": source}
+    return {
+        "server": server,
+        "key": key,
+        "warning_level": levels.warning,
+        "pause_level": levels.pause,
+        "interval": interval or 0,
+        "dry_run": dry_run,
+        "printer": [table],
+    }
+
+
+def _judge(settings: WatcherSettings) -> Inspector:
+    if settings.server:
+        return supervisor.open_remote(settings)
+    # Imported late: the watcher of a real server must not load the detector's libraries.
+    from layerwatch.cli.local_inspector import LocalInspector
+    from layerwatch_sdk.errors import LayerwatchError
+
+    try:
+        return LocalInspector(AsyncSystemClock())
+    except LayerwatchError as error:
+        raise ConfigError(str(error)) from None
+
+
+async def _watch(
+    settings: WatcherSettings,
+    open_judge: Callable[[], Inspector],
+    state: Path,
+    *,
+    as_json: bool,
+    end_with_input: bool,
+) -> int:
+    def shown(watcher: PrintWatcher, look: Look) -> None:
+        from layerwatch.cli.watch_screen import as_json as look_as_json
+        from layerwatch.cli.watch_screen import look_line
+
+        if as_json:
+            sys.stdout.write(json.dumps({"printer": watcher.name, **look_as_json(look)}) + "\n")
+        else:
+            sys.stdout.write(f"{watcher.name}: {look_line(look)}\n")
+        sys.stdout.flush()
+
+    def ready(watchers: list[PrintWatcher]) -> None:
+        if not as_json:
+            names = ", ".join(watcher.name for watcher in watchers)
+            typer.echo(f"watching {names}; Ctrl-C ends it", err=True)
+
+    # Without a terminal (systemd, Docker) only actions and troubles are worth a line; they go to the log.
+    on_look = shown if as_json or sys.stdout.isatty() else None
+    watching = supervisor.watch(settings, open_judge(), on_look=on_look, on_ready=ready, state=state)
+    task = asyncio.ensure_future(watching)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    if end_with_input:
+        loop.add_reader(sys.stdin.fileno(), _end_at_eof, task)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    return 0
+
+
+def _end_at_eof(task: asyncio.Task[None]) -> None:
+    if not os.read(sys.stdin.fileno(), 1024):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        task.cancel()
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for name, level in (("layerwatch_sdk", logging.WARNING), ("layerwatch_watcher", logging.INFO)):
+        logger = logging.getLogger(name)
+        logger.setLevel(level)
+        logger.addHandler(handler)

@@ -1,0 +1,40 @@
+"""Where the payment provider sends its events. They prove themselves by their signature, not by a session."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from layerwatch.billing.payments import PaymentError
+from layerwatch.console.web import ConsoleServices
+from layerwatch.storage import StorageUnavailable
+
+MOST_BYTES = 512 * 1024
+
+
+def payment_events(desk: ConsoleServices) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint of `POST /console/payments/{provider}`."""
+
+    async def take(request: Request) -> Response:
+        if request.path_params["provider"] != desk.payments.name:
+            return JSONResponse({"error": "no such provider"}, 404)
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > MOST_BYTES:
+                return JSONResponse({"error": "too large"}, 413)
+        services, signature = desk.services, request.headers.get("stripe-signature", "")
+        try:
+            await anyio.to_thread.run_sync(
+                desk.payments.take, services.database, body, signature, services.terms, services.clock.now()
+            )
+        except PaymentError as refused:
+            return JSONResponse({"error": str(refused)}, 400)
+        except StorageUnavailable:  # the provider sends it again
+            return JSONResponse({"error": "try again"}, 503)
+        return JSONResponse({"taken": True})
+
+    return take

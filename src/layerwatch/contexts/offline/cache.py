@@ -1,0 +1,83 @@
+"""What a node remembers of the prints that it watches, to go on without the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import timedelta
+
+from layerwatch.contexts.answer import Answer
+from layerwatch.contexts.repository import Found, Moved
+from layerwatch.temporal import PrintState, StateFormatError
+
+MOST_CONTEXTS = 20_000
+"""Prints remembered, the longest unheard goes first. A node of two cores has a few thousand; a state has at
+most 4 KB, 1.4 KB as a rule."""
+
+FORGOTTEN = timedelta(hours=2)
+"""A print unheard for so long has ended, or may start afresh in an outage: intervals are minutes at most."""
+
+MOST_ANSWERS = 100_000
+"""Answers given during an outage that are kept for their Idempotency-Key."""
+
+
+class OfflineCache:
+    """The last state of each print, and the answers given while the database was away."""
+
+    def __init__(self) -> None:
+        self._last: OrderedDict[str, Found] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, str], asyncio.Future[Answer]] = OrderedDict()
+
+    def remember(self, context_id: str, moved: Moved) -> Found | None:
+        """Take a print's new state; returns the one before."""
+        before = self._last.pop(context_id, None)
+        self._last[context_id] = Found(0, moved.state, moved.inspected_at, moved.interval_ms)
+        while len(self._last) > MOST_CONTEXTS or self._oldest().inspected_at < moved.inspected_at - FORGOTTEN:
+            self._last.popitem(last=False)
+        return before
+
+    def _oldest(self) -> Found:
+        return next(iter(self._last.values()))
+
+    def put_back(self, context_id: str, before: Found | None) -> None:
+        """Undo `remember`."""
+        if before is None:
+            self._last.pop(context_id, None)
+        else:
+            self._last[context_id] = before
+
+    def last(self, context_id: str) -> Found | None:
+        """A print's last state, if it is remembered. Its revision means nothing."""
+        return self._last.get(context_id)
+
+    def apply_feedback(self, context_id: str, lesson: Callable[[PrintState], PrintState]) -> None:
+        """Apply to the remembered state what was taught to the stored one."""
+        found = self._last.get(context_id)
+        if found is None:
+            return
+        try:
+            taught = lesson(PrintState.from_bytes(found.state)).to_bytes()
+        except StateFormatError:
+            return
+        self._last[context_id] = found._replace(state=taught)
+
+    def answer(self, context_id: str, key: str | None) -> asyncio.Future[Answer] | None:
+        """The answer to an Idempotency-Key of this outage; it may still be on its way to the disk."""
+        return self._answers.get((context_id, key)) if key is not None else None
+
+    def promise(self, context_id: str, key: str) -> asyncio.Future[Answer]:
+        """A place for the answer to an Idempotency-Key."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answers[context_id, key] = future
+        if len(self._answers) > MOST_ANSWERS:
+            self._answers.popitem(last=False)
+        return future
+
+    def withdraw(self, context_id: str, key: str) -> None:
+        """There will be no such answer."""
+        self._answers.pop((context_id, key), None)
+
+    def forget_answers(self) -> None:
+        """The outage is over, and they are in the database."""
+        self._answers.clear()

@@ -1,0 +1,141 @@
+"""Going on without the database: inspections are kept in a local spool and booked when it is back.
+
+An answer is given only after its unit is on the disk. While the database is away the spool grows; a loop
+tries the database, books everything in order, and only when nothing is left lets live calls use it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import structlog
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
+from layerwatch.contexts.offline.reconcile import LateCharge, book, tidy
+from layerwatch.contexts.offline.spool import Spool
+from layerwatch.core.clock import Clock
+from layerwatch.storage import DatabaseGateway, StorageError, StorageUnavailable
+
+log = structlog.get_logger(__name__)
+
+PROBE = 0.5
+"""Seconds between tries while the database is away: a call waits for nobody meanwhile."""
+
+BATCH = 250
+"""Units booked in one transaction: some tens of milliseconds, in about ten statements."""
+
+LOOKS = 5
+"""How often units are booked anew when another node did the same at the same moment."""
+
+
+class OfflineLedger:
+    """The spool, and the loop that empties it. charge: books a unit, whatever the allowance is by then."""
+
+    def __init__(self, reach: DatabaseGateway, spool: Spool, charge: LateCharge, clock: Clock) -> None:
+        self.reach = reach
+        self._spool = spool
+        self._charge = charge
+        self._clock = clock
+        self._under_way = 0
+        self._behind_since: float | None = None
+        # Threads of its own: the database's may all hang in it.
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="layerwatch-spool")
+        self._booking = ThreadPoolExecutor(1, thread_name_prefix="layerwatch-replay")
+
+    @property
+    def waiting(self) -> int:
+        """Units in the spool."""
+        return self._spool.waiting
+
+    @property
+    def lag(self) -> float:
+        """Seconds for which there have been units that are not booked; 0 if there are none."""
+        if not self.waiting:
+            self._behind_since = None
+        elif self._behind_since is None:
+            self._behind_since = time.monotonic()
+        return 0.0 if self._behind_since is None else time.monotonic() - self._behind_since
+
+    async def keep(self, unit: DeferredInspection) -> None:
+        """Put a unit on the disk. Raises StorageUnavailable if it cannot be kept: then there is no answer."""
+        self._under_way += 1
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._disk, self._spool.append, unit.to_line())
+        except OSError as error:
+            log.error("spool_failed", why=error.strerror or str(error))
+            raise StorageUnavailable("neither the database nor the local spool can be written") from error
+        finally:
+            self._under_way -= 1
+        if self._behind_since is None:
+            self._behind_since = time.monotonic()
+
+    async def catch_up(self) -> None:
+        """Book what earlier processes left behind. For the start, before the first call."""
+        with suppress(OSError):
+            self._spool.adopt()
+        if self.waiting:
+            log.warning("booking_left_units", units=self.waiting)
+            with suppress(StorageError, SQLAlchemyError):
+                await self._book_all()
+            if self.waiting:
+                self.reach.gone("units of an earlier outage could not be booked yet")
+
+    async def mend_forever(self) -> None:
+        """Whenever the database went away: wait for it, book the spool, and let calls use it again."""
+        while True:
+            await self.reach.lost.wait()
+            await asyncio.sleep(PROBE)
+            try:
+                await self._book_all()
+            except (StorageError, SQLAlchemyError, OSError):
+                continue
+            if not self.waiting and not self._under_way:
+                self.reach.found()
+
+    def close(self) -> None:
+        """Let go of the threads and the file. What is in the spool stays for the next start."""
+        self._disk.shutdown(wait=True)
+        self._booking.shutdown(wait=False, cancel_futures=True)
+        self._spool.close()
+
+    async def _book_all(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._booking, self._empty)
+
+    def _empty(self) -> None:
+        """In the replay's thread: book until nothing is left."""
+        database = self.reach.database
+        database.transact(lambda session: tidy(session, self._clock.now()))
+        while lines := self._spool.next(BATCH):
+            try:
+                self._book(lines)
+            except (StorageError, OSError):
+                raise
+            except Exception:
+                # One of them cannot be booked at all; it must not hold up the others.
+                for line in lines:
+                    self._book_or_reject(line)
+            self._spool.replayed(lines)
+
+    def _book(self, lines: list[bytes]) -> None:
+        units = [DeferredInspection.from_line(line) for line in lines]
+        now = self._clock.now()
+        for look in range(1, LOOKS + 1):
+            try:
+                self.reach.database.transact(lambda session: book(session, units, self._charge, now))
+                return
+            except IntegrityError:
+                if look == LOOKS:
+                    raise
+
+    def _book_or_reject(self, line: bytes) -> None:
+        try:
+            self._book([line])
+        except (StorageError, OSError):
+            raise
+        except Exception as error:
+            log.error("unit_rejected", why=type(error).__name__)
+            self._spool.reject(line, type(error).__name__)

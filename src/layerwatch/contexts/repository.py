@@ -1,0 +1,116 @@
+"""The SQL of this room: statements built once, because they run with every picture.
+
+Every look names the expiry beside the id, which tells it: PostgreSQL then touches one partition only.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from layerwatch.contexts.context_id import Context
+from layerwatch.storage import Database, Transaction, as_number, as_time
+
+_THIS = "FROM contexts WHERE id = ? AND expires_at = ?"
+_LAST = f"SELECT inspected_at, interval_ms {_THIS}"
+_FIND = f"SELECT revision, state, inspected_at, interval_ms {_THIS}"
+_ADD = (
+    "INSERT INTO contexts (state, inspected_at, interval_ms, camera, answer,"
+    " id, account_id, opened_at, expires_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
+)
+_MOVE = (
+    "UPDATE contexts SET state = ?, inspected_at = ?, interval_ms = ?, camera = ?, answer = ?,"
+    " revision = revision + 1 WHERE id = ? AND expires_at = ? AND revision = ?"
+)
+_TEACH = (
+    "UPDATE contexts SET state = ?, revision = revision + 1 WHERE id = ? AND expires_at = ? AND revision = ?"
+)
+_ANSWER = "SELECT body FROM answers WHERE context_id = ? AND key = ? AND expires_at = ?"
+_KEEP = "INSERT INTO answers (context_id, key, expires_at, body) VALUES (?, ?, ?, ?)"
+
+
+class Last(NamedTuple):
+    """When a context was last answered, and the interval that was told then."""
+
+    inspected_at: datetime
+    interval_ms: int
+
+
+class Found(NamedTuple):
+    """A context's row, as far as the next step needs it."""
+
+    revision: int
+    state: bytes
+    inspected_at: datetime
+    interval_ms: int
+
+
+class Moved(NamedTuple):
+    """What an inspection writes."""
+
+    state: bytes
+    inspected_at: datetime
+    interval_ms: int
+    camera: str | None
+    answer: str
+
+
+def last(database: Database, context: Context) -> Last | None:
+    """The context's last answer; None before the first. Outside of a transaction."""
+    row = database.peek(_LAST, context.id, as_number(context.expires_at))
+    return Last(as_time(row[0]), row[1]) if row is not None else None
+
+
+def last_answer(database: Database, context: Context, key: str) -> str | None:
+    """The answer stored under an Idempotency-Key. Outside of a transaction."""
+    row = database.peek(_ANSWER, context.id, key, as_number(context.expires_at))
+    return row[0] if row is not None else None
+
+
+def find(transaction: Transaction, context: Context) -> Found | None:
+    """The context's row; None before its first inspection, or when it was swept or is out of reach."""
+    row = transaction.row(_FIND, context.id, context.expires_at)
+    return Found(row[0], bytes(row[1]), as_time(row[2]), row[3]) if row is not None else None
+
+
+def add(transaction: Transaction, context: Context, moved: Moved) -> None:
+    """Write the first inspection. Raises IntegrityError if another call wrote it first."""
+    transaction.change(_ADD, *moved, context.id, context.account_id, context.opened_at, context.expires_at)
+
+
+def move(transaction: Transaction, context: Context, seen: int, moved: Moved) -> bool:
+    """Write an inspection if the context still is at revision `seen`; whether it was."""
+    return transaction.change(_MOVE, *moved, context.id, context.expires_at, seen) == 1
+
+
+def apply_feedback(transaction: Transaction, context: Context, seen: int, state: bytes) -> bool:
+    """Write a taught state if the context still is at revision `seen`; whether it was."""
+    return transaction.change(_TEACH, state, context.id, context.expires_at, seen) == 1
+
+
+def answer(transaction: Transaction, context: Context, key: str) -> str | None:
+    """The answer stored under an Idempotency-Key."""
+    row = transaction.row(_ANSWER, context.id, key, context.expires_at)
+    return row[0] if row is not None else None
+
+
+def keep_answer(transaction: Transaction, context: Context, key: str, body: str) -> None:
+    """Store an answer under its Idempotency-Key. Raises IntegrityError if there is one."""
+    transaction.change(_KEEP, context.id, key, context.expires_at, body)
+
+
+def as_row(context: Context, revision: int, moved: Moved) -> dict[str, Any]:
+    """A row of the contexts' table, by column."""
+    return {
+        "id": context.id,
+        "account_id": context.account_id,
+        "opened_at": context.opened_at,
+        "expires_at": context.expires_at,
+        "revision": revision,
+        **moved._asdict(),
+    }
+
+
+def as_answer(context: Context, key: str, body: str) -> dict[str, Any]:
+    """A row of the answers' table, by column."""
+    return {"context_id": context.id, "key": key, "expires_at": context.expires_at, "body": body}

@@ -1,0 +1,117 @@
+"""Clearing away contexts whose 14 days are over, and their stored answers.
+
+On PostgreSQL a day's partition is dropped whole; rows are deleted only from the default partition, which is
+empty as a rule. On SQLite rows are deleted, a few at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import structlog
+from sqlalchemy import column, delete, select, table, tuple_
+from sqlalchemy.orm import Session
+
+from layerwatch.contexts.context_id import LIFETIME
+from layerwatch.contexts.offline.reconcile import tidy
+from layerwatch.core.clock import Clock
+from layerwatch.storage import Database, StorageError, UtcTime, partitions
+
+log = structlog.get_logger(__name__)
+
+TABLES = {"contexts": ("id",), "answers": ("context_id", "key")}
+"""Tables that are swept, and what tells their rows apart."""
+
+BATCH = 500
+"""Rows of each table in one transaction: a few milliseconds, so that no call waits for a sweep."""
+
+PERIOD = 600.0
+"""Seconds between sweeps. An expired context is refused by its id at once; the sweep only frees space."""
+
+MOST_AHEAD = timedelta(hours=1)
+"""If the clock went on by so much more than the time between two sweeps, it was set. Nothing is cleared away
+by such a clock until it has stood for a whole period: 14 days of prints are not lost by one wrong setting."""
+
+
+def make_room(database: Database, now: datetime) -> None:
+    """Make the partitions of the next days."""
+    for name in TABLES:
+        database.transact(lambda session, name=name: partitions.make_ahead(session, name, LIFETIME, now))  # type: ignore[misc]
+
+
+def drop_days(database: Database, now: datetime) -> list[str]:
+    """Drop the partitions of days that are over; their names."""
+    dropped: list[str] = []
+    for name in TABLES:
+        while gone := database.transact(
+            lambda session, name=name: partitions.drop_next_expired(session, name, now)  # type: ignore[misc]
+        ):
+            dropped.append(gone)
+    return dropped
+
+
+def sweep(session: Session, now: datetime) -> int:
+    """Delete at most `BATCH` expired rows of each table that are in no day's partition; how many went."""
+    gone = 0
+    for name, keys in TABLES.items():
+        where = partitions.deleted_by_row(session, name)
+        rows = table(where, column("expires_at", UtcTime), *(column(key) for key in keys))
+        named = [rows.c[key] for key in keys]
+        # In order, so that it is read from the index: a scan would read past all that was just deleted.
+        old = select(*named).where(rows.c.expires_at <= now).order_by(rows.c.expires_at).limit(BATCH)
+        result = session.execute(delete(rows).where(tuple_(*named).in_(old)))
+        gone += cast(Any, result).rowcount
+    return gone
+
+
+class Sweeper:
+    """Sweeps, unless the clock was just set. speed: of the clock; monotonic: real seconds."""
+
+    def __init__(
+        self, database: Database, clock: Clock, *, speed: float = 1.0, monotonic: Any = time.monotonic
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._speed = speed
+        self._monotonic = monotonic
+        self._last: tuple[datetime, float] | None = None
+
+    async def turn(self) -> None:
+        """One sweep. Raises StorageError."""
+        now = self._clock.now()
+        await asyncio.to_thread(make_room, self._database, now)
+        begins = self._last is None  # a start says nothing of the clock: wait, but do not warn
+        if not self._trusted(now):
+            if not begins:
+                log.warning("sweep_waits_for_clock", now=now.isoformat())
+            return
+        dropped = await asyncio.to_thread(drop_days, self._database, now)
+        if dropped:
+            log.info("days_dropped", partitions=dropped)
+        more = True
+        while more:
+            more = await self._database.run(lambda session: sweep(session, now)) >= BATCH
+        await self._database.run(lambda session: tidy(session, now))
+
+    def _trusted(self, now: datetime) -> bool:
+        """Whether the clock went on as it should since the last turn; the first one only sets the mark."""
+        last, self._last = self._last, (now, self._monotonic())
+        if last is None:
+            return False
+        passed = timedelta(seconds=(self._monotonic() - last[1]) * self._speed)
+        return now - last[0] <= passed + MOST_AHEAD
+
+
+async def sweep_forever(database: Database, clock: Clock, period: float = PERIOD, speed: float = 1.0) -> None:
+    """Sweep every `period` real seconds, give or take a quarter so that nodes do not march in step."""
+    sweeper = Sweeper(database, clock, speed=speed)
+    while True:
+        try:
+            await sweeper.turn()
+        except StorageError as error:
+            log.warning("sweep_failed", why=str(error))
+        await asyncio.sleep(period * random.uniform(0.75, 1.25))

@@ -1,0 +1,16 @@
+"""Identity: accounts, their users, roles, sign-in, and the audit log."""
+
+from layerwatch.identity.errors import BadInput, IdentityError, NotAllowed, NotFound, SignInRefused
+from layerwatch.identity.service import create_account, find_account, list_accounts, local_account
+
+__all__ = [
+    "BadInput",
+    "IdentityError",
+    "NotAllowed",
+    "NotFound",
+    "SignInRefused",
+    "create_account",
+    "find_account",
+    "list_accounts",
+    "local_account",
+]

@@ -1,0 +1,37 @@
+"""What can go wrong with accounts and the people in them.
+
+```
+IdentityError
+├── NotFound                 no such account, user or key, or none that this user may see
+├── NotAllowed               the user's role does not reach that far
+├── BadInput                 a value that cannot be taken; the message says why
+└── SignInRefused            wrong e-mail, password or code, or too many tries
+```
+The messages are fit to be shown to whoever asked.
+"""
+
+from __future__ import annotations
+
+
+class IdentityError(Exception):
+    """Base class for account and sign-in errors."""
+
+
+class NotFound(IdentityError):
+    """Nothing of that name or number, or nothing that the asker may see."""
+
+
+class NotAllowed(IdentityError):
+    """The user's role does not allow it."""
+
+
+class BadInput(IdentityError):
+    """A value that cannot be taken."""
+
+
+class SignInRefused(IdentityError):
+    """Sign-in failed. The message never tells which part was wrong."""
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

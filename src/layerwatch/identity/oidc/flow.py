@@ -1,0 +1,129 @@
+"""Signing in elsewhere: what the console knows of an OpenID Connect provider, and of a try to sign in there.
+
+The provider itself is spoken to in `oidc.py`, which needs `layerwatch[oidc]`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, Self
+
+from layerwatch.config import ConfigError, Settings
+
+LIFETIME = timedelta(minutes=10)
+"""From leaving for the provider to coming back: time to find a phone with the second proof."""
+
+_LONGEST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who signed in at the provider."""
+
+    subject: str
+    """Hash of the issuer and of the person's name there: the same for ever, and of no other issuer's."""
+    email: str | None
+    """Their address, if the provider says that it was verified."""
+
+
+class Provider(Protocol):
+    """Where users sign in elsewhere. Nobody is asked until somebody does."""
+
+    name: str
+    """What the button says."""
+
+    def address(self, flow: Flow, key: bytes) -> str:
+        """The provider's page where a flow begins. Raises SignInRefused when the provider does not answer."""
+        ...
+
+    def person(self, flow: Flow, key: bytes, code: str, issuer: str) -> Person:
+        """Who came back with this code. issuer: the answer's `iss`, empty if it had none.
+
+        Raises SignInRefused unless the provider proves that it is somebody, for us, for this flow, now.
+        """
+        ...
+
+
+def provider_of(settings: Settings) -> Provider | None:
+    """The provider that the settings name, if any. Raises ConfigError for one that cannot be used."""
+    if not settings.oidc_issuer:
+        return None
+    if not settings.oidc_client_id:
+        raise ConfigError("oidc_issuer needs oidc_client_id, too")
+    try:
+        from layerwatch.identity.oidc.provider import OpenIdProvider, is_safe
+    except ImportError as missing:
+        raise ConfigError("oidc_issuer needs its libraries: pip install 'layerwatch[oidc]'") from missing
+    if not is_safe(settings.oidc_issuer, settings.oidc_issuer):
+        raise ConfigError("oidc_issuer needs https, as in https://accounts.example.org")
+    return OpenIdProvider(
+        settings.oidc_issuer,
+        settings.oidc_client_id,
+        settings.oidc_client_secret.get_secret_value(),
+        name=settings.oidc_name,
+        back=f"{settings.own_url}/console/oidc/back",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One try to sign in, between leaving for the provider and coming back.
+
+    The browser keeps it in a cookie, the server keeps nothing: `state`, `nonce` and PKCE's verifier are
+    derived from the cookie's text under the installation's secret. So whoever comes back with the right state
+    has the cookie that it was made for, on any node, and nobody else can tell the verifier.
+
+    user_id: who connects their user with the provider; None: somebody signs in. next: the page after it.
+    """
+
+    text: str
+    user_id: int | None
+    next: str
+
+    @classmethod
+    def begin(cls, now: datetime, *, user_id: int | None = None, next: str = "") -> Self:
+        """A new one; its text goes into the browser's cookie."""
+        page = base64.urlsafe_b64encode(next[:400].encode()).decode()
+        text = f"{int(now.timestamp())}.{secrets.token_urlsafe(32)}.{user_id or 0}.{page}"
+        return cls(text, user_id, next[:400])
+
+    @classmethod
+    def read(cls, text: str, now: datetime) -> Self | None:
+        """From a cookie; None if it is none of ours or too old. Only `is_state` tells whether it is true."""
+        if len(text) > _LONGEST:
+            return None
+        try:
+            began, _, user, page = text.split(".")
+            age = now - datetime.fromtimestamp(int(began), UTC)
+            user_id, after = int(user), base64.urlsafe_b64decode(page).decode()
+        except (ValueError, OverflowError, OSError, binascii.Error):
+            return None
+        if not -timedelta(minutes=1) <= age <= LIFETIME:
+            return None
+        return cls(text, user_id or None, after)
+
+    def state(self, key: bytes) -> str:
+        """What the provider hands back, so that an answer belongs to the browser that asked."""
+        return self._part("state", key)
+
+    def is_state(self, given: str, key: bytes) -> bool:
+        """Whether an answer belongs to this flow, in constant time."""
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self.state(key).encode())
+
+    def nonce(self, key: bytes) -> str:
+        """What the provider writes into the id token, so that no other token can be put in its place."""
+        return self._part("nonce", key)
+
+    def verifier(self, key: bytes) -> str:
+        """PKCE's secret (RFC 7636): without it a code that was overheard is worth nothing."""
+        return self._part("verifier", key)
+
+    def _part(self, name: str, key: bytes) -> str:
+        proof = hmac.digest(key, f"oidc {name} {self.text}".encode("utf-8", "replace"), hashlib.sha256)
+        return base64.urlsafe_b64encode(proof).rstrip(b"=").decode()

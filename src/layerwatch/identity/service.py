@@ -1,0 +1,90 @@
+"""Making, finding and changing accounts."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from layerwatch.identity.errors import BadInput, NotFound
+from layerwatch.identity.models import Account
+
+LOCAL = "local"
+"""Name of the account that an installation makes for itself, and of the free price book it is on."""
+
+STANDARD = "standard"
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f<>\"(),:;\\\[\]]{1,64}@(?:[a-z0-9-]{1,63}\.)+[a-z0-9-]{2,63}")
+"""Plain addresses with a dotted domain: nobody can sign up as the user that the installation makes."""
+
+
+def create_account(
+    session: Session,
+    name: str,
+    now: datetime,
+    *,
+    price_book: str = STANDARD,
+    free_only: bool = False,
+    billing_email: str | None = None,
+) -> Account:
+    """Make an account. Names need not be unique. Raises BadInput for a name that cannot be taken."""
+    name = account_name(name)
+    account = Account(
+        name=name,
+        price_book=price_book,
+        free_only=free_only,
+        blocked_from=None,
+        billing_email=email_address(billing_email) if billing_email else None,
+        created_at=now,
+    )
+    session.add(account)
+    session.flush()
+    return account
+
+
+def account_name(text: str) -> str:
+    """The name of an account as it is kept. Raises BadInput for one that cannot be taken.
+
+    It stands in mails and on invoices, so it is one line.
+    """
+    name = text.strip()
+    if not 1 <= len(name) <= 120 or not name.isprintable():
+        raise BadInput("An account needs a name of 1 to 120 characters, on one line.")
+    return name
+
+
+def email_address(text: str) -> str:
+    """An e-mail address as it is kept, in lower case. Raises BadInput for what is none."""
+    address = text.strip().lower()
+    if len(address) > 254 or not _EMAIL.fullmatch(address):
+        raise BadInput("This is no e-mail address.")
+    return address
+
+
+def local_account(session: Session, now: datetime) -> Account:
+    """The installation's own account, made if there is none: free without limit, never blocked."""
+    mine = session.scalars(
+        select(Account).where(Account.price_book == LOCAL, Account.name == LOCAL).order_by(Account.id)
+    ).first()
+    return mine or create_account(session, LOCAL, now, price_book=LOCAL)
+
+
+def find_account(session: Session, which: str) -> Account:
+    """An account by its number or whole name. Raises NotFound, or BadInput when several fit."""
+    if which.isdecimal():
+        account = session.get(Account, int(which))
+        if account is not None:
+            return account
+    fitting = session.scalars(select(Account).where(Account.name == which)).all()
+    if not fitting:
+        raise NotFound(f"There is no account {which!r}.")
+    if len(fitting) > 1:
+        raise BadInput(f"{len(fitting)} accounts are named {which!r}. Use the number of the one meant.")
+    return fitting[0]
+
+
+def list_accounts(session: Session) -> list[Account]:
+    """Every account, oldest first."""
+    return list(session.scalars(select(Account).order_by(Account.id)))

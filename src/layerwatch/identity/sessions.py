@@ -1,0 +1,132 @@
+"""Browsers that are signed in."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from layerwatch.identity.models import User, WebSession
+from layerwatch.identity.roles import accounts_of
+
+IDLE = timedelta(days=2)
+LONGEST = timedelta(days=30)
+HALF_OPEN = timedelta(minutes=10)
+"""How long a one-time code may follow the password."""
+TOUCH = timedelta(minutes=5)
+"""How exactly it is kept when a session was last seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session that was just begun; `token` goes into the browser's cookie and nowhere else."""
+
+    token: str
+    complete: bool
+
+
+def begin(
+    session: Session, user: User, now: datetime, *, address: str, agent: str, complete: bool
+) -> NewSession:
+    """Begin a session under a new token, whatever cookie the browser had: no token is fixed beforehand."""
+    token = secrets.token_urlsafe(32)
+    accounts = accounts_of(session, user)
+    session.execute(
+        delete(WebSession).where(WebSession.user_id == user.id, WebSession.created_at < now - LONGEST)
+    )
+    session.add(
+        WebSession(
+            digest=_digest(token),
+            user_id=user.id,
+            account_id=accounts[0].id if accounts else None,
+            complete=complete,
+            address=address[:45],
+            agent=agent[:200],
+            created_at=now,
+            seen_at=now,
+        )
+    )
+    session.flush()
+    return NewSession(token, complete)
+
+
+def find(session: Session, token: str | None, now: datetime) -> WebSession | None:
+    """The live session behind a cookie, or None."""
+    if not token or len(token) > 100:
+        return None
+    row = session.get(WebSession, _digest(token))
+    if row is None or now - row.created_at > LONGEST:
+        return None
+    if now - row.seen_at > (IDLE if row.complete else HALF_OPEN):
+        return None
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A session of a user as its owner sees it."""
+
+    address: str
+    agent: str
+    seen_at: datetime
+    this: bool
+
+
+def of_user(session: Session, user: User, token: str | None, now: datetime) -> list[Seen]:
+    """The user's live sessions, the latest seen first; `this` marks the one of the token."""
+    rows = session.scalars(
+        select(WebSession)
+        .where(WebSession.user_id == user.id, WebSession.complete.is_(True), WebSession.seen_at > now - IDLE)
+        .order_by(WebSession.seen_at.desc())
+    )
+    mine = _digest(token or "")
+    return [Seen(row.address, row.agent, row.seen_at, hmac.compare_digest(row.digest, mine)) for row in rows]
+
+
+def touch(session: Session, token: str, now: datetime) -> None:
+    """Keep that the session was seen now."""
+    row = session.get(WebSession, _digest(token))
+    if row is not None:
+        row.seen_at = now
+
+
+def look_at(session: Session, token: str, account_id: int) -> None:
+    """Turn a session to another account. Whether the user may is for the caller to check."""
+    session.get_one(WebSession, _digest(token)).account_id = account_id
+
+
+def end(session: Session, token: str) -> None:
+    """End one session, here and on every node at once."""
+    session.execute(delete(WebSession).where(WebSession.digest == _digest(token)))
+
+
+def end_all(session: Session, user: User, keep: str | None = None) -> None:
+    """End every session of a user but the one of the token `keep`: after a new password."""
+    ended = delete(WebSession).where(WebSession.user_id == user.id)
+    if keep is not None:
+        ended = ended.where(WebSession.digest != _digest(keep))
+    session.execute(ended)
+
+
+def new_form_cookie() -> str:
+    """A name for a browser that is not signed in, so that its forms can be told from others'."""
+    return secrets.token_urlsafe(24)
+
+
+def form_token(cookie: str, key: bytes) -> str:
+    """What a form has to carry to be taken from this browser: nobody else can make it."""
+    return hmac.new(key, b"form " + cookie.encode(), hashlib.sha256).hexdigest()
+
+
+def is_form_token(given: str, cookie: str, key: bytes) -> bool:
+    """Whether a form carries the right token, in constant time."""
+    return hmac.compare_digest(given.encode(), form_token(cookie, key).encode())
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

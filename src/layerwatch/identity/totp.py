@@ -1,0 +1,72 @@
+"""One-time codes from an authenticator app (RFC 6238: SHA-1, 6 digits, 30 s).
+
+The shared secret is derived from the installation's secret and a number in the user's row, so that a copy
+of the database alone gives no codes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from datetime import datetime
+
+import pyotp
+from sqlalchemy.orm import Session
+
+from layerwatch.identity.errors import BadInput, SignInRefused
+from layerwatch.identity.models import User
+
+STEP = 30
+SLACK = 1
+"""Steps that the phone's clock may be off, either way."""
+
+
+def prepare(session: Session, user: User, key: bytes) -> str:
+    """A new secret for the user's app (base32); codes are asked for only once one was confirmed."""
+    if user.totp_since is not None:
+        raise BadInput("One-time codes are on already.")
+    user.totp_nonce = secrets.token_bytes(16)
+    session.flush()
+    return secret_of(user, key)
+
+
+def confirm(user: User, code: str, key: bytes, now: datetime) -> None:
+    """Switch codes on, once the app has shown a right one. Raises BadInput."""
+    if user.totp_nonce is None or not _take(user, code, key, now):
+        raise BadInput("This code is not right. Check the clock of your phone.")
+    user.totp_since = now
+
+
+def check(user: User, code: str, key: bytes, now: datetime) -> None:
+    """Take a code at sign-in, each at most once. Raises SignInRefused."""
+    if not _take(user, code, key, now):
+        raise SignInRefused("This code is not right.")
+
+
+def switch_off(user: User) -> None:
+    """Ask for no code any more."""
+    user.totp_nonce, user.totp_since = None, None
+
+
+def secret_of(user: User, key: bytes) -> str:
+    """The user's secret, base32."""
+    assert user.totp_nonce is not None
+    return base64.b32encode(hmac.digest(key, b"totp " + user.totp_nonce, hashlib.sha256)[:20]).decode()
+
+
+def address_of(user: User, key: bytes) -> str:
+    """The `otpauth://` address that an app reads from a QR code."""
+    return pyotp.TOTP(secret_of(user, key)).provisioning_uri(name=user.email, issuer_name="Layerwatch")
+
+
+def _take(user: User, code: str, key: bytes, now: datetime) -> bool:
+    totp = pyotp.TOTP(secret_of(user, key))
+    given = code.replace(" ", "")
+    here = int(now.timestamp()) // STEP
+    for step in range(max(here - SLACK, user.totp_step + 1), here + SLACK + 1):
+        if hmac.compare_digest(totp.at(step * STEP).encode(), given.encode("utf-8", "replace")):
+            user.totp_step = step
+            return True
+    return False

@@ -1,9 +1,0 @@
-"""What the improve room raises: one class, its message says what is wrong and what to do."""
-
-from __future__ import annotations
-
-from layerwatch.errors import UserError
-
-
-class ImproveError(UserError):
-    """A feedback, an example or a model cannot be taken; the message says why."""

@@ -1,0 +1,115 @@
+"""Making, listing and disabling API keys."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from layerwatch.identity.errors import BadInput, NotFound
+from layerwatch.identity.models import Account
+from layerwatch.keys.key_format import digest, new_key_text
+from layerwatch.keys.models import ApiKey
+
+DIALECTS = (1, 2)
+MOST_KEYS_PER_ACCOUNT = 200
+PREFIX_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made. `text` is shown to its owner once and kept nowhere."""
+
+    text: str
+    row: ApiKey
+
+
+def create_key(
+    session: Session,
+    account_id: int,
+    *,
+    name: str,
+    pepper: bytes,
+    now: datetime,
+    test: bool = False,
+    dialect: int = 1,
+    addresses: Sequence[str] = (),
+) -> NewKey:
+    """Make a key for an account.
+
+    addresses: networks it may be used from (`192.0.2.0/24`, `2001:db8::1`); none: from anywhere.
+    Raises NotFound for an unknown account, BadInput for a value that cannot be taken.
+    """
+    name = name.strip()
+    if not 1 <= len(name) <= 120:
+        raise BadInput("A key needs a name of 1 to 120 characters.")
+    if dialect not in DIALECTS:
+        raise BadInput("The dialect is 1 (interval as a number) or 2 (interval as an object).")
+    if session.get(Account, account_id) is None:
+        raise NotFound(f"There is no account {account_id}.")
+    live = select(ApiKey.id).where(ApiKey.account_id == account_id, ApiKey.disabled_at.is_(None))
+    if len(session.scalars(live).all()) >= MOST_KEYS_PER_ACCOUNT:
+        raise BadInput(f"An account has at most {MOST_KEYS_PER_ACCOUNT} keys in use. Disable one first.")
+    text = new_key_text(test=test)
+    row = ApiKey(
+        account_id=account_id,
+        digest=digest(text, pepper),
+        prefix=text[:PREFIX_SHOWN],
+        last_four=text[-4:],
+        name=name,
+        test=test,
+        dialect=dialect,
+        addresses=" ".join(parse_networks(addresses)),
+        created_at=now,
+        disabled_at=None,
+    )
+    session.add(row)
+    session.flush()
+    return NewKey(text, row)
+
+
+def list_keys(session: Session, account_id: int) -> list[ApiKey]:
+    """The account's keys, the disabled ones too, newest first."""
+    return list(
+        session.scalars(select(ApiKey).where(ApiKey.account_id == account_id).order_by(ApiKey.id.desc()))
+    )
+
+
+def find_key(session: Session, account_id: int, which: str) -> ApiKey:
+    """One key of an account by its number, its whole name, or its last four characters.
+
+    Raises NotFound, or BadInput when several fit.
+    """
+    keys = list_keys(session, account_id)
+    exact = [key for key in keys if str(key.id) == which]
+    fitting = exact or [key for key in keys if which in (key.name, key.last_four)]
+    if not fitting:
+        raise NotFound(f"No key {which!r} in this account.")
+    if len(fitting) > 1:
+        raise BadInput(f"{len(fitting)} keys fit {which!r}. Use the number of the one meant.")
+    return fitting[0]
+
+
+def disable_key(session: Session, account_id: int, key_id: int, now: datetime) -> ApiKey:
+    """Disable a key for ever; it stops working everywhere within 5 s. Doing it twice changes nothing."""
+    key = session.get(ApiKey, key_id)
+    if key is None or key.account_id != account_id:
+        raise NotFound(f"No key {key_id} in this account.")
+    if key.disabled_at is None:
+        key.disabled_at = now
+    return key
+
+
+def parse_networks(addresses: Sequence[str]) -> list[str]:
+    """Each address or network in its usual form. Raises BadInput for what is none."""
+    networks = []
+    for text in addresses:
+        try:
+            networks.append(str(ipaddress.ip_network(text.strip(), strict=False)))
+        except ValueError as wrong:
+            raise BadInput(f"{text!r} is no IP address or network (such as 192.0.2.0/24).") from wrong
+    return networks

@@ -1,0 +1,13 @@
+"""Models that keep improving: feedback → reviewed examples → training set → candidate → promotion.
+
+A client says of a print "false alarm" or "missed". The picture behind that word waits in a queue, a person
+labels it, the labelled pictures are exported in the index format that `layerwatch-train` reads, and the model
+trained from them is compared with the active one on those very examples before it may take its place.
+"""
+
+from layerwatch.learning.errors import LearningError
+from layerwatch.learning.examples import ExampleStore
+from layerwatch.learning.recent import RecentPictures
+from layerwatch.learning.registry import ModelRegistry
+
+__all__ = ["ExampleStore", "LearningError", "ModelRegistry", "RecentPictures"]

@@ -1,0 +1,1 @@
+"""The Obico ML API, so that its clients can use this server unchanged."""

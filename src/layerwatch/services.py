@@ -1,0 +1,80 @@
+"""The services of a running server, for those who serve requests with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from layerwatch.billing.billing_terms import Terms
+from layerwatch.config import Settings
+from layerwatch.contexts import ContextIds, Contexts
+from layerwatch.contexts.offline.ledger import OfflineLedger
+from layerwatch.core.clock import Clock
+from layerwatch.core.secrets import Secrets
+from layerwatch.fleet.region_router import RegionRouter
+from layerwatch.keys import KeyAuthenticator
+from layerwatch.learning import ExampleStore, RecentPictures
+from layerwatch.learning.recent import RecentPicture
+from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
+from layerwatch.status.uptime_recorder import UptimeRecorder
+from layerwatch.storage import Database, DatabaseGateway
+from layerwatch.vision.evidence import Evidence
+
+if TYPE_CHECKING:
+    from layerwatch.telemetry.metrics import Metrics
+
+
+class Peers(Protocol):
+    """The other processes of one server, as far as this one has to know of them."""
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def metrics(self) -> dict[str, bytes]:
+        """The metrics of all of them, this one's too, by a name for each."""
+        ...
+
+    def pictures(self, context_id: str) -> list[RecentPicture]:
+        """What the others hold of a context. Waits for them: not for an event loop."""
+        ...
+
+
+class Inspector(Protocol):
+    """What looks at pictures: `vision.Vision`, or a test's double."""
+
+    @property
+    def model_version(self) -> str: ...
+
+    async def ainspect(self, jpeg: bytes, deadline: float | None = None) -> Evidence: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that `app.create_app` put together; found at `request.app.state.services`."""
+
+    settings: Settings
+    secrets: Secrets
+    clock: Clock
+    database: Database
+    gateway: DatabaseGateway
+    offline_ledger: OfflineLedger
+    authenticator: KeyAuthenticator
+    ids: ContextIds
+    contexts: Contexts
+    vision: Inspector
+    capacity: Capacity
+    schedule: CallSchedule
+    pacer: Pacer
+    admission: Admission
+    router: RegionRouter
+    recent: RecentPictures
+    examples: ExampleStore
+    metrics: Metrics
+    terms: Terms
+    peers: Peers | None
+    """None in a server of one process."""
+    uptime: UptimeRecorder | None
+    """None without the status page."""

@@ -1,0 +1,87 @@
+"""Workers of one server exchange their metrics and newest pictures: any of them answers for all."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from layerwatch.learning.recent import RecentPicture
+
+ANSWER_SECONDS = 2.0
+"""A worker that has not answered by then is left out: Prometheus waits 10 s at most."""
+
+_METRICS, _PICTURE = b"metrics", b"picture "
+
+
+class WorkerPeers:
+    """This worker among its peers, over Unix sockets in a folder that only their user may enter.
+
+    number: this worker's.  text: its own metrics, in Prometheus' format.  picture: its own of a context.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        number: int,
+        text: Callable[[], bytes],
+        picture: Callable[[str], RecentPicture | None],
+    ) -> None:
+        self._folder = folder
+        self._path = folder / f"{number}.sock"
+        self._number = number
+        self._text = text
+        self._picture = picture
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Start answering the other workers."""
+        self._path.unlink(missing_ok=True)  # of the process that had this number before
+        self._server = await asyncio.start_unix_server(self._answer, self._path)
+
+    async def close(self) -> None:
+        """Stop answering."""
+        if self._server is not None:
+            self._server.close()
+            self._path.unlink(missing_ok=True)
+
+    async def metrics(self) -> dict[str, bytes]:
+        """The metrics of every worker that answers, by number."""
+        others = list(self._others())
+        texts = await asyncio.gather(*(asyncio.to_thread(_ask, path, _METRICS) for path in others))
+        answers = {path.stem: text for path, text in zip(others, texts, strict=True) if text}
+        return {str(self._number): self._text(), **answers}
+
+    def pictures(self, context_id: str) -> list[RecentPicture]:
+        """What the others hold of a context. Waits for them: not for an event loop."""
+        answers = (_ask(path, _PICTURE + context_id.encode()) for path in self._others())
+        return [RecentPicture.from_bytes(answer) for answer in answers if answer]
+
+    def _others(self) -> Iterator[Path]:
+        return (path for path in sorted(self._folder.glob("*.sock")) if path != self._path)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            asked = (await reader.readline()).strip()
+            if asked == _METRICS:
+                writer.write(self._text())
+            elif asked.startswith(_PICTURE):
+                held = self._picture(asked.removeprefix(_PICTURE).decode())
+                writer.write(held.to_bytes() if held else b"")
+            await writer.drain()
+        writer.close()
+
+
+def _ask(path: Path, question: bytes) -> bytes:
+    """A worker's answer; empty if there is none."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(ANSWER_SECONDS)
+        connection.connect(str(path))
+        connection.sendall(question + b"\n")
+        answer = b""
+        while piece := connection.recv(1 << 16):
+            answer += piece
+        return answer
+    return b""

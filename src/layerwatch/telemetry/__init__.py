@@ -1,0 +1,1 @@
+"""Logging, tracing and metrics. They take primitives and import no domain."""

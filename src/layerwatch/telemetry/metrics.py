@@ -1,0 +1,144 @@
+"""Prometheus metrics of one server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from layerwatch.contexts import Answer
+from layerwatch.vision.batching import BatchReport
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class Metrics:
+    """What is counted. Each server has a registry of its own, so that tests may run several."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "layerwatch_requests_total",
+            "Answers by route and status.",
+            ("route", "status"),
+            registry=registry,
+        )
+        self._latency = Histogram(
+            "layerwatch_request_seconds", "Time to answer.", ("route",), buckets=_SECONDS, registry=registry
+        )
+        self._errors = Counter(
+            "layerwatch_errors_total", "Refusals by ErrorType.", ("type",), registry=registry
+        )
+        self._inspections = Counter(
+            "layerwatch_inspections_total",
+            "Successful inspections by what was decided and the picture's condition.",
+            ("decision", "condition"),
+            registry=registry,
+        )
+        self._repeats = Counter(
+            "layerwatch_repeats_total", "Idempotent repeats, answered from storage.", registry=registry
+        )
+        self._intervals = Histogram(
+            "layerwatch_interval_seconds",
+            "NextProcessIntervalSec given.",
+            ("look",),
+            buckets=(20, 25, 30, 35, 40, 45, 50, 60, 80, 120, 200, 300),
+            registry=registry,
+        )
+        self._batches = Histogram(
+            "layerwatch_batch_pictures",
+            "Pictures in one call of the detector.",
+            buckets=(1, 2, 4, 8, 16, 32),
+            registry=registry,
+        )
+        self._waits = Histogram(
+            "layerwatch_batch_wait_seconds",
+            "Wait of a batch's oldest picture for the detector.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._contexts = Counter("layerwatch_contexts_total", "Contexts opened.", registry=registry)
+        self._drop_ins = Counter(
+            "layerwatch_obico_pictures_total",
+            "Calls in Obico's form by what came of them.",
+            ("outcome",),
+            registry=registry,
+        )
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        self._requests.labels(route, str(status)).inc()
+        self._latency.labels(route).observe(seconds)
+
+    def refused(self, error_type: str) -> None:
+        """A request was refused."""
+        self._errors.labels(error_type).inc()
+
+    def opened(self) -> None:
+        """A context was opened."""
+        self._contexts.inc()
+
+    def dropped_in(self, outcome: str) -> None:
+        """A call in Obico's form was answered: failure, clear, unfit, or why it was not looked at."""
+        self._drop_ins.labels(outcome).inc()
+
+    def inspected(self, answer: Answer, repeated: bool) -> None:
+        """A Process call succeeded."""
+        if repeated:
+            self._repeats.inc()
+            return
+        decision = "pause" if answer.pause else "warning" if answer.warning else "none"
+        self._inspections.labels(decision, answer.condition).inc()
+        look = "suspicious" if answer.suspicious else "healthy"
+        self._intervals.labels(look).observe(answer.interval.recommended)
+
+    def batch(self, report: BatchReport) -> None:
+        """The detector was called; reported from its own thread."""
+        self._batches.observe(report.size)
+        self._waits.observe(report.waited)
+
+    def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """Show a value that is read when the metrics are."""
+        Gauge(f"layerwatch_{name}", meaning, registry=self.registry).set_function(read)
+
+    def text(self) -> bytes:
+        """All of it, in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+def merge(texts: Mapping[str, bytes]) -> bytes:
+    """The metrics of several processes as one text; each sample gets its process's name as label `worker`.
+
+    Nothing is added up here: Prometheus does that, and knows how when one of them starts again from 0.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Merged(texts))
+    return generate_latest(registry)
+
+
+class _Merged(Collector):
+    """Samples of several processes, sorted by metric as the text format wants them."""
+
+    def __init__(self, texts: Mapping[str, bytes]) -> None:
+        self._texts = texts
+
+    def collect(self) -> Iterable[Metric]:
+        merged: dict[str, Metric] = {}
+        for worker, text in self._texts.items():
+            for family in text_string_to_metric_families(text.decode()):
+                into = merged.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+                for sample in family.samples:
+                    into.add_sample(sample.name, {**sample.labels, "worker": worker}, sample.value)
+        return merged.values()

@@ -1,0 +1,1 @@
+"""JPEG: a strict reader of headers, and the decoder behind it."""

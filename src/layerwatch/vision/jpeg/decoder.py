@@ -1,0 +1,91 @@
+"""JPEG bytes to RGB pixels at about the detector's size, by libjpeg-turbo with DCT scaling."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+
+from layerwatch.vision.errors import ImageDecodeError
+from layerwatch.vision.jpeg.header import read_header
+
+STRAY_BYTES_ALLOWED = 8
+"""How many stray bytes before the end marker are the camera's habit rather than a damaged frame. Many USB
+webcams pad their MJPEG frames by 1-4 bytes there; a frame that lost a part in the middle leaves more, or ends
+too early."""
+
+_STRAY_BYTES = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedJpeg:
+    """pixels: uint8 [H, W, 3] RGB at reduced size, not yet turned by `orientation` (EXIF, 1..8)."""
+
+    pixels: NDArray[np.uint8]
+    orientation: int
+
+
+def decode_jpeg(data: bytes | bytearray | memoryview, at_least: int) -> DecodedJpeg:
+    """Decode one JPEG to RGB, reduced by 2, 4 or 8 as long as both sides stay at or above `at_least` pixels.
+
+    The reductions are those that libjpeg-turbo computes with SIMD. Releases the GIL while decoding.
+    Raises ImageDecodeError where the data are not one whole JPEG within the bounds of `jpeg_header`.
+    """
+    header = read_header(data)
+    factor = 8
+    while factor > 1 and min(header.width, header.height) < at_least * factor:
+        factor //= 2
+    height, width = -(-header.height // factor), -(-header.width // factor)
+    try:
+        pixels = _decode(header.stream, height, width, strict=True)
+    except ImageDecodeError:
+        raise
+    except Exception as error:
+        raise _explain(str(error)) from None
+    return DecodedJpeg(pixels, header.orientation)
+
+
+def _decode(stream: bytes, height: int, width: int, strict: bool) -> NDArray[np.uint8]:
+    try:
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+            stream, colorspace="RGB", min_height=height, min_width=width, strict=strict
+        )
+    except ValueError as error:
+        # libjpeg reports the first thing it noticed: when that is stray bytes at the very end, every block
+        # before them was decoded in full.
+        stray = _STRAY_BYTES.search(str(error))
+        if strict and stray and int(stray[1]) <= STRAY_BYTES_ALLOWED:
+            return _decode(stream, height, width, strict=False)
+        raise
+    return pixels
+
+
+def _explain(reason: str) -> ImageDecodeError:
+    if "premature end" in reason.lower():
+        return ImageDecodeError(
+            "The JPEG was cut off: its picture data end too early. Send the whole frame, and check that the "
+            "upload was not interrupted."
+        )
+    reason = reason.removeprefix("Corrupt JPEG data: ").rstrip(".")
+    return ImageDecodeError(f"The JPEG is damaged ({reason}). Send the camera's frame unchanged.")
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture as a viewer shows it, by its EXIF orientation (1..8, 1: as it is)."""
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)

@@ -1,0 +1,32 @@
+"""One-time codes."""
+
+import pyotp
+
+from layerwatch.identity import SignInRefused, totp, users
+from layerwatch.identity.users import Visitor
+from tests.support.accounts import NOON
+from tests.support.at_once import at_once
+
+KEY = b"k" * 32
+
+
+def test_a_code_opens_one_session_also_when_it_comes_twice_at_once(database):
+    with database.begin() as session:
+        user = users.new_user(session, "ann@example.org", NOON, password=None)
+        secret = totp.prepare(session, user, KEY)
+        user.totp_since = NOON
+        user_id = user.id
+    code = pyotp.TOTP(secret).at(NOON)
+    outcomes = []
+
+    def enter():
+        try:
+            database.transact(
+                lambda session: users.second_step(session, user_id, code, KEY, Visitor("", ""), NOON)
+            )
+            outcomes.append("in")
+        except SignInRefused:
+            outcomes.append("refused")
+
+    at_once(6, enter)
+    assert sorted(outcomes) == ["in"] + ["refused"] * 5

@@ -1,0 +1,67 @@
+"""`python -m layerwatch_watcher watch.toml`: the watcher without the server's package.
+
+For a small computer such as a Raspberry Pi Zero 2, which needs `layerwatch-watcher` and nothing else. On a
+machine with the server installed, `layerwatch watch --config` does the same and shows more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from layerwatch_watcher.watching import supervisor
+from layerwatch_watcher.watching.check import report
+from layerwatch_watcher.watching.checkpoint import default_folder
+from layerwatch_watcher.watching.settings import WatcherSettings, read_file
+from layerwatch_watcher.watching.toml_reader import ConfigError
+
+
+def main() -> int:
+    """Run the command line; gives the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="layerwatch-watcher",
+        description="Watch the printers of a configuration file, and act when a print fails.",
+    )
+    parser.add_argument("config", type=Path, help="the configuration (TOML); see docs/watch.md")
+    parser.add_argument("--check", action="store_true", help="try everything once and say what is wrong")
+    parser.add_argument("--test", action="store_true", help="send a test event through every channel")
+    parser.add_argument("--json", action="store_true", help="what --check and --test find, as JSON lines")
+    parser.add_argument("--state", type=Path, help="folder for what a restart in mid-print needs")
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
+    logging.getLogger("layerwatch_watcher").setLevel(logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        settings = read_file(options.config)
+        if options.check:
+            return asyncio.run(
+                report(
+                    supervisor.check(settings, lambda: supervisor.open_remote(settings)), as_json=options.json
+                )
+            )
+        if options.test:
+            return asyncio.run(report(supervisor.try_channels(settings), as_json=options.json))
+        return asyncio.run(_watch(settings, options.state or settings.state or default_folder()))
+    except ConfigError as error:
+        print(f"{options.config}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+async def _watch(settings: WatcherSettings, state: Path) -> int:
+    task = asyncio.ensure_future(supervisor.watch(settings, supervisor.open_remote(settings), state=state))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

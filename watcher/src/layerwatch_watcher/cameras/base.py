@@ -1,0 +1,70 @@
+"""What every camera is: something that gives a JPEG when asked.
+
+A camera is asked every 20-40 s, so none of them holds a stream open between two pictures: one slow
+Wi-Fi camera must not cost bandwidth all day, and a stream that died in the night is no problem when
+each picture opens its own.
+
+Exceptions::
+
+    CameraError              no picture this time; the message says why, `hint` what to try
+    ├── CameraSetupError     it will not work until somebody changes the configuration
+    └── EndOfPictures        a folder or a video came to its end
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from layerwatch_watcher.cameras import jpeg
+
+MAX_PICTURE_BYTES = 6 * 1024 * 1024
+"""The service takes no larger picture (the wire contract's limit)."""
+
+
+class CameraError(Exception):
+    """No picture this time. `str()` says what happened, `hint` what the user can do about it."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
+
+
+class CameraSetupError(CameraError):
+    """The camera cannot work as it is configured; trying again does not help."""
+
+
+class EndOfPictures(CameraError):
+    """A folder or a video has no further picture."""
+
+
+class Camera(Protocol):
+    """Gives pictures. Implementations need no base class."""
+
+    async def snapshot(self) -> bytes:
+        """One whole JPEG, at most `MAX_PICTURE_BYTES`.
+
+        Raises CameraError when there is none, EndOfPictures when there will be none.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections and processes. Safe to call twice."""
+        ...
+
+
+def checked(data: bytes, source: str, content_type: str = "") -> bytes:
+    """`data` if it is a whole JPEG of a size that the service takes, else a CameraError in plain words."""
+    if not jpeg.starts_as_jpeg(data):
+        what, hint = jpeg.describe(data, content_type)
+        raise CameraError(f"{source} gave {what} instead of a JPEG picture", hint)
+    if not jpeg.is_whole(data):
+        raise CameraError(
+            f"the picture from {source} is cut off after {len(data):,} bytes",
+            "a weak Wi-Fi link or a camera that serves two viewers at once does this",
+        )
+    if len(data) > MAX_PICTURE_BYTES:
+        raise CameraError(
+            f"the picture from {source} has {len(data):,} bytes; the service takes {MAX_PICTURE_BYTES:,}",
+            "lower the camera's resolution; 1280x720 is more than enough",
+        )
+    return data

@@ -1,0 +1,185 @@
+"""Cameras that answer over HTTP: a snapshot address or an MJPEG stream, told apart by what they answer.
+
+Also the one place where an httpx failure is turned into plain words, for cameras and printers alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Optional
+from urllib.parse import urlsplit
+
+import httpx
+
+from layerwatch_watcher.cameras.addresses import redact, with_scheme
+from layerwatch_watcher.cameras.base import MAX_PICTURE_BYTES, CameraError, CameraSetupError, checked
+from layerwatch_watcher.cameras.mjpeg import MjpegParser
+
+# A stream that has sent this much without one whole frame is not going to.
+_STREAM_BYTES_WITHOUT_FRAME = 32 * 1024 * 1024
+_PAGE_BYTES = 64 * 1024
+
+
+class HttpCamera:
+    """A JPEG snapshot or an MJPEG stream behind one address.
+
+    A stream is opened for each picture and closed after its first whole frame. `stale_frames` skips
+    that many frames first, for servers whose stream begins with the frame that the last viewer saw.
+
+    url: http or https, may hold `user:password@`. Private addresses are fine: this runs on the
+        user's own machine, with an address that the user wrote.
+    digest: answer a digest challenge with that login instead of sending it as Basic.
+    client: shared by many cameras; the camera closes only a client that it made itself.
+    timeout: seconds for the whole picture to begin, and between two pieces of it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        user: str = "",
+        password: str = "",
+        digest: bool = False,
+        headers: Optional[dict[str, str]] = None,
+        client: Optional[httpx.AsyncClient] = None,
+        timeout: float = 10.0,
+        stale_frames: int = 0,
+    ) -> None:
+        url = with_scheme(url)
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise CameraSetupError(
+                f"{redact(url)} is not an http address", "write it as http://HOST/PATH, as a browser shows it"
+            )
+        self._auth = _auth(parts.username or user, parts.password or password, digest)
+        self._url = httpx.URL(url).copy_with(username=None, password=None)
+        self.shown = redact(url)
+        """The address without anything secret, for messages."""
+        self._headers = headers or {}
+        self._own_client = client is None
+        self._client = client or httpx.AsyncClient()
+        self._timeout = timeout
+        self._stale_frames = stale_frames
+
+    async def snapshot(self) -> bytes:
+        """One whole JPEG. Raises CameraError."""
+        try:
+            async with self._client.stream(
+                "GET",
+                self._url,
+                headers={"Accept": "image/jpeg, multipart/x-mixed-replace, */*;q=0.1", **self._headers},
+                auth=self._auth,
+                timeout=self._timeout,
+                follow_redirects=True,
+            ) as answer:
+                _check_status(answer, self.shown)
+                kind = answer.headers.get("content-type", "").lower()
+                if kind.startswith("multipart/"):
+                    return checked(await self._first_frame(answer), self.shown)
+                data = await self._body(answer)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ssl.SSLError, OSError) as error:
+            what, hint = explain(error, self.shown)
+            raise CameraError(what, hint) from None
+        return checked(data, self.shown, kind)
+
+    async def _body(self, answer: httpx.Response) -> bytes:
+        data = bytearray()
+        async for piece in answer.aiter_bytes():
+            data += piece
+            if len(data) > MAX_PICTURE_BYTES:
+                break
+            if len(data) > _PAGE_BYTES and not data.startswith(b"\xff\xd8"):
+                break
+        return bytes(data)
+
+    async def _first_frame(self, answer: httpx.Response) -> bytes:
+        parser = MjpegParser()
+        skip = self._stale_frames
+        read = 0
+        async for piece in answer.aiter_bytes():
+            for frame in parser.feed(piece):
+                if skip == 0:
+                    return frame
+                skip -= 1
+            read += len(piece)
+            if read > _STREAM_BYTES_WITHOUT_FRAME:
+                break
+        raise CameraError(
+            f"{self.shown} is a stream, but no whole JPEG came out of it in {read:,} bytes",
+            "set the stream to MJPEG, or use the camera's snapshot address",
+        )
+
+    async def close(self) -> None:
+        """Close the connections, unless the client is somebody else's."""
+        if self._own_client:
+            await self._client.aclose()
+
+
+def _auth(user: str, password: str, digest: bool) -> Optional[httpx.Auth]:
+    if not user:
+        return None
+    return httpx.DigestAuth(user, password) if digest else httpx.BasicAuth(user, password)
+
+
+def _check_status(answer: httpx.Response, shown: str) -> None:
+    status = answer.status_code
+    if status == 200:
+        return
+    if status in (401, 403):
+        raise CameraSetupError(
+            f"{shown} asks for a login (HTTP {status})",
+            "give user and password; some cameras want digest = true",
+        )
+    if status == 404:
+        raise CameraError(
+            f"there is no such page at {shown} (HTTP 404)",
+            "check the path; the camera's own page usually shows its snapshot address",
+        )
+    if status in (502, 503, 504):
+        raise CameraError(
+            f"{shown} is up, but the camera behind it is not (HTTP {status})",
+            "see that the camera is plugged in and that its streaming service runs",
+        )
+    raise CameraError(f"{shown} answered HTTP {status}", "open the address in a browser")
+
+
+def explain(error: BaseException, shown: str) -> tuple[str, str]:
+    """What went wrong on the way to `shown`, in plain words, and what to try. For httpx and OS errors."""
+    host = urlsplit(shown).hostname or shown
+    cause: Optional[BaseException] = error
+    chain: list[BaseException] = []
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    text = str(error)
+    if any(isinstance(link, socket.gaierror) for link in chain) or "Name or service" in text:
+        return f"the name {host} is not known", "check the spelling; try the machine's IP address instead"
+    if any(isinstance(link, ssl.SSLError) for link in chain):
+        reason = next(str(link) for link in chain if isinstance(link, ssl.SSLError))
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            return f"{host} shows a certificate that is not trusted", "use its http address, or its real name"
+        return f"{host} does not speak TLS there", "try http:// instead of https://, or another port"
+    if isinstance(error, httpx.ConnectTimeout):
+        return f"{host} does not answer", "see that it is switched on and in the same network"
+    if isinstance(error, (httpx.TimeoutException, asyncio.TimeoutError)):
+        return f"{shown} began but did not answer in time", "the machine may be overloaded; try again"
+    if isinstance(error, (httpx.ConnectError, ConnectionRefusedError)):
+        if any(getattr(link, "errno", None) in (101, 113) for link in chain):
+            return f"{host} cannot be reached from here", "see that both are in the same network"
+        return (
+            f"nothing listens at {_place(shown)}",
+            "check the port, and that the software there is running",
+        )
+    if isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError)):
+        return f"{shown} broke the connection off", "try again; if it stays, restart what runs there"
+    if isinstance(error, httpx.TooManyRedirects):
+        return f"{shown} sends from one address to the next without end", "use the final address"
+    return f"{shown}: {text or type(error).__name__}", ""
+
+
+def _place(shown: str) -> str:
+    parts = urlsplit(shown)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.hostname}, port {port}"

@@ -1,0 +1,322 @@
+"""Home Assistant, by MQTT discovery: each printer becomes a device there, without a line of YAML.
+
+Sensors for quality, score, likely failure and the printer's state; binary sensors for warning and pause; a
+camera with what was seen marked in it; a switch for the watching; a button "false alarm". Needs aiomqtt
+(extra `layerwatch-watcher`); marks need Pillow. Topics as in Home Assistant's "MQTT" integration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import re
+import ssl
+from typing import Any, Optional, Protocol, Sequence
+
+import aiomqtt
+
+from layerwatch_sdk.models import Box, Inspection
+from layerwatch_watcher.mqtt import Client
+from layerwatch_watcher.notifications.event import DeliveryError
+from layerwatch_watcher.printers.base import PrinterStatus
+from layerwatch_watcher.watching.print_session import Look
+
+log = logging.getLogger("layerwatch_watcher")
+
+WHO = "Home Assistant"
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
+"""Seconds before connecting again, doubled at every failure. Chosen, not tuned."""
+LEAST_MARKED = 0.5
+"""Boxes less probable are not drawn."""
+_MARK = (230, 40, 40)
+
+
+class Watching(Protocol):
+    """What is needed of a `PrintWatcher`."""
+
+    name: str
+    enabled: bool
+    status: Optional[PrinterStatus]
+
+    def false_alarm(self, who: str) -> bool: ...
+
+    async def set_enabled(self, enabled: bool, who: str) -> None: ...
+
+
+class HomeAssistant:
+    """The link to an MQTT broker. `run` keeps it up; `show` hands it what was seen.
+
+    prefix: Home Assistant's discovery prefix.  base: where our own topics begin.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int = 1883,
+        *,
+        user: str = "",
+        password: str = "",
+        tls: bool = False,
+        prefix: str = "homeassistant",
+        base: str = "layerwatch",
+    ) -> None:
+        self._host, self._port = host, port
+        self._user, self._password = user, password
+        self._tls = ssl.create_default_context() if tls else None
+        self._prefix, self._base = prefix, base
+        self._printers: dict[str, Watching] = {}
+        self._topics: dict[str, bytes] = {}
+        self._news: Optional[asyncio.Queue[str]] = None
+
+    @property
+    def name(self) -> str:
+        """What to call it in logs."""
+        return f"MQTT at {self._host}"
+
+    def add(self, printer: Watching) -> None:
+        """Make a device of a printer. Before `run`."""
+        slug = re.sub(r"[^a-z0-9]+", "_", printer.name.lower()).strip("_") or "printer"
+        name, number = slug, 2
+        while slug in self._printers:
+            slug, number = f"{name}_{number}", number + 1
+        self._printers[slug] = printer
+        for topic, payload in discovery(printer.name, slug, self._prefix, self._base).items():
+            self._set(topic, json.dumps(payload))
+        self.refresh(printer)
+
+    def refresh(self, printer: Watching) -> None:
+        """Tell the switch's and the printer's state."""
+        slug = self._slug(printer)
+        self._set(f"{self._base}/{slug}/watching", "ON" if printer.enabled else "OFF")
+        if printer.status is not None:
+            self._set(f"{self._base}/{slug}/printer", printer.status.state.value)
+
+    def show(self, printer: Watching, look: Look) -> None:
+        """Tell what was seen."""
+        slug = self._slug(printer)
+        self.refresh(printer)
+        if look.inspection is None:
+            return
+        self._set(f"{self._base}/{slug}/inspection", json.dumps(state_of(look.inspection)))
+        if look.picture is not None:
+            detail = look.inspection.detail
+            self._set(f"{self._base}/{slug}/picture", marked(look.picture, detail.boxes if detail else ()))
+
+    def _slug(self, printer: Watching) -> str:
+        return next(slug for slug, known in self._printers.items() if known is printer)
+
+    def _set(self, topic: str, payload: Any) -> None:
+        data = payload if isinstance(payload, bytes) else payload.encode()
+        if self._topics.get(topic) == data:
+            return
+        self._topics[topic] = data
+        if self._news is not None:
+            self._news.put_nowait(topic)
+
+    async def check(self) -> None:
+        """Log in at the broker, and leave it. Raises DeliveryError that says in plain words what is wrong."""
+        try:
+            async with Client(
+                self._host,
+                self._port,
+                username=self._user or None,
+                password=self._password or None,
+                tls_context=self._tls,
+                timeout=10,
+            ):
+                return
+        except aiomqtt.MqttError as error:
+            raise DeliveryError(_plain(str(error), f"{self._host}, port {self._port}")) from None
+
+    async def run(self) -> None:
+        """Keep the link up until cancelled. All topics are told again after a break."""
+        failures = 0
+        told: Optional[str] = None
+        while True:
+            try:
+                await self._serve()
+                failures = 0
+            except aiomqtt.MqttError as error:
+                failures += 1
+                if str(error) != told:
+                    log.warning("%s: %s", self.name, error)
+                    told = str(error)
+            await asyncio.sleep(min(FIRST_PAUSE * 2 ** min(failures, 10), LONGEST_PAUSE))
+
+    async def _serve(self) -> None:
+        status = f"{self._base}/status"
+        async with Client(
+            self._host,
+            self._port,
+            username=self._user or None,
+            password=self._password or None,
+            tls_context=self._tls,
+            will=aiomqtt.Will(status, "offline", qos=1, retain=True),
+            timeout=10,
+        ) as client:
+            self._news = asyncio.Queue()
+            await client.subscribe(f"{self._base}/+/watching/set")
+            await client.subscribe(f"{self._base}/+/false_alarm")
+            for topic, payload in list(self._topics.items()):
+                await client.publish(topic, payload, retain=True)
+            await client.publish(status, "online", qos=1, retain=True)
+            both = [
+                asyncio.ensure_future(self._talk(client, self._news)),
+                asyncio.ensure_future(self._listen(client)),
+            ]
+            try:
+                ended, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    task.result()
+            finally:
+                self._news = None
+                for task in both:
+                    task.cancel()
+                await asyncio.gather(*both, return_exceptions=True)
+
+    async def _listen(self, client: Client) -> None:
+        async for message in client.messages:
+            await self._obey(str(message.topic), message.payload)
+
+    async def _talk(self, client: Client, news: asyncio.Queue[str]) -> None:
+        while True:
+            topic = await news.get()
+            await client.publish(topic, self._topics[topic], retain=True)
+
+    async def _obey(self, topic: str, payload: object) -> None:
+        parts = topic.split("/")
+        printer = self._printers.get(parts[-3] if topic.endswith("/watching/set") else parts[-2])
+        if printer is None:
+            return
+        if topic.endswith("/watching/set"):
+            await printer.set_enabled(payload == b"ON", WHO)
+            self.refresh(printer)
+        else:
+            printer.false_alarm(WHO)
+
+
+def state_of(inspection: Inspection) -> dict[str, Any]:
+    """What the sensors read."""
+    detail = inspection.detail
+    return {
+        "quality": inspection.print_quality,
+        "score": inspection.score,
+        "warning": "ON" if inspection.warning_suggested else "OFF",
+        "pause": "ON" if inspection.pause_suggested else "OFF",
+        "failure": (detail.kind if detail else None) or "none",
+        "condition": (detail.condition if detail else None) or "unknown",
+    }
+
+
+def discovery(name: str, slug: str, prefix: str, base: str) -> dict[str, dict[str, Any]]:
+    """The discovery topics of one printer and their payloads."""
+    device = {
+        "identifiers": [f"layerwatch_{slug}"],
+        "name": name,
+        "manufacturer": "Layerwatch",
+        "model": "Watcher",
+    }
+    inspection = f"{base}/{slug}/inspection"
+
+    def entity(kind: str, what: str, title: str, **more: Any) -> tuple[str, dict[str, Any]]:
+        payload = {
+            "name": title,
+            "unique_id": f"layerwatch_{slug}_{what}",
+            "object_id": f"{slug}_{what}",
+            "device": device,
+            "availability_topic": f"{base}/status",
+            **more,
+        }
+        return f"{prefix}/{kind}/layerwatch_{slug}/{what}/config", payload
+
+    def read(what: str) -> dict[str, Any]:
+        return {"state_topic": inspection, "value_template": f"{{{{ value_json.{what} }}}}"}
+
+    return dict(
+        [
+            entity(
+                "sensor",
+                "quality",
+                "Print quality",
+                state_class="measurement",
+                icon="mdi:star",
+                **read("quality"),
+            ),
+            entity(
+                "sensor",
+                "score",
+                "Failure score",
+                state_class="measurement",
+                icon="mdi:gauge",
+                **read("score"),
+            ),
+            entity("sensor", "failure", "Likely failure", icon="mdi:alert-octagon", **read("failure")),
+            entity("sensor", "condition", "Picture", icon="mdi:image-check", **read("condition")),
+            entity(
+                "sensor", "printer", "Printer", state_topic=f"{base}/{slug}/printer", icon="mdi:printer-3d"
+            ),
+            entity("binary_sensor", "warning", "Warning", device_class="problem", **read("warning")),
+            entity("binary_sensor", "pause", "Pause suggested", device_class="problem", **read("pause")),
+            entity("camera", "picture", "Last picture", topic=f"{base}/{slug}/picture"),
+            entity(
+                "switch",
+                "watching",
+                "Watching",
+                state_topic=f"{base}/{slug}/watching",
+                command_topic=f"{base}/{slug}/watching/set",
+                icon="mdi:eye",
+            ),
+            entity(
+                "button",
+                "false_alarm",
+                "False alarm",
+                command_topic=f"{base}/{slug}/false_alarm",
+                icon="mdi:thumb-up",
+            ),
+        ]
+    )
+
+
+def marked(picture: bytes, boxes: Sequence[Box]) -> bytes:
+    """The picture with the probable boxes drawn in; as it is without boxes, or without Pillow."""
+    wanted = [box for box in boxes if box.probability >= LEAST_MARKED]
+    if not wanted:
+        return picture
+    try:
+        from PIL import Image, ImageDraw, ImageOps
+    except ImportError:
+        return picture
+    try:
+        with Image.open(io.BytesIO(picture), formats=["JPEG"]) as opened:
+            image = ImageOps.exif_transpose(opened).convert("RGB")
+    except (OSError, ValueError, SyntaxError):
+        return picture
+    draw = ImageDraw.Draw(image)
+    w, h = image.size
+    for box in wanted:
+        corners = (box.left * w, box.top * h, (box.left + box.width) * w, (box.top + box.height) * h)
+        draw.rectangle(corners, outline=_MARK, width=max(2, w // 300))
+        draw.text(
+            (corners[0] + 4, corners[1] + 4), f"{box.kind.replace('_', ' ')} {box.probability:.0%}", _MARK
+        )
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=85)
+    return out.getvalue()
+
+
+def _plain(said: str, place: str) -> str:
+    """The MQTT library's complaint in plain words."""
+    text = said.lower()
+    if "not authori" in text or "bad user name" in text:
+        return f"the broker at {place} refuses the login: check user and password"
+    if "refused" in text:
+        return f"nothing listens at {place}: check host and port, and that the broker runs"
+    if "certificate" in text:
+        return f"the broker at {place} shows a certificate that is not trusted: use its real name"
+    if "name or service" in text or "getaddrinfo" in text or "nodename" in text:
+        return f"the name in {place} is not known: check the spelling, or give an IP address"
+    if "timed out" in text or "timeout" in text:
+        return f"no MQTT broker answers at {place}: check host and port; with TLS say tls = true"
+    return f"no MQTT broker answers at {place} ({said[:100]})"

@@ -1,0 +1,149 @@
+"""Prusa printers, through PrusaLink's HTTP API, version 1 (the OpenAPI document of Prusa-Link-Web)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import httpx
+
+from layerwatch_watcher.printers.base import (
+    NotSupported,
+    PrinterError,
+    PrinterSetupError,
+    PrinterState,
+    PrinterStatus,
+    fraction,
+    seconds,
+)
+from layerwatch_watcher.printers.http import PrinterHttp, Refused, mapping
+
+_STATES = {
+    "IDLE": PrinterState.IDLE,
+    "READY": PrinterState.IDLE,
+    "BUSY": PrinterState.PREPARING,
+    "PRINTING": PrinterState.PRINTING,
+    "PAUSED": PrinterState.PAUSED,
+    "ATTENTION": PrinterState.ATTENTION,
+    "FINISHED": PrinterState.FINISHED,
+    "STOPPED": PrinterState.CANCELLED,
+    "ERROR": PrinterState.ERROR,
+}
+
+
+class PrusaLink:
+    """A Prusa printer with PrusaLink switched on.
+
+    user, password: from the printer's menu, Settings → Network → PrusaLink; the user is mostly `maker`.
+    key: an API key instead, for the PrusaLink that runs on a Raspberry Pi.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        user: str = "maker",
+        password: str = "",
+        *,
+        key: str = "",
+        client: Optional[httpx.AsyncClient] = None,
+    ) -> None:
+        if not key and not password:
+            raise PrinterSetupError(
+                "PrusaLink needs a password",
+                "it stands in the printer's menu: Settings → Network → PrusaLink",
+            )
+        self._http = PrinterHttp(
+            "PrusaLink",
+            url,
+            headers={"X-Api-Key": key} if key else {},
+            auth=None if key else httpx.DigestAuth(user, password),
+            client=client,
+            login_hint="user and password stand in the printer's menu: Settings → Network → PrusaLink",
+        )
+        self._file: tuple[Optional[str], Optional[str]] = (None, None)
+
+    async def status(self) -> PrinterStatus:
+        """One GET of the status, and one of the job when that is a new one."""
+        answer = mapping(await self._http.json("GET", "/api/v1/status"))
+        printer, job = mapping(answer.get("printer")), mapping(answer.get("job"))
+        text = printer.get("state")
+        if not isinstance(text, str):
+            raise PrinterError(
+                f"{self._http.base} is not PrusaLink: its answer has no state", "check the address"
+            )
+        state = _STATES.get(text, PrinterState.IDLE)
+        number = job.get("id")
+        if state is PrinterState.PREPARING and number is None:
+            state = PrinterState.IDLE  # busy with something that is no print
+        if state is PrinterState.ATTENTION and number is None:
+            state = PrinterState.IDLE
+        name = None if number is None else str(number)
+        if name != self._file[0]:
+            self._file = (name, await self._file_of(name))
+        return PrinterStatus(
+            state,
+            job=name,
+            file=self._file[1],
+            progress=fraction(job.get("progress"), 100.0),
+            elapsed=seconds(job.get("time_printing")),
+            message=text if state is PrinterState.ATTENTION else "",
+        )
+
+    async def _file_of(self, job: Optional[str]) -> Optional[str]:
+        if job is None:
+            return None
+        file = mapping(mapping(await self._http.json("GET", "/api/v1/job")).get("file"))
+        found = file.get("display_name") or file.get("name")
+        return found if isinstance(found, str) else None
+
+    async def pause(self) -> None:
+        """Pause the job."""
+        await self._job("PUT", "/pause")
+
+    async def resume(self) -> None:
+        """Go on with the job."""
+        await self._job("PUT", "/resume")
+
+    async def cancel(self) -> None:
+        """Stop the job."""
+        await self._job("DELETE", "")
+
+    async def _job(self, method: str, what: str) -> None:
+        number = mapping(mapping(await self._http.json("GET", "/api/v1/status")).get("job")).get("id")
+        if number is None:
+            raise PrinterError("PrusaLink has no print under way")
+        try:
+            await self._http.json(method, f"/api/v1/job/{number}{what}")
+        except Refused as error:
+            # 409 says that the job is not in a state for this: paused already, or over.
+            if error.status != 409:
+                raise
+            if not (what == "/pause" and (await self.status()).state.standing):
+                raise PrinterError("PrusaLink cannot do that in its present state") from None
+
+    async def gcode(self, lines: Sequence[str]) -> None:
+        """PrusaLink takes no G-code. Raises NotSupported."""
+        raise NotSupported("PrusaLink takes no G-code", "choose pause or cancel for this printer")
+
+    async def light(self, on: bool) -> None:
+        """PrusaLink switches no light. Raises NotSupported."""
+        raise NotSupported("PrusaLink switches no light", "leave the light out for this printer")
+
+    async def cameras(self) -> list[dict[str, Any]]:
+        """PrusaLink's cameras; the printers with built-in PrusaLink have none."""
+        try:
+            found = mapping(await self._http.json("GET", "/api/v1/cameras")).get("camera_list")
+        except Refused as error:
+            if error.status == 404:
+                return []
+            raise
+        return [mapping(camera) for camera in found] if isinstance(found, list) else []
+
+    @property
+    def base(self) -> str:
+        """PrusaLink's address, without anything secret."""
+        return self._http.base
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.close()

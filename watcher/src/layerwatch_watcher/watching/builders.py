@@ -1,0 +1,269 @@
+"""Cameras and printers from their configuration tables.
+
+The modules of single kinds are imported only where one is configured: a watcher of OctoPrints carries no
+MQTT, and one without RTSP no ffmpeg.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional, cast
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import httpx
+
+from layerwatch_sdk.clock import AsyncClock
+from layerwatch_watcher.cameras.base import Camera, CameraSetupError
+from layerwatch_watcher.cameras.transform import Area, LitCamera, TransformedCamera, View
+from layerwatch_watcher.printers.base import Printer, PrinterSetupError
+from layerwatch_watcher.watching.toml_reader import ConfigError, Table
+
+PRINTERS = ("octoprint", "moonraker", "prusalink", "bambu", "duet")
+CAMERAS = ("http", "octoprint", "moonraker", "prusalink", "bambu", "go2rtc", "rtsp", "usb", "folder", "file")
+_BAMBU_WITH_RTSP = ("x1", "x1c", "x1e", "h2d", "h2s", "p2s")
+_BAMBU_WITH_JPEG = ("a1", "a1mini", "p1p", "p1s")
+
+
+class BuiltPrinter:
+    """A printer, and what its camera may need to know of it: kind, address, login."""
+
+    def __init__(self, kind: str, printer: Printer, **known: str) -> None:
+        self.kind = kind
+        self.printer = printer
+        self.known = known
+
+
+def build_printer(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
+    """The printer of a [[printer]] table. Raises ConfigError."""
+    kind = table.choice("kind", PRINTERS)
+    try:
+        return _PRINTER_BUILDERS[kind](table, client)
+    except PrinterSetupError as error:
+        raise ConfigError(f"{table.place}: {error}" + (f" ({error.hint})" if error.hint else "")) from None
+
+
+def _octoprint(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
+    from layerwatch_watcher.printers.octoprint import OctoPrint
+
+    return BuiltPrinter("octoprint", OctoPrint(table.text("url"), table.secret("key"), client=client))
+
+
+def _moonraker(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
+    from layerwatch_watcher.printers.moonraker import Moonraker
+
+    url, key, lamp = table.text("url"), table.secret("key", ""), table.text("lamp", "")
+    try:
+        from layerwatch_watcher.printers.moonraker_socket import MoonrakerSocket
+    except ImportError:  # without `websockets` it is asked over HTTP every few seconds
+        return BuiltPrinter("moonraker", Moonraker(url, key, lamp=lamp, client=client))
+    return BuiltPrinter("moonraker", MoonrakerSocket(url, key, lamp=lamp, client=client))
+
+
+def _prusalink(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
+    from layerwatch_watcher.printers.prusalink import PrusaLink
+
+    url, user = table.text("url"), table.text("user", "maker")
+    password, key = table.secret("password", ""), table.secret("key", "")
+    printer = PrusaLink(url, user, password, key=key, client=client)
+    return BuiltPrinter("prusalink", printer, user=user, password=password, key=key)
+
+
+def _bambu(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
+    try:
+        from layerwatch_watcher.printers.bambu import PORT, Bambu
+    except ImportError:
+        raise ConfigError(
+            f"{table.place}: a Bambu printer needs aiomqtt: pip install 'layerwatch-watcher'"
+        ) from None
+    host, code = table.text("host"), table.secret("code")
+    model = table.choice("model", (*_BAMBU_WITH_RTSP, *_BAMBU_WITH_JPEG), "p1s")
+    certificate = table.path("certificate")
+    pem = str(certificate) if certificate else None
+    try:
+        printer = Bambu(
+            host, table.text("serial"), code, port=table.whole("port", PORT, 1, 65535), certificate=pem
+        )
+    except CameraSetupError as error:
+        raise ConfigError(f"{table.place}: {error}") from None
+    return BuiltPrinter("bambu", printer, host=host, code=code, model=model, certificate=pem or "")
+
+
+def _duet(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
+    from layerwatch_watcher.printers.duet import DEFAULT_PASSWORD, Duet
+
+    return BuiltPrinter(
+        "duet", Duet(table.text("url"), table.secret("password", DEFAULT_PASSWORD), client=client)
+    )
+
+
+_PRINTER_BUILDERS: dict[str, Callable[[Table, httpx.AsyncClient], BuiltPrinter]] = {
+    "octoprint": _octoprint,
+    "moonraker": _moonraker,
+    "prusalink": _prusalink,
+    "bambu": _bambu,
+    "duet": _duet,
+}
+
+
+def build_camera(
+    table: Optional[Table], owner: BuiltPrinter, place: str, client: httpx.AsyncClient, clock: AsyncClock
+) -> Camera:
+    """The camera of a printer: its `camera` table, or without one the camera that the printer has itself.
+
+    Raises ConfigError.
+    """
+    try:
+        if table is None:
+            return _own_camera(owner, place, client, "")
+        kind = table.choice("kind", CAMERAS, "http" if table.has("url") else owner.kind)
+        camera = _camera(kind, table, owner, client)
+        camera = TransformedCamera.around(camera, _view(table))
+        camera = _lit(table, owner, camera, clock)
+    except CameraSetupError as error:
+        where = table.place if table is not None else place
+        raise ConfigError(f"{where}: {error}" + (f" ({error.hint})" if error.hint else "")) from None
+    table.done()
+    return camera
+
+
+def _camera(kind: str, table: Table, owner: BuiltPrinter, client: httpx.AsyncClient) -> Camera:
+    from pathlib import Path
+
+    if kind == "http":
+        from layerwatch_watcher.cameras.http import HttpCamera
+
+        return HttpCamera(
+            table.text("url"),
+            user=table.text("user", ""),
+            password=table.secret("password", ""),
+            digest=table.flag("digest", False),
+            stale_frames=table.whole("stale_frames", 0, 0, 100),
+            client=client,
+        )
+    if kind in ("octoprint", "moonraker", "prusalink", "bambu"):
+        if owner.kind != kind:
+            raise table.wrong("kind", f"{kind} is for a printer of that kind; this one is {owner.kind}")
+        return _own_camera(owner, table.place, client, table.text("name", ""))
+    if kind == "go2rtc":
+        from layerwatch_watcher.cameras.finders import go2rtc_camera
+
+        return go2rtc_camera(table.text("url"), table.text("stream"), client)
+    if kind == "rtsp":
+        from layerwatch_watcher.cameras.addresses import with_login
+        from layerwatch_watcher.cameras.ffmpeg import rtsp_camera
+
+        url, user = table.text("url"), table.text("user", "")
+        password = table.secret("password", "")
+        return rtsp_camera(with_login(url, user, password) if user else url, udp=table.flag("udp", False))
+    if kind == "usb":
+        from layerwatch_watcher.cameras.ffmpeg import usb_camera
+
+        return usb_camera(table.text("device", "/dev/video0"), size=table.text("size", "1280x720"))
+    from layerwatch_watcher.cameras.files import FolderCamera
+    from layerwatch_watcher.cameras.sources import open_source
+
+    path = table.path("path")
+    if path is None:
+        raise table.wrong("path", "is missing")
+    return FolderCamera(Path(path), newest=True) if kind == "folder" else open_source(str(path))
+
+
+def _own_camera(owner: BuiltPrinter, place: str, client: httpx.AsyncClient, name: str) -> Camera:
+    from layerwatch_watcher.cameras import finders
+
+    printer: Any = owner.printer
+    if owner.kind == "octoprint":
+        return finders.octoprint_camera(printer, client)
+    if owner.kind == "moonraker":
+        return finders.moonraker_camera(printer, name, client)
+    if owner.kind == "prusalink":
+        return finders.prusalink_camera(printer, owner.known, client)
+    if owner.kind == "bambu":
+        known = owner.known
+        if known["model"] in _BAMBU_WITH_RTSP:
+            from layerwatch_watcher.cameras.bambu import x1_address
+            from layerwatch_watcher.cameras.ffmpeg import rtsp_camera
+
+            return rtsp_camera(x1_address(known["host"], known["code"]))
+        from layerwatch_watcher.cameras.bambu import BambuChamberCamera
+
+        return BambuChamberCamera(known["host"], known["code"], certificate=known["certificate"] or None)
+    raise ConfigError(f"{place}: a {owner.kind} printer has no camera of its own; add camera = {{ url = … }}")
+
+
+def _view(table: Table) -> View:
+    rotate = table.whole("rotate", 0, 0, 270)
+    if rotate not in (0, 90, 180, 270):
+        raise table.wrong("rotate", f"must be 0, 90, 180 or 270 degrees clockwise, not {rotate}")
+    ignored = table.raw("ignore") or []
+    if not isinstance(ignored, list):
+        raise table.wrong("ignore", "must be a list of areas, each [left, top, width, height] from 0 to 1")
+    crop = table.numbers("crop")
+    return View(
+        rotate,
+        table.flag("flip_horizontal", False),
+        table.flag("flip_vertical", False),
+        None if crop is None else _area(table, "crop", crop),
+        tuple(_area(table, "ignore", area) for area in ignored),
+    )
+
+
+def _area(table: Table, name: str, numbers: Any) -> Area:
+    good = isinstance(numbers, (list, tuple)) and len(numbers) == 4
+    good = good and all(
+        isinstance(n, (int, float)) and not isinstance(n, bool) and 0 <= n <= 1 for n in numbers
+    )
+    if not good or not (numbers[2] > 0 and numbers[3] > 0 and numbers[0] < 1 and numbers[1] < 1):
+        raise table.wrong(name, f"an area is [left, top, width, height], each from 0 to 1, not {numbers!r}")
+    return cast(Area, tuple(float(n) for n in numbers))
+
+
+def _lit(table: Table, owner: BuiltPrinter, camera: Camera, clock: AsyncClock) -> Camera:
+    settle = table.duration("light_settle", 2.0)
+    on, off = table.texts("light_on"), table.texts("light_off")
+    own = table.flag("light", False)
+    if not own and not on:
+        return camera
+    if own and on:
+        raise table.wrong("light", "give either light = true (the printer's own) or light_on and light_off")
+    printer = owner.printer
+
+    async def switch(lit: bool) -> None:
+        if own:
+            await printer.light(lit)
+        elif lit or off:
+            await printer.gcode(on if lit else off)
+
+    return LitCamera(camera, switch, settle=settle or 0.0, sleep=clock.sleep)
+
+
+def printer_table_of(address: str) -> dict[str, Any]:
+    """The [[printer]] table that a `--printer` address stands for, such as moonraker://voron.local.
+
+    octoprint://KEY@HOST, moonraker://HOST, prusalink://USER:PASSWORD@HOST, duet://:PASSWORD@HOST,
+    bambu://CODE@HOST/SERIAL?model=p1s. `?https=1` for TLS. Raises ConfigError.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in PRINTERS or not parts.hostname:
+        raise ConfigError(f"--printer: write it like octoprint://KEY@HOST; kinds are {', '.join(PRINTERS)}")
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    port = f":{parts.port}" if parts.port else ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    table: dict[str, Any] = {"kind": parts.scheme, "name": query.pop("name", parts.hostname)}
+    if parts.scheme == "bambu":
+        table.update(host=parts.hostname, code=user, serial=parts.path.strip("/"))
+        if parts.port:
+            table["port"] = parts.port
+    else:
+        scheme = "https" if query.pop("https", "") else "http"
+        if parts.scheme == "moonraker" and not port:
+            port = ":7125"
+        table["url"] = f"{scheme}://{host}{port}{parts.path.rstrip('/')}"
+        if parts.scheme in ("octoprint", "moonraker") and user:
+            table["key"] = user
+        elif parts.scheme == "prusalink":
+            table.update(user=user or "maker", password=password)
+        elif parts.scheme == "duet" and password:
+            table["password"] = password
+    table.update(query)
+    return table

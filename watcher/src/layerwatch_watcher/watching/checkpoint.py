@@ -1,0 +1,212 @@
+"""What is known of the print under way, kept in a small file, so that a restarted watcher goes on with it.
+
+Without it a restart in mid-print would begin afresh: a new context that knows nothing of the print, and a
+second pause for what a person has looked at and gone on with. The file holds no secret: no key, no password,
+no address with a login in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Callable, Mapping, Optional, Tuple
+
+from layerwatch_sdk.calls import FEEDBACK_KINDS
+from layerwatch_sdk.models import Context
+from layerwatch_watcher.cameras.addresses import redact
+from layerwatch_watcher.printers.base import PrinterStatus
+from layerwatch_watcher.watching.print_lifecycle import WENT_BACK
+
+log = logging.getLogger("layerwatch_watcher")
+
+VERSION = 1
+CONTEXT_LIVES = 14 * 24 * 3600.0
+"""Seconds that a context lives on the service; older notes are of no use."""
+LONGEST_WAIT = 300.0
+"""No kept interval is waited for longer: the machine's clock may have been set in between."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A print as it was at `at`. Moments are seconds since 1970, by the machine's clock.
+
+    job, file, elapsed: as in `PrinterStatus`; they tell whether a print is this one.
+    server, context_id, process_url, fallback_url, warning_level, pause_level: where it is judged.
+    next_at: no picture may go to the service before.
+    warned, acted, clear: the `AlarmLatch`.  standing: paused by us.  acting: a pause or a cancel was about to
+    be done and was not yet seen to be done.  heaters_off_at: when the heaters are due to go off.
+    untold: feedback that the service was not yet told.  enabled: whether the watching is switched on.
+    """
+
+    at: float
+    job: Optional[str] = None
+    file: Optional[str] = None
+    elapsed: Optional[float] = None
+    server: str = ""
+    context_id: str = ""
+    process_url: str = ""
+    fallback_url: str = ""
+    warning_level: int = 3
+    pause_level: int = 3
+    next_at: float = 0.0
+    warned: bool = False
+    acted: bool = False
+    clear: int = 0
+    standing: bool = False
+    acting: bool = False
+    heaters_off_at: Optional[float] = None
+    untold: Tuple[str, ...] = ()
+    enabled: bool = True
+    in_print: bool = True
+
+    def is_of(self, status: PrinterStatus, now: float) -> bool:
+        """Whether the print that `status` shows at `now` is the one of this note.
+
+        Where the printer numbers its prints, the number tells. Elsewhere it must be the same file, and its
+        print time must fit: a print that has lasted longer than we were away began before that. One that
+        could have begun meanwhile is taken for another: to look at a known print afresh costs one needless
+        pause, to take a new print for one that was dealt with costs the print.
+        """
+        away = max(0.0, now - self.at)
+        if not self.in_print or away > CONTEXT_LIVES:
+            return False
+        if self.job is not None and status.job is not None:
+            return self.job == status.job
+        if self.file != status.file or self.elapsed is None or status.elapsed is None:
+            return False
+        gained = status.elapsed - self.elapsed
+        if gained < -WENT_BACK:
+            return False
+        stood_since = gained < WENT_BACK and status.state.standing
+        return status.elapsed > away or stood_since
+
+    def context(self, server: str, warning_level: int, pause_level: int) -> Optional[Context]:
+        """The print's context, if it is of this server and these levels."""
+        if self.server != server or not self.context_id:
+            return None
+        if (self.warning_level, self.pause_level) != (warning_level, pause_level):
+            return None
+        return Context(self.context_id, self.process_url, self.fallback_url, warning_level, pause_level)
+
+    def wait(self, now: float) -> float:
+        """Seconds until a picture may go to the service."""
+        return min(max(0.0, self.next_at - now), LONGEST_WAIT)
+
+
+def may_be_kept(context: Context) -> bool:
+    """Whether it outlives this process, and has no login in its addresses."""
+    urls = (context.process_url, context.fallback_url)
+    return all(url.startswith(("http://", "https://")) and redact(url) == url for url in urls)
+
+
+class CheckpointStore:
+    """The file of one printer. Reads it once, at the start.
+
+    path: the file; None keeps nothing.  now: the machine's clock, seconds since 1970.
+    A file that cannot be read or written is told of in the log; the watching goes on without it.
+    """
+
+    def __init__(self, path: Optional[Path] = None, now: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self.now = now
+        self._told = False
+        self.kept = self._read()
+
+    def _read(self) -> Optional[Checkpoint]:
+        if self._path is None:
+            return None
+        try:
+            return _note(json.loads(self._path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            log.warning("%s cannot be used (%s); the print under way is looked at afresh", self._path, error)
+            return None
+
+    def write(self, note: Checkpoint, *, durable: bool = False) -> None:
+        """Put `note` in the place of the old one, all of it or nothing.
+
+        durable: on the disk when this returns. A killed process loses nothing either way, a power cut might.
+        """
+        if self._path is None:
+            return
+        text = json.dumps({"version": VERSION, **asdict(note)}, ensure_ascii=False)
+        new = self._path.with_name(f".{self._path.name}.new")
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            new.replace(self._path)
+        except OSError as error:
+            if not self._told:
+                log.warning(
+                    "%s cannot be written (%s): a restart in mid-print will look at the print afresh; "
+                    "name another folder with --state",
+                    self._path,
+                    error.strerror,
+                )
+            self._told = True
+
+    def forget(self, *, enabled: bool) -> None:
+        """The print is over. Only a watching that was switched off stays noted."""
+        self.kept = None
+        if not enabled:
+            self.write(Checkpoint(self.now(), enabled=False, in_print=False), durable=True)
+        elif self._path is not None:
+            with suppress(OSError):
+                self._path.unlink()
+
+
+def _note(values: Any) -> Checkpoint:
+    """A note from its JSON. Raises ValueError for anything else."""
+    if not isinstance(values, dict) or values.get("version") != VERSION:
+        raise ValueError("not a note of this version")
+    note = Checkpoint(**{one.name: values[one.name] for one in fields(Checkpoint) if one.name in values})
+    numbers = (note.at, note.next_at, note.clear, note.warning_level, note.pause_level)
+    maybe_numbers = (note.elapsed, note.heaters_off_at)
+    texts = (note.server, note.context_id, note.process_url, note.fallback_url)
+    flags = (note.warned, note.acted, note.standing, note.acting, note.enabled, note.in_print)
+    good = (
+        all(isinstance(one, (int, float)) for one in numbers)
+        and all(one is None or isinstance(one, (int, float)) for one in maybe_numbers)
+        and all(isinstance(one, str) for one in texts)
+        and all(one is None or isinstance(one, str) for one in (note.job, note.file))
+        and all(isinstance(one, bool) for one in flags)
+        and isinstance(note.untold, (list, tuple))
+        and all(one in FEEDBACK_KINDS for one in note.untold)
+    )
+    if not good:
+        raise ValueError("a value of the wrong type")
+    return replace(note, untold=tuple(note.untold))
+
+
+def default_folder() -> Path:
+    """Where a user's programs keep their state: systemd's StateDirectory, or as the platform has it (XDG)."""
+    if os.environ.get("STATE_DIRECTORY"):
+        return Path(os.environ["STATE_DIRECTORY"].split(":")[0]) / "prints"
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return base / "layerwatch" / "prints"
+
+
+def file_of(folder: Path, name: str, printer: Mapping[str, object]) -> Path:
+    """The file of the printer called `name`; another printer of that name, elsewhere, has another file."""
+    which = "\n".join([name, *(str(printer.get(part) or "") for part in ("kind", "url", "host", "serial"))])
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "printer"
+    return folder / f"{slug}-{hashlib.sha256(which.encode()).hexdigest()[:8]}.json"

@@ -1,0 +1,143 @@
+"""Who judges the pictures: a Layerwatch server, through `AsyncClient`, or anything of the same shape."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Optional, Protocol
+
+from layerwatch_sdk.clock import AsyncClock
+from layerwatch_sdk.errors import (
+    ApiKeyDisabled,
+    BackendThrottled,
+    ContextRateLimited,
+    ForeignRefusal,
+    FreeUsageLimitReached,
+    ImageDecodeFailed,
+    InvalidApiKey,
+    InvalidResponse,
+    LayerwatchError,
+    NoAnswer,
+    PaymentFailed,
+    ServerError,
+)
+from layerwatch_sdk.models import Context, Inspection
+
+
+class Inspector(Protocol):
+    """Opens a context for a print and judges its pictures. `AsyncClient` is one.
+
+    All raise LayerwatchError. `clock` is the clock that the pacing goes by.
+    """
+
+    clock: AsyncClock
+
+    async def create_context(self, warning_level: int = 3, pause_level: int = 3) -> Context:
+        """Open a context for a new print. Levels 1 (sooner) to 5 (only when more certain)."""
+        ...
+
+    async def process(
+        self,
+        context: Context,
+        jpeg: bytes,
+        *,
+        detail: bool = False,
+        camera: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> Inspection:
+        """Judge one JPEG of the print."""
+        ...
+
+    async def feedback(self, context: Context, kind: str) -> None:
+        """Teach the context's baseline: `false_alarm`, `resumed` or `missed`."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
+class MinimumIntervalInspector:
+    """A judge whose pictures are taken as soon as it allows, not as seldom as it recommends.
+
+    The service's newer dialect names both: the soonest that its load allows (`Minimum`, 20 s at rest) and
+    the interval that costs no more than it helps (40 s). On a server of one's own, a failure is then seen
+    up to 20 s earlier, for about twice the work.
+    """
+
+    def __init__(self, judge: Inspector) -> None:
+        self._judge = judge
+        self.clock = judge.clock
+
+    async def create_context(self, warning_level: int = 3, pause_level: int = 3) -> Context:
+        """As the judge does."""
+        return await self._judge.create_context(warning_level, pause_level)
+
+    async def process(
+        self,
+        context: Context,
+        jpeg: bytes,
+        *,
+        detail: bool = False,
+        camera: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> Inspection:
+        """As the judge does, with the next picture due at the minimum."""
+        inspection = await self._judge.process(
+            context, jpeg, detail=detail, camera=camera, idempotency_key=idempotency_key
+        )
+        told = inspection.next_interval
+        return replace(inspection, next_interval=replace(told, seconds=told.minimum))
+
+    async def feedback(self, context: Context, kind: str) -> None:
+        """As the judge does."""
+        await self._judge.feedback(context, kind)
+
+    async def close(self) -> None:
+        """Close the judge."""
+        await self._judge.close()
+
+
+def explain(error: LayerwatchError, server: str) -> tuple[str, str]:
+    """What a refusal or failure of the service means for the user, in plain words, and what to do.
+
+    server: its address as it may be shown.
+    """
+    if isinstance(error, ForeignRefusal):
+        return f"something between here and {server} refuses the connection", (
+            "a proxy or a login page answers in the server's place; check the address"
+        )
+    if isinstance(error, InvalidResponse):
+        return f"what answers at {server} is not a Layerwatch server", "check host and port"
+    if isinstance(error, NoAnswer):
+        return f"the server {server} is not reachable{_network(error, server)}", (
+            "see that it runs (layerwatch serve) and that the address and port are right"
+        )
+    if isinstance(error, InvalidApiKey):
+        return "the server does not know this key", "make one with: layerwatch keys create --name NAME"
+    if isinstance(error, ApiKeyDisabled):
+        return "this key is disabled, for ever", "make a new one with: layerwatch keys create --name NAME"
+    if isinstance(error, PaymentFailed):
+        return "the account has an unpaid invoice", "inspections go on as soon as it is paid"
+    if isinstance(error, FreeUsageLimitReached):
+        return "the free allowance is used up", "set up a payment method, or wait for the next month"
+    if isinstance(error, ContextRateLimited):
+        return "the picture came sooner than the server asked for", ""
+    if isinstance(error, BackendThrottled):
+        return "the server is too busy just now", ""
+    if isinstance(error, ImageDecodeFailed):
+        return "the server could not decode the picture", "look at the camera's picture in a browser"
+    if isinstance(error, ServerError):
+        return f"the server {server} failed", "its log says why; it is tried again"
+    return str(error), ""
+
+
+def _network(error: NoAnswer, server: str) -> str:
+    if error.__cause__ is None:
+        return ""
+    from layerwatch_watcher.cameras.http import explain as explain_network
+
+    what, hint = explain_network(error.__cause__, server)
+    if "certificate" in what:
+        hint = "use the name that stands in it, or put its path into SSL_CERT_FILE"
+        return f": {what}; {hint}"
+    return f": {what}"

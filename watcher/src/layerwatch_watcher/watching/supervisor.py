@@ -1,0 +1,234 @@
+"""All printers of one configuration, watched in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Optional
+
+import httpx
+
+from layerwatch_sdk.clock import AsyncClock
+from layerwatch_sdk.errors import LayerwatchError
+from layerwatch_watcher.cameras.addresses import redact
+from layerwatch_watcher.notifications.build import build_channels, build_homeassistant
+from layerwatch_watcher.notifications.dispatch import Dispatcher
+from layerwatch_watcher.notifications.event import DeliveryError, Event, Kind
+from layerwatch_watcher.printers.base import PrinterError
+from layerwatch_watcher.watching.action_log import ActionLog
+from layerwatch_watcher.watching.builders import BuiltPrinter, build_camera, build_printer
+from layerwatch_watcher.watching.check import Finding, check_camera, check_clock, check_server
+from layerwatch_watcher.watching.checkpoint import CheckpointStore, file_of
+from layerwatch_watcher.watching.gaze import Watched
+from layerwatch_watcher.watching.inspector import Inspector, MinimumIntervalInspector
+from layerwatch_watcher.watching.policy import Action
+from layerwatch_watcher.watching.print_session import Look
+from layerwatch_watcher.watching.print_watcher import POLL_SECONDS, PrintWatcher
+from layerwatch_watcher.watching.settings import PrinterSettings, WatcherSettings
+from layerwatch_watcher.watching.toml_reader import ConfigError
+
+if TYPE_CHECKING:
+    from layerwatch_watcher.notifications.homeassistant import HomeAssistant
+
+log = logging.getLogger("layerwatch_watcher")
+
+AGAIN_AFTER_CRASH = 10.0
+"""Seconds until a printer whose watching broke, by a mistake of ours, is watched again."""
+
+
+def open_remote(settings: WatcherSettings, clock: Optional[AsyncClock] = None) -> Inspector:
+    """A client of the configured server, on the machine's clock or on this one. Raises ConfigError."""
+    from layerwatch_sdk.async_client import AsyncClient
+
+    if not settings.server:
+        raise ConfigError("server: is missing; give your server's address, like http://127.0.0.1:8080")
+    try:
+        client = AsyncClient(
+            api_key=settings.key,
+            base_url=settings.server,
+            api_version=2 if settings.quick else None,  # only this dialect tells the minimum
+            clock=clock,
+        )
+    except ValueError as error:
+        raise ConfigError(f"server: {error}") from None
+    return MinimumIntervalInspector(client) if settings.quick else client
+
+
+async def watch(
+    settings: WatcherSettings,
+    judge: Inspector,
+    *,
+    on_look: Optional[Callable[[PrintWatcher, Look], None]] = None,
+    on_ready: Optional[Callable[[list[PrintWatcher]], None]] = None,
+    state: Optional[Path] = None,
+) -> None:
+    """Watch until cancelled. Closes what it opened, and `judge`. Raises ConfigError before it begins.
+
+    state: folder in which each print under way is noted, so that a restart goes on with it; None: nowhere.
+    """
+    clock = judge.clock
+    journal = ActionLog(settings.journal)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(judge.close)
+        client = await stack.enter_async_context(shared_client())
+        channels = build_channels(settings.notify, client)
+        dispatcher = Dispatcher(channels, quiet=settings.notify.quiet, digest=settings.notify.digest)
+        home = build_homeassistant(settings.notify.mqtt)
+
+        def seen(watcher: PrintWatcher, look: Look) -> None:
+            if home is not None:
+                home.show(watcher, look)
+            if on_look is not None:
+                on_look(watcher, look)
+
+        watchers: list[PrintWatcher] = []
+        for printer in settings.printers:
+            file = file_of(state, printer.name, printer.table.peek()) if state is not None else None
+            watched, built = _assemble(printer, client, judge)
+            stack.push_async_callback(built.printer.close)
+            stack.push_async_callback(watched.camera.close)
+            watcher = PrintWatcher(
+                watched,
+                judge,
+                journal,
+                dispatcher.tell,
+                server=redact(settings.server) if settings.server else "the detector",
+                on_look=seen,
+                memory=CheckpointStore(file),
+            )
+            watchers.append(watcher)
+            if home is not None:
+                home.add(watcher)
+        dispatcher.start()
+        stack.push_async_callback(dispatcher.close)
+        if on_ready is not None:
+            on_ready(watchers)
+
+        async def one(number: int, watcher: PrintWatcher) -> None:
+            # Spread over the polling interval, so that a farm is not asked all at the same moment.
+            await clock.sleep(POLL_SECONDS * number / len(watchers))
+            await _supervised(watcher, judge)
+
+        tasks = [asyncio.ensure_future(one(n, watcher)) for n, watcher in enumerate(watchers)]
+        if home is not None:
+            tasks.append(asyncio.ensure_future(home.run()))
+            tasks.append(asyncio.ensure_future(_refresh(home, watchers, judge)))
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def shared_client() -> httpx.AsyncClient:
+    """One HTTP client for all cameras, printers and webhooks: a TLS context costs megabytes."""
+    return httpx.AsyncClient(
+        limits=httpx.Limits(max_connections=200, max_keepalive_connections=40, keepalive_expiry=30)
+    )
+
+
+def _assemble(
+    printer: PrinterSettings, client: httpx.AsyncClient, judge: Inspector
+) -> tuple[Watched, BuiltPrinter]:
+    built = build_printer(printer.table, client)
+    printer.table.done()
+    camera = build_camera(printer.camera, built, printer.table.place, client, judge.clock)
+    watched = Watched(
+        printer.name, built.printer, camera, printer.policy, printer.levels, printer.min_interval
+    )
+    return watched, built
+
+
+async def _supervised(watcher: PrintWatcher, judge: Inspector) -> None:
+    while True:
+        try:
+            await watcher.run()
+        except Exception:  # one printer's trouble must not end the watching of the others
+            log.exception("watching %s broke; it begins again in %g s", watcher.name, AGAIN_AFTER_CRASH)
+        await judge.clock.sleep(AGAIN_AFTER_CRASH)
+
+
+async def _refresh(home: HomeAssistant, watchers: list[PrintWatcher], judge: Inspector) -> None:
+    while True:
+        for watcher in watchers:
+            home.refresh(watcher)
+        await judge.clock.sleep(POLL_SECONDS)
+
+
+async def check(settings: WatcherSettings, open_judge: Callable[[], Inspector]) -> AsyncIterator[Finding]:
+    """Try everything once, without doing anything to a printer: server, printers, cameras, channels."""
+    try:
+        judge = open_judge()
+    except (ConfigError, LayerwatchError) as error:
+        yield Finding("server", False, str(error))
+        return
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(judge.close)
+        client = await stack.enter_async_context(shared_client())
+        if settings.server:
+            yield await check_server(judge, redact(settings.server))
+            clock = await check_clock(client, settings.server)
+            if clock is not None:
+                yield clock
+        else:
+            yield Finding("detector", True, "runs in this process; no server is used")
+        for printer in settings.printers:
+            async for finding in _check_printer(printer, client, judge, stack):
+                yield finding
+        try:
+            for channel in build_channels(settings.notify, client):
+                stack.push_async_callback(channel.close)
+                yield Finding(channel.name, True, "is configured; send a test event with --test")
+            home = build_homeassistant(settings.notify.mqtt)
+            if home is not None:
+                await home.check()
+                yield Finding(home.name, True, "answers and takes the login")
+        except (ConfigError, DeliveryError) as error:
+            yield Finding("notify", False, str(error))
+
+
+async def _check_printer(
+    printer: PrinterSettings, client: httpx.AsyncClient, judge: Inspector, stack: contextlib.AsyncExitStack
+) -> AsyncIterator[Finding]:
+    try:
+        watched, built = _assemble(printer, client, judge)
+    except ConfigError as error:
+        yield Finding(printer.name, False, str(error))
+        return
+    stack.push_async_callback(built.printer.close)
+    try:
+        status = await built.printer.status()
+    except PrinterError as error:
+        yield Finding(f"{printer.name}, printer", False, str(error), error.hint)
+    else:
+        file = f", {status.file}" if status.file and status.state.in_print else ""
+        yield Finding(f"{printer.name}, printer", True, f"answers: {status.state.value}{file}")
+    async for finding in check_camera(lambda: watched.camera, f"{printer.name}, camera"):
+        yield finding
+    needs_gcode = Action.GCODE in (*printer.policy.on_warning, *printer.policy.on_pause)
+    if built.kind == "prusalink" and (needs_gcode or printer.policy.heaters_off_after is not None):
+        yield Finding(
+            f"{printer.name}, policy",
+            False,
+            "PrusaLink takes no G-code, so gcode and heaters_off_after cannot work",
+            "set heaters_off_after = false and leave gcode out for this printer",
+        )
+
+
+async def try_channels(settings: WatcherSettings) -> AsyncIterator[Finding]:
+    """Send a test event through every channel, and say which took it."""
+    event = Event(Kind.TEST, "test", "Layerwatch: a test", "If you read this, the channel works.")
+    async with shared_client() as client:
+        for channel in build_channels(settings.notify, client):
+            try:
+                await channel.send(event)
+            except DeliveryError as error:
+                yield Finding(channel.name, False, str(error))
+            else:
+                yield Finding(channel.name, True, "took the test event")
+            finally:
+                await channel.close()

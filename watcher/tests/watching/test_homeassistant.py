@@ -1,0 +1,142 @@
+"""Home Assistant finds each printer by itself, sees what was seen, and can switch and answer back."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import time
+from collections.abc import Callable
+from typing import Any, Optional
+
+import aiomqtt
+import pytest
+from PIL import Image
+from watcher.tests.stand_ins.broker import Broker, brokering
+from watcher.tests.stand_ins.judge import PAUSE, inspection
+
+from layerwatch_sdk.models import Box
+from layerwatch_watcher.mqtt import Client
+from layerwatch_watcher.notifications.homeassistant import HomeAssistant, discovery, marked
+from layerwatch_watcher.printers.base import PrinterState, PrinterStatus
+from layerwatch_watcher.watching.print_session import Look
+
+
+class Watched:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.enabled = True
+        self.status: Optional[PrinterStatus] = PrinterStatus(PrinterState.PRINTING)
+        self.said: list[Any] = []
+
+    def false_alarm(self, who: str) -> bool:
+        self.said.append(("false alarm", who))
+        return True
+
+    async def set_enabled(self, enabled: bool, who: str) -> None:
+        self.enabled = enabled
+        self.said.append((enabled, who))
+
+
+async def until(true: Callable[[], bool], every: float = 0.01) -> None:
+    deadline = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(every)
+
+
+async def test_a_printer_is_announced_shown_and_obeyed() -> None:
+    broker = Broker("ha", "pw")
+    printer = Watched("Voron 2.4")
+    async with brokering(broker):
+        home = HomeAssistant("127.0.0.1", broker.port, user="ha", password="pw")
+        home.add(printer)
+        task = asyncio.ensure_future(home.run())
+        await until(lambda: broker.retained.get("layerwatch/status") == b"online")
+        configured = json.loads(broker.retained["homeassistant/sensor/layerwatch_voron_2_4/quality/config"])
+        assert configured["device"]["name"] == "Voron 2.4"
+        home.show(printer, Look(1, 0.0, b"\xff\xd8\xff", inspection(PAUSE)))
+        await until(lambda: "layerwatch/voron_2_4/inspection" in broker.retained)
+        seen = json.loads(broker.retained["layerwatch/voron_2_4/inspection"])
+        assert (seen["quality"], seen["pause"], seen["failure"]) == (1, "ON", "spaghetti")
+        await until(lambda: broker.retained.get("layerwatch/voron_2_4/picture") == b"\xff\xd8\xff")
+        assert broker.retained["layerwatch/voron_2_4/printer"] == b"printing"
+
+        await broker.publish("layerwatch/voron_2_4/watching/set", b"OFF")
+        await until(lambda: broker.retained["layerwatch/voron_2_4/watching"] == b"OFF")
+        await broker.publish("layerwatch/voron_2_4/false_alarm", b"PRESS")
+        await until(lambda: len(printer.said) == 2)
+        assert printer.said == [(False, "Home Assistant"), ("false alarm", "Home Assistant")]
+
+        broker.drop_all()
+        await until(lambda: broker.retained["layerwatch/status"] == b"offline")
+        await until(lambda: broker.retained["layerwatch/status"] == b"online")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_the_link_ends_in_whatever_turn_of_the_event_loop_it_is_told_to(turns: int) -> None:
+    broker = Broker("ha", "pw")
+    async with brokering(broker):
+        home = HomeAssistant("127.0.0.1", broker.port, user="ha", password="pw")
+        task = asyncio.ensure_future(home.run())
+        await until(lambda: "layerwatch/status" in broker.retained, 0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task}, timeout=5)
+        assert task.cancelled()
+
+
+class Failing(HomeAssistant):
+    """Its first link can be heard on, and not be talked on."""
+
+    links = 0
+
+    async def _talk(self, client: Client, news: asyncio.Queue[str]) -> None:
+        self.links += 1
+        if self.links == 1:
+            raise aiomqtt.MqttError("lost")
+        await super()._talk(client, news)
+
+
+async def test_a_link_on_which_nothing_can_be_told_is_made_anew() -> None:
+    broker = Broker("ha", "pw")
+    printer = Watched("mk4")
+    async with brokering(broker):
+        home = Failing("127.0.0.1", broker.port, user="ha", password="pw")
+        home.add(printer)
+        task = asyncio.ensure_future(home.run())
+        await until(lambda: home.links == 2)
+        home.show(printer, Look(1, 0.0, b"\xff\xd8\xff", inspection(PAUSE)))
+        await until(lambda: "layerwatch/mk4/inspection" in broker.retained)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def test_every_entity_has_its_own_id_and_a_topic_it_is_read_from() -> None:
+    entities = discovery("p", "p", "homeassistant", "layerwatch")
+    kinds = [topic.split("/")[1] for topic in entities]
+    assert {"sensor", "binary_sensor", "camera", "switch", "button"} <= set(kinds)
+    assert len({entity["unique_id"] for entity in entities.values()}) == len(entities)
+    for topic, entity in entities.items():
+        assert topic.startswith("homeassistant/") and topic.endswith("/config")
+        assert {"state_topic", "topic", "command_topic"} & entity.keys()
+
+
+def test_two_printers_whose_names_look_alike_stay_two() -> None:
+    home = HomeAssistant("x")
+    first, second = Watched("MK4!"), Watched("mk4")
+    home.add(first)
+    home.add(second)
+    assert home._slug(first) != home._slug(second)
+
+
+def test_what_was_seen_is_marked_in_the_picture() -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (200, 100), (10, 10, 10)).save(out, "JPEG")
+    with Image.open(io.BytesIO(marked(out.getvalue(), [Box("spaghetti", 0.9, 0.5, 0.2, 0.4, 0.6)]))) as image:
+        red = image.getpixel((101, 50))
+    assert isinstance(red, tuple) and red[0] > 120 and red[1] < 100
+    assert marked(out.getvalue(), [Box("spaghetti", 0.1, 0.5, 0.2, 0.4, 0.6)]) == out.getvalue()

@@ -1,0 +1,385 @@
+"""A watcher that is restarted in mid-print goes on with the print, and does nothing a second time."""
+
+from __future__ import annotations
+
+import json
+import logging
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+from watcher.tests.stand_ins.judge import PAUSE, WARN, Verdict
+
+from layerwatch_sdk.models import Context
+from layerwatch_watcher.notifications.event import Kind
+from layerwatch_watcher.printers.base import PrinterState, PrinterStatus
+from layerwatch_watcher.watching.checkpoint import (
+    Checkpoint,
+    CheckpointStore,
+    default_folder,
+    file_of,
+    may_be_kept,
+)
+from layerwatch_watcher.watching.print_session import Levels
+
+Make = Callable[..., Any]
+
+
+def always(verdict: Verdict) -> Callable[[float], Verdict]:
+    return lambda _: verdict
+
+
+def note_of(scene: Any) -> dict[str, Any]:
+    note: dict[str, Any] = json.loads(scene.note_path.read_text())
+    return note
+
+
+def rewrite(scene: Any, **values: Any) -> None:
+    scene.note_path.write_text(json.dumps({**note_of(scene), **values}))
+
+
+async def test_it_goes_on_in_the_same_context_and_not_sooner_than_told(scene: Make) -> None:
+    s = scene()
+    s.watch()
+    s.start_print()
+    await s.run(65)
+    await s.die()
+    s.watch()
+    await s.run(65)
+    assert len(s.judge.opened) == 1
+    gaps = [b - a for a, b in zip(s.judge.seen, s.judge.seen[1:])]
+    assert min(gaps) >= 20.0
+    assert len(s.judge.seen) >= 5
+    assert s.told() == [Kind.PRINT_STARTED]
+    assert s.journal("watching goes on")[0]["why"] == "restarted in mid-print"
+
+
+async def test_a_context_is_kept_before_its_first_picture_could_be_had(scene: Make) -> None:
+    s = scene()
+    s.camera.broken = "unplugged"
+    s.watch()
+    s.start_print()
+    await s.run(30)
+    await s.die()
+    s.camera.broken = None
+    s.watch()
+    await s.run(90)  # the camera's backoff goes on where it was: a minute at most
+    assert len(s.judge.opened) == 1 and s.judge.seen
+
+
+async def test_what_the_user_went_on_with_is_not_paused_again(scene: Make) -> None:
+    s = scene(always(PAUSE), learns=False)
+    s.watch()
+    s.start_print()
+    await s.run(60)
+    s.machine.resume()
+    await s.run(30)
+    for _ in range(5):
+        await s.die()
+        s.watch()
+        await s.run(300)
+    assert s.machine.commands == ["pause", "resume"]
+    assert s.told().count(Kind.PAUSED) == 1 and Kind.WARNING not in s.told()
+
+
+async def test_a_user_who_goes_on_while_it_is_away_is_seen_to_have_gone_on(scene: Make) -> None:
+    s = scene(always(PAUSE), learns=False)
+    s.watch()
+    s.start_print()
+    await s.run(60)
+    assert s.machine.state == "paused"
+    await s.die()
+    await s.clock.advance(120)
+    s.machine.resume()
+    await s.run(60)
+    s.watch()
+    await s.run(600)
+    assert s.machine.commands == ["pause", "resume"]
+    assert s.judge.told == ["resumed"]
+    assert s.told()[-1] is Kind.RESUMED
+
+
+async def test_a_false_alarm_told_before_stays_told(scene: Make) -> None:
+    s = scene(always(WARN), learns=False)
+    s.watch()
+    s.start_print()
+    await s.run(30)
+    s.watcher.false_alarm("anna")
+    await s.die()
+    s.judge.verdict = always(PAUSE)
+    s.watch()
+    await s.run(600)
+    assert s.machine.commands == []
+    assert s.judge.told == ["false_alarm"], "the service had not been told yet, and is"
+
+
+async def test_a_kill_just_before_the_pause_leaves_the_print_to_be_paused(scene: Make) -> None:
+    s = scene()
+    s.watch()
+    s.start_print()
+    await s.run(60)
+    await s.die()
+    rewrite(s, acting=True, acted=True, warned=True)
+    s.judge.verdict = always(PAUSE)
+    s.watch()
+    await s.run(60)
+    assert s.machine.commands == ["pause"]
+
+
+async def test_a_kill_just_after_the_pause_is_known_for_our_pause(scene: Make) -> None:
+    s = scene(always(PAUSE), learns=False)
+    s.watch(heaters_off_after=600.0)
+    s.start_print()
+    await s.run(60)
+    await s.die()
+    rewrite(s, acting=True, standing=False, heaters_off_at=None)
+    s.events.clear()
+    s.watch(heaters_off_after=600.0)
+    await s.run(10)
+    assert s.told() == [Kind.PAUSED], "nobody may have been told"
+    s.machine.resume()
+    await s.run(900)
+    assert s.machine.commands == ["pause", "resume"]
+    assert s.judge.told == ["resumed"]
+
+
+async def test_heaters_go_off_on_time_although_it_was_away(scene: Make) -> None:
+    s = scene(always(PAUSE))
+    s.watch(heaters_off_after=600.0)
+    s.start_print()
+    await s.run(60)
+    await s.die()
+    await s.clock.advance(300)
+    s.watch(heaters_off_after=600.0)
+    await s.run(200)
+    assert s.machine.commands == ["pause"]
+    await s.run(150)
+    assert s.machine.commands == ["pause", "M104 S0", "M140 S0"]
+
+
+async def test_another_print_of_the_same_file_is_watched_afresh(scene: Make) -> None:
+    s = scene(always(PAUSE), learns=False)
+    s.watch()
+    s.start_print()
+    await s.run(60)
+    s.machine.resume()
+    await s.run(60)
+    await s.die()
+    s.machine.cancel()
+    s.start_print()
+    s.watch()
+    await s.run(60)
+    assert s.machine.commands == ["pause", "resume", "cancel", "pause"]
+    assert len(s.judge.opened) == 2
+
+
+async def test_a_print_that_ended_while_it_was_away_is_forgotten(scene: Make) -> None:
+    s = scene()
+    s.watch()
+    s.start_print()
+    await s.run(60)
+    await s.die()
+    s.machine.finish()
+    s.watch()
+    await s.run(10)
+    assert not s.note_path.exists()
+
+
+async def test_a_print_that_is_over_leaves_no_note(scene: Make) -> None:
+    s = scene()
+    s.watch()
+    s.start_print()
+    await s.run(60)
+    assert s.note_path.exists()
+    s.machine.finish()
+    await s.run(10)
+    assert not s.note_path.exists()
+
+
+@pytest.mark.parametrize(
+    "change", [{"levels": Levels(3, 1)}, {"server": "http://y"}], ids=["other levels", "another server"]
+)
+async def test_a_changed_configuration_opens_a_new_context_and_keeps_what_was_done(
+    scene: Make, change: dict[str, Any]
+) -> None:
+    s = scene(always(PAUSE), learns=False)
+    s.watch()
+    s.start_print()
+    await s.run(60)
+    s.machine.resume()
+    await s.run(30)
+    await s.die()
+    s.watch(**change)
+    await s.run(300)
+    assert len(s.judge.opened) == 2
+    assert s.machine.commands == ["pause", "resume"]
+
+
+async def test_watching_that_was_switched_off_stays_off(scene: Make) -> None:
+    s = scene()
+    await s.watch().set_enabled(False, "anna")
+    await s.run(5)
+    await s.die()
+    watcher = s.watch()
+    s.start_print()
+    await s.run(60)
+    assert s.judge.seen == []
+    await watcher.set_enabled(True, "anna")
+    await s.run(60)
+    assert s.judge.seen
+    await s.die()
+    assert s.watch().enabled
+
+
+async def test_switched_off_and_on_in_one_print_it_keeps_its_context(scene: Make) -> None:
+    s = scene()
+    watcher = s.watch()
+    s.start_print()
+    await s.run(60)
+    await watcher.set_enabled(False, "anna")
+    await s.run(60)
+    await watcher.set_enabled(True, "anna")
+    await s.run(60)
+    assert len(s.judge.opened) == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1, "at": "now"}', '{"version": 9}', "\x00\xff"])
+async def test_a_spoilt_note_is_told_of_and_the_print_watched_afresh(
+    scene: Make, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    s = scene()
+    s.note_path.parent.mkdir()
+    s.note_path.write_text(text, encoding="latin-1")
+    with caplog.at_level(logging.WARNING):
+        s.watch()
+    assert "looked at afresh" in caplog.text
+    s.start_print()
+    await s.run(60)
+    assert len(s.judge.opened) == 1
+
+
+async def test_a_folder_that_cannot_be_written_is_told_of_once_and_stops_nothing(
+    scene: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    s = scene(always(PAUSE))
+    s.note_path.parent.write_text("a file stands where the folder should be")
+    with caplog.at_level(logging.WARNING):
+        s.watch()
+        s.start_print()
+        await s.run(120)
+    assert s.machine.state == "paused"
+    assert caplog.text.count("cannot be written") == 1
+
+
+async def test_the_note_is_private_and_holds_nothing_secret(scene: Make) -> None:
+    s = scene()
+    s.watch()
+    s.start_print()
+    await s.run(60)
+    assert stat.S_IMODE(s.note_path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(s.note_path.parent.stat().st_mode) == 0o700
+    assert [p.name for p in s.note_path.parent.iterdir()] == ["mk4.json"], "and leaves nothing beside it"
+    assert set(note_of(s)) == {"version", *Checkpoint.__dataclass_fields__}
+    assert may_be_kept(Context("c", "http://a/process/c", "http://b/process/c"))
+    assert not may_be_kept(Context("c", "http://user:pw@a/c", "http://b/c")), (
+        "an address with a login is not kept"
+    )
+    assert not may_be_kept(Context("c", "local:", "local:")), "nor one that dies with the process"
+
+
+NOTE = Checkpoint(1000.0, None, "benchy.gcode", 600.0)
+STATUS = PrinterStatus(PrinterState.PRINTING, None, "benchy.gcode", 0.5, 610.0)
+
+
+@pytest.mark.parametrize(
+    ("note", "status", "away", "same"),
+    [
+        ({}, {}, 10, True),
+        ({}, {"elapsed": 580.0}, 10, True),
+        ({}, {"elapsed": 500.0}, 10, False),
+        ({}, {"file": "vase.gcode"}, 10, False),
+        ({}, {"elapsed": None}, 10, False),
+        ({}, {"elapsed": 4000.0}, 3400, True),
+        ({}, {"elapsed": 3000.0}, 3400, False),
+        ({}, {"elapsed": 605.0, "state": PrinterState.PAUSED}, 86400, True),
+        ({}, {"elapsed": 605.0, "state": PrinterState.PRINTING}, 86400, False),
+        ({"job": "7"}, {"job": "7", "file": None, "elapsed": None}, 86400, True),
+        ({"job": "7"}, {"job": "8"}, 10, False),
+        ({"job": "7"}, {}, 10, True),
+        ({"job": "7"}, {"job": "7"}, 15 * 86400, False),
+        ({"in_print": False}, {}, 10, False),
+        ({}, {}, -3600, True),
+    ],
+)
+def test_which_print_is_the_same(
+    note: dict[str, Any], status: dict[str, Any], away: float, same: bool
+) -> None:
+    assert replace(NOTE, **note).is_of(replace(STATUS, **status), 1000.0 + away) is same
+
+
+@pytest.mark.parametrize(("next_at", "wait"), [(1020.0, 20.0), (900.0, 0.0), (9e9, 300.0)])
+def test_a_clock_that_was_set_makes_nobody_wait_long(next_at: float, wait: float) -> None:
+    assert replace(NOTE, next_at=next_at).wait(1000.0) == wait
+
+
+@pytest.mark.parametrize("when", range(4))
+def test_a_write_that_is_cut_off_leaves_the_old_note_or_the_new(
+    when: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    path = tmp_path / "a.json"
+    CheckpointStore(path).write(NOTE)
+    steps = iter(range(100))
+
+    def dies(step: Callable[..., Any]) -> Callable[..., Any]:
+        def maybe(*given: Any, **named: Any) -> Any:
+            if next(steps) == when:
+                raise KeyboardInterrupt
+            return step(*given, **named)
+
+        return maybe
+
+    for name in ("open", "fdopen", "fsync"):
+        monkeypatch.setattr(os, name, dies(getattr(os, name)))
+    monkeypatch.setattr(Path, "replace", dies(Path.replace))
+    with pytest.raises(KeyboardInterrupt):
+        CheckpointStore(path).write(replace(NOTE, acted=True), durable=True)
+    monkeypatch.undo()
+    assert CheckpointStore(path).kept in (NOTE, replace(NOTE, acted=True))
+
+
+def test_two_printers_of_one_name_have_two_notes(tmp_path: Path) -> None:
+    names = {
+        file_of(tmp_path, name, {"kind": "octoprint", "url": url})
+        for name, url in (
+            ("Mk 4", "http://a"),
+            ("Mk 4", "http://b"),
+            ("Mk-4", "http://a"),
+            ("打印机", "http://a"),
+        )
+    }
+    assert len(names) == 4
+    assert all(path.parent == tmp_path for path in names)
+
+
+@pytest.mark.parametrize(
+    ("given", "folder"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/layerwatch:/x"}, "/var/lib/layerwatch/prints"),
+        ({"XDG_STATE_HOME": "/s"}, "/s/layerwatch/prints"),
+        ({}, None),
+    ],
+)
+def test_where_notes_are_kept(
+    given: dict[str, str], folder: Optional[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    expected = Path(folder) if folder else Path.home() / ".local" / "state" / "layerwatch" / "prints"
+    assert default_folder() == expected
