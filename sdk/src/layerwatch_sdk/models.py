@@ -75,11 +75,12 @@ class Detail:
     kind: the likely kind of failure, or None.
     kinds: every kind's probability, 0..1.
     boxes: where failures are seen.
-    condition: "ok", or why the picture is not fit to judge by ("dark", "blurred", "frozen", "blocked", …).
+    condition: as `Inspection.condition`, but "overexposed" for "bright" and "no_print" for "no-print".
     model_version: the model that judged it.
     raw: the whole object as it came, for fields that this version does not know.
     failure_probability: of this picture alone, 0..1.
     heat_map: where a failure is likely.
+    note: why the quality is lower than the print's course alone would make it, or None.
     """
 
     kind: Optional[str]
@@ -90,6 +91,7 @@ class Detail:
     raw: Mapping[str, Any]
     failure_probability: Optional[float] = None
     heat_map: Optional[HeatMap] = None
+    note: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,9 @@ class Inspection:
     detail: only when asked for.
     received_at: when the answer came, in seconds of the client's monotonic clock.
     request_id: the answer's X-Request-Id.
+    condition: the picture's: "ok", "frozen", "dark", "bright", "blurred", "blocked", "no-print" or "moved",
+        or another word of a later service. Anything but "ok" is no evidence about the print. None if the
+        service does not say.
     """
 
     next_interval: NextInterval
@@ -117,3 +122,4 @@ class Inspection:
     detail: Optional[Detail] = None
     received_at: float = 0.0
     request_id: Optional[str] = None
+    condition: Optional[str] = None

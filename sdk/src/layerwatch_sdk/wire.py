@@ -29,6 +29,7 @@ MAX_INTERVAL_SECONDS = 86_400
 """An interval above a day is taken for a broken answer."""
 
 _CONTEXT_ID = re.compile(r"[A-Za-z0-9]{1,64}")
+_CONDITION = re.compile(r"[a-z-]{1,32}")
 _URL = re.compile(r"(https?)://[^/?#\s@]+(?:[/?#]\S*)?", re.IGNORECASE)
 
 
@@ -96,6 +97,7 @@ def read_inspection(reply: Reply) -> Inspection:
         detail=_detail(detail) if isinstance(detail, dict) else None,
         received_at=reply.at,
         request_id=request_id(reply),
+        condition=_condition(reply),
     )
 
 
@@ -220,6 +222,7 @@ def _detail(raw: Mapping[str, Any]) -> Detail:
         raw=raw,
         failure_probability=probability if _is_fraction(probability) else None,
         heat_map=_heat_map(raw.get("HeatMap")),
+        note=_optional_text(raw.get("Note")),
     )
 
 
@@ -250,6 +253,12 @@ def _is_fraction(value: object) -> bool:
 
 def _optional_text(value: object) -> Optional[str]:
     return value if isinstance(value, str) else None
+
+
+def _condition(reply: Reply) -> Optional[str]:
+    """The answer's X-Picture-Condition, if it is a word; some services and proxies leave it out."""
+    value = reply.headers.get("x-picture-condition", "").strip().lower()
+    return value if _CONDITION.fullmatch(value) else None
 
 
 def request_id(reply: Reply) -> Optional[str]:

@@ -5,6 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from layerwatch.contexts import Answer
+from layerwatch.vision.evidence import Condition
+
+CONDITION_HEADER = "X-Picture-Condition"
+
+
+def condition_header(answer: Answer) -> dict[str, str]:
+    """The header that says whether the picture was fit to judge the print by."""
+    return {CONDITION_HEADER: Condition(answer.condition).word}
 
 
 def render(answer: Answer, dialect: int, detail: bool) -> dict[str, Any]:

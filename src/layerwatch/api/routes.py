@@ -13,20 +13,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from layerwatch.api import openapi_examples, request_parsing
-from layerwatch.api.answer_rendering import render
+from layerwatch.api.answer_rendering import condition_header, render
 from layerwatch.api.auth import authenticate
 from layerwatch.api.errors import bad_args, translate
 from layerwatch.api.load_shedding import come_again
 from layerwatch.api.multipart import Patience, Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.contexts import Answer, Call
-from layerwatch.contexts.service import TEACHERS
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.learning.service import record
 from layerwatch.pacing import Throttled
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing
+from layerwatch.temporal import TEACHERS
 from layerwatch.vision.errors import Busy
 
 BASE = "/api/gadget/v1"
@@ -74,7 +74,7 @@ async def process(request: Request) -> JSONResponse:
     except (Throttled, Busy, StorageUnavailable) as busy:
         raise translate(busy, come_again(services, at)) from busy
     services.metrics.inspected(answer, repeated)
-    return JSONResponse(render(answer, call.dialect, call.detail))
+    return JSONResponse(render(answer, call.dialect, call.detail), headers=condition_header(answer))
 
 
 async def _inspect(request: Request, services: Services, call: Call) -> tuple[Answer, bool]:

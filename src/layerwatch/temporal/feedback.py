@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from layerwatch.temporal.alarm import Alarm
@@ -49,3 +50,13 @@ def _taught(camera: CameraState) -> CameraState:
         marks=Marks.by_person(camera.marks, camera.places, camera.recent_area),
         still=Still(camera.still.digest),
     )
+
+
+UNDO = "undo"
+TEACHERS: dict[str, Callable[[PrintState], PrintState]] = {
+    "false_alarm": false_alarm,
+    "resumed": resumed,
+    "missed": missed,
+    UNDO: undo,
+}
+"""What each kind of feedback does to a print's state."""

@@ -12,12 +12,12 @@ from layerwatch.console.live_prints import heat_picture, live_prints
 from layerwatch.console.web import Needs, Pages, Visit
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.models import ContextRow
-from layerwatch.contexts.service import TEACHERS
 from layerwatch.identity import BadInput, NotFound, sessions
 from layerwatch.identity.models import User
 from layerwatch.identity.roles import accounts_of, role_in
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.learning.service import record as record_feedback
+from layerwatch.temporal import TEACHERS
 
 pages = Pages()
 
