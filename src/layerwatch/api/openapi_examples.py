@@ -304,7 +304,7 @@ FEEDBACK: Description = {
     "summary": "Give feedback on a print",
     "description": "An extension of the contract; free. `false_alarm`: what is seen is no failure. "
     "`resumed`: a person resumed the print after a pause, whatever is seen now. `missed`: this is a "
-    "failure that was not reported. `undo`: takes back the last feedback. The picture that was last inspected "
+    "failure that was not reported. `undo`: takes back the last feedback. The picture last inspected "
     "is kept for review.",
     "operation_id": "feedback",
     "responses": _answers(

@@ -59,8 +59,6 @@ def _step(
     if known is None:
         glance, elapsed = Glance(Change.NONE, View.first(sketch)), c.USUAL_INTERVAL
         known = _new_camera(name, glance.view)
-        if evidence.failure_probability >= c.LOOKS_FAILED:
-            known = replace(known, marks=Marks.first(seen, area))
     else:
         glance = look(known.view, sketch, abs(value - known.logit) <= c.FROZEN_LOGIT)
         gap = seconds - known.seconds
@@ -98,18 +96,11 @@ def _step(
         1 + (c.FOOLED_PATIENCE - 1) * (1 - _telling(known)) * (1 - grown),
     )
     learnt = _learnt(known, value, seen, excess, seconds, elapsed, belief)
-    still = Still.of(
-        evidence.thumbnail,
-        evidence.failure_probability,
-        new=known.frames == 0 or failing > 0,
-        plain=known.frames < c.SETTLED_FRAMES or quality_of(belief.score) <= c.PLAIN_QUALITY,
-    )
     learnt = replace(
         learnt,
         recent_area=max(area, c.RECENT_AREA_DECAY * known.recent_area),
-        still=still,
-        marks=known.marks
-        and known.marks.after(seen, area, known.places.usual, evidence.failure_probability, elapsed),
+        still=_still(known, evidence, failing, belief),
+        marks=_marks(known, seen, area, evidence.failure_probability, elapsed),
     )
     kinds = _kinds(before.kinds, evidence.kinds)
     after = PrintState(belief, alarm, seconds, kinds, (*_others(before, known), learnt))
@@ -134,6 +125,27 @@ def _unjudged(
         alarm = alarm.still(still.seconds, value)
     seen = replace(camera, view=glance.view, seconds=seconds, logit=value, still=still)
     return replace(before, alarm=alarm, seconds=seconds, cameras=(*_others(before, camera), seen))
+
+
+def _still(camera: CameraState, evidence: Evidence, failing: float, belief: Belief) -> Still:
+    """What this picture will say if it is repeated; `failing` as in `_nats`."""
+    return Still.of(
+        evidence.thumbnail,
+        evidence.failure_probability,
+        new=camera.frames == 0 or failing > 0,
+        plain=camera.frames < c.SETTLED_FRAMES or quality_of(belief.score) <= c.PLAIN_QUALITY,
+    )
+
+
+def _marks(
+    camera: CameraState, seen: Logits | None, area: float, probability: float, elapsed: float
+) -> Marks | None:
+    """The camera's marked places after a picture."""
+    if camera.frames == 0:
+        return Marks.first(seen, area) if probability >= c.LOOKS_FAILED else None
+    if camera.marks is None:
+        return None
+    return camera.marks.after(seen, area, camera.places.usual, probability, elapsed)
 
 
 def _growth(camera: CameraState, seen: Logits | None, area: float, probability: float) -> float:

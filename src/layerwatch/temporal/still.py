@@ -34,7 +34,7 @@ class Still:
         plain: the print has shown little else yet, or looks suspicious with it. One odd picture of a print
         that went well is worth watching, but no warning.
         """
-        says = 100 * probability
+        says = 100 * min(max(probability, 0.0), 1.0)
         if not new or quality_of(round(says)) > c.WATCHED_QUALITY:
             return cls(_digest(thumbnail))
         plain = plain and probability >= c.LOOKS_FAILED
