@@ -109,8 +109,8 @@ class Inspection:
     received_at: when the answer came, in seconds of the client's monotonic clock.
     request_id: the answer's X-Request-Id.
     condition: the picture's: "ok", "frozen", "dark", "bright", "blurred", "blocked", "no-print" or "moved",
-        or another word of a later service. Anything but "ok" is no evidence about the print. None if the
-        service does not say.
+        or another word of a later service. Anything but "ok" is no evidence about the print. From the
+        detail if the answer has no header for it; None if the service does not say.
     """
 
     next_interval: NextInterval
@@ -123,3 +123,8 @@ class Inspection:
     received_at: float = 0.0
     request_id: Optional[str] = None
     condition: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        if self.condition is None and self.detail is not None and self.detail.condition is not None:
+            word = {"overexposed": "bright"}.get(self.detail.condition, self.detail.condition)
+            object.__setattr__(self, "condition", word.replace("_", "-"))

@@ -21,12 +21,12 @@ from layerwatch.api.multipart import Patience, Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.contexts import Answer, Call
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.learning.service import record
+from layerwatch.learning.service import record, withdraw
 from layerwatch.pacing import Throttled
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing
-from layerwatch.temporal import TEACHERS
+from layerwatch.temporal import TEACHERS, UNDO
 from layerwatch.vision.errors import Busy
 
 BASE = "/api/gadget/v1"
@@ -118,6 +118,9 @@ async def feedback(request: Request) -> JSONResponse:
     recent = await asyncio.to_thread(services.recent.get, context.id)
 
     def keep(session: Session) -> None:
+        if kind == UNDO:
+            withdraw(session, account_id=caller.account_id, context_id=context.id)
+            return
         record(
             session,
             services.examples,

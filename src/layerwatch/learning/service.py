@@ -19,7 +19,6 @@ from layerwatch.learning.recent import RecentPicture
 from layerwatch.vision.evidence import KINDS
 
 KINDS_OF_FEEDBACK: tuple[str, ...] = ("false_alarm", "missed", "resumed")
-UNDO = "undo"
 LABELS: tuple[str, ...] = ("good", "failed", "other")
 """A reviewer's words, the same as the training index uses; `other` is left out of training."""
 
@@ -50,14 +49,8 @@ def record(
     kind: str,
     at: datetime,
     recent: RecentPicture | None,
-) -> int | None:
-    """Keep one word of feedback, with the picture it speaks of where that is at hand; returns its id.
-
-    `undo` removes the newest word on the print instead, unless a reviewer has labelled its picture by now;
-    then, and where there is none, it returns None.
-    """
-    if kind == UNDO:
-        return _withdraw(session, account_id, context_id)
+) -> int:
+    """Keep one word of feedback, with the picture it speaks of where that is at hand; returns its id."""
     if kind not in KINDS_OF_FEEDBACK:
         raise LearningError(f"feedback {kind!r} is not known: use one of {', '.join(KINDS_OF_FEEDBACK)}")
     row = FeedbackRow(
@@ -74,17 +67,16 @@ def record(
     return row.id
 
 
-def _withdraw(session: Session, account_id: int, context_id: str) -> int | None:
+def withdraw(session: Session, *, account_id: int, context_id: str) -> None:
+    """Remove the newest word of feedback on a print, unless a reviewer has labelled its picture by now."""
     row = session.scalars(
         select(FeedbackRow)
         .where(FeedbackRow.account_id == account_id, FeedbackRow.context_id == context_id)
         .order_by(FeedbackRow.id.desc())
         .limit(1)
     ).one_or_none()
-    if row is None or row.label is not None:
-        return None
-    session.delete(row)
-    return row.id
+    if row is not None and row.label is None:
+        session.delete(row)
 
 
 def queue(session: Session, limit: int = 50) -> Sequence[FeedbackRow]:

@@ -17,7 +17,8 @@ from layerwatch.identity.models import User
 from layerwatch.identity.roles import accounts_of, role_in
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.learning.service import record as record_feedback
-from layerwatch.temporal import TEACHERS
+from layerwatch.learning.service import withdraw
+from layerwatch.temporal import TEACHERS, UNDO
 
 pages = Pages()
 
@@ -72,7 +73,10 @@ def feedback(visit: Visit) -> Response:
     )
 
     def also(session: Session) -> None:
-        keep(session)
+        if kind == UNDO:
+            withdraw(session, account_id=visit.account_id, context_id=context_id)
+        else:
+            keep(session)
 
     anyio.from_thread.run(visit.services.contexts.apply_feedback, context, kind, also)
     return visit.go("/", "taught")
