@@ -69,7 +69,7 @@ class Marks:
         return self.lit and (self.origin is Origin.PERSON or self.calm_seconds < c.START_CALM_SECONDS)
 
     def growth(self, seen: Logits | None, area: float, usual: Half) -> float:
-        """How far more is seen than is marked, 0 (no more) to 1 (half as much again, or a new place).
+        """How much more is seen than is marked, 0 (nothing) to 1 (half as much again, or a new place).
 
         usual: what the print shows in its places while it goes well, in logits; that is nothing new either.
         """

@@ -176,8 +176,8 @@ def _say_after_false_alarm(prints: Sequence[Print], say: Say) -> None:
     say("|---|---|---|---|---|---|---|---|---|")
     for one in found:
         times = (one.grown, one.shown, one.warned, one.paused)
-        told = " | ".join("-" if value is None else str(value) for value in times)
+        cells = " | ".join("-" if value is None else str(value) for value in times)
         say(
             f"| {one.name} | {one.pictures} | {one.marked_area:.1%} | {one.largest_area:.1%} "
-            f"| x{one.largest_area / one.marked_area:.1f} | {told} |"
+            f"| x{one.largest_area / one.marked_area:.1f} | {cells} |"
         )
