@@ -7,7 +7,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 MANIFESTS := pyproject.toml sdk/pyproject.toml watcher/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format printers pythons typescript-check clean
+FUZZ_SECONDS ?= 600
+
+.PHONY: help install demo test fuzz lint format printers pythons typescript-check clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -19,6 +21,9 @@ demo: $(VENV)/.installed ## Watch a healthy and a failing print through a real s
 
 test: $(VENV)/.installed-dev ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+fuzz: $(VENV)/.installed-fuzz ## Fuzz what parses untrusted bytes, for FUZZ_SECONDS (600) in all
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 lint: $(VENV)/.installed-dev ## Check style and types
 	$(BIN)/ruff check .
@@ -54,6 +59,10 @@ $(VENV)/.installed: $(MANIFESTS) | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) install -q -e ./sdk -e ./watcher -e '.[dev,postgres]'
+	@touch $@
+
+$(VENV)/.installed-fuzz: $(VENV)/.installed-dev
+	$(PIP) install -q -e ./sdk -e '.[fuzz]'
 	@touch $@
 
 var/printers/octoprint/ready: deploy/octoprint-layerwatch/pyproject.toml sdk/pyproject.toml

@@ -428,6 +428,13 @@ def audit(at: Bench, tally: Tally) -> list[str]:
         wrong.append(f"{tally.successes} answers, {stored} stored")
     left = [path for node in at.nodes for path in (node.folder / "spool").glob("*") if path.stat().st_size]
     wrong += [f"left in the spool: {path.name}" for path in left]
+    kept = [
+        path
+        for node in at.nodes
+        for path in (node.folder / "answers").glob("*[0-9a-f]")
+        if path.stat().st_size
+    ]
+    wrong += [f"left among the answers of an outage: {path.name}" for path in kept]
     return wrong
 
 

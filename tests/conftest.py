@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, settings
 from tests.support.databases import (
     database,
     database_url,
+    new_postgres,
     postgres_template,
     postgres_url,
     sqlite_database,
@@ -20,6 +21,7 @@ settings.load_profile("layerwatch")
 __all__ = [
     "database",
     "database_url",
+    "new_postgres",
     "postgres_template",
     "postgres_url",
     "server",

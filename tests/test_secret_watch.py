@@ -14,7 +14,7 @@ import logging, subprocess, sys
 import structlog
 from pydantic import SecretStr
 from layerwatch.telemetry.logging import configure
-from layerwatch.accounts import passwords
+from layerwatch.identity import devices, passwords, recovery_codes
 from layerwatch.keys.key_format import new_key_text
 from layerwatch.notify.mail import SmtpMailer
 from layerwatch.core.secrets import Secrets
@@ -34,6 +34,16 @@ LEAKS = {
     "standard_library": "logging.getLogger('any').error('made %s', new_key_text())",
     "password": "passwords.is_right('a long enough one', None); log.info('a long enough one')",
     "token": "import secrets; log.info(secrets.token_urlsafe(32))",
+    "recovery_code": """
+        from unittest.mock import MagicMock
+        codes = recovery_codes.renew(MagicMock(), MagicMock(id=1), b'k' * 32)
+        log.info(codes[3])
+        """,
+    "device": """
+        from datetime import UTC, datetime
+        from unittest.mock import MagicMock
+        log.info(devices.new_cookie(MagicMock(id=1, password=''), b'k' * 32, datetime.now(UTC)))
+        """,
     "setting": "log.info(SecretStr('whsec_0123456789').get_secret_value())",
     "smtp": "SmtpMailer('smtp://me:p%40ssword99@mail.example', 'me'); log.info('p@ssword99')",
     "installation": "log.info(Secrets.derive(b'x' * 32).api_keys.hex())",

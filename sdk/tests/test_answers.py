@@ -1,4 +1,4 @@
-"""Both dialects are understood; what is not the contract's answer is never taken for one."""
+"""Both dialects are understood; what is not the contract's answer is never accepted as one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,19 @@ from typing import Any, Callable, Dict, Optional
 import httpx
 import pytest
 
-from layerwatch_sdk import Box, Client, Context, HeatMap, InvalidResponse, NextInterval, NoAnswer
+from layerwatch_sdk import (
+    Box,
+    Client,
+    Context,
+    HeatMap,
+    InvalidResponse,
+    NextInterval,
+    NoAnswer,
+    PrintLabels,
+    PrintPosition,
+)
 from layerwatch_sdk.testing import JPEG, KEY, FakeService
+from layerwatch_sdk.wire import Reply, label_fields, position_fields, read_inspection
 
 GOOD: Dict[str, Any] = {
     "NextProcessIntervalSec": 40,
@@ -269,3 +280,27 @@ def test_a_failing_transport_is_no_answer(
     assert caught.value.__cause__ is error
     assert "fallback.test" in str(caught.value), "which host it was is not said"
     assert caught.value.maybe_judged
+
+
+def test_the_answer_says_why_a_picture_was_not_judged() -> None:
+    def condition(**headers: str) -> object:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return read_inspection(Reply(200, named, json.dumps(GOOD).encode())).condition
+
+    assert condition(x_picture_condition="no-print") == "no-print"
+    assert condition() is None
+    assert condition(x_picture_condition="<script>") is None
+
+
+def test_labels_and_position_go_out_as_the_contract_names_them() -> None:
+    labels = PrintLabels(name="Benchy\n", printer="voron", file="b" * 200)
+    assert label_fields(labels) == {"Name": "Benchy", "Printer": "voron", "File": "b" * 120}
+    position = PrintPosition(layer=120, layers=300, progress=0.4, state="printing")
+    assert position_fields(position) == {
+        "layer": "120",
+        "layers": "300",
+        "progress": "0.4000",
+        "state": "printing",
+    }
+    assert position_fields(PrintPosition(progress=1.5)) == {}
+    assert position_fields(None) == {} and label_fields(None) == {}

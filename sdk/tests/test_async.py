@@ -144,8 +144,8 @@ async def test_failing_callbacks_are_told_and_it_goes_on(aclient: AsyncClient) -
             await session.stop()
         raise RuntimeError("display broke")
 
-    async def error(told: LayerwatchError) -> None:
-        errors.append(told)
+    async def error(failure: LayerwatchError) -> None:
+        errors.append(failure)
         raise RuntimeError("this too")
 
     session = AsyncInspectionSession(aclient, image, state, error)

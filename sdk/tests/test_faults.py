@@ -1,6 +1,6 @@
 """A wire that loses, delays, duplicates, cuts and garbles. One seed is one run.
 
-No picture is sent sooner than told, none is billed twice, none is lost that could be saved, and nothing is
+No picture is sent too early, none is billed twice, none is lost that could be saved, and nothing is
 left behind.
 """
 
@@ -52,7 +52,7 @@ def test_a_session_over_a_bad_wire(
     service.interval = interval
     errors: List[LayerwatchError] = []
     taken = run_session(client, 120, errors.append)
-    assert service.early == [], "a picture was sent sooner than told"
+    assert service.early == [], "a picture was sent too early"
     assert max(Counter(service.billed).values()) == 1
     assert max(Counter(service.judged).values()) == 1, "a picture was judged, and billed, twice"
     assert service.judged == taken, "a picture was lost that could be saved"

@@ -79,7 +79,7 @@ def test_a_callback_of_three_gets_what_the_first_versions_gave(client: Client) -
 
 
 @pytest.mark.parametrize(
-    ("scripted", "told"),
+    ("scripted", "reported"),
     [
         ((400, "OE_IMAGE_DECODE_FAILED", "Not a JPEG."), ("OE_IMAGE_DECODE_FAILED", "Not a JPEG.")),
         ((401, "OE_INVALID_API_KEY", "Unknown key."), ("OE_INVALID_API_KEY", "Unknown key.")),
@@ -87,7 +87,7 @@ def test_a_callback_of_three_gets_what_the_first_versions_gave(client: Client) -
     ],
 )
 def test_the_services_errors_keep_their_type_and_details(
-    client: Client, wire: Any, refusal: Refusal, scripted: Any, told: Tuple[str, str]
+    client: Client, wire: Any, refusal: Refusal, scripted: Any, reported: Tuple[str, str]
 ) -> None:
     wire.script = [None, refusal(*scripted)]
     errors: List[Tuple[str, str]] = []
@@ -98,7 +98,7 @@ def test_the_services_errors_keep_their_type_and_details(
 
     session = make(client, on_error=on_error)
     started(session)
-    assert errors == [told]
+    assert errors == [reported]
 
 
 def _raise() -> bytes:
@@ -121,8 +121,8 @@ def test_the_sdks_own_errors_have_the_older_names(
     wire.down = {"primary.test", "fallback.test"} if down else set()
     errors: List[str] = []
 
-    def on_error(told: str, details: str) -> None:
-        errors.append(told)
+    def on_error(reported: str, details: str) -> None:
+        errors.append(reported)
         assert details
         session.stop()
 
@@ -163,7 +163,7 @@ def test_a_missing_picture_is_skipped_in_silence(client: Client, service: FakeSe
         client,
         on_new_image_request=lambda: frames.pop(0),
         on_state_update=on_state,
-        on_error=lambda *told: errors.append(told),
+        on_error=lambda *reported: errors.append(reported),
     )
     started(session)
     assert errors == []

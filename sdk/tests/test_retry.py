@@ -1,4 +1,4 @@
-"""A call is tried again when that may help, not sooner than told, and never billed twice for it."""
+"""A call is tried again when that may help, not before its time, and never billed twice for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session: pictures when due, callbacks, and an end only when told or when the key is refused for good."""
+"""A session: pictures when due, callbacks, and an end only when stopped or when the key is refused."""
 
 from __future__ import annotations
 
@@ -349,7 +349,7 @@ def test_pause_stops_sending_and_resume_goes_on_not_sooner_than_told(
 
 
 @pytest.mark.parametrize(
-    ("suggested", "tell", "told"),
+    ("suggested", "tell", "reported"),
     [(True, None, True), (False, None, False), (True, False, False), (False, True, True)],
 )
 def test_resume_tells_the_service_where_it_had_suggested_the_pause(
@@ -357,7 +357,7 @@ def test_resume_tells_the_service_where_it_had_suggested_the_pause(
     service: FakeService,
     suggested: bool,
     tell: Optional[bool],
-    told: bool,
+    reported: bool,
 ) -> None:
     service.extra = {"PauseSuggested": suggested}
 
@@ -365,12 +365,12 @@ def test_resume_tells_the_service_where_it_had_suggested_the_pause(
         if len(watched.answers) == 1:
             watched.session.pause()
             watched.session.resume(tell=tell)
-            watched.session.pause()  # and once more: it is told once
+            watched.session.pause()  # and once more: it is reported once
             watched.session.resume(tell=None if tell is None else False)
 
     watched.on_state = pause_and_resume
     watched.run(answers=2)
-    assert service.feedback == ([("ctx0", "resumed")] if told else [])
+    assert service.feedback == ([("ctx0", "resumed")] if reported else [])
 
 
 def test_feedback_is_sent_again_when_it_failed(watched: Watched, wire: Any, service: FakeService) -> None:

@@ -106,10 +106,10 @@ def test_the_key_is_in_no_traceback_with_locals(client: Client, context: Context
     wire.script = [httpx.ConnectError("refused")] * 4
     with pytest.raises(LayerwatchError) as caught:
         client.process(context, JPEG)
-    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     ours = [
         line
-        for frame in told.stack
+        for frame in trace.stack
         if "layerwatch_sdk" in frame.filename
         for line in (frame.locals or {}).values()
     ]
@@ -133,7 +133,7 @@ def test_a_key_that_a_proxy_echoes_is_cut_out(
 
 
 def test_importing_loads_neither_httpx_nor_asyncio() -> None:
-    # What makes it quick on a small computer; the figure itself stands in docs/sdk.md.
+    # What makes it quick on a small computer; the figure itself is in docs/sdk.md.
     code = "import sys, layerwatch_sdk; print(sorted({'httpx', 'asyncio', 'ssl'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

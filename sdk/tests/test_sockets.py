@@ -38,7 +38,7 @@ def soon(condition: Callable[[], bool]) -> bool:
 
 
 class Mute:
-    """A server that takes connections and says nothing, or only what it is told to."""
+    """A server that takes connections and says nothing, or only what it is given."""
 
     def __init__(self, says: bytes = b"", forever: bytes = b"") -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -21,29 +22,38 @@ from layerwatch.api import health, openapi, routes
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
 from layerwatch.api.fast_path import FastPath, Refuse
 from layerwatch.api.request_log import RequestLogMiddleware
-from layerwatch.billing import UsageRefused, count_inspection
+from layerwatch.billing import UsageRefused, count_deferred, count_inspection
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.payments.factory import payments_of
-from layerwatch.billing.scheduled_jobs import Housekeeper, keep_house_forever
+from layerwatch.billing.scheduled_jobs import WAIT_FOR_CLOCK_S, ScheduledJobs, run_forever
 from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
 from layerwatch.config import Settings
 from layerwatch.console import status
 from layerwatch.contexts import ContextError, ContextIds, Contexts
 from layerwatch.contexts.offline.ledger import OfflineLedger
+from layerwatch.contexts.offline.shared_answers import SharedAnswers
 from layerwatch.contexts.offline.spool import Spool
 from layerwatch.contexts.retention import make_room, sweep_forever
-from layerwatch.core.clock import Clock, SystemClock
+from layerwatch.core.clock import Clock, ClockGuard, SystemClock
+from layerwatch.core.private_files import private_folder
 from layerwatch.fleet.heartbeat import Heartbeat, Numbers
 from layerwatch.fleet.region_router import RegionRouter
 from layerwatch.keys import CallerRefused, KeyAuthenticator
-from layerwatch.learning import ExampleStore, ModelRegistry, RecentPictures
+from layerwatch.learning import (
+    ExampleStore,
+    FeedbackLimitReached,
+    FeedbackRecorder,
+    ModelRegistry,
+    RecentPictures,
+)
+from layerwatch.learning.deletion import FeedbackSweeper
 from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import mailer_for
 from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
 from layerwatch.services import Inspector, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
-from layerwatch.storage import Database, DatabaseGateway, StorageError, StorageUnavailable
+from layerwatch.storage import Claims, Database, DatabaseGateway, StorageError, StorageUnavailable
 from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics
 from layerwatch.vision import Vision
@@ -53,7 +63,7 @@ log = structlog.get_logger(__name__)
 
 REFUSALS: tuple[type[Exception], ...] = (
     *(ApiError, CallerRefused, UsageRefused, ContextError),
-    *(Throttled, VisionError, StorageUnavailable),
+    *(Throttled, VisionError, StorageUnavailable, FeedbackLimitReached),
 )
 """What routes raise to say no."""
 
@@ -102,9 +112,14 @@ def create_app(
             asyncio.create_task(heartbeat.beat_forever()),
             asyncio.create_task(services.offline_ledger.mend_forever()),
             asyncio.create_task(
-                sweep_forever(services.database, services.clock, speed=services.settings.clock_speed)
+                sweep_forever(
+                    services.database,
+                    services.clock,
+                    speed=services.settings.clock_speed,
+                    also=_feedback_sweeper(services).sweep,
+                )
             ),
-            asyncio.create_task(keep_house_forever(_housekeeper(services), services.clock)),
+            asyncio.create_task(run_forever(_scheduled_jobs(services).all, services.clock)),
         ]
         if services.uptime:
             chores.append(asyncio.create_task(services.uptime.keep_forever(services.gateway)))
@@ -156,6 +171,8 @@ def build(
     peers: MakePeers | None = None,
 ) -> Services:
     """Make the services of a server from its settings."""
+    with suppress(OSError):  # what needs the folder says so itself
+        private_folder(settings.data_dir)
     secrets = settings.secrets()
     terms = Terms.of(settings)
     clock = clock or SystemClock(settings.clock_speed)
@@ -165,10 +182,11 @@ def build(
     offline_ledger = OfflineLedger(
         gateway,
         Spool(settings.data_dir / "spool"),
-        partial(count_inspection, books=terms.books, enforce=False),
+        SharedAnswers(settings.data_dir / "answers"),
+        count_deferred,
         clock,
     )
-    recent = RecentPictures()
+    recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
     capacity, schedule = Capacity(FIRST_GUESS), CallSchedule()
@@ -191,7 +209,8 @@ def build(
         admission=admission,
         router=RegionRouter(_bounds(settings)),
         recent=recent,
-        examples=ExampleStore(settings.data_dir / "examples"),
+        examples=examples,
+        feedback=FeedbackRecorder(gateway, examples, recent),
         metrics=metrics,
         terms=terms,
         peers=others,
@@ -214,16 +233,23 @@ def _heartbeat(services: Services, slot: str) -> Heartbeat:
     )
 
 
-def _housekeeper(services: Services) -> Housekeeper:
+def _scheduled_jobs(services: Services) -> ScheduledJobs:
     settings = services.settings
-    return Housekeeper(
+    return ScheduledJobs(
         database=services.database,
+        claims=Claims(services.database, SystemClock()),
         mailer=mailer_for(settings.mail_server.get_secret_value(), settings.mail_from),
         webhooks=Webhooks(private=settings.webhooks_private),
         terms=services.terms,
         payments=payments_of(settings),
         base_url=settings.own_url,
+        guard=ClockGuard(speed=settings.clock_speed, wait=WAIT_FOR_CLOCK_S),
     )
+
+
+def _feedback_sweeper(services: Services) -> FeedbackSweeper:
+    keep = timedelta(days=services.settings.feedback_days)
+    return FeedbackSweeper(services.database, services.examples, keep)
 
 
 def _bounds(settings: Settings) -> Bounds:

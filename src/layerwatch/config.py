@@ -187,6 +187,10 @@ class Settings(BaseSettings):
         "192.168.1.0/24, octopi.local. Empty: nothing in private networks.",
     )
 
+    feedback_days: PositiveInt = Field(
+        365, description="Days that feedback and its pictures are kept; then they are deleted."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="console for people, json for machines, auto: console on a terminal."

@@ -13,7 +13,7 @@ from layerwatch.core.clock import Clock
 from layerwatch.core.secrets import Secrets
 from layerwatch.fleet.region_router import RegionRouter
 from layerwatch.keys import KeyAuthenticator
-from layerwatch.learning import ExampleStore, RecentPictures
+from layerwatch.learning import ExampleStore, FeedbackRecorder, RecentPictures
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
 from layerwatch.status.uptime_recorder import UptimeRecorder
@@ -72,6 +72,7 @@ class Services:
     router: RegionRouter
     recent: RecentPictures
     examples: ExampleStore
+    feedback: FeedbackRecorder
     metrics: Metrics
     terms: Terms
     peers: Peers | None

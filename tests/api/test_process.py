@@ -250,7 +250,7 @@ def test_a_test_key_has_so_many_calls_a_day(server: Server) -> None:
         from layerwatch.billing import count_inspection
 
         for _ in range(500):
-            count_inspection(session, caller, server.clock.now())
+            count_inspection(session, caller, server.clock.now(), server.services.terms.books)
     answer = server.process(key, server.new_context(key))
     assert answer.status_code == 429
     assert answer.json()["ErrorType"] == "OE_FREE_USAGE_LIMIT_REACHED"

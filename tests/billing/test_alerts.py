@@ -10,14 +10,20 @@ from datetime import timedelta
 import pytest
 
 from layerwatch.billing import Month, NotFound, NotPossible
-from layerwatch.billing.alerts import add_alert, list_alerts, remove_alert, tell
-from layerwatch.billing.billing_terms import Terms
+from layerwatch.billing.alert_delivery import AlertDelivery
+from layerwatch.billing.alerts import add_alert, list_alerts, remove_alert
+from layerwatch.identity.models import Account
 from layerwatch.notify import WebhookError, Webhooks
 from layerwatch.notify.mail import MailError
+from layerwatch.storage import Claims
+from layerwatch.storage.claims import LEASE
 from tests.billing.test_invoices import used
 from tests.support.accounts import NOON, make_caller
-
-TERMS = Terms()
+from tests.support.at_once import at_once
+from tests.support.clocks import ManualClock
+from tests.support.killed import killed
+from tests.support.receivers import drip, receiving
+from tests.support.terms import TERMS
 
 
 class Outbox:
@@ -35,38 +41,105 @@ def alert(database, caller, micro_dollars, email="boss@example.org", webhook=Non
         return add_alert(session, caller.account_id, micro_dollars, email=email, webhook=webhook).id
 
 
-def test_an_alert_is_told_once_a_month_when_its_amount_is_reached(database):
+def delivery(database, now=NOON):
+    return AlertDelivery(database, Claims(database, ManualClock(now)), TERMS)
+
+
+def mail(database, outbox, now=NOON):
+    """A run of the job that mails alerts; how many were mailed."""
+    return delivery(database, now).mail(outbox, now)
+
+
+def post(database, now=NOON, *, private=True):
+    """A run of the job that posts alerts; how many were posted."""
+    return delivery(database, now).post(Webhooks(private=private), now)
+
+
+def test_an_alert_is_mailed_once_a_month_when_its_amount_is_reached(database):
     caller = used(database, 30_000)
     alert(database, caller, 10_000_000)
     alert(database, caller, 10_000_001)
     outbox = Outbox()
     for minute in range(3):
-        tell(database, outbox, Webhooks(), TERMS, NOON + timedelta(minutes=minute))
-    assert [mail.to for mail in outbox.sent] == ["boss@example.org"]
+        mail(database, outbox, NOON + timedelta(minutes=minute))
+    assert [sent.to for sent in outbox.sent] == ["boss@example.org"]
     assert "$10.00" in outbox.sent[0].subject and "30,000" in outbox.sent[0].text
-    tell(database, outbox, Webhooks(), TERMS, Month(2026, 12).start)
+    mail(database, outbox, Month(2026, 12).start)
     assert len(outbox.sent) == 1
 
 
-def test_an_alert_that_could_not_be_sent_is_sent_later(sqlite_database):
+def test_an_alert_that_could_not_be_mailed_is_mailed_a_minute_later(sqlite_database):
     alert(sqlite_database, used(sqlite_database, 30_000), 1)
-    assert tell(sqlite_database, Outbox(failing=True), Webhooks(), TERMS, NOON) == 0
+    assert mail(sqlite_database, Outbox(failing=True)) == 0
     outbox = Outbox()
-    assert tell(sqlite_database, outbox, Webhooks(), TERMS, NOON) == 1
+    assert mail(sqlite_database, outbox, NOON + timedelta(seconds=59)) == 0
+    assert mail(sqlite_database, outbox, NOON + timedelta(minutes=1)) == 1
     assert len(outbox.sent) == 1
 
 
-def test_nodes_that_look_at_once_tell_once(database):
+def test_nodes_that_run_at_once_mail_once(database):
     alert(database, used(database, 30_000), 1)
     outbox = Outbox()
-    threads = [
-        threading.Thread(target=tell, args=(database, outbox, Webhooks(), TERMS, NOON)) for _ in range(6)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(6, lambda: mail(database, outbox) and None)
     assert len(outbox.sent) == 1
+
+
+def test_an_alert_that_was_lost_with_its_process_is_mailed_when_the_lease_is_over(database, database_url):
+    alert(database, used(database, 30_000), 1)
+    killed(
+        """
+from types import SimpleNamespace
+from layerwatch.billing.alert_delivery import AlertDelivery
+from layerwatch.storage import Claims, Database
+from tests.support.accounts import NOON
+from tests.support.clocks import ManualClock
+from tests.support.killed import killed
+from tests.support.terms import TERMS
+database = Database(sys.argv[1])
+AlertDelivery(database, Claims(database, ManualClock(NOON)), TERMS).mail(SimpleNamespace(send=die), NOON)
+""",
+        database_url,
+    )
+    outbox = Outbox()
+    assert mail(database, outbox, NOON + LEASE - timedelta(seconds=1)) == 0
+    assert mail(database, outbox, NOON + LEASE) == 1
+
+
+def test_a_mail_that_fails_does_not_post_the_webhook_again_nor_the_other_way_round(sqlite_database, receiver):
+    alert(sqlite_database, used(sqlite_database, 30_000), 1, webhook=receiver.url)
+    outbox = Outbox(failing=True)
+    for minutes in range(3):
+        now = NOON + timedelta(minutes=minutes)
+        mail(sqlite_database, outbox, now)
+        post(sqlite_database, now)
+    assert len(receiver.got) == 1
+    outbox.failing = False
+    mail(sqlite_database, outbox, NOON + timedelta(minutes=9))
+    assert len(outbox.sent) == 1
+
+
+def test_a_receiver_that_drips_holds_up_no_other_customers_alert(sqlite_database, receiver, monkeypatch):
+    monkeypatch.setattr("layerwatch.core.outgoing.DEADLINE_S", 3.0)
+    with receiving(drip) as slow:
+        for _ in range(4):
+            alert(sqlite_database, used(sqlite_database, 30_000), 1, email=None, webhook=slow.url)
+        alert(sqlite_database, used(sqlite_database, 30_000), 1, email=None, webhook=receiver.url)
+        run = threading.Thread(target=post, args=(sqlite_database,))
+        run.start()
+        assert receiver.arrived.wait(2.5), "it waited for the others"
+        run.join(20)
+        assert not run.is_alive() and slow.calls == 4
+
+
+def test_an_account_that_cannot_be_priced_silences_no_other(sqlite_database):
+    broken = used(sqlite_database, 30_000)
+    alert(sqlite_database, broken, 1)
+    alert(sqlite_database, used(sqlite_database, 30_000), 1, email="other@example.org")
+    with sqlite_database.begin() as session:
+        session.get(Account, broken.account_id).price_book = "gone"
+    outbox = Outbox()
+    assert mail(sqlite_database, outbox) == 1
+    assert [sent.to for sent in outbox.sent] == ["other@example.org"]
 
 
 @pytest.fixture
@@ -77,6 +150,7 @@ def receiver():
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             server.got.append((dict(self.headers), body))
+            server.arrived.set()
             self.send_response(server.status)
             self.end_headers()
 
@@ -84,7 +158,7 @@ def receiver():
             pass
 
     server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    server.got, server.status = [], 204
+    server.got, server.status, server.arrived = [], 204, threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     server.url = f"http://127.0.0.1:{server.server_port}/hook"
     yield server
@@ -95,7 +169,7 @@ def receiver():
 def test_a_webhook_is_signed(sqlite_database, receiver):
     caller = used(sqlite_database, 30_000)
     alert(sqlite_database, caller, 1, email=None, webhook=receiver.url)
-    assert tell(sqlite_database, Outbox(), Webhooks(private=True), TERMS, NOON) == 1
+    assert post(sqlite_database) == 1
     ((headers, body),) = receiver.got
     with sqlite_database.read() as session:
         secret = list_alerts(session, caller.account_id)[0].webhook_secret
@@ -106,12 +180,14 @@ def test_a_webhook_is_signed(sqlite_database, receiver):
     assert (event["event"], event["calls"], event["micro_dollars"]) == ("spend_alert", 30_000, 10_000_000)
 
 
-def test_a_webhook_that_answers_with_an_error_is_tried_again(sqlite_database, receiver):
+def test_a_webhook_that_answers_with_an_error_is_tried_again_later_and_later(sqlite_database, receiver):
     alert(sqlite_database, used(sqlite_database, 30_000), 1, email=None, webhook=receiver.url)
     receiver.status = 500
-    assert tell(sqlite_database, Outbox(), Webhooks(private=True), TERMS, NOON) == 0
+    for minutes in range(30):
+        assert post(sqlite_database, NOON + timedelta(minutes=minutes)) == 0
+    assert len(receiver.got) == 5, "after 1, 2, 4, 8 minutes"
     receiver.status = 200
-    assert tell(sqlite_database, Outbox(), Webhooks(private=True), TERMS, NOON) == 1
+    assert post(sqlite_database, NOON + timedelta(minutes=31)) == 1
 
 
 @pytest.mark.parametrize(

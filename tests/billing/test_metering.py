@@ -13,12 +13,14 @@ from layerwatch.billing import (
     PaymentBlocked,
     billable_calls,
     check_allowance,
+    count_deferred,
     count_inspection,
 )
 from layerwatch.billing.models import UsageHour
 from layerwatch.billing.month import hour_of
 from tests.support.accounts import NOON, make_caller
 from tests.support.at_once import at_once
+from tests.support.terms import BOOKS
 
 NOVEMBER = Month(2026, 11)
 
@@ -40,7 +42,7 @@ def already_used(database, caller, calls, at=NOON):
 
 def count(database, caller, at=NOON):
     with database.begin() as session:
-        count_inspection(session, caller, at)
+        count_inspection(session, caller, at, BOOKS)
 
 
 def test_every_counted_call_is_one_unit(database):
@@ -54,7 +56,7 @@ def test_every_counted_call_is_one_unit(database):
 def test_a_transaction_that_is_undone_counts_nothing(database):
     caller = make_caller(database)
     with pytest.raises(RuntimeError), database.begin() as session:
-        count_inspection(session, caller, NOON)
+        count_inspection(session, caller, NOON, BOOKS)
         raise RuntimeError("the context's revision had moved")
     with database.read() as session:
         assert billable_calls(session, caller.account_id, NOVEMBER) == 0
@@ -65,7 +67,7 @@ def test_concurrent_calls_on_one_key_are_all_counted(database):
 
     def work():
         for _ in range(25):
-            database.transact(lambda session: count_inspection(session, caller, NOON))
+            database.transact(lambda session: count_inspection(session, caller, NOON, BOOKS))
 
     at_once(6, work)
     with database.read() as session:
@@ -102,30 +104,70 @@ def test_test_keys_are_counted_apart_and_never_billed(database):
         assert session.scalars(select(UsageHour.calls)).all() == [1]
 
 
-def test_a_test_key_makes_500_calls_a_day(sqlite_database):
+def test_the_test_keys_of_an_account_make_500_calls_a_day_together(database):
+    """A new key is free, so the limit is not per key."""
+    caller = make_caller(database, test=True)
+    fresh = make_caller(database, account=caller.account_id, test=True)
+    already_used(database, caller, TEST_CALLS_A_DAY - 3)
+    already_used(database, fresh, 2)
+    count(database, fresh)
+    for one in (caller, fresh):
+        with database.read() as session, pytest.raises(FreeLimitReached):
+            check_allowance(session, one, NOON, BOOKS)
+        with pytest.raises(FreeLimitReached):
+            count(database, one)
+
+
+def test_production_calls_use_up_nothing_of_the_test_calls(sqlite_database):
+    caller = make_caller(sqlite_database, test=True)
+    paying = make_caller(sqlite_database, account=caller.account_id)
+    already_used(sqlite_database, paying, 10_000)
+    with sqlite_database.read() as session:
+        check_allowance(session, caller, NOON, BOOKS)
+
+
+def test_concurrent_calls_on_new_test_keys_do_not_slip_past_the_limit(database):
+    first = make_caller(database, test=True)
+    already_used(database, first, TEST_CALLS_A_DAY - 5)
+    keys = iter([make_caller(database, account=first.account_id, test=True) for _ in range(12)])
+    outcomes = []
+
+    def work():
+        caller = next(keys)
+        try:
+            database.transact(lambda session: count_inspection(session, caller, NOON, BOOKS))
+            outcomes.append("counted")
+        except FreeLimitReached:
+            outcomes.append("refused")
+
+    at_once(12, work)
+    assert sorted(outcomes) == ["counted"] * 5 + ["refused"] * 7
+
+
+def test_test_calls_go_on_the_next_day(sqlite_database):
     caller = make_caller(sqlite_database, test=True)
     already_used(sqlite_database, caller, TEST_CALLS_A_DAY - 1)
     with sqlite_database.read() as session:
-        check_allowance(session, caller, NOON)
+        check_allowance(session, caller, NOON, BOOKS)
     count(sqlite_database, caller)
     with sqlite_database.read() as session, pytest.raises(FreeLimitReached) as stopped:
-        check_allowance(session, caller, NOON)
+        check_allowance(session, caller, NOON, BOOKS)
     assert stopped.value.retry_after == 12 * 3600
     with sqlite_database.read() as session:
-        check_allowance(session, caller, NOON + timedelta(hours=12))
+        check_allowance(session, caller, NOON + timedelta(hours=12), BOOKS)
 
 
 def test_free_usage_only_stops_after_exactly_5000_calls(database):
     caller = make_caller(database, free_only=True)
     already_used(database, caller, 4_999)
     with database.read() as session:
-        check_allowance(session, caller, NOON)
+        check_allowance(session, caller, NOON, BOOKS)
     count(database, caller)
     with database.read() as session, pytest.raises(FreeLimitReached) as stopped:
-        check_allowance(session, caller, NOON)
+        check_allowance(session, caller, NOON, BOOKS)
     assert stopped.value.retry_after == 8 * 86_400 + 12 * 3600
     with database.read() as session:
-        check_allowance(session, caller, NOVEMBER.end)
+        check_allowance(session, caller, NOVEMBER.end, BOOKS)
 
 
 def test_concurrent_calls_do_not_slip_past_the_free_limit(database):
@@ -136,7 +178,7 @@ def test_concurrent_calls_do_not_slip_past_the_free_limit(database):
 
     def work():
         try:
-            database.transact(lambda session: count_inspection(session, caller, NOON))
+            database.transact(lambda session: count_inspection(session, caller, NOON, BOOKS))
             outcomes.append("counted")
         except FreeLimitReached:
             outcomes.append("refused")
@@ -151,7 +193,7 @@ def test_an_account_that_pays_has_no_limit(sqlite_database):
     caller = make_caller(sqlite_database)
     already_used(sqlite_database, caller, 50_000_000)
     with sqlite_database.read() as session:
-        check_allowance(session, caller, NOON)
+        check_allowance(session, caller, NOON, BOOKS)
     count(sqlite_database, caller)
 
 
@@ -159,7 +201,7 @@ def test_a_call_answered_during_an_outage_is_counted_whatever_the_allowance(sqli
     caller = make_caller(sqlite_database, free_only=True)
     already_used(sqlite_database, caller, 5_000)
     with sqlite_database.begin() as session:
-        count_inspection(session, caller, NOON, enforce=False)
+        count_deferred(session, caller, NOON, calls=1)
     with sqlite_database.read() as session:
         assert billable_calls(session, caller.account_id, NOVEMBER) == 5_001
 
@@ -167,4 +209,4 @@ def test_a_call_answered_during_an_outage_is_counted_whatever_the_allowance(sqli
 def test_an_overdue_balance_stops_process_calls(sqlite_database):
     caller = replace(make_caller(sqlite_database), blocked_payment=True)
     with sqlite_database.read() as session, pytest.raises(PaymentBlocked):
-        check_allowance(session, caller, NOON)
+        check_allowance(session, caller, NOON, BOOKS)

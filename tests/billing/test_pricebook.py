@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from layerwatch.billing.month import Month
 from layerwatch.billing.pricebook import PACKAGED, PriceBook, PriceBookError, PriceBooks
 
-STANDARD = PriceBooks.load().book("standard", Month(2026, 11))
+STANDARD = PriceBooks.load(PACKAGED).book("standard", Month(2026, 11))
 CALLS = st.integers(min_value=0, max_value=2_000_000_000)
 
 
@@ -104,11 +104,11 @@ def test_a_quote_as_json():
 
 def test_the_free_calls_of_a_month():
     assert STANDARD.free_calls == 5_000
-    assert PriceBooks.load().book("local", Month(2026, 11)).free_calls is None
+    assert PriceBooks.load(PACKAGED).book("local", Month(2026, 11)).free_calls is None
 
 
 def test_the_local_book_costs_nothing_however_much():
-    assert PriceBooks.load().book("local", Month(2026, 11)).cost(10**12) == 0
+    assert PriceBooks.load(PACKAGED).book("local", Month(2026, 11)).cost(10**12) == 0
 
 
 def test_fewer_than_no_calls_is_refused():

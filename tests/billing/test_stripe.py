@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 from layerwatch.billing import Month
-from layerwatch.billing.billing_terms import Terms
-from layerwatch.billing.invoices import close, credit, find_invoice
+from layerwatch.billing.closing import close
+from layerwatch.billing.invoices import credit, find_invoice
 from layerwatch.billing.models import PaymentEvent
 from layerwatch.billing.payments import PaymentError
 from layerwatch.billing.payments.factory import payments_of
@@ -26,7 +26,13 @@ from layerwatch.billing.payments.manual import ManualPayments
 from layerwatch.billing.statement import statement
 from layerwatch.config import load
 from layerwatch.identity.models import Account
+from layerwatch.storage import Claims
+from layerwatch.storage.claims import LEASE
 from tests.billing.test_invoices import used
+from tests.support.at_once import at_once
+from tests.support.clocks import ManualClock
+from tests.support.killed import killed
+from tests.support.terms import TERMS
 
 pytest.importorskip("stripe")
 pytest.importorskip("localstripe")
@@ -36,7 +42,6 @@ from layerwatch.billing.payments.stripe import StripePayments
 SECRET = "whsec_for_tests"
 KEY = "sk_test_12345"
 GOOD_CARD, DECLINED_CARD = "4242424242424242", "4000000000000341"
-TERMS = Terms()
 NOVEMBER = Month(2026, 11)
 CLOSING = NOVEMBER.end + timedelta(days=1)
 
@@ -103,6 +108,10 @@ def send(payments, database, event, now=CLOSING):
     payments.take(database, *signed(event), TERMS, now)
 
 
+def collect(payments, database, now):
+    return payments.collect(database, Claims(database, ManualClock(now)), TERMS, now)
+
+
 def set_up(stripe, payments, database, account_id, card=GOOD_CARD):
     """The account leaves a card, as by Checkout."""
     customer = payments._customer(database, account_id)
@@ -128,7 +137,7 @@ def billed(database, **options):
     """A caller whose November was closed at $398.00."""
     caller = used(database, 1_000_000, **options)
     with database.begin() as session:
-        return caller, close(session, caller.account_id, NOVEMBER, TERMS, CLOSING).number
+        return caller, close(session, caller.account_id, NOVEMBER, TERMS, CLOSING)[-1].invoice
 
 
 def of(database, number):
@@ -157,7 +166,7 @@ def test_an_account_is_one_customer(stripe, payments, sqlite_database):
 def test_an_invoice_is_charged_and_booked_when_stripe_says_that_it_was_paid(stripe, payments, database):
     caller, number = billed(database)
     set_up(stripe, payments, database, caller.account_id)
-    assert payments.collect(database, TERMS, CLOSING) == 1
+    assert collect(payments, database, CLOSING) == 1
     ours, payment = of(database, number)
     theirs = stripe.payment(payment)
     assert (theirs["status"], theirs["amount"], theirs["currency"]) == ("succeeded", 39_800, "usd")
@@ -171,7 +180,7 @@ def test_an_invoice_is_charged_and_booked_when_stripe_says_that_it_was_paid(stri
 def test_an_event_that_is_sent_again_is_booked_once(stripe, payments, sqlite_database):
     caller, number = billed(sqlite_database)
     set_up(stripe, payments, sqlite_database, caller.account_id)
-    payments.collect(sqlite_database, TERMS, CLOSING)
+    collect(payments, sqlite_database, CLOSING)
     _, payment = of(sqlite_database, number)
     for event_id in ("evt_a", "evt_a", "evt_b"):
         send(payments, sqlite_database, stripe.paid_event(payment, event_id))
@@ -182,10 +191,10 @@ def test_an_event_that_is_sent_again_is_booked_once(stripe, payments, sqlite_dat
 def test_an_invoice_is_charged_once_and_a_lost_event_is_made_good(stripe, payments, sqlite_database):
     caller, number = billed(sqlite_database)
     set_up(stripe, payments, sqlite_database, caller.account_id)
-    assert [payments.collect(sqlite_database, TERMS, CLOSING) for _ in range(3)] == [1, 0, 0]
+    assert [collect(payments, sqlite_database, CLOSING) for _ in range(3)] == [1, 0, 0]
     _, payment = of(sqlite_database, number)
     # The next day Stripe's event is still missing: the payment is looked up, not made again.
-    assert payments.collect(sqlite_database, TERMS, CLOSING + timedelta(days=1)) == 0
+    assert collect(payments, sqlite_database, CLOSING + timedelta(days=1)) == 0
     ours, same = of(sqlite_database, number)
     assert same == payment and ours.paid == 39_800
     send(payments, sqlite_database, stripe.paid_event(payment))
@@ -198,15 +207,67 @@ def test_a_crash_before_the_payment_was_stored_moves_no_money(stripe, payments, 
     set_up(stripe, payments, sqlite_database, caller.account_id)
     customer = payments._customer(sqlite_database, caller.account_id)
     forgotten = payments._prepare(customer, number, 39_800, CLOSING)
-    payments.collect(sqlite_database, TERMS, CLOSING)
+    collect(payments, sqlite_database, CLOSING)
     assert stripe.payment(forgotten)["status"] == "requires_confirmation"
     assert stripe.payment(of(sqlite_database, number)[1])["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "dies_in", ["CustomerService.retrieve", "PaymentIntentService.create", "PaymentIntentService.confirm"]
+)
+def test_a_charge_that_was_lost_with_its_process_is_made_again_and_only_once(
+    stripe, payments, sqlite_database, sqlite_url, dies_in
+):
+    """Killed right after Stripe has done what was asked: when the lease is over, another node continues."""
+    caller, number = billed(sqlite_database)
+    set_up(stripe, payments, sqlite_database, caller.account_id)
+    killed(
+        """
+import stripe
+from layerwatch.billing.payments.stripe import StripePayments
+from layerwatch.storage import Claims, Database
+from tests.billing.test_stripe import CLOSING, KEY, SECRET, TERMS
+from tests.support.clocks import ManualClock
+from tests.support.killed import killed
+_, url, api, dies_in = sys.argv
+service, method = dies_in.split(".")
+service = getattr(stripe, service)
+call = getattr(service, method)
+setattr(service, method, lambda *arguments: (call(*arguments), die()))
+database = Database(url)
+claims = Claims(database, ManualClock(CLOSING))
+StripePayments(KEY, SECRET, api=api).collect(database, claims, TERMS, CLOSING)
+""",
+        sqlite_url,
+        stripe.url,
+        dies_in,
+    )
+    assert collect(payments, sqlite_database, CLOSING + LEASE - timedelta(seconds=1)) == 0
+    collect(payments, sqlite_database, CLOSING + LEASE)
+    ours, payment = of(sqlite_database, number)
+    assert stripe.payment(payment)["status"] == "succeeded"
+    send(payments, sqlite_database, stripe.paid_event(payment, f"evt_{dies_in}"))
+    ours, _ = of(sqlite_database, number)
+    assert ours.paid == 39_800
+    customer = stripe.payment(payment)["customer"]
+    charges = stripe.get("payment_intents?limit=100")["data"]
+    mine = [one["status"] for one in charges if one["customer"] == customer]
+    assert mine.count("succeeded") == 1
+
+
+def test_nodes_that_collect_at_once_charge_once(stripe, payments, database):
+    caller, number = billed(database)
+    set_up(stripe, payments, database, caller.account_id)
+    asked = []
+    at_once(4, lambda: asked.append(collect(payments, database, CLOSING)))
+    assert sum(asked) == 1
+    assert stripe.payment(of(database, number)[1])["status"] == "succeeded"
 
 
 def test_a_declined_card_leaves_the_invoice_open_until_it_blocks(stripe, payments, sqlite_database):
     caller, number = billed(sqlite_database)
     set_up(stripe, payments, sqlite_database, caller.account_id, card=DECLINED_CARD)
-    payments.collect(sqlite_database, TERMS, CLOSING)
+    collect(payments, sqlite_database, CLOSING)
     ours, payment = of(sqlite_database, number)
     assert ours.balance == 39_800 and stripe.payment(payment)["status"] == "requires_payment_method"
     with sqlite_database.read() as session:
@@ -216,9 +277,9 @@ def test_a_declined_card_leaves_the_invoice_open_until_it_blocks(stripe, payment
 def test_after_a_declined_card_a_better_one_is_charged_the_next_day(stripe, payments, sqlite_database):
     caller, number = billed(sqlite_database)
     set_up(stripe, payments, sqlite_database, caller.account_id, card=DECLINED_CARD)
-    payments.collect(sqlite_database, TERMS, CLOSING)
+    collect(payments, sqlite_database, CLOSING)
     set_up(stripe, payments, sqlite_database, caller.account_id, card=GOOD_CARD)
-    assert payments.collect(sqlite_database, TERMS, CLOSING + timedelta(days=1)) == 1
+    assert collect(payments, sqlite_database, CLOSING + timedelta(days=1)) == 1
     _, payment = of(sqlite_database, number)
     assert stripe.payment(payment)["status"] == "succeeded"
 
@@ -227,7 +288,7 @@ def test_who_was_blocked_is_free_as_soon_as_stripe_was_paid(stripe, payments, sq
     caller, number = billed(sqlite_database)
     set_up(stripe, payments, sqlite_database, caller.account_id)
     late = CLOSING + TERMS.due + TERMS.grace + timedelta(days=1)
-    payments.collect(sqlite_database, TERMS, late)
+    collect(payments, sqlite_database, late)
     _, payment = of(sqlite_database, number)
     send(payments, sqlite_database, stripe.paid_event(payment), now=late)
     with sqlite_database.read() as session:
@@ -239,14 +300,14 @@ def test_only_what_is_left_to_pay_is_charged(stripe, payments, sqlite_database):
     with sqlite_database.begin() as session:
         credit(session, find_invoice(session, number), 9_800, "outage", TERMS, CLOSING)
     set_up(stripe, payments, sqlite_database, caller.account_id)
-    payments.collect(sqlite_database, TERMS, CLOSING)
+    collect(payments, sqlite_database, CLOSING)
     _, payment = of(sqlite_database, number)
     assert stripe.payment(payment)["amount"] == 30_000
 
 
 def test_an_account_without_a_payment_method_is_not_charged(payments, sqlite_database):
     billed(sqlite_database)
-    assert payments.collect(sqlite_database, TERMS, CLOSING) == 0
+    assert collect(payments, sqlite_database, CLOSING) == 0
 
 
 @pytest.mark.parametrize("fault", ["secret", "old", "changed", "none", "nonsense"])
@@ -282,7 +343,9 @@ def test_when_stripe_is_out_of_reach_nothing_breaks(sqlite_database):
     with sqlite_database.begin() as session:
         account = session.get(Account, caller.account_id)
         account.payment_ready, account.stripe_customer = True, "cus_1"
-    assert away.collect(sqlite_database, TERMS, CLOSING) == 0
+    assert collect(away, sqlite_database, CLOSING) == 0
+    with sqlite_database.read() as session:
+        assert find_invoice(session, number).payment_asked_at is None, "tried again the same day"
     with pytest.raises(PaymentError):
         away.set_up_url(sqlite_database, caller.account_id, "http://back")
     assert of(sqlite_database, number)[0].balance == 39_800
@@ -310,7 +373,7 @@ def test_stripe_sends_its_event_to_a_running_server_and_the_invoice_is_paid(stri
         assert httpx.post(hook, content=b"{}", trust_env=False).status_code == 400
         answer = stripe.http.post("/_config/webhooks/layerwatch", json={"url": hook, "secret": SECRET})
         assert answer.status_code == 200
-        payments.collect(database, TERMS, datetime.now(UTC))
+        collect(payments, database, datetime.now(UTC))
         deadline = time.monotonic() + 60
         while of(database, number)[0].balance and time.monotonic() < deadline:
             time.sleep(0.2)

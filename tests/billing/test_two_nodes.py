@@ -8,16 +8,16 @@ import pytest
 from sqlalchemy import insert
 
 from layerwatch.billing import Month
-from layerwatch.billing.billing_terms import Terms
-from layerwatch.billing.invoices import close, credit, find_invoice, pay
+from layerwatch.billing.closing import close
+from layerwatch.billing.invoices import credit, find_invoice, pay
 from layerwatch.billing.models import UsageHour
 from layerwatch.billing.month import hour_of
 from layerwatch.config import load
 from layerwatch.identity.models import Account
 from tests.support.clocks import ManualClock
 from tests.support.servers import running
+from tests.support.terms import TERMS
 
-TERMS = Terms()
 WITHIN = 5.0
 """Seconds."""
 
@@ -82,7 +82,7 @@ def test_an_overdue_invoice_stops_both_nodes_and_settling_it_frees_both(nodes, u
     used((key, account), 1_000_000, clock.now())
     issued = month.end + timedelta(days=1)
     with database.begin() as session:
-        number = close(session, account, month, TERMS, issued).number
+        number = close(session, account, month, TERMS, issued)[-1].invoice
     overdue = issued + TERMS.due + TERMS.grace
     clock.advance((overdue - clock.now()).total_seconds() - 1)
     assert said(nodes, key) == [200, 200], "not blocked before its time"

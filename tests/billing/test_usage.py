@@ -9,6 +9,7 @@ from layerwatch.billing import Month, count_inspection
 from layerwatch.billing.usage import days, export_csv, hours, last_used
 from layerwatch.keys import create_key
 from tests.support.accounts import NOON, PEPPER, make_caller
+from tests.support.terms import BOOKS
 
 NOVEMBER = Month(2026, 11)
 
@@ -16,7 +17,7 @@ NOVEMBER = Month(2026, 11)
 def use(database, caller, times, at=NOON):
     with database.begin() as session:
         for _ in range(times):
-            count_inspection(session, caller, at)
+            count_inspection(session, caller, at, BOOKS)
 
 
 def test_a_month_by_hour_and_key(database):

@@ -62,6 +62,24 @@ def new_key(data_dir: Path) -> str:
 
 
 @needs_detector
+def test_a_folder_whose_name_is_markup_to_rich_is_printed_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "[" / "foo]"  # the path holds [/foo], which closes a style that was never opened
+    process = subprocess.Popen(
+        [*SERVE, "--port", "0", "--log-level", "error", "--data-dir", str(folder)],
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        assert str(folder) in "".join(line for line, _ in zip(process.stderr, range(3), strict=False))
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+@needs_detector
 def test_it_says_where_it_listens_serves_and_ends_when_told_to(tmp_path: Path) -> None:
     with serving("--data-dir", str(tmp_path)) as (process, said):
         assert said["has_key"] is False

@@ -1,6 +1,7 @@
 """Signing in at an OpenID Connect provider: a real one, in a process of its own, with real keys."""
 
 import json
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,10 +11,10 @@ import httpx
 import pytest
 
 from layerwatch.config import ConfigError, load
+from layerwatch.identity import invitations
 from layerwatch.identity.models import Account, Membership, User, WebSession
 from layerwatch.identity.oidc.flow import LIFETIME, Flow, provider_of
 from layerwatch.identity.roles import Role
-from layerwatch.identity.users import invite
 from tests.support.browser import PASSWORD, text_of
 from tests.support.openid_provider import CLIENT, CLIENT_SECRET, running_provider
 
@@ -38,12 +39,15 @@ def desk(provider, open_office):
     )
 
 
-def invited(office, email="ann@example.org", account="Acme"):
-    """A user without any way in but a mail; the number of their account."""
-    number = office.account(account)
+def invited(office, email="ann@example.org"):
+    """Somebody without a user is invited to Acme; the path of the link in their mail."""
+    number = office.account("Acme")
+    owner = office.user("owner@example.org", number)
     with office.server.services.database.begin() as session:
-        invite(session, number, account, email, Role.MEMBER, "", datetime.now(UTC))
-    return number
+        mail = invitations.invite(
+            session, number, email, Role.MEMBER, by=owner, base_url="", now=datetime.now(UTC)
+        )
+    return re.search(r"/console(/\S+)", mail.text)[1]
 
 
 def leave(browser, path="/oidc/start"):
@@ -71,14 +75,16 @@ def user_named(office, email="ann@example.org"):
         return user
 
 
-def test_who_was_invited_signs_in_and_is_led_on(desk):
-    invited(desk)
+def test_who_was_invited_signs_in_and_is_led_on_and_is_a_member_once_they_accept(desk):
+    link = invited(desk)
     browser = desk.browser()
     assert "Sign in with Example ID" in browser.get("/sign-in").text
     back = browser.get(leave(browser, "/oidc/start?next=/console/keys"))
     assert (back.status_code, back.headers["location"]) == (303, "/console/keys")
-    assert browser.get("/keys").status_code == 200
     assert user_named(desk).verified_at is not None
+    assert browser.get("/keys").status_code == 403
+    assert browser.post("/invitation", link, link=link.split("link=")[1]).status_code == 303
+    assert browser.get("/keys").status_code == 200
 
 
 def test_a_user_is_known_by_the_providers_name_and_not_by_the_address(desk, provider):
@@ -141,7 +147,7 @@ def test_an_address_that_was_not_verified_opens_nothing(desk, provider, claims):
     browser = desk.browser()
     answer = sign_in(browser)
     assert answer.status_code == 403 and "does not say that your e-mail address was verified" in answer.text
-    assert browser.session is None and user_named(desk).subject is None
+    assert browser.session is None and user_named(desk) is None
 
 
 def test_an_address_that_stands_only_at_userinfo_is_taken(desk, provider):
@@ -185,7 +191,7 @@ def test_an_answer_that_proves_nothing_opens_nothing(desk, provider, fault):
     browser = desk.browser()
     answer = sign_in(browser)
     assert answer.status_code == 403 and "did not work" in text_of(answer), fault
-    assert browser.session is None and user_named(desk).subject is None
+    assert browser.session is None and user_named(desk) is None
 
 
 def test_a_provider_that_changes_its_keys_is_followed(desk, provider, monkeypatch):
@@ -356,8 +362,8 @@ def test_tries_at_the_way_back_are_limited(desk, provider):
     provider.signs_in("another nonce")
     browser = desk.browser()
     with desk.server.services.database.begin() as session:
-        for _ in range(rate_limit.PER_ADDRESS):
-            rate_limit.take(session, "provider 127.0.0.1", rate_limit.PER_ADDRESS, datetime.now(UTC))
+        for _ in range(rate_limit.PER_NETWORK):
+            rate_limit.take(session, "provider 127.0.0.1", rate_limit.PER_NETWORK, datetime.now(UTC))
     assert sign_in(browser).status_code == 429
 
 

@@ -11,7 +11,7 @@ from layerwatch.identity.models import Account, AuditEntry
 from layerwatch.identity.roles import Role, members_of
 from layerwatch.keys import create_key
 from layerwatch.learning.models import FeedbackRow
-from tests.support.browser import text_of
+from tests.support.browser import PASSWORD, text_of
 from tests.support.prints import frame
 
 
@@ -99,7 +99,12 @@ def test_the_operator_closes_a_month_and_books_its_payment(office):
     month = Month.of(office.server.clock.now()).previous
     used(office, account, 1_000_000, month)
     operator = office.operator()
-    operator.post("/operator/close", "/operator")
+    first = operator.post("/operator/close", "/operator")
+    assert first.headers["location"] == "/console/operator?said=months-closed"
+    again = operator.post("/operator/close", "/operator")
+    assert again.headers["location"] == "/console/operator?said=nothing-to-close"
+    assert "Nothing was closed" in operator.get("/operator?said=nothing-to-close").text
+    assert operator.get("/operator/audit").text.count("months closed") == 1
     assert "$398.00" in owner.get("/invoices").text
     number = re.search(r"INV-\d+", owner.get("/invoices").text)[0]
     assert owner.get(f"/invoices/{number}.pdf").content.startswith(b"%PDF-")
@@ -131,8 +136,10 @@ def test_a_member_is_invited_by_mail_changed_and_removed(office):
     browser.post("/members", "/settings", email="new@example.org", role="read-only")
     link = office.link()
     guest = office.browser()
-    guest.post("/reset", link, link=link.split("link=")[1], password="a password of my own")
-    assert guest.sign_in("new@example.org", "a password of my own").status_code == 303
+    joined = guest.post("/invitation/join", link, link=link.split("link=")[1], password=PASSWORD)
+    assert joined.headers["location"] == f"/console{link}"
+    assert guest.get("/keys").status_code == 403
+    assert guest.post("/invitation", link, link=link.split("link=")[1]).status_code == 303
     assert guest.get("/keys").status_code == 200
     assert guest.post("/keys", "/profile", name="farm").status_code == 403
     with office.server.services.database.read() as session:

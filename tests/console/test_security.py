@@ -13,20 +13,21 @@ from sqlalchemy import insert
 
 from layerwatch.billing import Month
 from layerwatch.billing.alerts import add_alert, list_alerts
-from layerwatch.billing.billing_terms import Terms
-from layerwatch.billing.invoices import close, find_invoice, list_invoices
+from layerwatch.billing.closing import close
+from layerwatch.billing.invoices import find_invoice, list_invoices
 from layerwatch.billing.models import UsageHour
 from layerwatch.billing.statement import statement
 from layerwatch.config import load
 from layerwatch.console.pages import ALL
 from layerwatch.console.web import Needs
-from layerwatch.identity import rate_limit
+from layerwatch.identity import invitations, rate_limit
 from layerwatch.identity.models import Account, Membership, WebSession
 from layerwatch.identity.roles import Role
 from layerwatch.keys import create_key
 from layerwatch.keys.models import ApiKey
 from tests.support.browser import PASSWORD, Browser
 from tests.support.fake_detector import picture
+from tests.support.terms import TERMS
 
 PAGES = [(page.method, page.path, page.needs) for page in ALL]
 MARK = "Belongs to B"
@@ -45,7 +46,7 @@ class TwoAccounts:
 
     def __init__(self, office):
         self.office, server = office, office.server
-        now = server.clock.now()
+        now, real_now = server.clock.now(), datetime.now(UTC)
         self.a = office.account("Account A")
         self.b = office.account(MARK, billing_email="b@example.org")
         office.user("a@example.org", self.a)
@@ -72,9 +73,13 @@ class TwoAccounts:
                     last_at=last.start,
                 )
             )
-            self.number = close(session, self.b, last, Terms(), now).number
+            self.number = close(session, self.b, last, TERMS, now)[-1].invoice
             self.alert = add_alert(session, self.b, 5, email="b@example.org", webhook=None).id
-        self.secrets = [MARK, "398.00", "b@example.org", self.context, self.key]
+            invitations.invite(
+                session, self.b, "friend@example.org", Role.MEMBER, by=self.b_user, base_url="", now=real_now
+            )
+            (self.invitation,) = [one.id for one in invitations.pending(session, self.b, real_now)]
+        self.secrets = [MARK, "398.00", "b@example.org", "friend@example.org", self.context, self.key]
         self.secrets += [f"…{row.last_four}"]
 
     def values(self):
@@ -84,6 +89,7 @@ class TwoAccounts:
             "number": self.number,
             "alert_id": self.alert,
             "user_id": self.b_user,
+            "invitation_id": self.invitation,
             "context_id": self.context,
             "account_id": self.b,
             "feedback_id": 1,
@@ -105,6 +111,7 @@ class TwoAccounts:
                     for member in session.query(Membership).filter_by(account_id=self.b)
                 ],
                 [alert.id for alert in list_alerts(session, self.b)],
+                [one.email for one in invitations.pending(session, self.b, datetime.now(UTC))],
                 (invoice.balance, invoice.entries),
             )
 
@@ -189,7 +196,8 @@ def test_the_public_pages_are_these_and_no_others():
         "/sign-up",
         "/code",
         "/enter",
-        "/verify",
+        "/invitation",
+        "/invitation/join",
         "/forgot",
         "/reset",
     }
@@ -284,8 +292,8 @@ def test_the_limit_holds_for_guesses_sent_side_by_side(office):
 
 def test_guessing_one_password_for_many_users_is_limited_by_address(office):
     with office.server.services.database.begin() as session:
-        for _ in range(rate_limit.PER_ADDRESS):
-            rate_limit.take(session, "address 127.0.0.1", rate_limit.PER_ADDRESS, datetime.now(UTC))
+        for _ in range(rate_limit.PER_NETWORK):
+            rate_limit.take(session, "sign-in network 127.0.0.1", rate_limit.PER_NETWORK, datetime.now(UTC))
     assert office.browser().sign_in("somebody@example.org", "x").status_code == 429
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pyotp
 import pytest
 
-from layerwatch.identity import rate_limit
+from layerwatch.identity import mail_limits, rate_limit
 from layerwatch.identity.models import Account, User, WebSession
 from tests.support.browser import PASSWORD, text_of
 
@@ -67,7 +67,8 @@ def test_a_new_account_is_on_free_usage_only_and_has_to_verify_before_it_makes_k
     link = office.link()
     browser.sign_in("new@example.org")
     assert "Verify your e-mail" in browser.post("/keys", "/keys", name="farm").text
-    assert browser.get(link).headers["location"] == "/console/?said=verified"
+    verified = browser.post("/verify", link, link=link.split("link=")[1])
+    assert verified.headers["location"] == "/console/?said=verified"
     assert "Your new key" in browser.post("/keys", "/keys", name="farm").text
 
 
@@ -139,7 +140,7 @@ def test_one_time_codes(office):
     assert secret in page.text and "data:image/svg+xml" in page.text
     code = pyotp.TOTP(secret).at(datetime.now(UTC))
     assert browser.post("/profile/codes/confirm", code="000000").status_code == 400
-    assert browser.post("/profile/codes/confirm", code=code).status_code == 303
+    assert "Recovery codes" in browser.post("/profile/codes/confirm", code=code).text
 
     other = office.browser()
     assert other.sign_in("ann@example.org").headers["location"].startswith("/console/code")
@@ -218,6 +219,20 @@ def test_who_proves_an_address_takes_over_from_whoever_signed_up_with_it(office)
 def test_links_to_new_passwords_are_limited_by_address_too(office):
     """However many machines ask: nobody's inbox is flooded."""
     with office.server.services.database.begin() as session:
-        for _ in range(rate_limit.PER_USER):
-            rate_limit.take(session, "forgot ann@example.org", rate_limit.PER_USER, datetime.now(UTC))
+        for _ in range(mail_limits.PER_RECIPIENT_HOUR):
+            mail_limits.take(session, "ann@example.org", datetime.now(UTC))
     assert office.browser().post("/forgot", "/forgot", email="Ann@Example.org ").status_code == 429
+
+
+def test_who_opens_anothers_verification_mail_verifies_nothing(office):
+    """A stranger signed up with Ann's address; Ann, or a scanner of her mail, opens the link."""
+    signed_up(office, "ann@example.org")
+    link = office.link()
+    ann = office.browser()
+    assert ann.get(link).headers["location"].startswith("/console/sign-in?next=%2Fconsole%2Fverify%3Flink%3D")
+    office.user("bob@example.org", office.account("Acme"))
+    bob = office.signed_in("bob@example.org")
+    assert bob.get(link).status_code == 200
+    assert bob.post("/verify", link, link=link.split("link=")[1]).status_code == 400
+    with office.server.services.database.read() as session:
+        assert session.query(User).filter_by(email="ann@example.org").one().verified_at is None

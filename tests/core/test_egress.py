@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
 from typing import Any
 
 import httpcore
 import pytest
 
-from layerwatch.core.egress import AsyncCheckedBackend, CheckedBackend, NotAllowed, Reachable
+from layerwatch.core.egress import ANYWHERE, CheckedBackend, NotAllowed, Reachable
 
 PRIVATE = [
     "127.0.0.1",
@@ -33,9 +35,35 @@ PRIVATE = [
     "64:ff9b::c0a8:114",
     "2002:7f00:1::",
     "2002:c0a8:114::1",
+    "64:ff9b::808:808",
+    "64:ff9b:1::1",
+    "64:ff9b:1::808:808",
+    "2002:808:808::1",
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+    "2001:2::1",
     "2001:db8::1",
+    "3fff::1",
+    "3fff:fff::1",
+    "5f00::1",
+    "fec0::1",
+    "feff::1",
+    "::8.8.8.8",
+    "::127.0.0.1",
+    "::ffff:0:8.8.8.8",
+    "::ffff:0:127.0.0.1",
+    "100::1",
+    "4000::1",
+    "e000::1",
+    "192.0.0.1",
+    "192.0.0.170",
+    "192.0.2.1",
+    "192.88.99.1",
+    "198.18.0.1",
+    "198.51.100.1",
+    "203.0.113.1",
+    "::ffff:192.88.99.1",
 ]
-PUBLIC = ["8.8.8.8", "151.101.1.1", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"]
+PUBLIC = ["8.8.8.8", "151.101.1.1", "192.0.1.1", "2606:4700::1111", "2a00:1450:4001::1", "::ffff:8.8.8.8"]
 
 
 @pytest.mark.parametrize("address", PRIVATE)
@@ -68,6 +96,11 @@ def test_one_private_answer_among_public_ones_spoils_all() -> None:
         ("octopi.local", "OctoPi.Local.", "192.168.1.20", True),
         ("octopi.local", "octopi.local", "fd12::1", True),
         ("printer.ts.net", "printer.ts.net", "100.64.0.9", True),
+        ("64:ff9b::/96", "x", "64:ff9b::c0a8:114", True),
+        ("octopi.local", "octopi.local", "64:ff9b::c0a8:114", False),
+        ("octopi.local", "octopi.local", "fec0::1", False),
+        ("octopi.local", "octopi.local", "::192.168.1.20", False),
+        ("octopi.local", "octopi.local", "198.18.0.1", False),
         ("octopi.local", "octopi.local", "127.0.0.1", False),
         ("octopi.local", "octopi.local", "169.254.169.254", False),
         ("octopi.local", "octopi.local", "::1", False),
@@ -110,19 +143,36 @@ async def test_a_name_is_resolved_once_and_connected_to_as_checked(monkeypatch: 
     async def connect(_: Any, host: str, *__: Any, **___: Any) -> None:
         connected.append(host)
 
-    def connect_sync(_: Any, host: str, *__: Any, **___: Any) -> None:
-        connected.append(host)
-
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect)
-    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", connect_sync)
-    await AsyncCheckedBackend(Reachable()).connect_tcp("rebind.example.org", 80)
+    backend = CheckedBackend(Reachable())
+    await backend.connect_tcp("rebind.example.org", 80)
     assert (asked, connected) == (["rebind.example.org"], ["8.8.8.8"])
     with pytest.raises(NotAllowed):
-        CheckedBackend().connect_tcp("rebind.example.org", 80)
+        await backend.connect_tcp("rebind.example.org", 80)
     assert connected == ["8.8.8.8"]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_an_operator_may_allow_everything(address: str) -> None:
+    assert ANYWHERE.choose("camera.example.org", [address]) == address
+
+
+async def test_name_servers_that_never_answer_take_no_thread_from_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Key checks use the event loop's own threads; look-ups of strangers' names must not."""
+    released = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(30) and [])
+    backend = CheckedBackend(Reachable())
+    stuck = [asyncio.create_task(backend.connect_tcp(f"{n}.example.org", 80)) for n in range(50)]
+    try:
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "checked"), 10) == "checked"
+    finally:
+        released.set()
+        await asyncio.gather(*stuck, return_exceptions=True)
 
 
 async def test_no_other_way_in() -> None:
     with pytest.raises(NotAllowed):
-        await AsyncCheckedBackend(Reachable()).connect_unix_socket("/run/docker.sock")
+        await CheckedBackend(Reachable()).connect_unix_socket("/run/docker.sock")

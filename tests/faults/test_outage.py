@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -141,3 +142,82 @@ def test_without_database_and_disk_nothing_is_answered_and_nothing_billed(
         assert server.process(key, context).status_code == 200, "the refused call must not count as one"
     wait_for_the_database(server)
     assert server.billed(account) == 1
+
+
+@pytest.fixture
+def two_workers(sqlite_url: str, tmp_path: Path) -> Iterator[tuple[Server, Server]]:
+    """Two processes of one node, as far as a database and a disk can tell: one folder, two memories."""
+    settings = load(data_dir=tmp_path, database=sqlite_url, log_level="error")
+    with running(settings) as one, running(settings, clock=one.clock) as two:
+        for server in (one, two):
+            server.services.gateway.patience = 0.5
+        yield one, two
+
+
+FAILING = frame(0.97, 1)
+
+
+def test_a_repeat_that_reaches_another_worker_during_an_outage_gets_the_same_answer(
+    two_workers: tuple[Server, Server],
+) -> None:
+    one, two = two_workers
+    key, account = one.new_key_of()
+    context = one.new_context(key)
+    assert two.create_context(key).status_code == 200
+    repeat = uuid.uuid4()
+    with databases.locked(one.services.database):
+        first = one.process(key, context, FINE, repeat=repeat, query="?detail=1")
+        assert first.status_code == 200
+        # Another picture, so that an answer that is made anew is another one.
+        again = two.process(key, context, FAILING, repeat=repeat, query="?detail=1")
+        assert again.json() == first.json()
+        assert two.process(key, context, FAILING).json() != first.json(), "a repeat moves no state"
+    for server in two_workers:
+        wait_for_the_database(server)
+        assert server.process(key, context, FAILING, repeat=repeat, query="?detail=1").json() == first.json()
+    assert one.billed(account) == 2
+    assert not list((one.services.settings.data_dir / "answers").glob("[!l]*"))
+
+
+def test_a_repeat_finds_the_answer_of_a_worker_that_has_not_booked_it_yet(
+    two_workers: tuple[Server, Server],
+) -> None:
+    """The other worker uses the database again already, or never noticed that it was away."""
+    one, two = two_workers
+    key, account = one.new_key_of()
+    context = one.new_context(key)
+    two.create_context(key)
+    repeat = uuid.uuid4()
+    one.services.gateway.gone("for the test")
+    with databases.locked(one.services.database):
+        first = one.process(key, context, FINE, repeat=repeat)
+        assert two.process(key, context, FAILING, repeat=repeat).json() == first.json()
+    wait_for_the_database(one)
+    assert one.billed(account) == 1
+
+
+def test_the_same_call_to_both_workers_at_once_is_answered_alike_and_billed_once(
+    two_workers: tuple[Server, Server],
+) -> None:
+    one, two = two_workers
+    key, account = one.new_key_of()
+    contexts = [one.new_context(key) for _ in range(12)]
+    two.create_context(key)
+    with databases.locked(one.services.database), ThreadPoolExecutor(2) as both:
+        for server in two_workers:
+            server.services.gateway.gone("for the test")
+        for context in contexts:
+            repeat = uuid.uuid4()
+            answers = list(
+                both.map(
+                    lambda at, context=context, repeat=repeat: at[0].process(  # type: ignore[misc]
+                        key, context, at[1], repeat=repeat
+                    ),
+                    ((one, FINE), (two, FAILING)),
+                )
+            )
+            assert [answer.status_code for answer in answers] == [200, 200]
+            assert answers[0].json() == answers[1].json()
+    for server in two_workers:
+        wait_for_the_database(server)
+    assert one.billed(account) == len(contexts)

@@ -10,6 +10,7 @@ from layerwatch.billing.models import UsageHour
 from layerwatch.billing.month import hour_of
 from layerwatch.cli import app
 from layerwatch.config import load
+from layerwatch.identity import users
 from layerwatch.identity.models import Account
 from layerwatch.keys import KeyAuthenticator, KeyDisabled
 from layerwatch.storage import Database
@@ -154,3 +155,30 @@ def test_a_month_from_usage_to_a_paid_invoice(layerwatch, tmp_path):
 def test_an_amount_that_is_none_is_refused(layerwatch, amount):
     error = layerwatch("invoices", "pay", "INV-9", "--reference", "r", "--amount", amount, status=1)
     assert "is no amount" in error
+
+
+def with_codes(tmp_path, email):
+    """A user with one-time codes on, in the commands' data folder."""
+    database = Database(load(data_dir=tmp_path / "data").database_url)
+    with database.begin() as session:
+        user = users.new_user(session, email, datetime.now(UTC), password=None)
+        user.totp_nonce, user.totp_since = b"n" * 16, datetime.now(UTC)
+    database.close()
+
+
+def test_lost_one_time_codes_are_switched_off_and_it_is_audited(layerwatch, tmp_path):
+    layerwatch("accounts", "list")
+    with_codes(tmp_path, "ann@example.org")
+    assert [row["one_time_codes"] for row in layerwatch("users", "list", "--json")] == [True]
+    assert layerwatch("users", "reset-codes", "Ann@example.org", "--json")["email"] == "ann@example.org"
+    assert [row["one_time_codes"] for row in layerwatch("users", "list", "--search", "ann", "--json")] == [
+        False
+    ]
+    (entry,) = layerwatch("accounts", "audit", "--json")
+    assert (entry["action"], entry["who"], entry["detail"]) == (
+        "one-time codes reset",
+        "command line",
+        "ann@example.org",
+    )
+    assert "no one-time codes" in layerwatch("users", "reset-codes", "ann@example.org", "--yes", status=1)
+    assert "bob@example.org" in layerwatch("users", "reset-codes", "bob@example.org", "--yes", status=1)

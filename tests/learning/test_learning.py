@@ -60,10 +60,17 @@ def examples(tmp_path: Path) -> ExampleStore:
 def feedback(
     database: Database, examples: ExampleStore, kind: str, picture: RecentPicture | None, account: int = 1
 ) -> int:
-    with database.begin() as session:
-        return service.record(
-            session, examples, account_id=account, context_id="c1", kind=kind, at=NOW, recent=picture
+    with examples.adding(), database.begin() as session:
+        row = service.record(
+            session,
+            account_id=account,
+            context_id="c1",
+            kind=kind,
+            at=NOW,
+            recent=picture,
+            picture=examples.put(picture.jpeg) if picture else None,
         )
+        return row.id
 
 
 def test_the_most_surprising_picture_is_reviewed_first(database: Database, examples: ExampleStore) -> None:
@@ -95,7 +102,7 @@ def test_a_reviewed_picture_leaves_the_queue_and_reaches_the_export(
 
 def test_a_second_review_of_a_picture_replaces_the_first(database: Database, examples: ExampleStore) -> None:
     one = feedback(database, examples, "missed", recent(10, 0.1))
-    again = feedback(database, examples, "missed", recent(10, 0.1))
+    again = feedback(database, examples, "false_alarm", recent(10, 0.1))
     with database.begin() as session:
         service.review(session, one, label="failed", failure_type=None, by="ada", at=NOW)
         service.review(session, again, label="good", failure_type=None, by="ada", at=NOW.replace(hour=13))

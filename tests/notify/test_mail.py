@@ -159,3 +159,10 @@ def test_without_a_server_mail_is_written_to_the_console(capsys):
     mailer.send(MAIL)
     shown = capsys.readouterr().err
     assert "ann@example.org" in shown and "It is due." in shown and "[attached: INV-1.pdf]" in shown
+
+
+def test_mail_on_the_console_drives_no_terminal(capsys):
+    ConsoleMailer().send(Mail("ann@example.org", "invitation to \x1b[2J", "The account \x9b\u202ex\nwelcome"))
+    shown = capsys.readouterr().err
+    assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
+    assert "\\u001b[2J" in shown and "\nwelcome\n" in shown

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import select, text
 
+from layerwatch.billing.models import SpendAlert
 from layerwatch.storage import Database
 from layerwatch.storage.migrate import all_tables, configuration, newest, version
 
@@ -65,3 +68,35 @@ def test_nodes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
     for node in nodes:
         node.join()
     assert failures == []
+
+
+def test_the_month_of_an_alert_survives_the_way_to_claims_and_back(database: Database) -> None:
+    with database.engine.begin() as connection:
+        command.downgrade(configuration(connection), "0013")
+    with database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO accounts (id, name, price_book, free_only, payment_ready, created_at)"
+                " VALUES (1, 'Acme', 'standard', false, false, 0)"
+            )
+        )
+        alert = text(
+            "INSERT INTO spend_alerts (id, account_id, micro_dollars, email, webhook, told_month)"
+            " VALUES (:id, 1, 5, 'a@example.org', 'https://example.org', :month)"
+        )
+        connection.execute(alert, [{"id": 1, "month": "2026-11"}, {"id": 2, "month": None}])
+        event = text("INSERT INTO payment_events (id, kind, taken_at) VALUES (:id, :kind, 0)")
+        connection.execute(event, [{"id": "collect 1", "kind": "collect"}, {"id": "evt_1", "kind": "paid"}])
+    database.migrate()
+    with database.read() as session:
+        alerts = session.scalars(select(SpendAlert).order_by(SpendAlert.id))
+        assert [(one.mailed_month, one.posted_month) for one in alerts] == [("2026-11",) * 2, (None, None)]
+        assert session.scalars(text("SELECT id FROM payment_events")).all() == ["evt_1"]
+    with database.engine.begin() as connection:
+        command.downgrade(configuration(connection), "0013")
+    with database.engine.connect() as connection:
+        assert list(connection.scalars(text("SELECT told_month FROM spend_alerts ORDER BY id"))) == [
+            "2026-11",
+            None,
+        ]
+    database.migrate()

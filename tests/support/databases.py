@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -77,6 +77,22 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield _named(server, name)
     _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def new_postgres(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
+    """Makes PostgreSQL databases without tables, and removes them after the test."""
+    made: list[tuple[str, str]] = []
+
+    def make() -> str:
+        server = request.getfixturevalue("postgres_url")
+        made.append((server, f"layerwatch_{next(_numbers)}"))
+        _administer(server, f"CREATE DATABASE {made[-1][1]}")
+        return _named(*made[-1])
+
+    yield make
+    for server, name in made:
+        _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

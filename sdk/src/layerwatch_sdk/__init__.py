@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from layerwatch_sdk import moved
 from layerwatch_sdk.client import Client
 from layerwatch_sdk.clock import AcceleratedClock, AsyncClock, Clock, SystemClock
 from layerwatch_sdk.errors import (
@@ -39,7 +40,16 @@ from layerwatch_sdk.errors import (
     PictureTooLarge,
     ServerError,
 )
-from layerwatch_sdk.models import Box, Context, Detail, HeatMap, Inspection, NextInterval
+from layerwatch_sdk.models import (
+    Box,
+    Context,
+    Detail,
+    HeatMap,
+    Inspection,
+    NextInterval,
+    PrintLabels,
+    PrintPosition,
+)
 from layerwatch_sdk.picture import MAX_PICTURE_BYTES
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.session import InspectionSession
@@ -94,6 +104,8 @@ __all__ = [
     "PaymentFailed",
     "PictureError",
     "PictureTooLarge",
+    "PrintLabels",
+    "PrintPosition",
     "Retry",
     "ServerError",
     "SystemClock",
@@ -102,6 +114,7 @@ __all__ = [
 ]
 
 logging.getLogger("layerwatch_sdk").addHandler(logging.NullHandler())
+moved.install()
 
 
 def __getattr__(name: str) -> Any:

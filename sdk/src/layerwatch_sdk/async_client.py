@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Optional, Type, TypeVar
 from layerwatch_sdk import calls
 from layerwatch_sdk.clock import AsyncClock, AsyncSystemClock
 from layerwatch_sdk.errors import LayerwatchError
-from layerwatch_sdk.models import Context, Inspection
+from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition
 from layerwatch_sdk.picture import Picture
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.settings import Settings, Timeouts, Traceparent
@@ -50,9 +50,12 @@ class AsyncClient:
         self.clock: AsyncClock = clock or AsyncSystemClock()
         self._http = AsyncHttp(self.settings.timeouts, transport, verify)
 
-    async def create_context(self, warning_level: int = 3, pause_level: int = 3) -> Context:
+    async def create_context(
+        self, warning_level: int = 3, pause_level: int = 3, *, labels: Optional[PrintLabels] = None
+    ) -> Context:
         """Open a context for one print. See `Client.create_context`."""
-        plan = calls.create_context(self.settings, warning_level, pause_level, self.clock.monotonic)
+        now = self.clock.monotonic
+        plan = calls.create_context(self.settings, warning_level, pause_level, now, labels)
         return await self._carry_out(plan)
 
     async def process(
@@ -62,6 +65,7 @@ class AsyncClient:
         *,
         detail: bool = False,
         camera: Optional[str] = None,
+        position: Optional[PrintPosition] = None,
         idempotency_key: Optional[str] = None,
     ) -> Inspection:
         """Have one picture judged; a success is one billed inspection. See `Client.process`."""
@@ -72,6 +76,7 @@ class AsyncClient:
             self.clock.monotonic,
             detail=detail,
             camera=camera,
+            position=position,
             idempotency_key=idempotency_key,
         )
         return await self._carry_out(plan)

@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import Any, Awaitable, Callable, Optional, Tuple, Type, Union
 
 from layerwatch_sdk import loop
-from layerwatch_sdk.async_client import AsyncClient
 from layerwatch_sdk.calls import checked_level
 from layerwatch_sdk.errors import CallbackError, LayerwatchError
-from layerwatch_sdk.models import Context, Inspection
+from layerwatch_sdk.inspector import Inspector
+from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition
 from layerwatch_sdk.picture import Picture
 
 AsyncImageCallback = Callable[[], Union[Optional[Picture], Awaitable[Optional[Picture]]]]
@@ -27,11 +27,13 @@ class AsyncInspectionSession:
 
     The arguments and the behaviour are those of `InspectionSession`; callbacks may be plain functions or
     coroutine functions. Methods are to be called from the event loop's own thread.
+
+    client: an `AsyncClient`, or anything of its shape (`layerwatch_sdk.inspector.Inspector`).
     """
 
     def __init__(
         self,
-        client: AsyncClient,
+        client: Inspector,
         on_image: AsyncImageCallback,
         on_state: Optional[AsyncStateCallback] = None,
         on_error: Optional[AsyncErrorCallback] = None,
@@ -41,6 +43,8 @@ class AsyncInspectionSession:
         min_interval: float = 0.0,
         detail: bool = False,
         camera: Optional[str] = None,
+        labels: Optional[PrintLabels] = None,
+        position: Callable[[], Optional[PrintPosition]] = lambda: None,
         context: Optional[Context] = None,
         first_after: float = 0.0,
     ) -> None:
@@ -54,6 +58,8 @@ class AsyncInspectionSession:
         )
         self._detail = detail
         self._camera = camera
+        self._labels = labels
+        self._position = position
         self._loop = loop.InspectionLoop(client.clock.monotonic, min_interval, context, first_after)
         self._wake: Optional[asyncio.Event] = None
         self._task: Optional[asyncio.Task[None]] = None
@@ -90,7 +96,7 @@ class AsyncInspectionSession:
 
     @property
     def untold(self) -> Tuple[str, ...]:
-        """Feedback that the service was not yet told."""
+        """Feedback that is not yet delivered."""
         return self._loop.untold
 
     def start(self) -> None:
@@ -182,13 +188,14 @@ class AsyncInspectionSession:
             except Exception as error:
                 raise CallbackError(f"the image callback failed: {error}", callback="image") from error
         elif isinstance(step, loop.OpenContext):
-            return await self._client.create_context(*self._levels)
+            return await self._client.create_context(*self._levels, labels=self._labels)
         elif isinstance(step, loop.Inspect):
             return await self._client.process(
                 step.context,
                 step.jpeg,
                 detail=self._detail,
                 camera=self._camera,
+                position=self._position(),
                 idempotency_key=step.idempotency_key,
             )
         else:
@@ -216,9 +223,9 @@ class AsyncInspectionSession:
             if inspect.isawaitable(result):
                 await result
         except Exception as error:
-            told = CallbackError(f"the {name} callback failed: {error}", callback=name)
-            told.__cause__ = error
-            await self._report(told)
+            failure = CallbackError(f"the {name} callback failed: {error}", callback=name)
+            failure.__cause__ = error
+            await self._report(failure)
 
     async def _report(self, error: LayerwatchError) -> None:
         log.warning("session: %s", error)

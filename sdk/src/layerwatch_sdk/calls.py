@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from layerwatch_sdk import wire
 from layerwatch_sdk.errors import ClientClosed, LayerwatchError, NoAnswer, ServerError
-from layerwatch_sdk.models import Context, Inspection
+from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition
 from layerwatch_sdk.picture import Picture, checked_picture
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.routing import Route
@@ -40,7 +40,11 @@ Plan = Generator[Union[Request, Pause], Optional[Reply], T]
 
 
 def create_context(
-    settings: Settings, warning_level: int, pause_level: int, now: Callable[[], float]
+    settings: Settings,
+    warning_level: int,
+    pause_level: int,
+    now: Callable[[], float],
+    labels: Optional[PrintLabels] = None,
 ) -> Plan[Context]:
     """Open a context. Free, so a repeat after a lost answer costs nothing."""
     checked_level("warning_level", warning_level)
@@ -49,7 +53,11 @@ def create_context(
     request = Request(
         url,
         settings.headers(),
-        json_body={"WarningConfidenceLevel": warning_level, "PauseConfidenceLevel": pause_level},
+        json_body={
+            "WarningConfidenceLevel": warning_level,
+            "PauseConfidenceLevel": pause_level,
+            **wire.label_fields(labels),
+        },
     )
     secure = settings.base_url.startswith("https:")
     return _tried(
@@ -69,12 +77,15 @@ def process(
     *,
     detail: bool = False,
     camera: Optional[str] = None,
+    position: Optional[PrintPosition] = None,
     idempotency_key: Optional[str] = None,
 ) -> Plan[Inspection]:
     """Have one picture judged. Every try of it carries one idempotency key, so it is billed once at most."""
     data = checked_picture(picture)
     headers = settings.headers({"Idempotency-Key": _checked_key(idempotency_key or str(uuid.uuid4()))})
-    fields = {} if camera is None else {"camera": camera}
+    fields = wire.position_fields(position)
+    if camera is not None:
+        fields["camera"] = camera
 
     def request(url: str) -> Request:
         if detail:
@@ -123,6 +134,7 @@ def _tried(
         except LayerwatchError as error:
             unheard = unheard or isinstance(error, NoAnswer)
             error.maybe_judged = unheard
+            error.address = request.origin
             if isinstance(error, (NoAnswer, ServerError)):
                 route.failed(error, now())
             else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Optional, Set, Type, TypeVar
 from layerwatch_sdk import calls
 from layerwatch_sdk.clock import Clock, SystemClock
 from layerwatch_sdk.errors import LayerwatchError
-from layerwatch_sdk.models import Context, Inspection
+from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition
 from layerwatch_sdk.picture import Picture
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.settings import Settings, Timeouts, Traceparent
@@ -61,14 +61,21 @@ class Client:
         self._http = Http(self.settings.timeouts, transport, verify)
 
     def create_context(
-        self, warning_level: int = 3, pause_level: int = 3, *, cancellation: Optional[Cancellation] = None
+        self,
+        warning_level: int = 3,
+        pause_level: int = 3,
+        *,
+        labels: Optional[PrintLabels] = None,
+        cancellation: Optional[Cancellation] = None,
     ) -> Context:
         """Open a context for one print. Free.
 
         warning_level, pause_level: 1 (soonest) to 5 (only when most certain).
+        labels: what the account's people see of the print.
         Raises ValueError for another level, or a LayerwatchError.
         """
-        plan = calls.create_context(self.settings, warning_level, pause_level, self.clock.monotonic)
+        now = self.clock.monotonic
+        plan = calls.create_context(self.settings, warning_level, pause_level, now, labels)
         return self._carry_out(plan, cancellation)
 
     def process(
@@ -78,6 +85,7 @@ class Client:
         *,
         detail: bool = False,
         camera: Optional[str] = None,
+        position: Optional[PrintPosition] = None,
         idempotency_key: Optional[str] = None,
         cancellation: Optional[Cancellation] = None,
     ) -> Inspection:
@@ -86,6 +94,7 @@ class Client:
         jpeg: a JPEG or a camera's MJPEG frame, at most 6,291,456 bytes.
         detail: also ask what is seen and where.
         camera: a name for the camera, where several watch one print.
+        position: where the print is, for people to see.
         idempotency_key: the picture's own key, a UUID, so that a repeat of this call is not billed again;
             made up if not given. Tries inside one call share one key anyway.
         cancellation: lets another thread end the call.
@@ -100,6 +109,7 @@ class Client:
             self.clock.monotonic,
             detail=detail,
             camera=camera,
+            position=position,
             idempotency_key=idempotency_key,
         )
         return self._carry_out(plan, cancellation)

@@ -30,7 +30,7 @@
                 └── ContextLost      unknown, expired or foreign context: open a new one
 
 An ErrorType this version does not know is a `ServerError` when the status is 500 or more, else a plain
-`ApiError`; its name stands in `error_type`.
+`ApiError`; its name is in `error_type`.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class LayerwatchError(Exception):
     request_id: the answer's X-Request-Id, or None; name it when you ask the operator for help.
     maybe_judged: whether some try of the call got no answer, so that the picture may have been judged and
         billed all the same. Repeating it with the same idempotency key then costs nothing and loses nothing.
+    address: scheme, host and port that the call was sent to last, or None before any was.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class LayerwatchError(Exception):
         self.retry_after = retry_after
         self.request_id = request_id
         self.maybe_judged = False
+        self.address: Optional[str] = None
 
 
 class PictureError(LayerwatchError, ValueError):
@@ -150,7 +152,7 @@ class ImageDecodeFailed(ApiError):
 
 
 class KeyRefused(ApiError):
-    """The API key is no good, and will not become so by waiting."""
+    """The API key is not valid, and waiting does not help."""
 
 
 class InvalidApiKey(KeyRefused):

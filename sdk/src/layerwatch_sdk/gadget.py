@@ -163,8 +163,8 @@ class GadgetInspectionSession:
     def SleepIntervalSec(self) -> int:
         """Seconds between the last answer and the next picture."""
         last = self._session.last
-        told = FIRST_INTERVAL_SECONDS if last is None else last.next_interval.seconds
-        return max(SHORTEST_INTERVAL, told, self.minProcessingIntervalSec)
+        interval = FIRST_INTERVAL_SECONDS if last is None else last.next_interval.seconds
+        return max(SHORTEST_INTERVAL, interval, self.minProcessingIntervalSec)
 
     def _tell_state(self, inspection: Inspection) -> None:
         warning, pause = inspection.warning_suggested, inspection.pause_suggested

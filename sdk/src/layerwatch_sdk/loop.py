@@ -3,7 +3,7 @@
 `InspectionLoop.run()` is a generator of steps. `InspectionSession` carries them out in a thread,
 `AsyncInspectionSession` in a task; both follow these rules because they have none of their own:
 
-- a picture is never sent sooner than the last answer told, counted from the moment that answer came;
+- a picture is never sent before the last answer's interval has passed, counted from that answer's arrival;
 - a new context is opened only at the start and when the service says the old one is lost;
 - an outage is waited out, with growing pauses; a picture whose answer may only have been lost on the way is
   sent again under the same idempotency key, so that it is judged and billed once;
@@ -153,7 +153,7 @@ class InspectionLoop:
 
     @property
     def untold(self) -> Tuple[str, ...]:
-        """Feedback that the service was not yet told."""
+        """Feedback that is not yet delivered."""
         with self._lock:
             return tuple(self._feedback)
 
@@ -271,8 +271,8 @@ class InspectionLoop:
         if error.retry_after is not None:
             wait = max(wait, error.retry_after)
         elif isinstance(error, (ContextRateLimited, BackendThrottled)):
-            told = self.last.next_interval.minimum if self.last is not None else SHORTEST_INTERVAL
-            wait = max(wait, told)
+            interval = self.last.next_interval.minimum if self.last is not None else SHORTEST_INTERVAL
+            wait = max(wait, interval)
         elif isinstance(error, (LimitReached, PaymentFailed)):
             wait = ACCOUNT_RETRY
         self.due = max(self.due, self._now() + wait)
@@ -291,7 +291,7 @@ class InspectionLoop:
             yield TellError(error)
         except LayerwatchError as error:
             if error.status == 404:
-                log.info("the service does not take feedback; %r was not told", kind)
+                log.info("the service does not accept feedback; %r was not delivered", kind)
             elif isinstance(error, (KeyRefused, ClientClosed)):
                 yield from self._failed(error)
             else:

@@ -32,6 +32,33 @@ class Context:
 
 
 @dataclass(frozen=True)
+class PrintLabels:
+    """What people see of a print: sent once, when its context is opened. What is None is not sent.
+
+    name: what the print is called.  printer, camera: which ones.  file: what is printed.
+    Texts are cut to 120 characters; control characters are left out.
+    """
+
+    name: Optional[str] = None
+    printer: Optional[str] = None
+    camera: Optional[str] = None
+    file: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class PrintPosition:
+    """Where a print is at the moment of a picture: sent with it. What is None is not sent.
+
+    layer: 1 for the first.  layers: in all.  progress: 0..1.  state: the printer's, such as "printing".
+    """
+
+    layer: Optional[int] = None
+    layers: Optional[int] = None
+    progress: Optional[float] = None
+    state: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class NextInterval:
     """When the next picture may be sent, counted from the moment the answer came. Whole seconds.
 
@@ -39,7 +66,7 @@ class NextInterval:
     minimum: binding; a picture sent sooner is refused.
     recommended: the interval that costs no more than it helps; never below `minimum`.
 
-    An answer in the older dialect has one number, which then stands in all three.
+    An answer in the older dialect has one number, which then fills all three.
     """
 
     seconds: int

@@ -11,7 +11,7 @@ from layerwatch_sdk import loop
 from layerwatch_sdk.calls import checked_level
 from layerwatch_sdk.client import Client
 from layerwatch_sdk.errors import CallbackError, LayerwatchError
-from layerwatch_sdk.models import Context, Inspection
+from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition
 from layerwatch_sdk.picture import Picture
 from layerwatch_sdk.transport import Cancellation
 
@@ -40,6 +40,8 @@ class InspectionSession:
     warning_level, pause_level: 1 (soonest) to 5 (only when most certain).
     min_interval: seconds; a longer pause than the service asks for, to spend less.
     detail, camera: as for `Client.process`.
+    labels: what the account's people see of the print, as for `Client.create_context`.
+    position: called for each picture, gives where the print is; must not fail.
     context: go on with this context instead of opening one.
     first_after: seconds until the first picture: what was left of the interval when the context was stored.
     daemon: whether the interpreter may exit while the session runs.
@@ -60,6 +62,8 @@ class InspectionSession:
         min_interval: float = 0.0,
         detail: bool = False,
         camera: Optional[str] = None,
+        labels: Optional[PrintLabels] = None,
+        position: Callable[[], Optional[PrintPosition]] = lambda: None,
         context: Optional[Context] = None,
         first_after: float = 0.0,
         daemon: bool = True,
@@ -74,6 +78,8 @@ class InspectionSession:
         )
         self._detail = detail
         self._camera = camera
+        self._labels = labels
+        self._position = position
         self._loop = loop.InspectionLoop(client.clock.monotonic, min_interval, context, first_after)
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -124,7 +130,7 @@ class InspectionSession:
 
     @property
     def untold(self) -> Tuple[str, ...]:
-        """Feedback that the service was not yet told."""
+        """Feedback that is not yet delivered."""
         return self._loop.untold
 
     def start(self) -> None:
@@ -225,13 +231,16 @@ class InspectionSession:
             except Exception as error:
                 raise CallbackError(f"the image callback failed: {error}", callback="image") from error
         elif isinstance(step, loop.OpenContext):
-            return self._client.create_context(*self._levels, cancellation=self._cancellation)
+            return self._client.create_context(
+                *self._levels, labels=self._labels, cancellation=self._cancellation
+            )
         elif isinstance(step, loop.Inspect):
             return self._client.process(
                 step.context,
                 step.jpeg,
                 detail=self._detail,
                 camera=self._camera,
+                position=self._position(),
                 idempotency_key=step.idempotency_key,
                 cancellation=self._cancellation,
             )
@@ -252,9 +261,9 @@ class InspectionSession:
         try:
             callback(value)
         except Exception as error:
-            told = CallbackError(f"the {name} callback failed: {error}", callback=name)
-            told.__cause__ = error
-            self._report(told)
+            failure = CallbackError(f"the {name} callback failed: {error}", callback=name)
+            failure.__cause__ = error
+            self._report(failure)
 
     def _report(self, error: LayerwatchError) -> None:
         log.warning("session: %s", error)

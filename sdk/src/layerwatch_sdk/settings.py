@@ -1,4 +1,4 @@
-"""What a client is told once: the service's place, the key, its patience. The key is never shown."""
+"""A client's settings: the service's address, the key, time-outs. The key is never shown."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ JPEG = b"\xff\xd8\xff\xe0" + bytes(200) + b"\xff\xd9"
 
 
 class ManualClock:
-    """A clock that stands still until someone sleeps; sleeping takes no time."""
+    """A clock that advances only when someone sleeps; sleeping returns at once."""
 
     def __init__(self, start: float = 1000.0) -> None:
         self.now = start
@@ -62,7 +62,7 @@ Answer = Tuple[int, Dict[str, str], bytes]
 
 
 def picture(number: int) -> bytes:
-    """A JPEG-like picture that can be told from others."""
+    """A JPEG-like picture that differs from every other."""
     return b"\xff\xd8\xff\xe0" + number.to_bytes(8, "big") + b"\xff\xd9"
 
 
@@ -80,7 +80,7 @@ class FakeService:
     extra: fields that every verdict gets, such as {"PauseSuggested": True}.
     condition: what every verdict says of its picture, in X-Picture-Condition.
 
-    What happened stands in `billed` (context, idempotency key), `judged` (pictures), `early` (calls that
+    What happened is recorded in `billed` (context, idempotency key), `judged` (pictures), `early` (calls that
     came too soon, and by how many seconds), `feedback` (context, kind) and `calls`.
     """
 

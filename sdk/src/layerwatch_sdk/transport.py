@@ -104,10 +104,10 @@ class Http:
             cancellation.check()
             if self._client.is_closed:
                 raise ClientClosed("the client was closed during the call") from error
-            told = told_apart(error, request.url)
-            if told is None:
+            known = classified(error, request.url)
+            if known is None:
                 raise
-            raise told from error
+            raise known from error
         finally:
             cancellation.done()
 
@@ -145,16 +145,16 @@ class AsyncHttp:
         except Exception as error:
             if self._client.is_closed:
                 raise ClientClosed("the client was closed during the call") from error
-            told = told_apart(error, request.url)
-            if told is None:
+            known = classified(error, request.url)
+            if known is None:
                 raise
-            raise told from error
+            raise known from error
 
     async def close(self) -> None:
         await self._client.aclose()
 
 
-def told_apart(error: Exception, url: str) -> Optional[NoAnswer]:
+def classified(error: Exception, url: str) -> Optional[NoAnswer]:
     """A transport's failure in this package's words, or None if it is no such thing."""
     import httpx
 

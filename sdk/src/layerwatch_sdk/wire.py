@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Optional
+from urllib.parse import urlsplit
 
 from layerwatch_sdk.errors import (
     ApiError,
@@ -19,17 +20,28 @@ from layerwatch_sdk.errors import (
     KeyRefused,
     api_error,
 )
-from layerwatch_sdk.models import Box, Context, Detail, HeatMap, Inspection, NextInterval
+from layerwatch_sdk.models import (
+    Box,
+    Context,
+    Detail,
+    HeatMap,
+    Inspection,
+    NextInterval,
+    PrintLabels,
+    PrintPosition,
+)
 
 PREFIX = "/api/gadget/v1"
 MAX_ANSWER_BYTES = 262_144
 """No answer of the contract comes near this; what is longer is cut off and not believed."""
 
 MAX_INTERVAL_SECONDS = 86_400
-"""An interval above a day is taken for a broken answer."""
+"""An interval above a day counts as a broken answer."""
+
+MAX_LABEL = 120
+"""Characters of a text that people see."""
 
 _CONTEXT_ID = re.compile(r"[A-Za-z0-9]{1,64}")
-_CONDITION = re.compile(r"[a-z-]{1,32}")
 _URL = re.compile(r"(https?)://[^/?#\s@]+(?:[/?#]\S*)?", re.IGNORECASE)
 
 
@@ -43,6 +55,12 @@ class Request:
     picture: Optional[bytes] = field(default=None, repr=False)
     fields: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def origin(self) -> str:
+        """The URL's scheme, host and port."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -52,6 +70,34 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     at: float = 0.0
+
+
+def label_fields(labels: Optional[PrintLabels]) -> Dict[str, str]:
+    """The labels as fields of createcontext."""
+    if labels is None:
+        return {}
+    texts = {"Name": labels.name, "Printer": labels.printer, "Camera": labels.camera, "File": labels.file}
+    return {name: _label(text) for name, text in texts.items() if text and _label(text)}
+
+
+def position_fields(position: Optional[PrintPosition]) -> Dict[str, str]:
+    """The position as form fields of process."""
+    if position is None:
+        return {}
+    fields: Dict[str, str] = {}
+    if position.layer is not None and position.layer >= 0:
+        fields["layer"] = str(position.layer)
+    if position.layers is not None and position.layers >= 0:
+        fields["layers"] = str(position.layers)
+    if position.progress is not None and 0 <= position.progress <= 1:
+        fields["progress"] = f"{position.progress:.4f}"
+    if position.state and _label(position.state):
+        fields["state"] = _label(position.state)
+    return fields
+
+
+def _label(text: str) -> str:
+    return "".join(c for c in text if c.isprintable()).strip()[:MAX_LABEL]
 
 
 def read_context(reply: Reply, warning_level: int, pause_level: int, *, secure: bool) -> Context:
@@ -256,9 +302,9 @@ def _optional_text(value: object) -> Optional[str]:
 
 
 def _condition(reply: Reply) -> Optional[str]:
-    """The answer's X-Picture-Condition, if it is a word; some services and proxies leave it out."""
-    value = reply.headers.get("x-picture-condition", "").strip().lower()
-    return value if _CONDITION.fullmatch(value) else None
+    """The answer's X-Picture-Condition, if it is a word."""
+    value = reply.headers.get("x-picture-condition", "").strip()
+    return value if re.fullmatch(r"[a-z][a-z-]{0,31}", value) else None
 
 
 def request_id(reply: Reply) -> Optional[str]:

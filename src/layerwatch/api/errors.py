@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from layerwatch.billing import FreeLimitReached, PaymentBlocked
 from layerwatch.contexts import ContextLost, TooSoon
 from layerwatch.keys import InvalidKey, KeyDisabled, KeyUnavailable
+from layerwatch.learning import FeedbackLimitReached
 from layerwatch.pacing import Throttled
 from layerwatch.storage import StorageUnavailable
 from layerwatch.vision.errors import Busy, ImageDecodeError
@@ -98,6 +99,8 @@ def translate(error: Exception, retry_after: int = SHORTLY) -> ApiError:
                 f"Sooner than the last NextProcessIntervalSec. Come again in {error.retry_after} s.",
                 {"Retry-After": str(error.retry_after)},
             )
+        case FeedbackLimitReached():
+            return ApiError(ErrorType.RATE_LIMITED, 429, str(error), {"Retry-After": str(error.retry_after)})
         case ImageDecodeError():
             return ApiError(ErrorType.IMAGE_DECODE_FAILED, 400, str(error))
         case Throttled() | Busy() | StorageUnavailable() | KeyUnavailable():

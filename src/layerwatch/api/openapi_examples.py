@@ -82,6 +82,7 @@ _ERRORS: dict[str, tuple[int, ErrorType, str]] = {
         ErrorType.RATE_LIMITED,
         "Sooner than the last NextProcessIntervalSec. Come again in 27 s.",
     ),
+    "much feedback": (429, ErrorType.RATE_LIMITED, "At most 20 feedbacks for one print."),
     "context lost": (500, ErrorType.INTERNAL, "Failed to get context object."),
     "our fault": (
         500,
@@ -154,7 +155,9 @@ _VERSION = {
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "A repeat of a key that succeeded on this context gets the stored answer, free.",
+    "description": "A repeat of a key that succeeded on this context gets the stored answer, free. "
+    "During an outage of the service's database another node may give a fresh answer; it is billed once "
+    "all the same.",
     "schema": {"type": "string", "format": "uuid"},
 }
 _DETAIL = {
@@ -305,7 +308,7 @@ FEEDBACK: Description = {
     "description": "An extension of the contract; free. `false_alarm`: what is seen is no failure. "
     "`resumed`: a person resumed the print after a pause, whatever is seen now. `missed`: this is a "
     "failure that was not reported. `undo`: takes back the last feedback. The picture last inspected "
-    "is kept for review.",
+    "is kept for review. At most 20 for one print and 200 for one account in 24 hours.",
     "operation_id": "feedback",
     "responses": _answers(
         {
@@ -313,8 +316,8 @@ FEEDBACK: Description = {
             "description": "Taken.",
             "content": {"application/json": {"example": {"ContextId": _CONTEXT, "Kind": "false_alarm"}}},
         },
-        *("bad argument", "not JSON", "no key", "disabled", "body too large", "context lost", "our fault"),
-        "too busy",
+        *("bad argument", "not JSON", "no key", "disabled", "body too large", "much feedback"),
+        *("context lost", "our fault", "too busy"),
     ),
     "openapi_extra": {
         "security": _SECURITY,

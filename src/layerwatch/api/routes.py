@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -21,12 +21,11 @@ from layerwatch.api.multipart import Patience, Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.contexts import Answer, Call
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.learning.service import record, withdraw
 from layerwatch.pacing import Throttled
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing
-from layerwatch.temporal import TEACHERS, UNDO
+from layerwatch.temporal import TEACHERS
 from layerwatch.vision.errors import Busy
 
 BASE = "/api/gadget/v1"
@@ -115,23 +114,10 @@ async def feedback(request: Request) -> JSONResponse:
     if not isinstance(kind, str) or kind not in TEACHERS:
         raise bad_args(f"Kind must be one of {', '.join(sorted(TEACHERS))}.")
 
-    recent = await asyncio.to_thread(services.recent.get, context.id)
-
-    def keep(session: Session) -> None:
-        if kind == UNDO:
-            withdraw(session, account_id=caller.account_id, context_id=context.id)
-            return
-        record(
-            session,
-            services.examples,
-            account_id=caller.account_id,
-            context_id=context.id,
-            kind=kind,
-            at=at,
-            recent=recent,
-        )
-
-    if not await services.contexts.apply_feedback(context, kind, keep):
+    apply = partial(services.contexts.apply_feedback, context, kind)
+    if not await services.feedback.record(
+        apply, account_id=caller.account_id, context_id=context.id, kind=kind, at=at
+    ):
         raise bad_args("This context has no inspection yet to give feedback on.")
     return JSONResponse({"ContextId": context.id, "Kind": kind})
 

@@ -1,7 +1,7 @@
 """Billing: metering, the price book, invoices and payments.
 
-The API asks two things of this room: `check_allowance` before a Process call, and `count_inspection`
-in the transaction that stores its outcome.
+The API uses two functions of this room: `check_allowance` before a Process call, and `count_inspection`
+in the transaction that stores its outcome (`count_deferred` for one that was answered during an outage).
 """
 
 from layerwatch.billing.errors import (
@@ -17,11 +17,12 @@ from layerwatch.billing.metering import (
     billable_calls,
     check_allowance,
     check_not_blocked,
+    count_deferred,
     count_inspection,
     is_limited,
 )
 from layerwatch.billing.month import Month
-from layerwatch.billing.pricebook import PriceBook, PriceBookError, PriceBooks, Quote, price_books
+from layerwatch.billing.pricebook import PriceBook, PriceBookError, PriceBooks, Quote
 
 __all__ = [
     "TEST_CALLS_A_DAY",
@@ -39,7 +40,7 @@ __all__ = [
     "billable_calls",
     "check_allowance",
     "check_not_blocked",
+    "count_deferred",
     "count_inspection",
     "is_limited",
-    "price_books",
 ]

@@ -1,12 +1,12 @@
-"""The seller's terms: who sells, when an invoice is due, and how long an overdue one is borne."""
+"""The seller's terms: who sells, at which prices, when an invoice is due, and the grace period after that."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from layerwatch.billing.pricebook import PriceBooks, price_books
+from layerwatch.billing.pricebook import PACKAGED, PriceBooks
 from layerwatch.config import Settings
 
 
@@ -16,19 +16,23 @@ class Terms:
 
     seller: name and address as printed on invoices, one line each.
     due: from an invoice's issue until it is due. grace: from then until Process calls are refused.
+    books: every price book of the installation.
     """
 
-    seller: str = "Layerwatch"
-    due: timedelta = timedelta(days=14)
-    grace: timedelta = timedelta(days=7)
-    books: PriceBooks = field(default_factory=price_books)
+    seller: str
+    due: timedelta
+    grace: timedelta
+    books: PriceBooks
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The terms that the settings state. Raises PriceBookError or OSError for a wrong price book."""
+        """The terms that the settings state; the only place where the price book is read.
+
+        Raises PriceBookError for a price book that is wrong or cannot be read.
+        """
         return cls(
             seller=settings.invoice_seller.replace("\\n", "\n"),
             due=timedelta(days=settings.invoice_due_days),
             grace=timedelta(days=settings.invoice_grace_days),
-            books=price_books(settings.price_book) if settings.price_book else price_books(),
+            books=PriceBooks.load(settings.price_book or PACKAGED),
         )

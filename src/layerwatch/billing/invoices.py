@@ -1,4 +1,4 @@
-"""Invoices: preview, close, credit notes, payments, and the block that an overdue one brings.
+"""Invoices: preview, issue, credit notes, payments, and the block that an overdue one brings.
 
 Every function works in the caller's transaction, on one account at a time, behind that account's lock.
 """
@@ -6,7 +6,7 @@ Every function works in the caller's transaction, on one account at a time, behi
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -15,16 +15,12 @@ from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.errors import NotFound, NotPossible
 from layerwatch.billing.metering import billable_calls, lock_account
-from layerwatch.billing.models import Closing, CreditNote, Invoice, Payment
+from layerwatch.billing.models import CreditNote, Invoice, Payment
 from layerwatch.billing.money import cents as written_cents
 from layerwatch.billing.money import to_cents
 from layerwatch.billing.month import Month
 from layerwatch.billing.statement import Statement, statement
 from layerwatch.identity.models import Account
-from layerwatch.storage import Database
-
-SETTLE = timedelta(hours=1)
-"""From a month's end until it may be closed: longer than any call or retry that began in it."""
 
 _NEXT = text(
     "INSERT INTO counters (name, value) VALUES (:name, 1)"
@@ -33,8 +29,12 @@ _NEXT = text(
 
 
 def preview(session: Session, account: Account, month: Month, terms: Terms) -> Statement:
-    """What the account's invoice for the month would be if it were closed now."""
-    calls = billable_calls(session, account.id, month)
+    """What the account's invoice for the month would be for the calls counted in it so far."""
+    return draft(session, account, month, billable_calls(session, account.id, month), terms)
+
+
+def draft(session: Session, account: Account, month: Month, calls: int, terms: Terms) -> Statement:
+    """What the account's invoice for the month is with so many calls. Raises PriceBookError."""
     quote = book_for(session, account.id, account.price_book, month, terms.books).quote(calls)
     return Statement(
         number=None,
@@ -49,29 +49,18 @@ def preview(session: Session, account: Account, month: Month, terms: Terms) -> S
     )
 
 
-def close(session: Session, account_id: int, month: Month, terms: Terms, now: datetime) -> Invoice | None:
-    """Close an account's month and issue its invoice; None when there is nothing to pay.
-
-    Closing again changes nothing and gives the same invoice. Raises NotPossible until an hour after the
-    month's end.
-    """
-    if now < month.end + SETTLE:
-        raise NotPossible(f"{month} can be closed from {month.end + SETTLE:%Y-%m-%d %H:%M} UTC on.")
-    account = lock_account(session, account_id)
-    closed = session.get(Closing, (account_id, str(month)))
-    if closed is not None:
-        return None if closed.invoice_id is None else session.get(Invoice, closed.invoice_id)
-    draft = preview(session, account, month, terms)
+def issue(session: Session, account: Account, of: Statement, terms: Terms, now: datetime) -> Invoice | None:
+    """Issue the invoice of a draft; None if there is nothing to pay. The caller holds the account's lock."""
     invoice = None
-    if draft.cents:
+    if of.cents:
         invoice = Invoice(
             number=f"INV-{_next(session, 'invoice'):06d}",
-            account_id=account_id,
-            month=str(month),
-            seller=draft.seller,
-            buyer=draft.buyer,
-            quote=json.dumps(draft.quote),
-            cents=draft.cents,
+            account_id=account.id,
+            month=str(of.month),
+            seller=of.seller,
+            buyer=of.buyer,
+            quote=json.dumps(of.quote),
+            cents=of.cents,
             issued_at=now,
             due_at=now + terms.due,
             settled_at=None,
@@ -79,40 +68,8 @@ def close(session: Session, account_id: int, month: Month, terms: Terms, now: da
         )
         session.add(invoice)
         session.flush()
-    session.add(
-        Closing(
-            account_id=account_id,
-            month=str(month),
-            calls=draft.calls,
-            invoice_id=None if invoice is None else invoice.id,
-            closed_at=now,
-        )
-    )
-    session.flush()
     _settle(session, account, terms, now)
     return invoice
-
-
-def close_all(database: Database, month: Month, terms: Terms, now: datetime) -> list[int]:
-    """Close the month of every account that was there in it, each in a transaction of its own.
-
-    Stopped half-way it is simply run again. Returns the ids of the invoices it issued or found.
-    """
-    with database.read() as session:
-        accounts = session.scalars(
-            select(Account.id).where(Account.created_at < month.end).order_by(Account.id)
-        ).all()
-    invoices = []
-    for account_id in accounts:
-
-        def work(session: Session, account_id: int = account_id) -> int | None:
-            invoice = close(session, account_id, month, terms, now)
-            return None if invoice is None else invoice.id
-
-        invoice_id = database.transact(work)
-        if invoice_id is not None:
-            invoices.append(invoice_id)
-    return invoices
 
 
 def find_invoice(session: Session, number: str, account_id: int | None = None) -> Invoice:
@@ -190,7 +147,7 @@ def pay(
 
 
 def buyer_of(account: Account) -> str:
-    """Name and e-mail of an account as they stand on its invoices."""
+    """Name and e-mail of an account as printed on its invoices."""
     return "\n".join(line for line in (account.name, account.billing_email) if line)
 
 

@@ -17,30 +17,32 @@ from layerwatch.billing.contracts import book_for
 from layerwatch.billing.errors import FreeLimitReached, NotFound, PaymentBlocked
 from layerwatch.billing.models import Closing, UsageHour
 from layerwatch.billing.month import Month, hour_of
-from layerwatch.billing.pricebook import PriceBooks, price_books
+from layerwatch.billing.pricebook import PriceBooks
 from layerwatch.identity.models import Account
 from layerwatch.keys import Caller
 from layerwatch.storage import Transaction
 
 TEST_CALLS_A_DAY = 500
-"""Successful calls of one test key in one day (UTC)."""
+"""Successful calls of all test keys of one account in one day (UTC)."""
 
 SLOTS = 8
 """Rows that concurrent calls of one key and hour spread over where writers run side by side."""
 
-_COUNT = (
+_INTO = (
     "INSERT INTO usage_hours (key_id, hour, slot, account_id, test, calls, last_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " SELECT ?, ?, ?, ?, ?, ?, ? WHERE {open}"
     " ON CONFLICT (key_id, hour, slot) DO UPDATE SET calls = usage_hours.calls + excluded.calls,"
     " last_at = CASE WHEN usage_hours.last_at < excluded.last_at"
     " THEN excluded.last_at ELSE usage_hours.last_at END"
 )
+_COUNT = _INTO.format(open="NOT EXISTS (SELECT 1 FROM closings WHERE account_id = ? AND month >= ?)")
+_COUNT_LATE = _INTO.format(open="true")
 
 
-def check_allowance(session: Session, caller: Caller, at: datetime, books: PriceBooks | None = None) -> None:
+def check_allowance(session: Session, caller: Caller, at: datetime, books: PriceBooks) -> None:
     """Refuse a Process call that may not be made, before any work is spent on it.
 
-    Raises PaymentBlocked, or FreeLimitReached with the seconds until the next allowance. Asks the
+    Raises PaymentBlocked, or FreeLimitReached with the seconds until the next allowance. Queries the
     database only for test keys and accounts on free usage only.
     """
     check_not_blocked(caller)
@@ -53,69 +55,68 @@ def check_not_blocked(caller: Caller) -> None:
         raise PaymentBlocked("An invoice is overdue. Pay it in the console to go on.")
 
 
-def count_inspection(
-    within: Transaction | Session,
-    caller: Caller,
-    at: datetime,
-    books: PriceBooks | None = None,
-    *,
-    calls: int = 1,
-    enforce: bool = True,
-) -> None:
-    """Count one successful Process call made at `at`, in the caller's transaction; or `calls` of one hour,
-    the last of them at `at`.
+def count_inspection(within: Transaction | Session, caller: Caller, at: datetime, books: PriceBooks) -> None:
+    """Count one successful Process call made at `at`, in the caller's transaction.
 
     Raises FreeLimitReached when concurrent calls have used up the allowance meanwhile: the transaction
-    must then be undone. `enforce=False` counts whatever the allowance: for calls that were answered
-    during an outage of the database and are booked now. If their month was closed meanwhile, they are
-    booked at the beginning of the first month that is open.
+    must then be undone. A call whose month is closed is counted at the beginning of the first open month.
     """
     transaction = within if isinstance(within, Transaction) else Transaction.of(within)
-    limited = enforce and is_limited(caller)
-    if limited or not enforce:
-        # One at a time per account: the limit is exact, and no month is closed meanwhile.
-        lock_account(transaction.session, caller.account_id)
-    transaction.change(
-        _COUNT,
-        caller.key_id,
-        hour_of(at) if enforce else _open_hour(transaction.session, caller.account_id, at),
-        0 if transaction.is_sqlite else random.randrange(SLOTS),
-        caller.account_id,
-        caller.test,
-        calls,
-        at,
-    )
+    limited = is_limited(caller)
     if limited:
-        _check_limit(transaction.session, caller, at, books, counted=calls)
+        # One at a time per account: the limit is exact.
+        lock_account(transaction.session, caller.account_id)
+    _count(transaction, caller, at, 1)
+    if limited:
+        _check_limit(transaction.session, caller, at, books, counted=1)
+
+
+def count_deferred(session: Session, caller: Caller, at: datetime, *, calls: int) -> None:
+    """Count calls of one hour that were answered during an outage of the database, the last of them at `at`.
+
+    As `count_inspection`, but whatever the allowance is: they were answered.
+    """
+    _count(Transaction.of(session), caller, at, calls)
+
+
+def _count(transaction: Transaction, caller: Caller, at: datetime, calls: int) -> None:
+    slot = 0 if transaction.is_sqlite else random.randrange(SLOTS)
+    rest = (slot, caller.account_id, caller.test, calls, at)
+    month = Month.of(at)
+    counted = transaction.change(_COUNT, caller.key_id, hour_of(at), *rest, caller.account_id, str(month))
+    if not counted:
+        # A close that has not committed yet is not seen here; the next one then finds what it left.
+        lock_account(transaction.session, caller.account_id)
+        hour = _first_open_month(transaction.session, caller.account_id).hours[0]
+        transaction.change(_COUNT_LATE, caller.key_id, hour, *rest)
 
 
 def is_limited(caller: Caller) -> bool:
-    """Whether `check_allowance` has to ask the database."""
+    """Whether `check_allowance` has to query the database."""
     return caller.test or caller.free_only
 
 
-def _check_limit(
-    session: Session, caller: Caller, at: datetime, books: PriceBooks | None, *, counted: int
-) -> None:
+def _check_limit(session: Session, caller: Caller, at: datetime, books: PriceBooks, *, counted: int) -> None:
     """`counted`: how many of the calls found are the one being made."""
     if caller.test:
         day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         used = session.scalar(
             select(func.sum(UsageHour.calls)).where(
-                UsageHour.key_id == caller.key_id,
+                UsageHour.account_id == caller.account_id,
                 UsageHour.hour >= hour_of(day),
                 UsageHour.hour < hour_of(day) + 24,
+                UsageHour.test.is_(True),
             )
         )
         if int(used or 0) - counted >= TEST_CALLS_A_DAY:
             raise FreeLimitReached(
-                f"A test key makes {TEST_CALLS_A_DAY} calls a day (UTC)."
-                " Use a production key, or go on tomorrow.",
+                f"The test keys of an account make {TEST_CALLS_A_DAY} calls a day (UTC)."
+                " Use a production key, or continue tomorrow.",
                 _seconds_until(day + timedelta(days=1), at),
             )
     elif caller.free_only:
         month = Month.of(at)
-        book = book_for(session, caller.account_id, caller.price_book, month, books or price_books())
+        book = book_for(session, caller.account_id, caller.price_book, month, books)
         allowance = book.free_calls
         if allowance is None:
             return
@@ -149,11 +150,11 @@ def lock_account(session: Session, account_id: int) -> Account:
     return account
 
 
-def _open_hour(session: Session, account_id: int, at: datetime) -> int:
-    month = Month.of(at)
-    while session.get(Closing, (account_id, str(month))) is not None:
-        month = month.next
-    return max(hour_of(at), month.hours[0])
+def _first_open_month(session: Session, account_id: int) -> Month:
+    """The month after the latest closed one; the account has one."""
+    latest = session.scalar(select(func.max(Closing.month)).where(Closing.account_id == account_id))
+    assert latest is not None
+    return Month.parse(latest).next
 
 
 def _seconds_until(moment: datetime, at: datetime) -> int:

@@ -79,6 +79,8 @@ class Invoice(Base):
     settled_at: Mapped[datetime | None]
     """When nothing was left to pay."""
     mailed_at: Mapped[datetime | None]
+    payment_asked_at: Mapped[datetime | None]
+    """When the payment provider was last asked to charge it."""
     stripe_id: Mapped[str | None] = mapped_column(String(80), unique=True)
 
 
@@ -130,7 +132,7 @@ class PaymentEvent(Base):
 
 
 class SpendAlert(Base):
-    """Tell somebody once a month when an account's spending reaches an amount."""
+    """Notify somebody once a month when an account's spending reaches an amount."""
 
     __tablename__ = "spend_alerts"
 
@@ -140,5 +142,6 @@ class SpendAlert(Base):
     email: Mapped[str | None] = mapped_column(String(254))
     webhook: Mapped[str | None] = mapped_column(String(500))
     webhook_secret: Mapped[str | None] = mapped_column(String(80))
-    told_month: Mapped[str | None] = mapped_column(String(7))
-    """The last month in which it was told."""
+    mailed_month: Mapped[str | None] = mapped_column(String(7))
+    posted_month: Mapped[str | None] = mapped_column(String(7))
+    """The last months for which the mail and the webhook were delivered."""

@@ -53,6 +53,10 @@ class Month:
         """The month before it."""
         return Month(self.year - (self.month == 1), (self.month - 2) % 12 + 1)
 
+    def since(self, other: Month) -> int:
+        """Months from `other` to this one; negative if it is later."""
+        return 12 * (self.year - other.year) + self.month - other.month
+
     @property
     def hours(self) -> tuple[int, int]:
         """Its first hour, and the first hour after it, as `hour_of` counts them."""

@@ -10,13 +10,13 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 from layerwatch.billing.month import Month
 
 PACKAGED = Path(__file__).with_name("pricebook.toml")
+"""The price book of an installation that names none (`billing_terms.Terms.of`)."""
 
 
 class PriceBookError(ValueError):
@@ -138,11 +138,13 @@ class PriceBooks:
     versions: Mapping[str, tuple[tuple[Month, PriceBook], ...]]
 
     @classmethod
-    def load(cls, path: Path = PACKAGED) -> Self:
-        """Read a price-book file. Raises PriceBookError, or OSError when it cannot be read."""
+    def load(cls, path: Path) -> Self:
+        """Read a price-book file. Raises PriceBookError."""
         try:
             raw = tomllib.loads(path.read_text("utf-8"))
-        except tomllib.TOMLDecodeError as wrong:
+        except OSError as wrong:
+            raise PriceBookError(f"cannot read the price book {path}: {wrong.strerror}") from wrong
+        except ValueError as wrong:  # not TOML, or not UTF-8
             raise PriceBookError(f"{path.name}: {wrong}") from wrong
         books = {}
         for name, versions in raw.items():
@@ -159,19 +161,13 @@ class PriceBooks:
         return cls(books)
 
     def book(self, name: str, month: Month) -> PriceBook:
-        """The version of a book that is in force in `month`. Raises PriceBookError if there is none."""
+        """The version of a book that is valid in `month`. Raises PriceBookError if there is none."""
         if name not in self.versions:
             raise PriceBookError(f"there is no price book {name!r}; there are: {', '.join(self.versions)}")
-        in_force = [book for begins, book in self.versions[name] if begins <= month]
-        if not in_force:
+        valid = [book for begins, book in self.versions[name] if begins <= month]
+        if not valid:
             raise PriceBookError(f"the price book {name!r} has no version for {month}")
-        return in_force[-1]
-
-
-@lru_cache(maxsize=4)
-def price_books(path: Path = PACKAGED) -> PriceBooks:
-    """`PriceBooks.load`, read once per process."""
-    return PriceBooks.load(path)
+        return valid[-1]
 
 
 def month_of_effect(value: Any) -> Month:

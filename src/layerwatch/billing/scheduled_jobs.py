@@ -1,107 +1,118 @@
-"""What billing does by itself: close the month that is over, mail its invoices, tell spend alerts.
+"""What billing does by itself: close months, mail invoices, collect payments, deliver spend alerts.
 
-Every node runs it; each step is claimed in the database first, so that it happens once.
+Every node runs every job, each in a thread apart from the others', so that one which waits for somebody else
+(a mail server, a webhook, the payment provider) holds up no other. What leaves the house is claimed first, so
+that one node does it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlalchemy import exists, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from layerwatch.billing import alerts
+from layerwatch.billing.alert_delivery import AlertDelivery
 from layerwatch.billing.billing_terms import Terms
-from layerwatch.billing.errors import BillingError
-from layerwatch.billing.invoices import SETTLE, close
-from layerwatch.billing.models import Closing, Invoice
+from layerwatch.billing.closing import ClosingReport, close_months, newest_closable
+from layerwatch.billing.models import Invoice
 from layerwatch.billing.money import cents
-from layerwatch.billing.month import Month
 from layerwatch.billing.payments import Payments
-from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.billing.statement import statement
-from layerwatch.core.clock import Clock
+from layerwatch.core.clock import Clock, ClockGuard
 from layerwatch.identity.models import Account
 from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import Mail, Mailer, MailError
-from layerwatch.storage import Database, StorageError
+from layerwatch.storage import Claims, Database, StorageError
 
 log = structlog.get_logger(__name__)
 
+WAIT_FOR_CLOCK_S = 3600.0
+"""Real seconds for which no month is closed after the clock was set ahead: it could not be opened again."""
+
 PERIOD = 60.0
-"""Seconds between rounds: how late a spend alert may be."""
+"""Seconds between two runs of a job: how late a spend alert may be."""
 
 
 @dataclass(frozen=True, slots=True)
-class Housekeeper:
-    """Does what is due. `base_url` is where the mails say the console is."""
+class ScheduledJobs:
+    """The jobs. `base_url` is where the mails say the console is.
+
+    guard: of the clock that the jobs are run by, with `WAIT_FOR_CLOCK_S`.
+    """
 
     database: Database
+    claims: Claims
     mailer: Mailer
     webhooks: Webhooks
     terms: Terms
     payments: Payments
     base_url: str
+    guard: ClockGuard
 
-    def round(self, now: datetime) -> None:
-        """Do everything that is due at `now`; what fails is tried again in the next round."""
-        self.close_last_month(now)
-        self.mail_invoices(now)
-        self.payments.collect(self.database, self.terms, now)
-        alerts.tell(self.database, self.mailer, self.webhooks, self.terms, now)
+    @property
+    def all(self) -> Mapping[str, Callable[[datetime], object]]:
+        """Every job by its name: does what is due at a time; what fails is tried again in a later run."""
+        alerts = AlertDelivery(self.database, self.claims, self.terms)
+        return {
+            "close_months": self.close_months,
+            "mail_invoices": self.mail_invoices,
+            "collect_payments": lambda now: self.payments.collect(
+                self.database, self.claims, self.terms, now
+            ),
+            "mail_alerts": lambda now: alerts.mail(self.mailer, now),
+            "post_alerts": lambda now: alerts.post(self.webhooks, now),
+            "forget_claims": lambda _: self.claims.forget_abandoned(),
+        }
 
-    def close_last_month(self, now: datetime) -> int:
-        """Close the month before this one for every account that is not closed yet; how many were."""
-        month = Month.of(now).previous
-        if now < month.end + SETTLE:
-            return 0
-        closed = exists().where(Closing.account_id == Account.id, Closing.month == str(month))
-        with self.database.read() as session:
-            waiting = session.scalars(
-                select(Account.id).where(Account.created_at < month.end, ~closed).order_by(Account.id)
-            ).all()
-        for account_id in waiting:
-            try:
-                self.database.transact(
-                    lambda session, account_id=account_id: close(  # type: ignore[misc]
-                        session, account_id, month, self.terms, now
-                    )
-                )
-            except (BillingError, PriceBookError) as error:
-                log.error("month_not_closed", account=account_id, month=str(month), why=str(error))
-        return len(waiting)
+    def close_months(self, now: datetime) -> ClosingReport:
+        """Close every month that is over for every account; none while the clock cannot be trusted."""
+        if not self.guard.trusts(now):
+            log.warning("closing_waits_for_clock", now=now.isoformat())
+            return ClosingReport([], [])
+        return close_months(self.database, newest_closable(now), self.terms, now)
 
     def mail_invoices(self, now: datetime) -> int:
         """Mail each invoice that was not mailed yet to its account's billing address; how many were."""
         with self.database.read() as session:
-            waiting = session.execute(
-                select(Invoice.id, Account.billing_email)
+            waiting = session.scalars(
+                select(Invoice.id)
                 .join(Account, Account.id == Invoice.account_id)
                 .where(Invoice.mailed_at.is_(None), Account.billing_email.is_not(None))
                 .order_by(Invoice.id)
             ).all()
-        mailed = 0
-        for invoice_id, address in waiting:
-            if not self.database.transact(lambda session, i=invoice_id: _claim(session, i, now)):  # type: ignore[misc]
-                continue
-            with self.database.read() as session:
-                mail = self._mail(session, invoice_id, address or "", now)
-            try:
-                self.mailer.send(mail)
-                mailed += 1
-            except MailError as error:
-                log.warning("invoice_not_mailed", invoice=invoice_id, why=str(error))
-                self.database.transact(lambda session, i=invoice_id: _give_back(session, i))  # type: ignore[misc]
-        return mailed
+        return sum(self._mail(invoice_id, now) for invoice_id in waiting)
 
-    def _mail(self, session: Session, invoice_id: int, address: str, now: datetime) -> Mail:
+    def _mail(self, invoice_id: int, now: datetime) -> bool:
+        def due(session: Session) -> bool:
+            return session.get_one(Invoice, invoice_id).mailed_at is None
+
+        def work() -> None:
+            with self.database.read() as session:
+                mail = self._written(session, invoice_id, now)
+            self.mailer.send(mail)
+
+        def done(session: Session) -> None:
+            session.execute(update(Invoice).where(Invoice.id == invoice_id).values(mailed_at=now))
+
+        try:
+            return self.claims.run(f"invoice {invoice_id} mail", due=due, work=work, done=done)
+        except MailError as error:
+            log.warning("invoice_not_mailed", invoice=invoice_id, why=str(error))
+            return False
+
+    def _written(self, session: Session, invoice_id: int, now: datetime) -> Mail:
         from layerwatch.billing.pdf import invoice_pdf  # slow to import, and rarely needed
 
-        invoice = statement(session, session.get_one(Invoice, invoice_id))
+        row = session.get_one(Invoice, invoice_id)
+        address = session.get_one(Account, row.account_id).billing_email or ""
+        invoice = statement(session, row)
         text = (
             f"Your invoice {invoice.number} for {invoice.calls:,} inspections in {invoice.month} is"
             f" {cents(invoice.cents)}.\nIt is due on {invoice.due_at:%Y-%m-%d}.\n\n"
@@ -111,27 +122,25 @@ class Housekeeper:
         return Mail(address, f"Layerwatch: invoice {invoice.number}", text, file)
 
 
-async def keep_house_forever(housekeeper: Housekeeper, clock: Clock, period: float = PERIOD) -> None:
-    """A round every `period` real seconds, give or take a quarter so that nodes do not march in step."""
-    while True:
-        await asyncio.sleep(period * random.uniform(0.75, 1.25))
-        try:
-            await asyncio.to_thread(housekeeper.round, clock.now())
-        except StorageError as error:
-            log.warning("housekeeping_failed", why=str(error))
-        except Exception:
-            log.exception("housekeeping_crashed")
+async def run_forever(
+    jobs: Mapping[str, Callable[[datetime], object]], clock: Clock, period: float = PERIOD
+) -> None:
+    """Run each job every `period` real seconds, give or take a quarter so that nodes do not march in step."""
+    threads = ThreadPoolExecutor(len(jobs), thread_name_prefix="layerwatch-job")
 
+    async def repeat(name: str, job: Callable[[datetime], object]) -> None:
+        while True:
+            await asyncio.sleep(period * random.uniform(0.75, 1.25))
+            try:
+                await asyncio.get_running_loop().run_in_executor(threads, job, clock.now())
+            except StorageError as error:
+                log.warning("job_failed", job=name, why=str(error))
+            except Exception:
+                log.exception("job_crashed", job=name)
 
-def _claim(session: Session, invoice_id: int, now: datetime) -> bool:
-    claimed = session.execute(
-        update(Invoice)
-        .where(Invoice.id == invoice_id, Invoice.mailed_at.is_(None))
-        .values(mailed_at=now)
-        .returning(Invoice.id)
-    )
-    return claimed.first() is not None
-
-
-def _give_back(session: Session, invoice_id: int) -> None:
-    session.execute(update(Invoice).where(Invoice.id == invoice_id).values(mailed_at=None))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for name, job in jobs.items():
+                group.create_task(repeat(name, job))
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)

@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "simulate-load": "simulate_load",
     "keys": "keys",
     "accounts": "accounts",
+    "users": "users",
     "usage": "usage",
     "invoices": "invoices",
     "pricebook": "pricebook",
@@ -30,6 +31,8 @@ COMMANDS: Final[dict[str, str]] = {
     "models": "models",
     "regions": "regions",
     "migrate": "migrate",
+    "backup": "backup",
+    "restore": "restore",
 }
 
 
@@ -94,7 +97,9 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        typer.secho(f"layerwatch: {error}", err=True, fg="red")
+        from layerwatch.cli.output import print_error
+
+        print_error(f"layerwatch: {error}")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from layerwatch.billing import Month, price_books
-from layerwatch.cli.common import AsJson, ConfigFile, DataDir, moment, office, show, table
+from layerwatch.billing import Month
+from layerwatch.cli.common import AsJson, ConfigFile, DataDir, moment, office, say, show, table
 from layerwatch.identity import create_account, find_account, list_accounts
 from layerwatch.identity.audit import ON_THE_COMMAND_LINE, entries, record
 from layerwatch.identity.models import Account
@@ -39,7 +39,7 @@ def create(
 ) -> None:
     """Make an account."""
     with office(data_dir, config) as desk, desk.database.begin() as session:
-        price_books().book(price_book, Month.of(desk.now))
+        desk.terms.books.book(price_book, Month.of(desk.now))
         account = create_account(
             session, name, desk.now, price_book=price_book, free_only=free_only, billing_email=email
         )
@@ -48,9 +48,7 @@ def create(
         if as_json:
             show(row)
         else:
-            typer.echo(
-                f"Account {row['id']}, {name!r}. Next: layerwatch keys create --account {row['id']} --name …"
-            )
+            say(f"Account {row['id']}, {name!r}. Next: layerwatch keys create --account {row['id']} --name …")
 
 
 @app.command()
@@ -63,7 +61,7 @@ def link(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = 
         address = desk.database.transact(
             lambda session: operator_link(session, desk.settings.own_url, desk.now)
         )
-    show({"link": address}) if as_json else typer.echo(address)
+    show({"link": address}) if as_json else say(address)
 
 
 @app.command()
@@ -119,7 +117,7 @@ def set_(
         if free_only is not None:
             found.free_only = free_only
         if price_book is not None:
-            price_books().book(price_book, Month.of(desk.now))
+            desk.terms.books.book(price_book, Month.of(desk.now))
             found.price_book = price_book
         if email is not None:
             found.billing_email = email_address(email) if email else None

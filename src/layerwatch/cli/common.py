@@ -1,21 +1,23 @@
-"""What the business commands share: opening the database, telling errors, printing rows."""
+"""What the business commands share: opening the database, finding accounts and months."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy.orm import Session
 
 from layerwatch.billing import BillingError, Month, PriceBookError
+from layerwatch.billing.billing_terms import Terms
+from layerwatch.cli.output import fail as fail
+from layerwatch.cli.output import say as say
+from layerwatch.cli.output import show as show
+from layerwatch.cli.output import table as table
 from layerwatch.config import ConfigError, Settings, load
 from layerwatch.identity import IdentityError, find_account, local_account
 from layerwatch.identity.models import Account
@@ -43,14 +45,19 @@ class Office:
     database: Database
     now: datetime
 
+    @property
+    def terms(self) -> Terms:
+        """The seller's terms, the operator's price book among them. Raises PriceBookError."""
+        return Terms.of(self.settings)
+
 
 @contextmanager
 def office(data_dir: Path | None, config: Path | None = None) -> Iterator[Office]:
     """Open the installation's database, its tables made or brought up to date.
 
-    The rooms' own errors become one line on standard error and exit status 1.
+    Errors end the command as in `reporting`.
     """
-    try:
+    with reporting():
         settings = load(config, data_dir=data_dir)
         database = Database(settings.database_url)
         try:
@@ -58,6 +65,13 @@ def office(data_dir: Path | None, config: Path | None = None) -> Iterator[Office
             yield Office(settings, database, datetime.now(UTC))
         finally:
             database.close()
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """The rooms' own errors become one line on standard error and exit status 1."""
+    try:
+        yield
     except (IdentityError, BillingError, PriceBookError, ConfigError, StorageError) as error:
         fail(str(error))
 
@@ -77,30 +91,6 @@ def month_of(text: str | None, now: datetime) -> Month:
         fail(str(wrong))
 
 
-def show(value: Any) -> None:
-    """Print one JSON value on one line."""
-    typer.echo(json.dumps(value, ensure_ascii=False))
-
-
-def table(title: str, rows: Sequence[Mapping[str, Any]], right: Sequence[str] = ()) -> None:
-    """Print rows of the same keys as a table; the columns named in `right` are numbers."""
-    if not rows:
-        typer.echo(f"{title}: none")
-        return
-    printed = Table(title=title, title_justify="left")
-    for column in rows[0]:
-        printed.add_column(column.replace("_", " "), justify="right" if column in right else "left")
-    for row in rows:
-        printed.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(printed)
-
-
 def moment(at: datetime | None) -> str | None:
     """A time as scripts like it: `2026-11-22T12:00:00Z`."""
     return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def fail(message: str) -> NoReturn:
-    """Say what is wrong on standard error and end with status 1."""
-    typer.echo(f"Error: {message}", err=True)
-    raise typer.Exit(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from layerwatch.cli.output import say, show, table
+from layerwatch.core.errors import UserError
 
 if TYPE_CHECKING:
     from layerwatch.config import Settings
@@ -42,25 +42,21 @@ def queue(
     with _opened(data_dir) as (database, examples, _):
         with database.read() as session:
             rows = waiting(session, limit)
-        table = Table("id", "said", "model's probability", "when", "picture")
-        for row in rows:
-            path = str(examples.path(row.picture or ""))
-            if as_json:
-                typer.echo(
-                    json.dumps(
-                        {
-                            "id": row.id,
-                            "kind": row.kind,
-                            "failure_probability": row.failure_probability,
-                            "at": row.at.isoformat(),
-                            "picture": path,
-                        }
-                    )
-                )
-            shown = "-" if row.failure_probability is None else f"{row.failure_probability:.3f}"
-            table.add_row(str(row.id), row.kind, shown, f"{row.at:%Y-%m-%d %H:%M}", path)
-    if not as_json:
-        Console().print(table if rows else "Nothing waits for review.")
+        waits = [
+            {
+                "id": row.id,
+                "kind": row.kind,
+                "failure_probability": row.failure_probability,
+                "at": row.at.isoformat(),
+                "picture": str(examples.path(row.picture or "")),
+            }
+            for row in rows
+        ]
+    if as_json:
+        for one in waits:
+            show(one)
+    else:
+        table("To review", waits)
 
 
 @app.command()
@@ -84,7 +80,7 @@ def review(
             by=getpass.getuser(),
             at=datetime.now(UTC),
         )
-    typer.echo(f"Feedback {feedback_id} is labelled {label}.")
+    say(f"Feedback {feedback_id} is labelled {label}.")
 
 
 @app.command()
@@ -94,6 +90,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the reviewed pictures in the index format that `layerwatch-train --data` reads."""
+    from rich.console import Console
     from rich.progress import Progress
 
     from layerwatch.learning.service import export as write
@@ -105,9 +102,49 @@ def export(
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("Exporting", total=len(rows))
             count = write(rows, examples, folder, progress=lambda: bar.advance(task))
-    typer.echo(
-        json.dumps({"pictures": count, "folder": str(folder)}) if as_json else f"{count} pictures in {folder}"
-    )
+    if as_json:
+        show({"pictures": count, "folder": str(folder)})
+    else:
+        say(f"{count} pictures in {folder}")
+
+
+@app.command()
+def delete(
+    feedback_ids: Annotated[
+        list[int] | None, typer.Argument(help="Ids from `layerwatch feedback queue`.", show_default=False)
+    ] = None,
+    account: Annotated[int | None, typer.Option("--account", "-a", help="Only of this account.")] = None,
+    context: Annotated[str | None, typer.Option("--context", help="Only of this print.")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete feedback and its pictures: by id, of an account, or of a print.
+
+    Pictures on other nodes are removed by those nodes within an hour and a half.
+    """
+    from layerwatch.identity.audit import ON_THE_COMMAND_LINE, record
+    from layerwatch.learning.deletion import BATCH, delete_feedback, remove_pictures
+
+    if not feedback_ids and account is None and context is None:
+        raise UserError("Say which feedback to delete: ids, --account or --context.")
+    rows, files, more = 0, 0, True
+    with _opened(data_dir) as (database, examples, _):
+        while more:
+            with database.begin() as session:
+                deleted = delete_feedback(
+                    session, ids=feedback_ids or None, account_id=account, context_id=context
+                )
+                if deleted.rows:
+                    which = f"{deleted.rows}: ids {feedback_ids or 'all'}, print {(context or 'all')[:12]}"
+                    record(
+                        session, ON_THE_COMMAND_LINE, "feedback deleted", which, datetime.now(UTC), account
+                    )
+            rows, more = rows + deleted.rows, deleted.rows == BATCH
+            files += remove_pictures(database, examples, deleted.pictures)
+    if as_json:
+        show({"feedback": rows, "pictures": files})
+    else:
+        say(f"{rows} feedback and {files} pictures deleted.")
 
 
 @contextmanager

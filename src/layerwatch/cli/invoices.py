@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from layerwatch.billing.billing_terms import Terms
+from layerwatch.billing.closing import close_months
 from layerwatch.billing.errors import NotPossible
-from layerwatch.billing.invoices import close_all, credit, find_invoice, list_invoices, pay, preview
+from layerwatch.billing.invoices import credit, find_invoice, list_invoices, pay, preview
 from layerwatch.billing.money import cents, dollars
 from layerwatch.billing.statement import Statement, statement
 from layerwatch.cli.common import (
@@ -24,6 +24,7 @@ from layerwatch.cli.common import (
     moment,
     month_of,
     office,
+    say,
     show,
     table,
 )
@@ -33,7 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help=(
         "Preview and issue invoices, export them, book payments and credit notes. "
-        "A month (UTC) is closed once; closing it again changes nothing."
+        "A month (UTC) is closed once, after all months before it."
     ),
 )
 Number = Annotated[str, typer.Argument(help="The invoice's number, such as INV-000001.")]
@@ -51,7 +52,7 @@ def preview_(
     """Show what a month's invoice would be if it were issued now."""
     with office(data_dir, config) as desk, desk.database.begin() as session:
         owner = account_of(session, account, desk.now)
-        draft = preview(session, owner, month_of(month, desk.now), terms_of(desk))
+        draft = preview(session, owner, month_of(month, desk.now), desk.terms)
         _print(draft, desk, pdf, as_json)
 
 
@@ -64,20 +65,31 @@ def close(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Close a month for every account and issue its invoices. Safe to run again, also after a crash."""
+    """Close every open month up to one for every account and issue the invoices.
+
+    Safe to run again, also after a crash. Exit status 1 if an account could not be closed.
+    """
     with office(data_dir, config) as desk:
         period = month_of(month, desk.now)
         if month is None:
             period = period.previous
-        issued = set(close_all(desk.database, period, terms_of(desk), desk.now))
+        report = close_months(desk.database, period, desk.terms, desk.now)
         with desk.database.begin() as session:
-            record(session, ON_THE_COMMAND_LINE, "month closed", str(period), desk.now)
-            rows = [row for row in list_invoices(session) if row.month == period]
+            if report.closed:
+                record(session, ON_THE_COMMAND_LINE, "months closed", report.summary(), desk.now)
+            issued = set(report.invoices)
+            rows = [row for row in list_invoices(session) if row.month == period or row.number in issued]
             if as_json:
                 show([row.as_json(desk.now) for row in rows])
             else:
                 _list(f"Invoices of {period}", rows, desk)
-                typer.echo(f"{period} is closed: {len(issued)} invoices.")
+                say(
+                    f"Closed {report.summary()}."
+                    if report.closed
+                    else f"Nothing was closed: no month up to {period} was open."
+                )
+        if report.failed:
+            fail("not closed: " + "; ".join(f"account {number}: {why}" for number, why in report.failed))
 
 
 @app.command("list")
@@ -134,7 +146,7 @@ def pay_(
             received,
             method="manual",
             reference=reference,
-            terms=terms_of(desk),
+            terms=desk.terms,
             now=desk.now,
         )
         detail = f"{number} {cents(received)} {reference}"
@@ -159,15 +171,10 @@ def credit_(
         invoice = find_invoice(session, number)
         now = statement(session, invoice)
         taken_back = now.cents - now.credited if given is None else given
-        note = credit(session, invoice, taken_back, reason, terms_of(desk), desk.now)
+        note = credit(session, invoice, taken_back, reason, desk.terms, desk.now)
         detail = f"{note.number} over {number} {cents(taken_back)}"
         record(session, ON_THE_COMMAND_LINE, "credit note", detail, desk.now, invoice.account_id)
         _print(statement(session, invoice), desk, None, as_json)
-
-
-def terms_of(desk: Office) -> Terms:
-    """The seller's terms from the settings."""
-    return Terms.of(desk.settings)
 
 
 def _print(invoice: Statement, desk: Office, pdf: Path | None, as_json: bool) -> None:
@@ -193,12 +200,10 @@ def _print(invoice: Statement, desk: Office, pdf: Path | None, as_json: bool) ->
     title = f"{invoice.number or 'Preview'}, {invoice.month}, {invoice.status(desk.now)}"
     table(title, lines, right=("calls", "each", "amount"))
     for entry in invoice.entries:
-        typer.echo(
-            f"{moment(entry.at)}  {entry.kind} {entry.number}  {cents(entry.cents)}  {entry.reference}"
-        )
-    typer.echo(f"Total {cents(invoice.cents)}, left to pay {cents(invoice.balance)}")
+        say(f"{moment(entry.at)}  {entry.kind} {entry.number}  {cents(entry.cents)}  {entry.reference}")
+    say(f"Total {cents(invoice.cents)}, left to pay {cents(invoice.balance)}")
     if pdf is not None:
-        typer.echo(f"Wrote {pdf}.")
+        say(f"Wrote {pdf}.")
 
 
 def _list(title: str, rows: list[Statement], desk: Office) -> None:

@@ -15,6 +15,7 @@ from layerwatch.cli.common import (
     account_of,
     moment,
     office,
+    say,
     show,
     table,
 )
@@ -34,7 +35,9 @@ app = typer.Typer(
 @app.command()
 def create(
     name: Annotated[str, typer.Option("--name", "-n", help="What the key is for, such as 'garage printer'.")],
-    test: Annotated[bool, typer.Option("--test", help="A test key: never billed, 500 calls a day.")] = False,
+    test: Annotated[
+        bool, typer.Option("--test", help="A test key: never billed; an account has 500 such calls a day.")
+    ] = False,
     dialect: Annotated[
         int, typer.Option(min=1, max=2, help="NextProcessIntervalSec as a number (1) or an object (2).")
     ] = 1,
@@ -71,10 +74,8 @@ def create(
         if as_json:
             show({"key": new.text} | row)
         else:
-            typer.echo(new.text)
-            typer.echo(
-                f"Key {row['id']} of account {owner.name!r}. Keep it now: it is not shown again.", err=True
-            )
+            say(new.text)
+            say(f"Key {row['id']} of account {owner.name!r}. Keep it now: it is not shown again.", err=True)
 
 
 @app.command("list")
@@ -115,7 +116,7 @@ def disable(
         if as_json:
             show(row)
         else:
-            typer.echo(f"Key {row['id']} is disabled.")
+            say(f"Key {row['id']} is disabled.")
 
 
 def _told(key: ApiKey) -> str:

@@ -8,7 +8,15 @@ from layerwatch.temporal import TEACHERS, Levels, PrintState, step
 from layerwatch.vision import KINDS, ImageDecodeError, ModelError, Vision
 from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.errors import ContextLost, ImageDecodeFailed, LayerwatchError
-from layerwatch_sdk.models import Box, Context, Detail, Inspection, NextInterval
+from layerwatch_sdk.models import (
+    Box,
+    Context,
+    Detail,
+    Inspection,
+    NextInterval,
+    PrintLabels,
+    PrintPosition,
+)
 
 RELAXED_SECONDS = 40
 SUSPICIOUS_SECONDS = 20
@@ -32,7 +40,9 @@ class LocalInspector:
         self._spacing = spacing
         self._prints: dict[str, tuple[Levels, float, PrintState | None]] = {}
 
-    async def create_context(self, warning_level: int = 3, pause_level: int = 3) -> Context:
+    async def create_context(
+        self, warning_level: int = 3, pause_level: int = 3, *, labels: PrintLabels | None = None
+    ) -> Context:
         """Open a context for a new print."""
         name = secrets.token_hex(16)
         levels = Levels(warning=warning_level, pause=pause_level)
@@ -46,6 +56,7 @@ class LocalInspector:
         *,
         detail: bool = False,
         camera: str | None = None,
+        position: PrintPosition | None = None,
         idempotency_key: str | None = None,
     ) -> Inspection:
         """Judge one picture. Raises ImageDecodeFailed when it cannot be decoded."""

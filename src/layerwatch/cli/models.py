@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from layerwatch.cli.output import say, show, table
 from layerwatch.learning import ExampleStore, LearningError, ModelRegistry
 
 if TYPE_CHECKING:
@@ -42,13 +40,19 @@ def list_models(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     ]
     if as_json:
         for row in rows:
-            typer.echo(json.dumps({**row, "active": row["model"] == active}))
+            show({**row, "active": row["model"] == active})
         return
-    table = Table("", "model", "version", "added", "note")
-    for row in rows:
-        mark = "●" if row["model"] == active else ""
-        table.add_row(mark, row["model"][:12], row["version"], row["added_at"], row["note"])
-    Console().print(table)
+    printed = [
+        {
+            "": "●" if row["model"] == active else "",
+            "model": row["model"][:12],
+            "version": row["version"],
+            "added": row["added_at"],
+            "note": row["note"],
+        }
+        for row in rows
+    ]
+    table("Models", printed)
 
 
 @app.command()
@@ -64,9 +68,9 @@ def add(
     vision.close()
     entry = _registry(data_dir).add(file, version=version, note=note, at=datetime.now(UTC))
     if as_json:
-        typer.echo(json.dumps({"model": entry.sha256, "version": entry.version}))
+        show({"model": entry.sha256, "version": entry.version})
     else:
-        typer.echo(
+        say(
             f"Added {entry.sha256[:12]} ({entry.version}). "
             f"Next: layerwatch models compare {entry.sha256[:12]}"
         )
@@ -83,14 +87,21 @@ def compare(
 
     result = _compare(model, data_dir)
     if as_json:
-        typer.echo(json.dumps({**asdict(result), "better": result.better}))
+        show({**asdict(result), "better": result.better})
         return
-    table = Table("", "active", "candidate")
-    shown = [f"{a:.3f}" if a is not None else "-" for a in (result.auroc_active, result.auroc_candidate)]
-    table.add_row(f"AUROC on {result.pictures} pictures", *shown)
-    table.add_row("verdicts mended / broken", "", f"{result.mended} / {result.broken}")
-    Console().print(table)
-    typer.echo("better: promote it" if result.better else "not better: keep the active model")
+    active, candidate = (
+        f"{auroc:.3f}" if auroc is not None else "-"
+        for auroc in (result.auroc_active, result.auroc_candidate)
+    )
+    mended = f"{result.mended} / {result.broken}"
+    table(
+        "Comparison",
+        [
+            {"": f"AUROC on {result.pictures} pictures", "active": active, "candidate": candidate},
+            {"": "verdicts mended / broken", "active": "", "candidate": mended},
+        ],
+    )
+    say("better: promote it" if result.better else "not better: keep the active model")
 
 
 @app.command()
@@ -104,13 +115,13 @@ def promote(
         raise LearningError(
             "not better on the reviewed pictures: see `layerwatch models compare`, or use --force"
         )
-    typer.echo(f"{_registry(data_dir).promote(model)[:12]} is active from the next start of the server.")
+    say(f"{_registry(data_dir).promote(model)[:12]} is active from the next start of the server.")
 
 
 @app.command()
 def rollback(data_dir: DataDir = None) -> None:
     """Go back to the model that was active before."""
-    typer.echo(f"{_registry(data_dir).rollback()[:12]} is active from the next start of the server.")
+    say(f"{_registry(data_dir).rollback()[:12]} is active from the next start of the server.")
 
 
 def _registry(data_dir: Path | None) -> ModelRegistry:
@@ -126,6 +137,7 @@ def _load(path: Path | None) -> Vision:
 
 
 def _compare(model: str, data_dir: Path | None) -> Comparison:
+    from rich.console import Console
     from rich.progress import track
 
     from layerwatch.config import load

@@ -8,21 +8,34 @@ from typing import Annotated, Any
 
 import typer
 
-from layerwatch.billing import PriceBook, PriceBookError, PriceBooks, price_books
+from layerwatch.billing import PriceBook, PriceBookError, PriceBooks
+from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.contracts import agree, book_for
 from layerwatch.billing.money import dollars
-from layerwatch.cli.common import AsJson, ConfigFile, DataDir, InMonth, fail, month_of, office, show, table
+from layerwatch.cli.common import (
+    AsJson,
+    ConfigFile,
+    DataDir,
+    InMonth,
+    month_of,
+    office,
+    reporting,
+    say,
+    show,
+    table,
+)
+from layerwatch.config import load
 
 app = typer.Typer(
     no_args_is_help=True,
     help=(
-        "Show price books, calculate the cost of a month, and give an account a price book of its own. "
+        "Show price books, calculate the cost of a month, and give an account a separate price book. "
         "Tiers are additive: each price holds for the calls inside its tier."
     ),
 )
 BookFile = Annotated[
     Path | None,
-    typer.Option("--file", help="Another price-book file.", show_default="the one in the package"),
+    typer.Option("--file", help="Another price-book file.", show_default="the one in the settings"),
 ]
 
 
@@ -45,12 +58,10 @@ def quote(
     Example: layerwatch pricebook quote 1000001
     """
     period = month_of(month, datetime.now(UTC))
-    try:
-        books = PriceBooks.load(file) if file else price_books()
+    with reporting():
+        books = _books(file, config)
         if account is None:
             prices = books.book(book, period)
-    except (PriceBookError, OSError) as wrong:
-        fail(str(wrong))
     if account is not None:
         with office(data_dir, config) as desk, desk.database.begin() as session:
             from layerwatch.identity import find_account
@@ -74,12 +85,10 @@ def quote(
 
 
 @app.command("show")
-def show_(file: BookFile = None, as_json: AsJson = False) -> None:
+def show_(file: BookFile = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Show every price book with its versions."""
-    try:
-        books = PriceBooks.load(file) if file else price_books()
-    except (PriceBookError, OSError) as wrong:
-        fail(str(wrong))
+    with reporting():
+        books = _books(file, config)
     rows: list[dict[str, Any]] = [
         {"book": name, "effective": str(month), "tiers": prices.as_json()}
         for name, versions in books.versions.items()
@@ -106,7 +115,7 @@ def contract(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give an account a price book of its own from a month on.
+    """Agree on a separate price book with an account, from a month on.
 
     Example: layerwatch pricebook contract Acme --tier 1000000:300 --tier 120 --month 2027-01
     """
@@ -120,9 +129,14 @@ def contract(
         if as_json:
             show({"account": owner.id, "effective": str(period), "tiers": prices.as_json()})
         else:
-            typer.echo(f"From {period} on, {owner.name!r} pays:")
+            say(f"From {period} on, {owner.name!r} pays:")
             for line in prices.as_json():
-                typer.echo("  " + _tier(line))
+                say("  " + _tier(line))
+
+
+def _books(file: Path | None, config: Path | None) -> PriceBooks:
+    """The price books of a file, else those that the server bills by. Raises PriceBookError, ConfigError."""
+    return PriceBooks.load(file) if file else Terms.of(load(config)).books
 
 
 def _tier(tier: dict[str, int]) -> str:

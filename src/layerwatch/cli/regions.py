@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from layerwatch.cli.common import AsJson, ConfigFile, DataDir, fail, office, show, table
+from layerwatch.cli.common import AsJson, ConfigFile, DataDir, fail, office, say, show, table
 from layerwatch.fleet import heartbeat as fleet
 from layerwatch.pacing import Bounds
 
@@ -75,11 +75,11 @@ def forget(
     if as_json:
         show({"region": region, "forgotten": True})
     else:
-        typer.echo(f"{region} is forgotten.")
+        say(f"{region} is forgotten.")
 
 
 def _say(region: str, draining: bool, as_json: bool) -> None:
     if as_json:
         show({"region": region, "draining": draining})
     else:
-        typer.echo(f"{region} {'is given no new prints' if draining else 'is given new prints again'}.")
+        say(f"{region} {'is given no new prints' if draining else 'is given new prints again'}.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 from layerwatch.cli.typed import program
@@ -179,13 +180,13 @@ def _greet(settings: Settings, database: Any, *, as_json: bool) -> None:
         print(json.dumps(where), flush=True)
         return
     out = Console(stderr=True, soft_wrap=True)
-    out.print(f"Layerwatch listens on [bold]{settings.own_url}[/]   (Ctrl-C ends it)")
-    out.print(f"  API reference  {where['docs']}")
-    out.print(f"  Data           {settings.data_dir}")
-    out.print(f"  Console        {where['console']}", highlight=False)
+    out.print(f"Layerwatch listens on [bold]{escape(settings.own_url)}[/]   (Ctrl-C ends it)")
+    out.print(f"  API reference  {escape(str(where['docs']))}")
+    out.print(f"  Data           {escape(str(settings.data_dir))}")
+    out.print(f"  Console        {escape(str(where['console']))}", highlight=False)
     if not has_key:
         out.print("\nNo API key exists yet. Make one, in another terminal:")
-        out.print(f"  [bold]{_keys_command(settings)}[/]", highlight=False)
+        out.print(f"  [bold]{escape(_keys_command(settings))}[/]", highlight=False)
 
 
 def _console_link(settings: Settings, database: Any) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layerwatch.core.errors import UserError
+from layerwatch.core.private_files import replacing, restrict
 
 if TYPE_CHECKING:
     from layerwatch.config import Settings
@@ -79,6 +80,7 @@ def watcher_key(settings: Settings, database: Database) -> str:
     """The watcher's key on this installation's own account, made at the first start and kept."""
     path = settings.data_dir / KEY_FILE
     if path.exists():
+        restrict(path)
         return path.read_text(encoding="ascii").strip()
     from layerwatch.identity import local_account
     from layerwatch.identity.audit import ON_THE_COMMAND_LINE, record
@@ -91,7 +93,6 @@ def watcher_key(settings: Settings, database: Database) -> str:
             session, account.id, name="watcher", pepper=settings.secrets().api_keys, now=now, dialect=2
         )
         record(session, ON_THE_COMMAND_LINE, "key created", f"watcher, …{new.text[-4:]}", now, account.id)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(new.text + "\n")
+    with replacing(path) as file:
+        file.write(f"{new.text}\n".encode("ascii"))
     return new.text

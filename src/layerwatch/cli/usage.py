@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from layerwatch.billing import billable_calls, price_books
+from layerwatch.billing import billable_calls
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.money import dollars
 from layerwatch.billing.usage import days, export_csv, hours
@@ -22,6 +22,7 @@ from layerwatch.cli.common import (
     moment,
     month_of,
     office,
+    say,
     show,
     table,
 )
@@ -42,7 +43,7 @@ def show_(
         owner = account_of(session, account, desk.now)
         period = month_of(month, desk.now)
         calls = billable_calls(session, owner.id, period)
-        cost = book_for(session, owner.id, owner.price_book, period, price_books()).cost(calls)
+        cost = book_for(session, owner.id, owner.price_book, period, desk.terms.books).cost(calls)
         rows = [
             {"day": str(day.day), "calls": day.calls, "test_calls": day.test_calls}
             for day in days(session, owner.id, period)
@@ -60,7 +61,7 @@ def show_(
         else:
             used = [row for row in rows if row["calls"] or row["test_calls"]]
             table(f"{owner.name!r} in {period}", used, right=("calls", "test_calls"))
-            typer.echo(f"{calls:,} billable calls so far: {dollars(cost)}")
+            say(f"{calls:,} billable calls so far: {dollars(cost)}")
 
 
 @app.command()
@@ -85,10 +86,11 @@ def export(
             return
         content = export_csv(session, owner.id, period)
     if out is None:
-        typer.echo(content, nl=False)
+        for text in content.splitlines():
+            say(text)
         return
     try:
         out.write_text(content, "utf-8", newline="")
     except OSError as wrong:
         fail(f"cannot write {out}: {wrong.strerror}")
-    typer.echo(f"Wrote {out}.")
+    say(f"Wrote {out}.")

@@ -14,6 +14,7 @@ from layerwatch_sdk.clock import AsyncClock, AsyncSystemClock
 from layerwatch_sdk.errors import LayerwatchError
 from layerwatch_watcher.cameras import Camera, CameraError, is_recording, open_source
 from layerwatch_watcher.cameras.addresses import redact
+from layerwatch_watcher.tls import private_tls
 from layerwatch_watcher.watching.check import Finding, check_camera, check_server, report
 from layerwatch_watcher.watching.clock import SteppingClock
 from layerwatch_watcher.watching.inspector import Inspector
@@ -93,6 +94,21 @@ def command(
             "Left out: one each --interval.",
         ),
     ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            help="The certificate (PEM) of a camera that signs its own; no other is then accepted.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    no_verify: Annotated[
+        bool,
+        typer.Option(
+            "--no-verify", help="Accept any certificate of the camera: only in a network of your own."
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each inspection.")
     ] = False,
@@ -165,8 +181,15 @@ def command(
     spacing = (interval or RECORDING_SECONDS) if recording else None
     rate = fps or 1 / (spacing or RECORDING_SECONDS)
 
+    tls = None
+    if certificate is not None or no_verify:
+        try:
+            tls = private_tls(str(certificate) if certificate else None)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--certificate") from None
+
     def camera() -> Camera:
-        return open_source(source, fps=rate)
+        return open_source(source, fps=rate, tls=tls)
 
     def judge() -> Inspector:
         return _judge(server, key, clock, spacing)

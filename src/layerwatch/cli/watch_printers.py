@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +15,7 @@ import typer
 
 from layerwatch_sdk.clock import AsyncSystemClock
 from layerwatch_watcher.cameras.sources import is_recording
+from layerwatch_watcher.stopping import on_end_of_input, on_termination
 from layerwatch_watcher.watching import supervisor
 from layerwatch_watcher.watching.builders import printer_table_of
 from layerwatch_watcher.watching.check import report
@@ -60,11 +59,11 @@ def watch_farm(
         def open_judge() -> Inspector:
             return _judge(settings)
 
+        _log_to_stderr()
         if check:
             return asyncio.run(report(supervisor.check(settings, open_judge), as_json=as_json))
         if test:
             return asyncio.run(report(supervisor.try_channels(settings), as_json=as_json))
-        _log_to_stderr()
         folder = state or settings.state or default_folder()
         return asyncio.run(
             _watch(settings, open_judge, folder, as_json=as_json, end_with_input=end_with_input)
@@ -147,19 +146,12 @@ async def _watch(
     on_look = shown if as_json or sys.stdout.isatty() else None
     watching = supervisor.watch(settings, open_judge(), on_look=on_look, on_ready=ready, state=state)
     task = asyncio.ensure_future(watching)
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    on_termination(task.cancel)
     if end_with_input:
-        loop.add_reader(sys.stdin.fileno(), _end_at_eof, task)
+        on_end_of_input(task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task
     return 0
-
-
-def _end_at_eof(task: asyncio.Task[None]) -> None:
-    if not os.read(sys.stdin.fileno(), 1024):
-        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-        task.cancel()
 
 
 def _log_to_stderr() -> None:

@@ -8,7 +8,7 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from layerwatch.billing.payments import PaymentError
+from layerwatch.billing import BillingError
 from layerwatch.console.web import ConsoleServices
 from layerwatch.storage import StorageUnavailable
 
@@ -31,7 +31,7 @@ def payment_events(desk: ConsoleServices) -> Callable[[Request], Awaitable[Respo
             await anyio.to_thread.run_sync(
                 desk.payments.take, services.database, body, signature, services.terms, services.clock.now()
             )
-        except PaymentError as refused:
+        except BillingError as refused:
             return JSONResponse({"error": str(refused)}, 400)
         except StorageUnavailable:  # the provider sends it again
             return JSONResponse({"error": "try again"}, 503)

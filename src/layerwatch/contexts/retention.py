@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, cast
 
 import structlog
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from layerwatch.contexts.context_id import LIFETIME
 from layerwatch.contexts.offline.reconcile import tidy
-from layerwatch.core.clock import Clock
+from layerwatch.core.clock import Clock, ClockGuard
 from layerwatch.storage import Database, StorageError, UtcTime, partitions
 
 log = structlog.get_logger(__name__)
@@ -31,10 +32,6 @@ BATCH = 500
 
 PERIOD = 600.0
 """Seconds between sweeps. An expired context is refused by its id at once; the sweep only frees space."""
-
-MOST_AHEAD = timedelta(hours=1)
-"""If the clock went on by so much more than the time between two sweeps, it was set. Nothing is cleared away
-by such a clock until it has stood for a whole period: 14 days of prints are not lost by one wrong setting."""
 
 
 def make_room(database: Database, now: datetime) -> None:
@@ -69,25 +66,36 @@ def sweep(session: Session, now: datetime) -> int:
 
 
 class Sweeper:
-    """Sweeps, unless the clock was just set. speed: of the clock; monotonic: real seconds."""
+    """Sweeps, unless the clock was just set. speed: of the clock; monotonic: real seconds.
+
+    also: what else is cleared away at such a time.
+    """
 
     def __init__(
-        self, database: Database, clock: Clock, *, speed: float = 1.0, monotonic: Any = time.monotonic
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        speed: float = 1.0,
+        monotonic: Any = time.monotonic,
+        also: Callable[[datetime], None] = lambda now: None,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._speed = speed
-        self._monotonic = monotonic
-        self._last: tuple[datetime, float] | None = None
+        self._guard = ClockGuard(speed=speed, monotonic=monotonic)
+        self._begins = True
+        self._also = also
 
     async def turn(self) -> None:
         """One sweep. Raises StorageError."""
         now = self._clock.now()
         await asyncio.to_thread(make_room, self._database, now)
-        begins = self._last is None  # a start says nothing of the clock: wait, but do not warn
-        if not self._trusted(now):
-            if not begins:
-                log.warning("sweep_waits_for_clock", now=now.isoformat())
+        trusted = self._guard.trusts(now)
+        if self._begins:  # a start says nothing of the clock
+            self._begins = False
+            return
+        if not trusted:  # 14 days of prints are not lost by one wrong setting
+            log.warning("sweep_waits_for_clock", now=now.isoformat())
             return
         dropped = await asyncio.to_thread(drop_days, self._database, now)
         if dropped:
@@ -96,19 +104,18 @@ class Sweeper:
         while more:
             more = await self._database.run(lambda session: sweep(session, now)) >= BATCH
         await self._database.run(lambda session: tidy(session, now))
-
-    def _trusted(self, now: datetime) -> bool:
-        """Whether the clock went on as it should since the last turn; the first one only sets the mark."""
-        last, self._last = self._last, (now, self._monotonic())
-        if last is None:
-            return False
-        passed = timedelta(seconds=(self._monotonic() - last[1]) * self._speed)
-        return now - last[0] <= passed + MOST_AHEAD
+        await asyncio.to_thread(self._also, now)
 
 
-async def sweep_forever(database: Database, clock: Clock, period: float = PERIOD, speed: float = 1.0) -> None:
+async def sweep_forever(
+    database: Database,
+    clock: Clock,
+    period: float = PERIOD,
+    speed: float = 1.0,
+    also: Callable[[datetime], None] = lambda now: None,
+) -> None:
     """Sweep every `period` real seconds, give or take a quarter so that nodes do not march in step."""
-    sweeper = Sweeper(database, clock, speed=speed)
+    sweeper = Sweeper(database, clock, speed=speed, also=also)
     while True:
         try:
             await sweeper.turn()

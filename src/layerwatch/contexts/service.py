@@ -109,14 +109,24 @@ class Contexts:
             return await self._admit_from_memory(call)
 
     def _admit(self, database: Database, call: Call) -> Answer | None:
+        if (deferred := self._deferred(call)) is not None:
+            return deferred
         # The context before the stored answer, here and in `_write`: an answer that is committed between the
-        # two looks is then found, and its own call is not taken for an early one.
+        # two reads is then found, and its own call does not count as an early one.
         last = repository.last(database, call.context)
         body = repository.last_answer(database, call.context, call.key) if call.key is not None else None
         stored = Answer.from_json(body) if body is not None else None
         if stored is None and last is not None:
             pacing_check.check(last.inspected_at, last.interval_ms / 1000, call.at, self._clock.now())
         return stored
+
+    def _deferred(self, call: Call) -> Answer | None:
+        """The answer that a process of this node gave under the call's key and that is not booked yet.
+
+        To be read before the database: an answer leaves the disk after it was committed.
+        """
+        body = self._outage.answers.find(call.context.id, call.key) if call.key is not None else None
+        return Answer.from_json(body) if body is not None else None
 
     async def conclude(self, call: Call, evidence: Evidence) -> Outcome:
         """Take the evidence into the print's state, charge, and store the answer: one transaction.
@@ -175,9 +185,12 @@ class Contexts:
         raise StorageUnavailable("the context is being changed by too many at once")
 
     async def _admit_from_memory(self, call: Call) -> Answer | None:
-        stored = self._memory.answer(call.context.id, call.key)
-        if stored is not None:
-            return await stored
+        if call.key is not None:
+            promised = self._memory.promised(call.context.id, call.key)
+            if promised is not None:
+                return await promised
+        if (deferred := self._deferred(call)) is not None:
+            return deferred
         last = self._memory.last(call.context.id)
         if last is not None:
             pacing_check.check(last.inspected_at, last.interval_ms / 1000, call.at, self._clock.now())
@@ -190,27 +203,36 @@ class Contexts:
         answer, moved = self._judge(self._memory.last(call.context.id), call, evidence)
         # Before the disk has it: another call on this print that comes meanwhile is an early one, or waits.
         before = self._memory.remember(call.context.id, moved)
-        promise = self._memory.promise(call.context.id, call.key) if call.key is not None else None
+        if call.key is not None:
+            self._memory.promise(call.context.id, call.key)
         body = answer.to_json() if call.key is not None else None
         unit = DeferredInspection(
             secrets.token_hex(16), call.context, call.caller, call.at, call.key, body, moved
         )
         try:
-            await self._outage.keep(unit)
-        except StorageUnavailable as error:
-            self._memory.put_back(call.context.id, before)
-            if promise is not None and call.key is not None:
-                self._memory.withdraw(call.context.id, call.key)
-                promise.set_exception(error)
-                promise.exception()  # nobody else need be waiting for it
+            there = await self._outage.keep(unit)
+        except BaseException as error:
+            if isinstance(
+                error, Exception
+            ):  # else cancelled: the disk's thread finishes, and the unit counts
+                self._memory.put_back(call.context.id, before)
+            if call.key is not None:
+                self._memory.withdraw(
+                    call.context.id, call.key, StorageUnavailable("the answer was not kept")
+                )
             raise
-        if promise is not None:
-            promise.set_result(answer)
-        return Outcome(answer, repeated=False)
+        if there is not None:
+            self._memory.put_back(call.context.id, before)
+            answer = Answer.from_json(there)
+        if call.key is not None:
+            self._memory.kept(call.context.id, call.key, answer)
+        return Outcome(answer, repeated=there is not None)
 
     def _write(
         self, transaction: Transaction, call: Call, evidence: Evidence
     ) -> tuple[Outcome, repository.Moved | None]:
+        if (deferred := self._deferred(call)) is not None:
+            return Outcome(deferred, repeated=True), None
         found = repository.find(transaction, call.context)
         body = repository.answer(transaction, call.context, call.key) if call.key is not None else None
         if body is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -31,3 +32,34 @@ class SystemClock:
             return datetime.now(UTC)
         passed = time.monotonic() - self._began_monotonic
         return self._began + timedelta(seconds=passed * self.speed)
+
+
+MOST_AHEAD = timedelta(hours=1)
+"""A clock that went on by so much more than real time was set."""
+
+
+class ClockGuard:
+    """Distrusts a clock that was set ahead, for what one wrong setting must not undo or bring about.
+
+    speed: of the clock. wait: real seconds from a jump ahead until it is trusted again: time to set it right.
+    monotonic: real seconds.
+    """
+
+    def __init__(
+        self, *, speed: float = 1.0, wait: float = 0.0, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._speed = speed
+        self._wait = wait
+        self._monotonic = monotonic
+        self._last: tuple[datetime, float] | None = None
+        self._jumped_at: float | None = None
+
+    def trusts(self, now: datetime) -> bool:
+        """Whether to act on `now`, as the clock shows it; True at first. To be called regularly."""
+        real = self._monotonic()
+        if self._last is not None:
+            passed = timedelta(seconds=(real - self._last[1]) * self._speed)
+            if now - self._last[0] > passed + MOST_AHEAD:
+                self._jumped_at = real
+        self._last = (now, real)
+        return self._jumped_at is None or real - self._jumped_at > self._wait

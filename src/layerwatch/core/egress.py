@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +19,31 @@ import httpcore
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""IPv4 behind a translator (RFC 6052): reaches whatever the last four bytes say."""
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(word) for word in text.split())
+
+
+_GLOBAL_UNICAST = _networks("0.0.0.0/0 2000::/3")
+"""What IANA gives out as global unicast. `is_global` differs by Python version and lets through much that is
+not: translated and compatible IPv4 (64:ff9b::/96, ::a.b.c.d), site-local, segment routing."""
+
+_SPECIAL = _networks(
+    "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24"
+    " 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4"
+    " 2001::/23 2001:db8::/32 2002::/16 3fff::/20"
+)
+"""Exceptions from it in IANA's special-purpose registries (RFC 6890), Teredo and 6to4 among them."""
+
+_LOCAL = _networks("10.0.0.0/8 100.64.0.0/10 172.16.0.0/12 192.168.0.0/16 fc00::/7")
+"""Private networks, where a host that the operator names may be. Tailscale uses 100.64.0.0/10."""
+
+_RESOLVERS = ThreadPoolExecutor(8, thread_name_prefix="layerwatch-resolver")
+"""Threads for name look-ups only: a name server that never answers must not occupy the threads of others."""
 
 
 class NotAllowed(httpcore.ConnectError):
-    """The address lies where nobody from outside may lead us."""
+    """The address is not public, and the operator did not list it."""
 
 
 @dataclass(frozen=True)
@@ -62,55 +82,37 @@ class Reachable:
         return addresses[0]
 
     def _allows(self, host: str, address: Address) -> bool:
-        inner = _inside(address)
-        if any(one in network for network in self.networks for one in (address, inner)):
+        address = _unmapped(address)
+        if _is_in(address, self.networks):
             return True
-        if inner.is_global and not inner.is_multicast and (inner is not address or address.is_global):
+        if _is_in(address, _GLOBAL_UNICAST) and not _is_in(address, _SPECIAL):
             return True
         if _name(host) not in self.names:
             return False
-        if inner.is_loopback:
-            return _name(host) == "localhost"
-        return not (inner.is_link_local or inner.is_multicast or inner.is_unspecified or inner.is_reserved)
+        return _is_in(address, _LOCAL) or (address.is_loopback and _name(host) == "localhost")
+
+
+ANYWHERE = Reachable(_networks("0.0.0.0/0 ::/0"))
+"""Private networks and this machine, too."""
 
 
 def _name(host: str) -> str:
     return host.rstrip(".").lower()
 
 
-def _inside(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one stands for, where it does."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1] or address
+def _is_in(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address in network for network in networks)
 
 
-class CheckedBackend(httpcore.SyncBackend):
-    """Connects to what is reachable, for httpcore's pools."""
-
-    def __init__(self, reachable: Reachable = Reachable()) -> None:
-        self._reachable = reachable
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise httpcore.ConnectError("the name cannot be resolved") from error
-        address = self._reachable.choose(host, (str(info[4][0]) for info in found))
-        return super().connect_tcp(address, port, timeout, local_address, socket_options)
+def _unmapped(address: Address) -> Address:
+    """The IPv4 address that a socket connects to for `::ffff:a.b.c.d`; any other address as it is."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
 
 
-class AsyncCheckedBackend(httpcore.AsyncNetworkBackend):
-    """The same for an event loop. Its methods' forms are httpcore's."""
+class CheckedBackend(httpcore.AsyncNetworkBackend):
+    """Connects to what is reachable, for httpcore's pools. Its methods' forms are httpcore's."""
 
     def __init__(self, reachable: Reachable) -> None:
         self._reachable = reachable
@@ -124,11 +126,7 @@ class AsyncCheckedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError("the name cannot be resolved") from error
-        address = self._reachable.choose(host, (str(info[4][0]) for info in found))
+        address = self._reachable.choose(host, await _resolve(host, port))
         return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
 
     async def connect_unix_socket(self, *_: object, **__: object) -> httpcore.AsyncNetworkStream:
@@ -136,3 +134,16 @@ class AsyncCheckedBackend(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+async def _resolve(host: str, port: int) -> list[str]:
+    """The host's addresses. Raises ConnectError."""
+
+    def look_up() -> list[str]:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return [str(info[4][0]) for info in found]
+
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_RESOLVERS, look_up)
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError("the name cannot be resolved") from error

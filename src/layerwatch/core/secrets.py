@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from layerwatch.core.private_files import private_folder, restrict
+
 _SMALLEST = 32
 
 
@@ -35,13 +37,15 @@ class Secrets:
 
 
 def read_or_create(path: Path) -> bytes:
-    """The secret in the file; made with mode 0600 if there is none, also when several start at once.
+    """The secret in the file; made if there is none, also when several start at once.
+
+    The file has mode 0600 and its folder 0700 afterwards, whatever they had before.
 
     Raises OSError when the file cannot be read or made, or is too short to be one.
     """
+    private_folder(path.parent)
     with suppress(FileNotFoundError):
         return _read(path)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
@@ -57,6 +61,7 @@ def read_or_create(path: Path) -> bytes:
 
 
 def _read(path: Path) -> bytes:
+    restrict(path)
     content = path.read_bytes().strip()
     if len(content) < _SMALLEST:
         raise OSError(0, "the secret is too short; restore it from a backup (a new one voids every API key)")

@@ -5,7 +5,8 @@ IdentityError
 ├── NotFound                 no such account, user or key, or none that this user may see
 ├── NotAllowed               the user's role does not reach that far
 ├── BadInput                 a value that cannot be taken; the message says why
-└── SignInRefused            wrong e-mail, password or code, or too many tries
+└── SignInRefused            wrong e-mail, password or code
+    └── RateLimited          too many tries, or too many mails
 ```
 The messages are fit to be shown to whoever asked.
 """
@@ -30,8 +31,15 @@ class BadInput(IdentityError):
 
 
 class SignInRefused(IdentityError):
-    """Sign-in failed. The message never tells which part was wrong."""
+    """Sign-in failed. The message does not reveal which part was wrong."""
 
-    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+    retry_after: int | None = None
+    """Seconds to wait before the next try; None: no wait."""
+
+
+class RateLimited(SignInRefused):
+    """Too many tries, or mails, in a window."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after

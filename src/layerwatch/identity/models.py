@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from layerwatch.storage import Base, RowId
@@ -52,6 +52,8 @@ class User(Base):
     """The last time step whose code was used: no code works twice."""
     subject: Mapped[str | None] = mapped_column(String(255), unique=True)
     """The person's name at the OpenID Connect provider."""
+    working_account_id: Mapped[int | None] = mapped_column(default=None)
+    """The account they last switched to; used at sign-in if they are still a member."""
     created_at: Mapped[datetime]
 
 
@@ -66,6 +68,34 @@ class Membership(Base):
     """`roles.Role`."""
 
 
+class Invitation(Base):
+    """An offer of a membership. It gives nothing until the link in its mail is accepted."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (UniqueConstraint("account_id", "email"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    """Hash of the secret in the link."""
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    email: Mapped[str] = mapped_column(String(254), index=True)
+    """Where the link was sent, in lower case."""
+    role: Mapped[str] = mapped_column(String(12))
+    """`roles.Role`."""
+    invited_by: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class RecoveryCode(Base):
+    """Signs in once in place of a one-time code. Its text is not stored, only its keyed hash."""
+
+    __tablename__ = "recovery_codes"
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+
+
 class WebSession(Base):
     """A browser that is signed in. The cookie's text is not here, only its hash."""
 
@@ -74,7 +104,7 @@ class WebSession(Base):
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
-    """The account that is looked at."""
+    """The account that the user works in."""
     complete: Mapped[bool]
     """False between the password and the one-time code."""
     address: Mapped[str] = mapped_column(String(45))

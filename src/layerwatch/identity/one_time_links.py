@@ -20,14 +20,12 @@ class Purpose(StrEnum):
     VERIFY = "verify"
     RESET = "reset"
     SIGN_IN = "sign-in"
-    INVITE = "invite"
 
 
 LIFETIMES = {
     Purpose.VERIFY: timedelta(days=3),
     Purpose.RESET: timedelta(hours=1),
     Purpose.SIGN_IN: timedelta(hours=12),
-    Purpose.INVITE: timedelta(days=7),
 }
 
 
@@ -40,7 +38,7 @@ def new_link(session: Session, user: User, purpose: Purpose, now: datetime) -> s
     token = secrets.token_urlsafe(32)
     session.add(
         OneTimeLink(
-            digest=_digest(token),
+            digest=digest(token),
             user_id=user.id,
             purpose=purpose.value,
             expires_at=now + LIFETIMES[purpose],
@@ -50,24 +48,25 @@ def new_link(session: Session, user: User, purpose: Purpose, now: datetime) -> s
     return token
 
 
-def user_of(session: Session, token: str, purposes: tuple[Purpose, ...], now: datetime) -> User:
+def user_of(session: Session, token: str, purpose: Purpose, now: datetime) -> User:
     """Whose link it is, without using it up. Raises BadInput."""
-    link = session.get(OneTimeLink, _digest(token))
-    if link is None or link.purpose not in purposes or link.expires_at < now:
-        raise BadInput("This link does not work: it was used already, or it is too old. Ask for a new one.")
+    link = session.get(OneTimeLink, digest(token))
+    if link is None or link.purpose != purpose.value or link.expires_at < now:
+        raise BadInput("This link is used or expired. Ask for a new one.")
     return session.get_one(User, link.user_id)
 
 
-def use_link(session: Session, token: str, purposes: tuple[Purpose, ...], now: datetime) -> User:
+def use_link(session: Session, token: str, purpose: Purpose, now: datetime) -> User:
     """Use a link up. Raises BadInput for one that is unknown, used, too old, or for something else."""
-    user = user_of(session, token, purposes, now)
+    user = user_of(session, token, purpose, now)
     used = session.execute(
-        delete(OneTimeLink).where(OneTimeLink.digest == _digest(token)).returning(OneTimeLink.user_id)
+        delete(OneTimeLink).where(OneTimeLink.digest == digest(token)).returning(OneTimeLink.user_id)
     )
     if used.first() is None:
-        raise BadInput("This link was used already. Ask for a new one.")
+        raise BadInput("This link is used. Ask for a new one.")
     return user
 
 
-def _digest(token: str) -> bytes:
+def digest(token: str) -> bytes:
+    """The stored form of a link's secret: it has 256 random bits, so a fast hash is enough."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from layerwatch.identity.errors import BadInput, NotFound
-from layerwatch.identity.models import Account, Membership, User
+from layerwatch.identity.errors import BadInput, NotAllowed, NotFound
+from layerwatch.identity.models import Account, Invitation, Membership, User
 
 
 class Role(StrEnum):
@@ -29,22 +29,21 @@ class Role(StrEnum):
 
 def role_in(session: Session, user: User, account_id: int) -> Role | None:
     """The user's role in an account; an operator is owner everywhere."""
-    membership = session.get(Membership, (user.id, account_id))
+    membership = session.get(Membership, (user.id, account_id), populate_existing=True)
     if user.operator:
         return Role.OWNER if session.get(Account, account_id) else None
     return None if membership is None else Role(membership.role)
 
 
-def accounts_of(session: Session, user: User) -> list[Account]:
-    """The accounts that a user is a member of, oldest first."""
-    return list(
-        session.scalars(
-            select(Account)
-            .join(Membership, Membership.account_id == Account.id)
-            .where(Membership.user_id == user.id)
-            .order_by(Account.id)
-        )
+def roles_of(session: Session, user: User) -> list[tuple[Account, Role]]:
+    """The accounts that a user is a member of, oldest first, with their role in each."""
+    rows = session.execute(
+        select(Account, Membership.role)
+        .join(Membership, Membership.account_id == Account.id)
+        .where(Membership.user_id == user.id)
+        .order_by(Account.id)
     )
+    return [(account, Role(role)) for account, role in rows]
 
 
 def members_of(session: Session, account_id: int) -> list[tuple[User, Role]]:
@@ -58,14 +57,43 @@ def members_of(session: Session, account_id: int) -> list[tuple[User, Role]]:
     return [(user, Role(role)) for user, role in rows]
 
 
+def need_owner(session: Session, account_id: int, user_id: int) -> None:
+    """Raise NotAllowed unless the user is an owner of the account now, in this transaction.
+
+    The role that a page was opened with may have been taken by a change that committed since.
+    """
+    lock_account(session, account_id)
+    user = session.get_one(User, user_id)
+    if role_in(session, user, account_id) is not Role.OWNER:
+        raise NotAllowed("You are not an owner of this account any more.")
+
+
+def lock_account(session: Session, account_id: int) -> None:
+    """Let one transaction at a time change an account's members. Raises NotFound.
+
+    On PostgreSQL a row lock that does not block metering; on SQLite a write transaction is alone anyway.
+    """
+    lock = select(Account.id).where(Account.id == account_id).with_for_update(key_share=True)
+    if session.scalar(lock) is None:
+        raise NotFound(f"No account {account_id}.")
+
+
 def set_role(session: Session, account_id: int, user_id: int, role: Role | None) -> None:
-    """Give a user a role, or take it (None). Raises BadInput if no owner would be left, NotFound."""
-    membership = session.get(Membership, (user_id, account_id))
+    """Give a user a role, or take it (None). Invitations by somebody who is no owner any more end.
+
+    Raises BadInput if no owner would be left, NotFound.
+    """
+    lock_account(session, account_id)
+    membership = session.get(Membership, (user_id, account_id), populate_existing=True)
     if membership is None and role is None:
         raise NotFound("There is no such member.")
     owners = [user.id for user, held in members_of(session, account_id) if held is Role.OWNER]
     if owners == [user_id] and role is not Role.OWNER:
-        raise BadInput("An account needs an owner. Make somebody else one first.")
+        raise BadInput("An account needs an owner. Make somebody else an owner first.")
+    if role is not Role.OWNER:
+        session.execute(
+            delete(Invitation).where(Invitation.account_id == account_id, Invitation.invited_by == user_id)
+        )
     if role is None:
         session.delete(membership)
     elif membership is None:

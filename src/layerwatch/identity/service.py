@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from layerwatch.core.text import InvalidName, clean_name
 from layerwatch.identity.errors import BadInput, NotFound
 from layerwatch.identity.models import Account
 
@@ -45,21 +46,23 @@ def create_account(
 
 
 def account_name(text: str) -> str:
-    """The name of an account as it is kept. Raises BadInput for one that cannot be taken.
+    """The name of an account as it is stored. Raises BadInput."""
+    return valid_name(text, "The account's name")
 
-    It stands in mails and on invoices, so it is one line.
-    """
-    name = text.strip()
-    if not 1 <= len(name) <= 120 or not name.isprintable():
-        raise BadInput("An account needs a name of 1 to 120 characters, on one line.")
-    return name
+
+def valid_name(text: str, what: str) -> str:
+    """`clean_name`, its error as BadInput."""
+    try:
+        return clean_name(text, what)
+    except InvalidName as wrong:
+        raise BadInput(str(wrong)) from wrong
 
 
 def email_address(text: str) -> str:
-    """An e-mail address as it is kept, in lower case. Raises BadInput for what is none."""
+    """An e-mail address as it is stored, in lower case. Raises BadInput for an invalid one."""
     address = text.strip().lower()
-    if len(address) > 254 or not _EMAIL.fullmatch(address):
-        raise BadInput("This is no e-mail address.")
+    if len(address) > 254 or not _EMAIL.fullmatch(address) or not address.isprintable():
+        raise BadInput("Invalid e-mail address.")
     return address
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from layerwatch.identity.models import User, WebSession
-from layerwatch.identity.roles import accounts_of
+from layerwatch.identity.roles import role_in, roles_of
 
 IDLE = timedelta(days=2)
 LONGEST = timedelta(days=30)
@@ -28,6 +28,7 @@ class NewSession:
 
     token: str
     complete: bool
+    user_id: int
 
 
 def begin(
@@ -35,7 +36,6 @@ def begin(
 ) -> NewSession:
     """Begin a session under a new token, whatever cookie the browser had: no token is fixed beforehand."""
     token = secrets.token_urlsafe(32)
-    accounts = accounts_of(session, user)
     session.execute(
         delete(WebSession).where(WebSession.user_id == user.id, WebSession.created_at < now - LONGEST)
     )
@@ -43,7 +43,7 @@ def begin(
         WebSession(
             digest=_digest(token),
             user_id=user.id,
-            account_id=accounts[0].id if accounts else None,
+            account_id=_working_account(session, user),
             complete=complete,
             address=address[:45],
             agent=agent[:200],
@@ -52,7 +52,7 @@ def begin(
         )
     )
     session.flush()
-    return NewSession(token, complete)
+    return NewSession(token, complete, user.id)
 
 
 def find(session: Session, token: str | None, now: datetime) -> WebSession | None:
@@ -95,9 +95,19 @@ def touch(session: Session, token: str, now: datetime) -> None:
         row.seen_at = now
 
 
-def look_at(session: Session, token: str, account_id: int) -> None:
-    """Turn a session to another account. Whether the user may is for the caller to check."""
-    session.get_one(WebSession, _digest(token)).account_id = account_id
+def switch_account(session: Session, token: str, account_id: int) -> None:
+    """Work in another account, also after the next sign-in. The caller checks whether the user may."""
+    row = session.get_one(WebSession, _digest(token))
+    row.account_id = account_id
+    session.get_one(User, row.user_id).working_account_id = account_id
+
+
+def _working_account(session: Session, user: User) -> int | None:
+    """The account that the user chose last, if they may still; else the oldest that they are a member of."""
+    chosen = user.working_account_id
+    if chosen is not None and role_in(session, user, chosen) is not None:
+        return chosen
+    return next((account.id for account, _ in roles_of(session, user)), None)
 
 
 def end(session: Session, token: str) -> None:

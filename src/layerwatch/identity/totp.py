@@ -15,6 +15,7 @@ from datetime import datetime
 import pyotp
 from sqlalchemy.orm import Session
 
+from layerwatch.identity import recovery_codes
 from layerwatch.identity.errors import BadInput, SignInRefused
 from layerwatch.identity.models import User
 
@@ -23,31 +24,48 @@ SLACK = 1
 """Steps that the phone's clock may be off, either way."""
 
 
-def prepare(session: Session, user: User, key: bytes) -> str:
-    """A new secret for the user's app (base32); codes are asked for only once one was confirmed."""
+def prepare(session: Session, user: User) -> None:
+    """Make a secret for the user's app; codes are asked for only after one was confirmed. Raises BadInput."""
     if user.totp_since is not None:
         raise BadInput("One-time codes are on already.")
     user.totp_nonce = secrets.token_bytes(16)
     session.flush()
-    return secret_of(user, key)
 
 
-def confirm(user: User, code: str, key: bytes, now: datetime) -> None:
-    """Switch codes on, once the app has shown a right one. Raises BadInput."""
-    if user.totp_nonce is None or not _take(user, code, key, now):
-        raise BadInput("This code is not right. Check the clock of your phone.")
-    user.totp_since = now
+def confirm(session: Session, user: User, code: str, key: bytes, now: datetime) -> list[str]:
+    """Switch codes on after the app has shown a right one. Returns the recovery codes, to be shown once.
 
-
-def check(user: User, code: str, key: bytes, now: datetime) -> None:
-    """Take a code at sign-in, each at most once. Raises SignInRefused."""
+    Raises BadInput.
+    """
+    if user.totp_since is not None:
+        raise BadInput("One-time codes are on already.")
+    if user.totp_nonce is None:
+        raise BadInput("Set one-time codes up first.")
     if not _take(user, code, key, now):
-        raise SignInRefused("This code is not right.")
+        raise BadInput("This code is wrong. Check the clock of your phone.")
+    user.totp_since = now
+    return recovery_codes.renew(session, user, key)
 
 
-def switch_off(user: User) -> None:
-    """Ask for no code any more."""
+def check(session: Session, user: User, code: str, key: bytes, now: datetime) -> str:
+    """Accept a one-time or recovery code at sign-in, each at most once. Returns which kind it was.
+
+    Raises SignInRefused.
+    """
+    if user.totp_since is None:
+        raise SignInRefused("One-time codes were switched off. Sign in again.")
+    if recovery_codes.is_recovery_code(code):
+        if recovery_codes.use(session, user, code, key):
+            return "recovery code"
+    elif _take(user, code, key, now):
+        return "code"
+    raise SignInRefused("This code is wrong.")
+
+
+def switch_off(session: Session, user: User) -> None:
+    """Stop asking for codes, and delete the recovery codes."""
     user.totp_nonce, user.totp_since = None, None
+    recovery_codes.clear(session, user)
 
 
 def secret_of(user: User, key: bytes) -> str:

@@ -1,16 +1,17 @@
-"""Signing up, signing in, verifying an address, resetting a password, inviting members."""
+"""Signing up, signing in, verifying an address, resetting a password."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.identity import audit, passwords, rate_limit, sessions, totp
+from layerwatch.identity import audit, devices, mail_limits, passwords, rate_limit, sessions, totp
 from layerwatch.identity.audit import Actor
-from layerwatch.identity.errors import SignInRefused
+from layerwatch.identity.errors import BadInput, NotFound, SignInRefused
 from layerwatch.identity.models import User
 from layerwatch.identity.one_time_links import Purpose, new_link, use_link
 from layerwatch.identity.roles import Role, set_role
@@ -25,10 +26,16 @@ WRONG = "E-mail address or password is wrong."
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The browser that asks: its IP address and what it calls itself."""
+    """The browser that asks: its IP address, what it calls itself, and its cookies."""
 
     address: str
     agent: str
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def network(self) -> str:
+        """The network that its tries are counted for."""
+        return rate_limit.network(self.address)
 
 
 def find_user(session: Session, email: str) -> User | None:
@@ -36,16 +43,22 @@ def find_user(session: Session, email: str) -> User | None:
     return session.scalars(select(User).where(User.email == email.strip().lower())).one_or_none()
 
 
+def list_users(session: Session, searched: str, limit: int) -> list[User]:
+    """Users whose address contains a text, by address. limit: at most this many."""
+    found = select(User).where(User.email.contains(searched.lower(), autoescape=True))
+    return list(session.scalars(found.order_by(User.email).limit(limit)))
+
+
 def check_sign_up(email: str, password: str, name: str) -> None:
-    """Raise BadInput for an address, a password or an account's name that cannot be taken."""
+    """Raise BadInput for an address, a password or an account's name that is refused."""
     passwords.check_strength(password, email_address(email))
     if name:
         account_name(name)
 
 
 def guard_sign_up(session: Session, visitor: Visitor, now: datetime) -> None:
-    """Count a sign-up from an address. Raises SignInRefused for too many."""
-    rate_limit.take(session, f"sign-up {visitor.address}", rate_limit.PER_ADDRESS, now)
+    """Count a sign-up from a network. Raises RateLimited."""
+    rate_limit.take(session, f"sign-up {visitor.network}", rate_limit.PER_NETWORK, now)
 
 
 def sign_up(
@@ -60,9 +73,10 @@ def sign_up(
     """Make a user with an account of their own, on free usage only. Returns the mail to send.
 
     hashed: of the password. For an address that has a user already nothing is made, and the mail says so:
-    the page that the visitor sees is the same. Raises BadInput.
+    the page that the visitor sees is the same. Raises BadInput, RateLimited.
     """
     address = email_address(email)
+    mail_limits.take(session, address, now)
     if find_user(session, address) is not None:
         return Mail(
             address,
@@ -71,28 +85,40 @@ def sign_up(
             f"Sign in: {base_url}/console/sign-in\nForgot the password: {base_url}/console/forgot\n",
         )
     user = new_user(session, address, now, password=hashed)
-    account = create_account(session, account_name or address, now, free_only=True, billing_email=address)
+    account = create_account(
+        session, account_name or address[:120], now, free_only=True, billing_email=address
+    )
     set_role(session, account.id, user.id, Role.OWNER)
     audit.record(session, Actor.of(user, visitor.address), "signed up", account.name, now, account.id)
-    return verification_mail(session, user, base_url, now)
+    return _verification_mail(session, user, base_url, now)
 
 
 def verification_mail(session: Session, user: User, base_url: str, now: datetime) -> Mail:
-    """The mail that shows whether an address is the user's."""
+    """The mail that verifies a user's address, sent again. Raises RateLimited."""
+    mail_limits.take(session, user.email, now)
+    return _verification_mail(session, user, base_url, now)
+
+
+def _verification_mail(session: Session, user: User, base_url: str, now: datetime) -> Mail:
     token = new_link(session, user, Purpose.VERIFY, now)
     return Mail(
         user.email,
         "Layerwatch: is this your address?",
-        f"Open this link within three days to say yes:\n\n{base_url}/console/verify?link={token}\n\n"
-        "If you did not sign up, do nothing.\n",
+        f"Open this link within three days and sign in to say yes:\n\n{base_url}/console/verify?link={token}"
+        "\n\nIf you did not sign up, do nothing.\n",
     )
 
 
-def verify(session: Session, token: str, now: datetime) -> User:
-    """Take a verification link. Raises BadInput."""
-    user = use_link(session, token, (Purpose.VERIFY,), now)
+def verify(session: Session, token: str, user_id: int, now: datetime) -> None:
+    """Use a verification link as the user who is signed in. Raises BadInput.
+
+    A link alone verifies nothing: opened by the owner of an address with which somebody else signed up, it
+    would open the other's user, with the other's password.
+    """
+    if use_link(session, token, Purpose.VERIFY, now).id != user_id:
+        raise BadInput("This link is for another user. Sign out, then open it again.")
+    user = session.get_one(User, user_id)
     user.verified_at = user.verified_at or now
-    return user
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +129,21 @@ class Candidate:
     stored: str | None
 
 
-def look_up(session: Session, email: str, visitor: Visitor, now: datetime) -> Candidate:
-    """First step of a sign-in: limits. Raises SignInRefused for too many tries."""
+def look_up(session: Session, email: str, visitor: Visitor, key: bytes, now: datetime) -> Candidate:
+    """First step of a sign-in: count the try. key: signs device cookies. Raises RateLimited.
+
+    Counted before the password is checked, and a right one counts too: concurrent tries cannot slip past.
+    """
     address = email.strip().lower()[:254]
-    # Counted before the password is checked, and a right one counts too: tries that run side by side
-    # cannot slip past.
-    rate_limit.take(session, f"address {visitor.address}", rate_limit.PER_ADDRESS, now)
-    rate_limit.take(session, f"user {address}", rate_limit.PER_USER, now)
     user = find_user(session, address)
+    device = devices.known_device(visitor.cookies, user, key, now)
+    if device is not None:
+        rate_limit.take(session, f"sign-in device {device}", rate_limit.PER_USER, now)
+    else:
+        network = visitor.network
+        rate_limit.take(session, f"sign-in network {network}", rate_limit.PER_NETWORK, now)
+        rate_limit.take(session, f"sign-in {network} {address}", rate_limit.PER_USER, now)
+        rate_limit.take(session, f"sign-in user {address}", rate_limit.PER_USER_ANYWHERE, now)
     return Candidate(address, None if user is None else user.password)
 
 
@@ -127,24 +160,42 @@ def sign_in(
 def second_step(
     session: Session, user_id: int, code: str, key: bytes, visitor: Visitor, now: datetime
 ) -> sessions.NewSession:
-    """The one-time code after the password: a whole session, under a new token. Raises SignInRefused."""
+    """The one-time or recovery code after the password: a complete session, under a new token.
+
+    Raises SignInRefused.
+    """
     # Held, so that of two tries with one code at the same moment one is too late.
     user = session.get_one(User, user_id, with_for_update=True, populate_existing=True)
-    totp.check(user, code, key, now)
-    audit.record(session, Actor.of(user, visitor.address), "signed in", "password and code", now)
+    kind = totp.check(session, user, code, key, now)
+    audit.record(session, Actor.of(user, visitor.address), "signed in", f"password and {kind}", now)
     return sessions.begin(session, user, now, address=visitor.address, agent=visitor.agent, complete=True)
 
 
-def guard_second_step(session: Session, user: User, now: datetime) -> None:
-    """Count a try at a one-time code. Raises SignInRefused for too many."""
-    rate_limit.take(session, f"code {user.id}", rate_limit.PER_USER, now)
+def guard_second_step(session: Session, user: User, visitor: Visitor, key: bytes, now: datetime) -> None:
+    """Count a try at a one-time code. Raises RateLimited.
+
+    Whoever gets here knows the password, so all unknown browsers share one small limit: six digits would not
+    last against many networks. A known browser has a count to itself, so its user is not locked out.
+    """
+    device = devices.known_device(visitor.cookies, user, key, now)
+    subject = f"code device {device}" if device is not None else f"code {user.id}"
+    rate_limit.take(session, subject, rate_limit.PER_USER, now)
 
 
-def forgot(session: Session, email: str, base_url: str, visitor: Visitor, now: datetime) -> Mail | None:
-    """The mail with a link to a new password; None, and nobody is told, when there is no such user."""
-    rate_limit.take(session, f"forgot {visitor.address}", rate_limit.PER_USER, now)
-    rate_limit.take(session, f"forgot {email.strip().lower()[:254]}", rate_limit.PER_USER, now)
+def forgot(
+    session: Session, email: str, base_url: str, visitor: Visitor, key: bytes, now: datetime
+) -> Mail | None:
+    """The mail with a link to a new password; None when there is no such user. Raises RateLimited.
+
+    A known browser has a count to itself: others that ask for links cannot keep its user from getting one.
+    """
     user = find_user(session, email)
+    device = devices.known_device(visitor.cookies, user, key, now)
+    if device is not None:
+        rate_limit.take(session, f"forgot device {device}", rate_limit.PER_USER, now)
+    else:
+        rate_limit.take(session, f"forgot {visitor.network}", rate_limit.PER_USER, now)
+        mail_limits.take(session, email, now)
     if user is None or user.email == OPERATOR:
         return None
     token = new_link(session, user, Purpose.RESET, now)
@@ -157,45 +208,53 @@ def forgot(session: Session, email: str, base_url: str, visitor: Visitor, now: d
     )
 
 
-def reset(session: Session, token: str, password: str, visitor: Visitor, now: datetime) -> User:
-    """Choose a password by a link. Every session of the user ends. Raises BadInput."""
-    user = use_link(session, token, (Purpose.RESET, Purpose.INVITE), now)
-    set_password(session, user, password)
-    if user.verified_at is None:
-        # The link came by mail. Whoever signed up with the address before may have been somebody else, and
-        # keeps no way in.
-        user.verified_at = now
-        totp.switch_off(user)
+def reset(session: Session, token: str, hashed: str, visitor: Visitor, now: datetime) -> User:
+    """Choose a password by a link; hashed: of one that `passwords.check_strength` accepts.
+
+    Every session of the user ends. Raises BadInput.
+    """
+    user = use_link(session, token, Purpose.RESET, now)
+    prove_address(session, user, now)
+    set_password(session, user, hashed)
     audit.record(session, Actor.of(user, visitor.address), "password reset", "", now)
     return user
 
 
-def set_password(session: Session, user: User, password: str, keep: str | None = None) -> None:
-    """A new password; every other session of the user ends. Raises BadInput."""
-    passwords.check_strength(password, user.email)
-    user.password = passwords.hash_password(password)
+def prove_address(session: Session, user: User, now: datetime) -> None:
+    """A link that was mailed to the user's address came back.
+
+    Whoever signed up with the address before may have been somebody else: their one-time codes end here, and
+    the caller sets a new password, which ends their sessions.
+    """
+    if user.verified_at is None:
+        user.verified_at = now
+        totp.switch_off(session, user)
+
+
+def set_password(session: Session, user: User, hashed: str, keep: str | None = None) -> None:
+    """A new password; every other session of the user ends. hashed: as in `reset`."""
+    user.password = hashed
     sessions.end_all(session, user, keep)
 
 
-def invite(
-    session: Session, account_id: int, account_name: str, email: str, role: Role, base_url: str, now: datetime
-) -> Mail:
-    """Make somebody a member. Returns the mail to send: with a link to a password if they are new."""
-    address = email_address(email)
-    user = find_user(session, address)
-    new = user is None
+def reset_codes(session: Session, user_id: int, actor: Actor, now: datetime) -> Mail:
+    """Switch a user's one-time codes off for them: phone and recovery codes are lost. Returns a mail to them.
+
+    For the operator, who made sure of the person. Every session of the user ends. Raises NotFound, BadInput.
+    """
+    user = session.get(User, user_id)
     if user is None:
-        user = new_user(session, address, now, password=None)
-    set_role(session, account_id, user.id, role)
-    if new:
-        token = new_link(session, user, Purpose.INVITE, now)
-        how = f"Choose a password within seven days:\n\n{base_url}/console/reset?link={token}\n"
-    else:
-        how = f"Sign in: {base_url}/console/sign-in\n"
+        raise NotFound("No such user.")
+    if user.totp_since is None:
+        raise BadInput("This user has no one-time codes switched on.")
+    totp.switch_off(session, user)
+    sessions.end_all(session, user)
+    audit.record(session, actor, "one-time codes reset", user.email, now)
     return Mail(
-        address,
-        f"Layerwatch: you were invited to {account_name}",
-        f"You are now a member of {account_name} ({role.value}). {how}",
+        user.email,
+        "Layerwatch: one-time codes switched off",
+        "The operator switched off the one-time codes of your sign-in. Your password stays as it is.\n"
+        "Set them up again under Your sign-in. If you did not ask for this, write to the operator.\n",
     )
 
 
@@ -216,7 +275,7 @@ def operator_link(session: Session, base_url: str, now: datetime) -> str:
 
 def enter(session: Session, token: str, visitor: Visitor, now: datetime) -> sessions.NewSession:
     """Sign in by a one-time link. Raises BadInput."""
-    user = use_link(session, token, (Purpose.SIGN_IN,), now)
+    user = use_link(session, token, Purpose.SIGN_IN, now)
     return begin(session, user, visitor, now, how="link")
 
 

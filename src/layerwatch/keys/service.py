@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from layerwatch.identity.errors import BadInput, NotFound
 from layerwatch.identity.models import Account
+from layerwatch.identity.service import valid_name
 from layerwatch.keys.key_format import digest, new_key_text
 from layerwatch.keys.models import ApiKey
 
@@ -44,9 +45,7 @@ def create_key(
     addresses: networks it may be used from (`192.0.2.0/24`, `2001:db8::1`); none: from anywhere.
     Raises NotFound for an unknown account, BadInput for a value that cannot be taken.
     """
-    name = name.strip()
-    if not 1 <= len(name) <= 120:
-        raise BadInput("A key needs a name of 1 to 120 characters.")
+    name = valid_name(name, "The key's name")
     if dialect not in DIALECTS:
         raise BadInput("The dialect is 1 (interval as a number) or 2 (interval as an object).")
     if session.get(Account, account_id) is None:

@@ -5,9 +5,17 @@ labels it, the labelled pictures are exported in the index format that `layerwat
 trained from them is compared with the active one on those very examples before it may take its place.
 """
 
-from layerwatch.learning.errors import LearningError
+from layerwatch.learning.errors import FeedbackLimitReached, LearningError
 from layerwatch.learning.examples import ExampleStore
 from layerwatch.learning.recent import RecentPictures
+from layerwatch.learning.recorder import FeedbackRecorder
 from layerwatch.learning.registry import ModelRegistry
 
-__all__ = ["ExampleStore", "LearningError", "ModelRegistry", "RecentPictures"]
+__all__ = [
+    "ExampleStore",
+    "FeedbackLimitReached",
+    "FeedbackRecorder",
+    "LearningError",
+    "ModelRegistry",
+    "RecentPictures",
+]

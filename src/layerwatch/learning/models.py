@@ -14,7 +14,13 @@ class FeedbackRow(Base):
     """One word of feedback. `picture` names the example file; None when no picture was at hand."""
 
     __tablename__ = "feedback"
-    __table_args__ = (Index(None, "account_id"), Index(None, "label"))
+    __table_args__ = (
+        Index(None, "account_id", "at"),
+        Index(None, "context_id"),
+        Index(None, "at"),
+        Index(None, "picture"),
+        Index(None, "label"),
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     account_id: Mapped[int]
@@ -24,6 +30,8 @@ class FeedbackRow(Base):
     """What the client said: one of `service.KINDS_OF_FEEDBACK`."""
     picture: Mapped[str | None] = mapped_column(String(64))
     """SHA-256 of the JPEG, hexadecimal."""
+    picture_bytes: Mapped[int | None]
+    """Its size; None for one from before sizes were counted."""
     failure_probability: Mapped[float | None]
     model_version: Mapped[str | None] = mapped_column(String(64))
     label: Mapped[str | None] = mapped_column(String(16))

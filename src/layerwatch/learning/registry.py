@@ -1,17 +1,16 @@
-"""Which detector is in force: candidates, the active one, and the way back."""
+"""Which detector is active: candidates, the active one, and the way back."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from layerwatch.core.private_files import private_folder, replacing
 from layerwatch.learning.errors import LearningError
 
 PACKAGED = "packaged"
@@ -43,7 +42,7 @@ class ModelRegistry:
         return [ModelEntry(**entry) for entry in self._read()["models"]]
 
     def active(self) -> str:
-        """SHA-256 of the model in force, or `PACKAGED`."""
+        """SHA-256 of the active model, or `PACKAGED`."""
         active: str = self._read()["history"][-1]
         return active
 
@@ -54,20 +53,16 @@ class ModelRegistry:
         for known in registry["models"]:
             if known["sha256"] == digest:
                 return ModelEntry(**known)
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
-            with source.open("rb") as original:
-                shutil.copyfileobj(original, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(self._folder / f"{digest}.onnx")
+        private_folder(self._folder)
+        with replacing(self._folder / f"{digest}.onnx") as file, source.open("rb") as original:
+            shutil.copyfileobj(original, file)
         entry = ModelEntry(digest, version, at.isoformat(timespec="seconds"), note)
         registry["models"].append(asdict(entry))
         self._write(registry)
         return entry
 
     def promote(self, name: str) -> str:
-        """Put a model in force from the next start on; returns its full name."""
+        """Activate a model from the next start on; returns its full name."""
         full = self._resolve(name)
         self.path(full)
         registry = self._read()
@@ -77,10 +72,10 @@ class ModelRegistry:
         return full
 
     def rollback(self) -> str:
-        """Go back to the model that was in force before; returns its name."""
+        """Go back to the model that was active before; returns its name."""
         registry = self._read()
         if len(registry["history"]) < 2:
-            raise LearningError("there is no earlier model to go back to: the packaged one is in force")
+            raise LearningError("there is no earlier model to go back to: the packaged one is active")
         registry["history"].pop()
         self._write(registry)
         active: str = registry["history"][-1]
@@ -103,7 +98,9 @@ class ModelRegistry:
             return name
         found = [entry.sha256 for entry in self.entries() if entry.sha256.startswith(name)]
         if len(found) != 1 or len(name) < 6:
-            raise LearningError(f"{name!r} names no model: see `layerwatch models list` (6 digits or more)")
+            raise LearningError(
+                f"{name!r} is no known model: see `layerwatch models list` (6 digits or more)"
+            )
         return found[0]
 
     def _read(self) -> dict[str, Any]:
@@ -116,12 +113,9 @@ class ModelRegistry:
         return registry
 
     def _write(self, registry: dict[str, Any]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile("w", dir=self._folder, delete=False, encoding="utf-8") as file:
-            json.dump(registry, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(self._folder / "registry.json")
+        private_folder(self._folder)
+        with replacing(self._folder / "registry.json") as file:
+            file.write(json.dumps(registry, indent=1).encode())
 
 
 def _sha256(path: Path) -> str:

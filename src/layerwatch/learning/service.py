@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import shutil
-from collections.abc import Callable, Sequence
+import io
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -12,10 +12,14 @@ from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from layerwatch.core.private_files import private_folder, replacing
+from layerwatch.learning import limits
 from layerwatch.learning.errors import LearningError
 from layerwatch.learning.examples import ExampleStore
 from layerwatch.learning.models import FeedbackRow
 from layerwatch.learning.recent import RecentPicture
+from layerwatch.storage import Database
+from layerwatch.storage.locks import take_turns
 from layerwatch.vision.evidence import KINDS
 
 KINDS_OF_FEEDBACK: tuple[str, ...] = ("false_alarm", "missed", "resumed")
@@ -42,41 +46,70 @@ INDEX_COLUMNS: tuple[str, ...] = (
 
 def record(
     session: Session,
-    examples: ExampleStore,
     *,
     account_id: int,
     context_id: str,
     kind: str,
     at: datetime,
     recent: RecentPicture | None,
-) -> int:
-    """Keep one word of feedback, with the picture it speaks of where that is at hand; returns its id."""
-    if kind not in KINDS_OF_FEEDBACK:
-        raise LearningError(f"feedback {kind!r} is not known: use one of {', '.join(KINDS_OF_FEEDBACK)}")
+    picture: str | None,
+) -> FeedbackRow:
+    """Keep one feedback with the picture that it is about, where that was at hand and may be kept.
+
+    picture: name of the example file of `recent`. The same feedback on the same picture is one row.
+    Raises FeedbackLimitReached.
+    """
+    take_turns(session, f"feedback of account {account_id}")
+    if picture is not None:
+        same = (
+            FeedbackRow.context_id == context_id,
+            FeedbackRow.picture == picture,
+            FeedbackRow.kind == kind,
+        )
+        before = session.scalars(select(FeedbackRow).where(*same)).first()
+        if before is not None:
+            return before
+    limits.check(session, account_id, context_id, at)
+    size = len(recent.jpeg) if recent else 0
+    if not limits.may_store(session, account_id, size, at):
+        picture = None
     row = FeedbackRow(
         account_id=account_id,
         context_id=context_id,
         at=at,
         kind=kind,
-        picture=examples.put(recent.jpeg) if recent else None,
+        picture=picture,
+        picture_bytes=None if picture is None else size,
         failure_probability=recent.evidence.failure_probability if recent else None,
         model_version=recent.evidence.model_version if recent else None,
     )
     session.add(row)
     session.flush()
-    return row.id
+    return row
 
 
-def withdraw(session: Session, *, account_id: int, context_id: str) -> None:
-    """Remove the newest word of feedback on a print, unless a reviewer has labelled its picture by now."""
+def find_used(database: Database, names: Collection[str]) -> set[str]:
+    """Which of these pictures any feedback refers to. Raises StorageUnavailable."""
+    with database.read() as session:
+        used = session.scalars(select(FeedbackRow.picture).where(FeedbackRow.picture.in_(names)))
+        return {name for name in used if name is not None}
+
+
+def withdraw(session: Session, *, account_id: int, context_id: str) -> str | None:
+    """Remove the newest feedback on a print, unless a reviewer has labelled its picture by now.
+
+    Returns the name of its picture, which other feedback may refer to, too; None if nothing is left behind.
+    """
     row = session.scalars(
         select(FeedbackRow)
         .where(FeedbackRow.account_id == account_id, FeedbackRow.context_id == context_id)
         .order_by(FeedbackRow.id.desc())
         .limit(1)
     ).one_or_none()
-    if row is not None and row.label is None:
-        session.delete(row)
+    if row is None or row.label is not None:
+        return None
+    session.delete(row)
+    return row.picture
 
 
 def queue(session: Session, limit: int = 50) -> Sequence[FeedbackRow]:
@@ -133,35 +166,37 @@ def export(
 
     All pictures of one account share a group, so that one printer never stands on both sides of a split.
     """
-    images = folder / "images" / "feedback"
-    images.mkdir(parents=True, exist_ok=True)
-    with (folder / "index.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, INDEX_COLUMNS, restval="")
-        table.writeheader()
-        for row in rows:
-            assert row.picture is not None
-            source = examples.path(row.picture)
-            if not source.exists():
-                raise LearningError(f"the picture of feedback {row.id} is gone: {source}")
-            shutil.copyfile(source, images / source.name)
-            with Image.open(source) as picture:
-                width, height = picture.size
-            table.writerow(
-                {
-                    "file": f"images/feedback/{source.name}",
-                    "source": "feedback",
-                    "licence": "by the account's owner",
-                    "label": row.label,
-                    "failure_type": row.failure_type or "",
-                    "view": "webcam",
-                    "group": f"feedback_account_{row.account_id}",
-                    "sequence": f"feedback_{row.context_id[:16]}",
-                    "frame": row.id,
-                    "width": width,
-                    "height": height,
-                    "label_basis": "reviewed",
-                    "note": f"client said {row.kind}",
-                }
-            )
-            progress()
+    images = private_folder(folder / "images" / "feedback")
+    index = io.StringIO(newline="")
+    table = csv.DictWriter(index, INDEX_COLUMNS, restval="")
+    table.writeheader()
+    for row in rows:
+        assert row.picture is not None
+        source = examples.path(row.picture)
+        if not source.exists():
+            raise LearningError(f"the picture of feedback {row.id} is gone: {source}")
+        with replacing(images / source.name) as copy:
+            copy.write(source.read_bytes())
+        with Image.open(source) as picture:
+            width, height = picture.size
+        table.writerow(
+            {
+                "file": f"images/feedback/{source.name}",
+                "source": "feedback",
+                "licence": "by the account's owner",
+                "label": row.label,
+                "failure_type": row.failure_type or "",
+                "view": "webcam",
+                "group": f"feedback_account_{row.account_id}",
+                "sequence": f"feedback_{row.context_id[:16]}",
+                "frame": row.id,
+                "width": width,
+                "height": height,
+                "label_basis": "reviewed",
+                "note": f"client said {row.kind}",
+            }
+        )
+        progress()
+    with replacing(folder / "index.csv") as file:
+        file.write(index.getvalue().encode())
     return len(rows)

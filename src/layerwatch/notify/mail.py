@@ -10,6 +10,8 @@ from email.message import EmailMessage
 from typing import Protocol, TextIO
 from urllib.parse import unquote, urlsplit
 
+from layerwatch.core.text import escape_unsafe
+
 SMTP_PATIENCE = 20.0
 """Seconds that an SMTP server may take for one step."""
 
@@ -43,10 +45,11 @@ class ConsoleMailer:
         self._out = out
 
     def send(self, mail: Mail) -> None:
-        """Print the message."""
+        """Print the message, with control characters escaped: users write names in it."""
         out = self._out or sys.stderr
-        attached = f"[attached: {mail.file[0]}]\n" if mail.file else ""
-        print(f"\n--- mail to {mail.to}: {mail.subject}\n{mail.text}\n{attached}---\n", file=out, flush=True)
+        attached = [f"[attached: {mail.file[0]}]"] if mail.file else []
+        lines = [f"--- mail to {mail.to}: {mail.subject}", *mail.text.split("\n"), *attached, "---"]
+        print("\n".join(["", *map(escape_unsafe, lines), ""]), file=out, flush=True)
 
 
 class SmtpMailer:

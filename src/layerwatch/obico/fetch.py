@@ -12,7 +12,7 @@ import httpcore
 import httpx
 
 from layerwatch.api.multipart import MAX_FILE
-from layerwatch.core.egress import AsyncCheckedBackend, NotAllowed, Reachable
+from layerwatch.core.egress import CheckedBackend, NotAllowed, Reachable
 
 SECONDS = 10.0
 """For all of it: the name, the connection, redirects and the picture."""
@@ -34,7 +34,7 @@ class Fetcher:
     """Fetches one picture at a time for each call; no connection is kept."""
 
     def __init__(self, reachable: Reachable) -> None:
-        self._backend = AsyncCheckedBackend(reachable)
+        self._backend = CheckedBackend(reachable)
         self._tls: ssl.SSLContext | None = None
 
     async def picture(self, url: str, hold: Callable[[int], None]) -> bytes:

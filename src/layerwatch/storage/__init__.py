@@ -14,11 +14,14 @@ A domain declares its tables in `<domain>/models.py` on `Base` and adds one file
 
     database.peek("SELECT …", value)            # one row by the shortest way, for what each call reads
 
+    claims.run(name, due=…, work=…, done=…)     # work outside of a transaction that one node does once
+
 Times are aware UTC `datetime`s in Python and integer microseconds in the tables (`UtcTime`).
 Money is integer micro-dollars (`BigInteger`).
 """
 
 from layerwatch.storage.base import Base, RowId, UtcTime, as_number, as_time
+from layerwatch.storage.claims import Claims
 from layerwatch.storage.database import Database
 from layerwatch.storage.errors import OutcomeUnknown, StorageError, StorageUnavailable
 from layerwatch.storage.gateway import DatabaseGateway
@@ -26,6 +29,7 @@ from layerwatch.storage.transaction import Transaction
 
 __all__ = [
     "Base",
+    "Claims",
     "Database",
     "DatabaseGateway",
     "OutcomeUnknown",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from layerwatch.core.private_files import create, private_folder, restrict
 
 SQLITE_BUSY_MS = 5000
 """How long SQLite waits for another process's writer (the CLI beside the server)."""
@@ -38,9 +41,9 @@ def connect(url: str, *, connections: int) -> Engine:
 def _sqlite(url: URL, connections: int) -> Engine:
     if not url.database or url.database == ":memory:":
         raise ValueError("the SQLite database needs a file: sqlite:///path/to/layerwatch.sqlite3")
-    Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = create_engine(url, pool_size=connections, max_overflow=0)
     files = [Path(url.database + end) for end in ("", "-wal", "-shm")]
+    _make_private(files)
+    engine = create_engine(url, pool_size=connections, max_overflow=0)
 
     @event.listens_for(engine, "do_connect")
     def look_first(*_: Any) -> None:
@@ -75,6 +78,16 @@ def _sqlite(url: URL, connections: int) -> Engine:
             context.is_disconnect = True
 
     return engine
+
+
+def _make_private(files: list[Path]) -> None:
+    """Mode 0600 for the database and what SQLite keeps beside it, which is made with the database's mode."""
+    if not files[0].parent.exists():  # an existing one may be shared with others, as /tmp is
+        private_folder(files[0].parent)
+    with suppress(OSError):  # a disk that is full or read-only: SQLite says so itself
+        create(files[0])
+    for file in files[1:]:
+        restrict(file)
 
 
 def _postgres(url: URL, connections: int) -> Engine:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, MetaData, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from layerwatch.storage.base import Base
 from layerwatch.storage.errors import StorageUnavailable
@@ -26,16 +29,47 @@ def newest() -> str:
 
 
 def upgrade(engine: Engine) -> None:
-    """Run the migrations that are missing, in one transaction, by one process at a time."""
+    """Run the migrations that are missing, in one transaction, by one process at a time.
+
+    Raises IntegrityError, and changes nothing, when rows would refer to rows that do not exist.
+    """
     if version(engine) == newest():
         return
     from alembic import command
 
-    with engine.begin() as connection:
+    with _connected(engine) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         command.upgrade(configuration(connection), "head")
+        if engine.dialect.name == "sqlite":
+            _check_foreign_keys(connection)
+
+
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    """A connection on which SQLite's tables can be rebuilt.
+
+    Rebuilding one drops the old one, which SQLite takes for the deletion of its rows: while others refer to
+    them it fails. So foreign keys are checked once, at the end. The setting only changes outside of a
+    transaction.
+    """
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        if engine.dialect.name == "sqlite":
+            driver.execute("PRAGMA foreign_keys=OFF")
+        try:
+            yield connection
+        finally:
+            if engine.dialect.name == "sqlite":
+                driver.execute("PRAGMA foreign_keys=ON")
+
+
+def _check_foreign_keys(connection: Connection) -> None:
+    broken = connection.execute(text("PRAGMA foreign_key_check")).first()
+    if broken is not None:
+        problem = sqlite3.IntegrityError(f"row {broken[1]} of {broken[0]} refers to no row of {broken[2]}")
+        raise IntegrityError("PRAGMA foreign_key_check", None, problem)
 
 
 def version(engine: Engine) -> str | None:

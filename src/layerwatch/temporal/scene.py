@@ -21,6 +21,9 @@ SKETCH = 192
 """Pixels of a sketch, 16 x 12."""
 
 _COLUMNS, _ROWS = THUMBNAIL_SIZE
+_LEAST_CHANGE = 1e-9
+"""Below what any two different pictures differ by; keeps a quotient finite."""
+
 _MEAN = np.full(SKETCH, 1 / SKETCH, np.float32)
 
 
@@ -108,7 +111,8 @@ def look(view: View, sketch: Sketch | None, same_score: bool) -> Glance:
     rate = c.CHANGE_LEARN
     followed = view.reference + rate * (sketch.astype(np.float32) - view.reference)
     off = change - view.usual_change
-    novelty = min(max(change / (c.NOVEL_SHARE * view.usual_change), c.LEAST_NOVELTY), 1.0)
+    novel = max(c.NOVEL_SHARE * view.usual_change, _LEAST_CHANGE)
+    novelty = min(max(change / novel, c.LEAST_NOVELTY), 1.0)
     after = View(
         sketch=sketch,
         reference=np.rint(followed).astype(np.uint8),

@@ -5,7 +5,6 @@ Arrays are half floats and bytes in memory too, so that a state that went throug
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,12 @@ from layerwatch.temporal.scene import SKETCH, View
 from layerwatch.temporal.still import DIGEST_BYTES, Still
 
 MOST_CAMERAS = 4
+
+LARGEST = 1e15
+"""No number of a state is larger. The largest are seconds: 1.2 million, unless a clock is centuries off."""
+
+LEAST_POSITIVE = 1e-15
+"""Variances and frames never fall below this; their squares and quotients stay finite."""
 
 _MAGIC = b"LWT"
 _VERSION = 3
@@ -223,7 +228,7 @@ def _is_sane(state: PrintState) -> bool:
         view = camera.view
         for usual in (camera.picture, camera.place):
             numbers += [usual.mean, usual.frames, usual.variance, usual.scale_frames, usual.peak]
-            if not (usual.frames > 0 and usual.variance > 0 and usual.scale_frames > 0):
+            if min(usual.frames, usual.variance, usual.scale_frames) < LEAST_POSITIVE:
                 return False
         numbers += [camera.seconds, camera.logit, view.usual_change, view.change_spread]
         numbers += [view.brightness, view.usual_step]
@@ -234,4 +239,4 @@ def _is_sane(state: PrintState) -> bool:
             return False
         if not (np.isfinite(camera.places.usual).all() and np.isfinite(camera.places.recent).all()):
             return False
-    return all(map(math.isfinite, numbers)) and alarm.warned < 32 and alarm.paused < 32
+    return all(abs(number) <= LARGEST for number in numbers) and alarm.warned < 32 and alarm.paused < 32

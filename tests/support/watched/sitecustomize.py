@@ -74,6 +74,14 @@ def _totp(module: ModuleType) -> None:
     _wrap(module, "secret_of", _results("one-time-code secret"))
 
 
+def _recovery_codes(module: ModuleType) -> None:
+    _wrap(module, "renew", lambda codes, *_: [note("recovery code", code) for code in codes])
+
+
+def _devices(module: ModuleType) -> None:
+    _wrap(module, "new_cookie", _results("device cookie"))
+
+
 def _sessions(module: ModuleType) -> None:
     _wrap(module, "form_token", _results("form token"))
 
@@ -151,7 +159,9 @@ WATCHED = {
     "layerwatch.telemetry.logging": _log,
     "layerwatch.keys.key_format": _keys,
     "layerwatch.notify.mail": _mail,
+    "layerwatch.identity.devices": _devices,
     "layerwatch.identity.passwords": _passwords,
+    "layerwatch.identity.recovery_codes": _recovery_codes,
     "layerwatch.identity.oidc.flow": _provider,
     "layerwatch.identity.sessions": _sessions,
     "layerwatch.identity.totp": _totp,

@@ -10,10 +10,10 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import signal
 import sys
 from pathlib import Path
 
+from layerwatch_watcher.stopping import on_termination
 from layerwatch_watcher.watching import supervisor
 from layerwatch_watcher.watching.check import report
 from layerwatch_watcher.watching.checkpoint import default_folder
@@ -57,7 +57,7 @@ def main() -> int:
 
 async def _watch(settings: WatcherSettings, state: Path) -> int:
     task = asyncio.ensure_future(supervisor.watch(settings, supervisor.open_remote(settings), state=state))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    on_termination(task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,14 @@ async def test_the_first_frame_comes_out_whole(tls: ssl.SSLContext, jpeg: MakeJp
     picture = jpeg(7, (640, 360))
     async with chamber_camera([picture, jpeg(8)], tls) as port:
         assert await camera(port).snapshot() == picture
+
+
+async def test_a_whole_frame_counts_though_the_printer_neither_ends_it_nor_hangs_up(
+    tls: ssl.SSLContext, jpeg: MakeJpeg
+) -> None:
+    picture = jpeg(7)
+    async with chamber_camera([picture], tls, announce=500, hold=True) as port:
+        assert await asyncio.wait_for(camera(port).snapshot(), 2) == picture
 
 
 async def test_a_wrong_code_is_told(tls: ssl.SSLContext, jpeg: MakeJpeg) -> None:

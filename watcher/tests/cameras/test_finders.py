@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import ssl
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import trustme
 from PIL import Image
 from watcher.tests.stand_ins import octoprint, prusalink
 from watcher.tests.stand_ins.machine import Machine
@@ -54,6 +57,48 @@ async def test_octoprint_without_a_webcam_says_where_to_set_one() -> None:
         camera = octoprint_camera(OctoPrint(url, octoprint.KEY))
         with pytest.raises(CameraError):
             await camera.snapshot()
+
+
+async def test_a_key_that_may_not_read_octoprints_settings_still_gives_the_usual_webcam(
+    jpeg: MakeJpeg, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = jpeg(1)
+    app = octoprint.octoprint_app(Machine(), picture=picture, settings_allowed=False)
+    async with serving(app) as url:
+        # The usual address is at OctoPrint's proxy, port 80; here the stand-in itself.
+        monkeypatch.setattr(
+            "layerwatch_watcher.cameras.finders.USUAL_WEBCAM", f"{url}/webcam/?action=snapshot"
+        )
+        camera = octoprint_camera(OctoPrint(url, octoprint.KEY))
+        assert await camera.snapshot() == picture
+        await camera.close()
+    assert "SETTINGS_READ" in caplog.text
+    async with serving(app) as url:
+        with pytest.raises(CameraSetupError, match="refuses the login"):
+            await octoprint_camera(OctoPrint(url, "wrong")).snapshot()
+
+
+async def test_octoprints_own_switch_lets_a_webcam_with_its_own_certificate_be_used(jpeg: MakeJpeg) -> None:
+    picture = jpeg(4)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("camera.invalid").configure_cert(context)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(picture)}\r\n\r\n".encode() + picture)
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    async with listening:
+        webcam = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/snap"
+        async with serving(octoprint.octoprint_app(Machine(), webcam)) as url:
+            with pytest.raises(CameraError, match="not trusted"):
+                await octoprint_camera(OctoPrint(url, octoprint.KEY)).snapshot()
+        async with serving(octoprint.octoprint_app(Machine(), webcam, check_webcam=False)) as url:
+            camera = octoprint_camera(OctoPrint(url, octoprint.KEY))
+            assert await camera.snapshot() == oriented(picture, UPSIDE_DOWN_MIRRORED)
+            await camera.close()
 
 
 async def test_moonrakers_enabled_webcam_is_chosen_and_turned(jpeg: MakeJpeg) -> None:

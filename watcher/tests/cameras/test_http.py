@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import socket
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from layerwatch_watcher.cameras import CameraError, CameraSetupError, HttpCamera
+from layerwatch_watcher.tls import private_tls
 
 MakeJpeg = Callable[..., bytes]
 
@@ -157,3 +162,115 @@ async def test_https_to_a_plain_port_is_explained(server: Any, jpeg: MakeJpeg) -
 def test_an_address_of_another_kind_is_refused_at_once() -> None:
     with pytest.raises(CameraSetupError, match="not an http address"):
         HttpCamera("ftp://camera/picture.jpg")
+
+
+async def test_a_login_in_the_address_is_percent_decoded(server: Any, jpeg: MakeJpeg) -> None:
+    server.respond(jpeg(3))
+    await shoot(server.url.replace("http://", "http://admin:p%40ss%231@"))
+    sent = server.requests[-1][1]["authorization"]
+    assert base64.b64decode(sent.split()[1]) == b"admin:p@ss#1"
+
+
+async def test_a_whole_picture_counts_whatever_its_length_header_says(server: Any, jpeg: MakeJpeg) -> None:
+    picture = jpeg(30)
+
+    async def too_long(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n")
+        writer.write(f"Content-Length: {len(picture) + 1000}\r\n\r\n".encode() + picture)
+
+    server.answer = too_long
+    assert await shoot(server.url) == picture
+
+
+async def test_a_whole_picture_is_taken_at_once_though_the_camera_holds_on(
+    server: Any, jpeg: MakeJpeg
+) -> None:
+    picture = jpeg(30)
+    server.stream(picture[:700], picture[700:], kind="image/jpeg")
+    assert await asyncio.wait_for(shoot(server.url), 2) == picture
+
+
+async def test_half_a_picture_is_still_no_picture(server: Any, jpeg: MakeJpeg) -> None:
+    picture = jpeg(30, (320, 240))
+
+    async def cut(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(picture)}\r\n\r\n".encode() + picture[:-200])
+
+    server.answer = cut
+    assert "cut off" in (await complaint(server.url))[0]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent Type: image/jpeg\r\n\r\n",
+        b"HTTP/1.1 200 OK\nContent-Type : image/jpeg\n\n",
+        b"HTTP/1.1 200\r\nX-Camera\r\n\r\n",
+        b"ICY 200 OK\r\n\r\n",
+    ],
+)
+async def test_headers_that_break_the_rules_do_not_cost_the_picture(
+    server: Any, jpeg: MakeJpeg, head: bytes
+) -> None:
+    picture = jpeg(31)
+
+    async def answer(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        assert headers["authorization"].startswith("Basic ")
+        writer.write(head + picture)
+
+    server.answer = answer
+    assert await shoot(server.url.replace("http://", "http://anna:x@") + "/snap?w=1") == picture
+    assert server.requests[-1][0] == "/snap?w=1"
+
+
+async def test_a_stream_of_boundaries_alone_ends_in_time() -> None:
+    async def boundaries(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=f\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"--f\r\nContent-Type: image/jpeg\r\n\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+    listening = await asyncio.start_server(boundaries, "127.0.0.1", 0)
+    async with listening:
+        port = listening.sockets[0].getsockname()[1]
+        camera = HttpCamera(f"http://127.0.0.1:{port}", timeout=0.2)
+        with pytest.raises(CameraError, match="no whole picture"):
+            await asyncio.wait_for(camera.snapshot(), 5)
+        await camera.close()
+
+
+@pytest.fixture
+def own_certificate(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
+    """TLS with a certificate that a camera made itself, for another name; and that certificate's file."""
+    made = trustme.CA().issue_cert("camera.invalid")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.configure_cert(context)
+    pem = tmp_path / "camera.pem"
+    made.cert_chain_pems[0].write_to_path(str(pem))
+    return context, str(pem)
+
+
+async def test_a_camera_with_its_own_certificate_can_be_used(
+    own_certificate: tuple[ssl.SSLContext, str], jpeg: MakeJpeg
+) -> None:
+    context, pem = own_certificate
+    picture = jpeg(5)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(picture)}\r\n\r\n".encode() + picture)
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    async with listening:
+        url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        what, hint = await complaint(url)
+        assert "not trusted" in what and "verify = false" in hint
+        assert await shoot(url, tls=private_tls()) == picture
+        assert await shoot(url, tls=private_tls(pem)) == picture
+        other = trustme.CA().issue_cert("other.invalid")
+        with other.cert_chain_pems[0].tempfile() as another:
+            assert "not trusted" in (await complaint(url, tls=private_tls(another)))[0]

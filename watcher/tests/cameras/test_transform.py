@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from layerwatch_watcher.cameras import CameraError, CameraSetupError
+from layerwatch_watcher.cameras import CameraError, CameraSetupError, jpeg
 from layerwatch_watcher.cameras.transform import LitCamera, TransformedCamera, View, oriented, redrawn
 
 RED, GREEN, BLUE, WHITE = (220, 20, 20), (20, 200, 20), (20, 20, 220), (240, 240, 240)
@@ -36,6 +38,25 @@ def corners(picture: bytes) -> list[tuple[int, int, int]]:
         assert isinstance(seen, tuple)
         found.append(min((RED, GREEN, BLUE, WHITE), key=lambda c: sum((a - b) ** 2 for a, b in zip(c, seen))))
     return found
+
+
+def pixels_turned_back(picture: bytes, orientation: int) -> bytes:
+    """The picture's pixels so that this EXIF orientation shows it upright."""
+    back = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    if orientation == 1:
+        return picture
+    with Image.open(io.BytesIO(picture)) as image:
+        out = io.BytesIO()
+        image.transpose(back[orientation]).save(out, "JPEG", quality=95)
+    return out.getvalue()
 
 
 VIEWS = [
@@ -74,9 +95,33 @@ def test_turning_before_flipping_is_another_thing() -> None:
     ]
 
 
-def test_an_orientation_that_was_there_is_replaced() -> None:
-    once = oriented(quarters(), 6)
-    assert corners(oriented(once, 3)) == [WHITE, BLUE, GREEN, RED]
+@pytest.mark.parametrize("own", range(1, 9))
+@pytest.mark.parametrize(("view", "expected"), VIEWS)
+def test_a_view_composes_with_the_camera_s_own_orientation(own: int, view: View, expected: list[Any]) -> None:
+    upright = quarters()
+    stored = oriented(pixels_turned_back(upright, own), own)  # as a phone stores it: shown, it is upright
+    assert corners(stored) == [RED, GREEN, BLUE, WHITE]
+    assert corners(oriented(stored, view.orientation)) == expected
+    assert corners(redrawn(stored, view)) == expected
+
+
+def test_the_orientation_is_found_in_either_byte_order() -> None:
+    for order in ("little", "big"):
+        exif = Image.Exif()
+        exif.endian = "<" if order == "little" else ">"
+        exif[0x010F] = "a maker"
+        exif[0x0112] = 6
+        out = io.BytesIO()
+        Image.new("RGB", (16, 16)).save(out, "JPEG", exif=exif.tobytes())
+        assert jpeg.orientation_of(out.getvalue()) == 6
+    assert jpeg.orientation_of(quarters()) == 1
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_the_search_for_an_orientation(tiff: bytes) -> None:
+    body = b"Exif\0\0" + tiff
+    segment = b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
+    assert 1 <= jpeg.orientation_of(b"\xff\xd8" + segment + quarters()[2:]) <= 8
 
 
 def test_a_crop_keeps_the_part() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import socket
 import time
 from contextlib import AsyncExitStack
@@ -13,7 +14,7 @@ import pytest
 import trustme
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from watcher.tests.stand_ins import duet, octoprint, prusalink
 from watcher.tests.stand_ins.bambu import CODE, SERIAL, BambuPrinter, bambu_printer
@@ -235,3 +236,17 @@ async def test_a_link_with_a_mistake_in_it_tells_and_tries_again() -> None:
         await link.ready()
     await link.close()
     assert tries == 1
+
+
+async def test_a_proxy_s_login_in_a_printer_s_address_is_percent_decoded() -> None:
+    seen: list[str] = []
+
+    async def job(request: Request) -> Response:
+        seen.append(request.headers.get("authorization", ""))
+        return JSONResponse({"state": "Operational", "job": {}, "progress": {}})
+
+    async with serving(Starlette(routes=[Route("/api/job", job)])) as url:
+        printer = OctoPrint(url.replace("http://", "http://admin:p%40ss%231@"), "k")
+        await printer.status()
+        await printer.close()
+    assert base64.b64decode(seen[0].split()[1]) == b"admin:p@ss#1"

@@ -108,8 +108,13 @@ async def bambu_printer(printer: BambuPrinter, tls: ssl.SSLContext) -> AsyncIter
 
 
 @asynccontextmanager
-async def chamber_camera(pictures: list[bytes], tls: ssl.SSLContext, *, cut: int = 0) -> AsyncIterator[int]:
-    """The camera of an A1 or P1: frames after an 80-byte login. `cut`: stop so many bytes early."""
+async def chamber_camera(
+    pictures: list[bytes], tls: ssl.SSLContext, *, cut: int = 0, announce: int = 0, hold: bool = False
+) -> AsyncIterator[int]:
+    """The camera of an A1 or P1: frames after an 80-byte login.
+
+    cut: stop so many bytes early.  announce: bytes that its header counts too many.  hold: never hang up.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -120,11 +125,13 @@ async def chamber_camera(pictures: list[bytes], tls: ssl.SSLContext, *, cut: int
                 CODE.encode(),
             ):
                 for picture in pictures:
-                    frame = struct.pack("<IIII", len(picture), 0, 1, 0) + picture
+                    frame = struct.pack("<IIII", len(picture) + announce, 0, 1, 0) + picture
                     frame = frame[: len(frame) - cut]
                     for start in range(0, len(frame), 4096):
                         writer.write(frame[start : start + 4096])
                         await writer.drain()
+                if hold:
+                    await reader.read()
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             pass
         finally:

@@ -23,9 +23,17 @@ _TEXTS = {
 
 
 def octoprint_app(
-    machine: Machine, snapshot_url: str = "/webcam/?action=snapshot", picture: bytes = b""
+    machine: Machine,
+    snapshot_url: str = "/webcam/?action=snapshot",
+    picture: bytes = b"",
+    *,
+    settings_allowed: bool = True,
+    check_webcam: bool = True,
 ) -> Starlette:
-    """OctoPrint with one printer and one webcam."""
+    """OctoPrint with one printer and one webcam.
+
+    settings_allowed: whether the key may read the settings.  check_webcam: OctoPrint's snapshotSslValidation.
+    """
 
     def refused(request: Request) -> Response | None:
         if request.headers.get("x-api-key") != KEY:
@@ -76,6 +84,8 @@ def octoprint_app(
     async def settings(request: Request) -> Response:
         if (no := refused(request)) is not None:
             return no
+        if not settings_allowed:
+            return JSONResponse({"error": "You don't have the permission to access it."}, 403)
         webcam = {
             "webcamEnabled": True,
             "streamUrl": "/webcam/?action=stream",
@@ -83,6 +93,7 @@ def octoprint_app(
             "flipH": False,
             "flipV": True,
             "rotate90": False,
+            "snapshotSslValidation": check_webcam,
         }
         return JSONResponse({"webcam": webcam})
 

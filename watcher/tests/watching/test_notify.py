@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
 import pytest
+import requests
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 from watcher.tests.stand_ins.judge import PAUSE, WARN, inspection
+from watcher.tests.stand_ins.serve import serving
 
 from layerwatch_watcher.notifications import DeliveryError, Dispatcher, Event, Kind, QuietHours
+from layerwatch_watcher.notifications.apprise import AppriseChannel
+from layerwatch_watcher.notifications.dispatch import deliver
 from layerwatch_watcher.notifications.event import USUAL
+from layerwatch_watcher.notifications.pictures import MAX_BYTES, MAX_SIDE, fitted
 from layerwatch_watcher.notifications.signature import HEADER, SignatureError, sign, verify
 from layerwatch_watcher.notifications.webhook import Webhook
+from layerwatch_watcher.watching.settings import read
+from layerwatch_watcher.watching.supervisor import try_channels
 
 PICTURE = b"\xff\xd8\xff-a-picture"
 
@@ -246,14 +263,6 @@ async def test_closing_delivers_what_waits() -> None:
 
 
 async def test_apprise_gets_title_text_and_picture() -> None:
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import PlainTextResponse, Response
-    from starlette.routing import Route
-    from watcher.tests.stand_ins.serve import serving
-
-    from layerwatch_watcher.notifications.apprise import AppriseChannel
-
     got: list[dict[str, Any]] = []
 
     async def take(request: Request) -> Response:
@@ -269,10 +278,125 @@ async def test_apprise_gets_title_text_and_picture() -> None:
 
 
 async def test_apprise_that_is_not_taken_is_tried_again() -> None:
-    from layerwatch_watcher.notifications.apprise import AppriseChannel
-
     with pytest.raises(DeliveryError):
         await AppriseChannel("json://127.0.0.1:9/").send(event())
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+async def test_a_webhook_that_refuses_the_picture_gets_the_text_alone_at_once(status: int) -> None:
+    receiver = Receiver(status)
+    assert await deliver(Webhook("https://example.org/hook", client=receiver.client()), event()) is False
+    first, second = (json.loads(request.content) for request in receiver.requests)
+    assert first["picture"] and second["picture"] is None
+    assert first["id"] == second["id"] and second["title"] == "mk4 was paused"
+
+
+async def test_a_receiver_that_breaks_off_under_the_picture_gets_the_text_alone() -> None:
+    def small(request: httpx.Request) -> httpx.Response:
+        if len(request.content) > 1000:
+            raise httpx.WriteError("connection reset", request=request)
+        return httpx.Response(200)
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(small))
+    pictured = replace(event(), picture=PICTURE * 200)
+    assert await deliver(Webhook("https://example.org/hook", client=client), pictured) is False
+
+
+async def test_a_receiver_that_is_ill_gets_the_picture_twice_then_the_text_alone() -> None:
+    channel = Recorder(failures=3)
+    dispatcher = Dispatcher([channel], sleep=no_sleep)
+    dispatcher.start()
+    dispatcher.tell(event())
+    await dispatcher.close()
+    assert channel.tries == 4 and channel.got[0].picture is None
+
+
+async def test_ntfy_without_attachments_gets_the_text_alone() -> None:
+    got: list[tuple[str, str]] = []
+
+    async def take(request: Request) -> Response:
+        body = await request.body()
+        if body.startswith(b"\xff\xd8"):
+            return JSONResponse({"code": 40014, "http": 400, "error": "attachments not allowed"}, 400)
+        got.append((request.url.path, body.decode()))
+        return JSONResponse({"id": "x"})
+
+    routes = [Route("/{path:path}", take, methods=["POST", "PUT"])]
+    async with serving(Starlette(routes=routes)) as url:
+        channel = AppriseChannel(f"{url.replace('http://', 'ntfy://')}/prints")
+        assert await deliver(channel, event(text="Quality 1 of 10, probably spaghetti.")) is False
+    assert len(got) == 1 and "probably spaghetti" in got[0][1]
+
+
+async def test_text_that_was_taken_before_the_file_was_refused_is_not_sent_again() -> None:
+    got: list[str] = []
+
+    async def take(request: Request) -> Response:
+        if "multipart" in request.headers.get("content-type", ""):
+            return JSONResponse({"message": "Request entity too large", "code": 40005}, 413)
+        got.append((await request.body()).decode())
+        return Response(status_code=204)
+
+    routes = [Route("/{path:path}", take, methods=["POST"])]
+    async with serving(Starlette(routes=routes)) as url:
+        channel = AppriseChannel("discord://1234567890/abcdefghijklmnop")
+        with sent_to(url, "discord.com"):
+            assert await deliver(channel, event(text='Quality 1 of 10: "spaghetti" — see it.')) is False
+    assert len(got) == 1 and "Quality 1 of 10" in got[0]
+
+
+async def test_a_login_that_succeeds_is_no_message_that_was_taken() -> None:
+    sent: list[str] = []
+
+    async def take(request: Request) -> Response:
+        sent.append(request.url.path)
+        if request.url.path == "/_matrix/client/v3/login":
+            return JSONResponse({"access_token": "t", "home_server": "h", "user_id": "@a:h"})
+        return JSONResponse({"errcode": "M_FORBIDDEN"}, 403)
+
+    routes = [Route("/{path:path}", take, methods=["GET", "POST", "PUT"])]
+    async with serving(Starlette(routes=routes)) as url:
+        channel = AppriseChannel(url.replace("http://", "matrix://user:pass@") + "/#room")
+        with pytest.raises(DeliveryError):
+            await deliver(channel, event(text="Quality 1 of 10, probably spaghetti."))
+    assert sent
+
+
+@contextlib.contextmanager
+def sent_to(url: str, host: str) -> Iterator[None]:
+    """Requests to https://`host` go to the server at `url` instead."""
+    original = requests.adapters.HTTPAdapter.send
+
+    def send(self: Any, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        request.url = (request.url or "").replace(f"https://{host}", url)
+        return original(self, request, **options)
+
+    with mock.patch.object(requests.adapters.HTTPAdapter, "send", send):
+        yield
+
+
+async def test_pictures_are_made_small_enough_for_every_channel() -> None:
+    large = io.BytesIO()
+    Image.effect_noise((2592, 1944), 90).convert("RGB").save(large, "JPEG", quality=95)
+    small = await fitted(large.getvalue())
+    assert small is not None and len(small) <= MAX_BYTES < len(large.getvalue())
+    with Image.open(io.BytesIO(small)) as image:
+        assert image.size == (MAX_SIDE, 960)
+    assert await fitted(PICTURE) == PICTURE and await fitted(None) is None
+
+
+async def test_a_test_message_carries_a_picture() -> None:
+    hook: list[dict[str, Any]] = []
+
+    async def take(request: Request) -> Response:
+        hook.append(await request.json())
+        return Response(status_code=200)
+
+    async with serving(Starlette(routes=[Route("/", take, methods=["POST"])])) as url:
+        printer = {"name": "p", "kind": "duet", "url": "http://duet.local"}
+        settings = read({"printer": [printer], "notify": {"webhook": [{"url": url}]}}, Path())
+        findings = [finding async for finding in try_channels(settings)]
+    assert findings[0].ok and base64.b64decode(hook[0]["picture"]).startswith(b"\xff\xd8")
 
 
 def test_an_event_with_a_warning_only_has_its_numbers() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import trustme
 
 from layerwatch_sdk.clock import AsyncSystemClock
 from layerwatch_watcher.notifications.build import build_channels, build_homeassistant
@@ -240,3 +241,31 @@ def test_a_printer_in_one_word(address: str, table: dict[str, str]) -> None:
 def test_a_word_that_is_no_printer_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match="octoprint://KEY@HOST"):
         printer_table_of(address)
+
+
+@pytest.mark.parametrize(
+    ("options", "wrong"),
+    [
+        ({"verify": False}, None),
+        ({"certificate": "camera.pem"}, None),
+        ({"certificate": "absent.pem"}, "is not a certificate in PEM form"),
+        ({"certificate": "camera.pem", "verify": False}, "leave it out beside certificate"),
+        ({"verify": "no"}, "verify"),
+    ],
+)
+@pytest.mark.parametrize("where", ["printer", "camera"])
+async def test_a_device_with_its_own_certificate_can_be_configured(
+    where: str, options: dict[str, Any], wrong: str | None, tmp_path: Path
+) -> None:
+    trustme.CA().issue_cert("camera.invalid").cert_chain_pems[0].write_to_path(str(tmp_path / "camera.pem"))
+    printer = {"name": "a", "kind": "octoprint", "url": "https://octopi.local", "key": "k"}
+    camera = {"url": "https://camera.local/snap"}
+    (printer if where == "printer" else camera).update(options)
+    async with httpx.AsyncClient() as client:
+        try:
+            built = build_printer(Table(printer, "printer", tmp_path), client)
+            build_camera(Table(camera, "camera", tmp_path), built, "printer", client, AsyncSystemClock())
+        except ConfigError as error:
+            assert wrong and wrong in str(error)
+        else:
+            assert wrong is None

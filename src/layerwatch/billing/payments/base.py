@@ -7,7 +7,7 @@ from typing import Protocol
 
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.errors import NotPossible
-from layerwatch.storage import Database
+from layerwatch.storage import Claims, Database
 
 
 class PaymentError(NotPossible):
@@ -26,10 +26,11 @@ class Payments(Protocol):
         """
         ...
 
-    def collect(self, database: Database, terms: Terms, now: datetime) -> int:
+    def collect(self, database: Database, claims: Claims, terms: Terms, now: datetime) -> int:
         """Ask for the payment of invoices that are open; how many were asked for. Never twice a day."""
         ...
 
     def take(self, database: Database, body: bytes, signature: str, terms: Terms, now: datetime) -> None:
-        """Take an event that the provider sent. Raises PaymentError unless its signature is right."""
+        """Take an event that the provider sent. Raises PaymentError unless its signature is right, and
+        BillingError for one that cannot be booked."""
         ...

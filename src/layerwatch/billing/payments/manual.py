@@ -6,7 +6,7 @@ from datetime import datetime
 
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.payments.base import PaymentError
-from layerwatch.storage import Database
+from layerwatch.storage import Claims, Database
 
 
 class ManualPayments:
@@ -18,7 +18,7 @@ class ManualPayments:
         """There is nothing to set up."""
         raise PaymentError("Payment is arranged with the operator here. Write to them.")
 
-    def collect(self, database: Database, terms: Terms, now: datetime) -> int:
+    def collect(self, database: Database, claims: Claims, terms: Terms, now: datetime) -> int:
         """Nobody is asked."""
         return 0
 

@@ -9,29 +9,37 @@ Before another try the stored one is looked up, so that also an event that got l
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, cast
 
 import stripe
 import structlog
-from sqlalchemy import or_, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import or_, select, text, update
 from sqlalchemy.orm import Session
 
 from layerwatch.billing.billing_terms import Terms
+from layerwatch.billing.errors import BillingError
 from layerwatch.billing.invoices import pay
 from layerwatch.billing.models import Invoice, PaymentEvent
 from layerwatch.billing.payments.base import PaymentError
+from layerwatch.billing.payments.stripe_events import (
+    METHOD_SET_UP,
+    MethodSetUp,
+    PaymentIntent,
+    read_event,
+)
 from layerwatch.billing.statement import CURRENCY, statement
 from layerwatch.identity.models import Account
-from layerwatch.storage import Database
+from layerwatch.storage import Claims, Database, as_number
 
 log = structlog.get_logger(__name__)
 
 OUR_NUMBER = "layerwatch_invoice"
 """Under this name a payment carries the number of our invoice."""
-PAID = "payment_intent.succeeded"
+
+REQUEST_TIMEOUT_S = 10.0
+"""Of each request to Stripe, which is tried three times at most."""
 
 
 class StripePayments:
@@ -41,7 +49,10 @@ class StripePayments:
 
     def __init__(self, key: str, webhook_secret: str, *, api: str = "") -> None:
         addresses: Any = {"api": api} if api else None
-        self._stripe = stripe.StripeClient(key, base_addresses=addresses, max_network_retries=2)
+        http = stripe.RequestsClient(timeout=REQUEST_TIMEOUT_S)
+        self._stripe = stripe.StripeClient(
+            key, base_addresses=addresses, max_network_retries=2, http_client=http
+        )
         self._webhook_secret = webhook_secret
         # Nobody sits at a screen when an invoice is charged. The stand-in does not know the word.
         self._confirmation: Any = {} if api else {"off_session": True}
@@ -65,35 +76,61 @@ class StripePayments:
             raise PaymentError("Stripe gave no page to go to. Try again.")
         return session.url
 
-    def collect(self, database: Database, terms: Terms, now: datetime) -> int:
+    def collect(self, database: Database, claims: Claims, terms: Terms, now: datetime) -> int:
         """Ask Stripe to charge each open invoice of accounts with a payment method, at most once a day."""
+        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        waiting = (
+            Invoice.settled_at.is_(None),
+            or_(Invoice.payment_asked_at.is_(None), Invoice.payment_asked_at < today),
+        )
         with database.read() as session:
-            waiting = session.scalars(
+            invoices = session.scalars(
                 select(Invoice.id)
                 .join(Account, Account.id == Invoice.account_id)
-                .where(Invoice.settled_at.is_(None), Account.payment_ready.is_(True))
+                .where(*waiting, Account.payment_ready.is_(True))
                 .order_by(Invoice.id)
             ).all()
-        asked = 0
-        for invoice_id in waiting:
-            if _claimed(database, f"collect {invoice_id} {now:%Y-%m-%d}", "collect", now):
-                asked += self._charge(database, invoice_id, terms, now)
-        return asked
+        asked: list[int] = []
+
+        def due(invoice: int, session: Session) -> bool:
+            return session.scalar(select(Invoice.id).where(Invoice.id == invoice, *waiting)) is not None
+
+        def work(invoice: int) -> None:
+            if self._charge(database, invoice, terms, now):
+                asked.append(invoice)
+
+        def done(invoice: int, session: Session) -> None:
+            session.execute(update(Invoice).where(Invoice.id == invoice).values(payment_asked_at=now))
+
+        for invoice in invoices:
+            try:
+                claims.run(
+                    f"invoice {invoice} payment",
+                    due=partial(due, invoice),
+                    work=partial(work, invoice),
+                    done=partial(done, invoice),
+                )
+            except stripe.StripeError as error:
+                log.warning("payment_not_asked", invoice=invoice, why=type(error).__name__)
+            except BillingError as error:
+                log.error("payment_not_booked", invoice=invoice, why=str(error))
+        return len(asked)
 
     def take(self, database: Database, body: bytes, signature: str, terms: Terms, now: datetime) -> None:
         """Take a signed event: a payment method was set up, or an invoice was paid."""
-        try:
-            stripe.WebhookSignature.verify_header(
-                body.decode(), signature, self._webhook_secret, stripe.Webhook.DEFAULT_TOLERANCE
-            )
-            event = json.loads(body)
-            event_id, kind, about = str(event["id"]), str(event["type"]), event["data"]["object"]
-        except (stripe.SignatureVerificationError, ValueError, KeyError, TypeError) as error:
-            raise PaymentError("The event is not signed as it should be.") from error
-        if kind == "checkout.session.completed" and about.get("mode") == "setup":
-            self._keep_method(database, event_id, about, now)
-        elif kind == PAID:
-            database.transact(lambda session: _book_event(session, event_id, about, terms, now))
+        event = read_event(body, signature, self._webhook_secret)
+        if event is None:
+            return
+        if isinstance(event.about, MethodSetUp):
+            self._keep_method(database, event.id, event.about, now)
+            return
+        payment = event.about
+
+        def book(session: Session) -> None:
+            if _is_new(session, event.id, event.kind, now):
+                _book(session, payment, terms, now)
+
+        database.transact(book)
 
     def _customer(self, database: Database, account_id: int) -> str:
         with database.read() as session:
@@ -115,6 +152,7 @@ class StripePayments:
         return database.transact(keep)
 
     def _charge(self, database: Database, invoice_id: int, terms: Terms, now: datetime) -> bool:
+        """Whether Stripe was asked. Raises StripeError, after which it is safe to begin again."""
         with database.read() as session:
             invoice = session.get_one(Invoice, invoice_id)
             number, owed = invoice.number, statement(session, invoice).balance
@@ -122,23 +160,20 @@ class StripePayments:
             before = invoice.stripe_id
         if not customer or owed <= 0:
             return False
+        if before is not None:
+            known = self._stripe.v1.payment_intents.retrieve(before)
+            if known.status == "succeeded":
+                paid = PaymentIntent(id=known.id, amount=known.amount, currency=known.currency)
+                database.transact(lambda session: _book(session, paid, terms, now))
+                return False
+            if known.status == "processing":
+                return False
+        prepared = self._prepare(customer, number, owed, now)
+        database.transact(lambda session: _keep_payment(session, invoice_id, prepared))
         try:
-            if before is not None:
-                known = self._stripe.v1.payment_intents.retrieve(before)
-                if known.status == "succeeded":
-                    about = {"id": known.id, "amount_received": known.amount, "currency": known.currency}
-                    database.transact(lambda session: _book(session, about, terms, now))
-                    return False
-                if known.status == "processing":
-                    return False
-            prepared = self._prepare(customer, number, owed, now)
-            database.transact(lambda session: _keep_payment(session, invoice_id, prepared))
             self._stripe.v1.payment_intents.confirm(prepared, self._confirmation)
         except stripe.CardError as error:
             log.info("payment_declined", invoice=number, code=error.code)
-        except stripe.StripeError as error:
-            log.warning("payment_not_asked", invoice=number, why=type(error).__name__)
-            return False
         return True
 
     def _prepare(self, customer: str, number: str, cents: int, now: datetime) -> str:
@@ -157,51 +192,47 @@ class StripePayments:
         )
         return str(made.id)
 
-    def _keep_method(self, database: Database, event_id: str, about: Any, now: datetime) -> None:
+    def _keep_method(self, database: Database, event_id: str, about: MethodSetUp, now: datetime) -> None:
         """The account may leave free usage only: it has a way to pay."""
-        customer = str(about["customer"])
+        with database.read() as session:
+            if session.get(PaymentEvent, event_id) is not None:
+                return
         try:
-            intent = self._stripe.v1.setup_intents.retrieve(str(about["setup_intent"]))
+            intent = self._stripe.v1.setup_intents.retrieve(about.setup_intent)
             self._stripe.v1.customers.update(
-                customer, {"invoice_settings": {"default_payment_method": str(intent.payment_method)}}
+                about.customer, {"invoice_settings": {"default_payment_method": str(intent.payment_method)}}
             )
         except stripe.StripeError as error:
             raise _failed("the payment method could not be kept", error) from error
 
         def ready(session: Session) -> None:
-            if _seen(session, event_id, "checkout.session.completed", now):
+            if not _is_new(session, event_id, METHOD_SET_UP, now):
                 return
-            account = session.scalars(
-                select(Account).where(Account.stripe_customer == customer)
-            ).one_or_none()
-            if account is not None:
+            accounts = session.scalars(select(Account).where(Account.stripe_customer == about.customer))
+            for account in accounts:
                 account.payment_ready, account.free_only = True, False
 
         database.transact(ready)
 
 
-def _book_event(session: Session, event_id: str, about: Any, terms: Terms, now: datetime) -> None:
-    if not _seen(session, event_id, PAID, now):
-        _book(session, about, terms, now)
-
-
-def _book(session: Session, about: Any, terms: Terms, now: datetime) -> None:
+def _book(session: Session, paid: PaymentIntent, terms: Terms, now: datetime) -> None:
     """Book a payment that succeeded. Every try was stored with its invoice before it was confirmed."""
-    reference = str(about["id"])
-    cents = int(about.get("amount_received") or about["amount"])
-    number = str((about.get("metadata") or {}).get(OUR_NUMBER, ""))
-    invoice = session.scalars(
-        select(Invoice).where(or_(Invoice.stripe_id == reference, Invoice.number == number))
-    ).one_or_none()
-    if invoice is None or cents <= 0 or str(about["currency"]).upper() != CURRENCY:
-        log.warning("payment_of_no_invoice", payment=reference)
+    invoice = session.scalars(select(Invoice).where(Invoice.stripe_id == paid.id)).one_or_none()
+    if invoice is None:
+        number = str((paid.metadata or {}).get(OUR_NUMBER, ""))
+        if (
+            number.isascii() and number.isprintable()
+        ):  # no other text is a number of ours, nor fit for a query
+            invoice = session.scalars(select(Invoice).where(Invoice.number == number)).one_or_none()
+    if invoice is None or paid.cents <= 0 or paid.currency.upper() != CURRENCY:
+        log.warning("payment_of_no_invoice", payment=paid.id)
         return
     pay(
         session,
         invoice,
-        cents,
+        paid.cents,
         method="stripe",
-        reference=reference,
+        reference=paid.id,
         terms=terms,
         now=now,
         beyond_balance=True,
@@ -212,21 +243,15 @@ def _keep_payment(session: Session, invoice_id: int, payment: str) -> None:
     session.get_one(Invoice, invoice_id).stripe_id = payment
 
 
-def _seen(session: Session, event_id: str, kind: str, now: datetime) -> bool:
-    """Whether an event was taken before; if not, it is remembered in this transaction."""
-    if session.get(PaymentEvent, event_id) is not None:
-        return True
-    session.add(PaymentEvent(id=event_id[:80], kind=kind[:80], taken_at=now))
-    session.flush()
-    return False
+_TAKE = text(
+    "INSERT INTO payment_events (id, kind, taken_at) VALUES (:id, :kind, :at) ON CONFLICT DO NOTHING"
+)
 
 
-def _claimed(database: Database, what: str, kind: str, now: datetime) -> bool:
-    """Claim a piece of work among all nodes: True for one of them."""
-    try:
-        return not database.transact(lambda session: _seen(session, what, kind, now))
-    except IntegrityError:
-        return False
+def _is_new(session: Session, event_id: str, kind: str, now: datetime) -> bool:
+    """Whether an event was not taken before; it is from now on. A copy that comes meanwhile waits here."""
+    taken = session.execute(_TAKE, {"id": event_id, "kind": kind, "at": as_number(now)})
+    return bool(cast(Any, taken).rowcount)
 
 
 def _failed(what: str, error: stripe.StripeError) -> PaymentError:

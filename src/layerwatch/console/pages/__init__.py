@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from layerwatch.console.pages import (
     account,
+    accounts,
+    feedback,
     invoices,
     keys,
+    members,
     oidc,
     operator,
     prints,
@@ -13,11 +16,12 @@ from layerwatch.console.pages import (
     review,
     sign_in,
     usage,
+    users,
 )
 from layerwatch.console.web import Page
 
-ALL: tuple[Page, ...] = tuple(
-    page
-    for theme in (sign_in, oidc, prints, keys, usage, invoices, account, profile, operator, review)
-    for page in theme.pages.all
+_THEMES = (
+    *(sign_in, oidc, accounts, prints, feedback, keys, usage, invoices, account, members, profile),
+    *(operator, users, review),
 )
+ALL: tuple[Page, ...] = tuple(page for theme in _THEMES for page in theme.pages.all)

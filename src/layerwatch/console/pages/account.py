@@ -1,4 +1,4 @@
-"""The account's settings: limits, alerts, members, audit log."""
+"""The account's settings: limits, alerts, audit log."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from layerwatch.billing.contracts import book_for
 from layerwatch.billing.money import MICRO_PER_DOLLAR, dollars
 from layerwatch.billing.month import Month
 from layerwatch.console.web import Needs, Pages, Visit, required
-from layerwatch.identity import BadInput
+from layerwatch.identity import BadInput, invitations, mail_limits
 from layerwatch.identity.audit import entries
 from layerwatch.identity.models import Account
-from layerwatch.identity.roles import Role, members_of, set_role
+from layerwatch.identity.roles import Role, members_of
 from layerwatch.identity.service import account_name, email_address
-from layerwatch.identity.users import invite
 
 pages = Pages()
 
@@ -48,6 +47,10 @@ def show(visit: Visit) -> Response:
                 for alert in list_alerts(session, account.id)
             ],
             "members": [(user.id, user.email, role) for user, role in members_of(session, account.id)],
+            "invitations": [
+                {"id": one.id, "email": one.email, "role": one.role, "expires_at": one.expires_at}
+                for one in invitations.pending(session, account.id, visit.now)
+            ],
         }
     return visit.page("settings.html", roles=list(Role), owns=_owns(visit), now=visit.clock, **values)
 
@@ -94,6 +97,9 @@ def new_alert(visit: Visit) -> Response:
     visit.need_verified()
     email = visit.form.get("email", "").strip()
     with visit.services.database.begin() as session:
+        if email:
+            # An alert can mail at once; making many must not be a way to mail many.
+            mail_limits.take(session, email, visit.now, visit.account_id)
         alert = add_alert(
             session,
             visit.account_id,
@@ -114,42 +120,6 @@ def drop_alert(visit: Visit) -> Response:
     return visit.go("/settings", "alert-removed")
 
 
-@pages.post("/members", Needs.OWNER)
-def invite_member(visit: Visit) -> Response:
-    """Invite somebody, or change the role of who is a member already."""
-    visit.need_verified()
-    email = required(visit, "email", "The e-mail address")
-    role = _role(visit)
-    with visit.services.database.begin() as session:
-        mail = invite(
-            session, visit.account_id, visit.me.account_name, email, role, visit.base_url, visit.now
-        )
-        visit.note(session, "member invited", f"{mail.to} {role.value}")
-    visit.send(mail)
-    return visit.go("/settings", "invited")
-
-
-@pages.post("/members/{user_id}/role", Needs.OWNER)
-def change_member(visit: Visit) -> Response:
-    """Change a member's role."""
-    role = _role(visit)
-    with visit.services.database.begin() as session:
-        user_id = _member(visit, session)
-        set_role(session, visit.account_id, user_id, role)
-        visit.note(session, "member's role changed", f"{user_id} {role.value}")
-    return visit.go("/settings", "member-changed")
-
-
-@pages.post("/members/{user_id}/remove", Needs.OWNER)
-def remove_member(visit: Visit) -> Response:
-    """Take somebody's membership."""
-    with visit.services.database.begin() as session:
-        user_id = _member(visit, session)
-        set_role(session, visit.account_id, user_id, None)
-        visit.note(session, "member removed", str(user_id))
-    return visit.go("/settings", "member-removed")
-
-
 @pages.get("/audit", Needs.OWNER)
 def audit(visit: Visit) -> Response:
     """Who did what in this account."""
@@ -163,21 +133,6 @@ def audit(visit: Visit) -> Response:
 
 def _owns(visit: Visit) -> bool:
     return visit.me.role is Role.OWNER
-
-
-def _member(visit: Visit, session: object) -> int:
-    user_id = visit.number("user_id")
-    members = members_of(session, visit.account_id)  # type: ignore[arg-type]
-    if user_id not in [user.id for user, _ in members]:
-        raise BadInput("There is no such member.")
-    return user_id
-
-
-def _role(visit: Visit) -> Role:
-    try:
-        return Role(visit.form.get("role", ""))
-    except ValueError as wrong:
-        raise BadInput("There is no such role.") from wrong
 
 
 def _micro_dollars(text: str) -> int:

@@ -83,9 +83,9 @@ def _take(visit: Visit, provider: Provider, flow: Flow | None) -> Response:
         raise SignInRefused("This sign-in was begun elsewhere or too long ago. Begin it again here.")
     if visit.query("error"):
         raise SignInRefused(f"{provider.name} did not sign you in.")
-    address = visit.visitor.address
+    network = visit.visitor.network
     database.transact(
-        lambda session: rate_limit.take(session, f"provider {address}", rate_limit.PER_ADDRESS, visit.now)
+        lambda session: rate_limit.take(session, f"provider {network}", rate_limit.PER_NETWORK, visit.now)
     )
     person = provider.person(flow, key, visit.query("code"), visit.query("iss"))
     if flow.user_id is not None:

@@ -6,18 +6,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from layerwatch.billing.invoices import (
-    close_all,
-    credit,
-    find_invoice,
-    list_invoices,
-    pay,
-    preview,
-)
+from layerwatch.billing.closing import close_months
+from layerwatch.billing.invoices import credit, find_invoice, list_invoices, pay, preview
 from layerwatch.billing.money import cents
 from layerwatch.billing.month import Month
 from layerwatch.billing.statement import Statement, statement
-from layerwatch.console.pages.usage import month_of
 from layerwatch.console.web import Needs, Pages, Visit, required
 from layerwatch.identity import NotFound
 from layerwatch.identity.audit import entries, record
@@ -68,12 +61,15 @@ def _row(account: Account, draft: Statement, visit: Visit) -> dict[str, Any]:
 
 @pages.post("/operator/close", Needs.OPERATOR)
 def close(visit: Visit) -> Response:
-    """Close the month before this one for every account."""
-    month = month_of(visit).previous
-    close_all(visit.services.database, month, visit.services.terms, visit.clock)
-    with visit.services.database.begin() as session:
-        record(session, visit.actor, "month closed", str(month), visit.now)
-    return visit.go("/operator", "month-closed")
+    """Close every open month up to the one before this for every account."""
+    month = Month.of(visit.clock).previous
+    report = close_months(visit.services.database, month, visit.services.terms, visit.clock)
+    if report.closed:
+        with visit.services.database.begin() as session:
+            record(session, visit.actor, "months closed", report.summary(), visit.now)
+    if report.failed:
+        return visit.go("/operator", "not-all-closed")
+    return visit.go("/operator", "months-closed" if report.closed else "nothing-to-close")
 
 
 @pages.post("/operator/invoices/{number}/pay", Needs.OPERATOR)

@@ -5,20 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 import anyio.from_thread
-from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from layerwatch.console.live_prints import heat_picture, live_prints
 from layerwatch.console.web import Needs, Pages, Visit
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.models import ContextRow
-from layerwatch.identity import BadInput, NotFound, sessions
-from layerwatch.identity.models import User
-from layerwatch.identity.roles import accounts_of, role_in
+from layerwatch.identity import BadInput, NotAllowed, NotFound
+from layerwatch.learning import FeedbackLimitReached
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.learning.service import record as record_feedback
-from layerwatch.learning.service import withdraw
-from layerwatch.temporal import TEACHERS, UNDO
+from layerwatch.temporal import TEACHERS
 
 pages = Pages()
 
@@ -62,47 +58,19 @@ def feedback(visit: Visit) -> Response:
         context = visit.services.ids.read(context_id, visit.account_id, visit.clock)
     except ContextError as gone:
         raise NotFound("This print is over.") from gone
-    keep = partial(
-        record_feedback,
-        examples=visit.services.examples,
+    record = partial(
+        visit.services.feedback.record,
+        partial(visit.services.contexts.apply_feedback, context, kind),
         account_id=visit.account_id,
         context_id=context_id,
         kind=kind,
         at=visit.clock,
-        recent=visit.services.recent.get(context_id),
     )
-
-    def also(session: Session) -> None:
-        if kind == UNDO:
-            withdraw(session, account_id=visit.account_id, context_id=context_id)
-        else:
-            keep(session)
-
-    anyio.from_thread.run(visit.services.contexts.apply_feedback, context, kind, also)
+    try:
+        anyio.from_thread.run(record)
+    except FeedbackLimitReached as limit:
+        raise NotAllowed(str(limit)) from limit
     return visit.go("/", "taught")
-
-
-@pages.post("/account", Needs.SIGNED_IN)
-def look_at(visit: Visit) -> Response:
-    """Look at another of the user's accounts."""
-    wanted = visit.form.get("account", "")
-    account_id = int(wanted) if wanted.isdecimal() and len(wanted) < 19 else -1
-    with visit.services.database.begin() as session:
-        user = session.get_one(User, visit.me.user_id)
-        if role_in(session, user, account_id) is None:
-            raise NotFound("There is no such account.")
-        assert visit.token is not None
-        sessions.look_at(session, visit.token, account_id)
-    return visit.go("/")
-
-
-@pages.get("/accounts", Needs.SIGNED_IN)
-def accounts(visit: Visit) -> Response:
-    """The accounts that the user may look at."""
-    with visit.services.database.read() as session:
-        mine = accounts_of(session, session.get_one(User, visit.me.user_id))
-        rows = [(account.id, account.name) for account in mine]
-    return visit.page("accounts.html", accounts=rows)
 
 
 def _own(visit: Visit) -> str:

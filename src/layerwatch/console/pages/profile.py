@@ -8,7 +8,17 @@ import segno
 from starlette.responses import Response
 
 from layerwatch.console.web import Needs, Pages, Visit
-from layerwatch.identity import IdentityError, SignInRefused, passwords, rate_limit, sessions, totp, users
+from layerwatch.identity import (
+    BadInput,
+    IdentityError,
+    SignInRefused,
+    passwords,
+    rate_limit,
+    recovery_codes,
+    sessions,
+    totp,
+    users,
+)
 from layerwatch.identity.audit import record
 from layerwatch.identity.models import User
 
@@ -29,20 +39,22 @@ def password(visit: Visit) -> Response:
     """A new password, behind the old one."""
     try:
         confirm(visit)
+        new = visit.form.get("new", "")
+        passwords.check_strength(new, visit.me.email)
+        hashed = passwords.hash_password(new)
         with visit.services.database.begin() as session:
             user = session.get_one(User, visit.me.user_id)
-            users.set_password(session, user, visit.form.get("new", ""), keep=visit.token)
+            users.set_password(session, user, hashed, keep=visit.token)
             record(session, visit.actor, "password changed", "", visit.now)
     except IdentityError as wrong:
-        return profile_page(visit, error=str(wrong), status=400)
-    return visit.go("/profile", "password-changed")
+        return _refused(visit, wrong)
+    return visit.with_known_device(visit.go("/profile", "password-changed"), visit.me.user_id)
 
 
 @pages.post("/profile/verify", Needs.SIGNED_IN)
 def verify(visit: Visit) -> Response:
     """Send the verification mail again."""
     with visit.services.database.begin() as session:
-        rate_limit.take(session, f"verify {visit.me.user_id}", rate_limit.PER_USER, visit.now)
         user = session.get_one(User, visit.me.user_id)
         mail = users.verification_mail(session, user, visit.base_url, visit.now)
     visit.send(mail)
@@ -52,31 +64,45 @@ def verify(visit: Visit) -> Response:
 @pages.post("/profile/codes", Needs.SIGNED_IN)
 def prepare_codes(visit: Visit) -> Response:
     """Show the picture that an authenticator app reads."""
-    key = visit.services.secrets.sessions
     try:
         confirm(visit)
         with visit.services.database.begin() as session:
             user = session.get_one(User, visit.me.user_id)
-            secret = totp.prepare(session, user, key)
-            picture = segno.make(totp.address_of(user, key), error="m").svg_data_uri(scale=5, border=2)
+            totp.prepare(session, user)
     except IdentityError as wrong:
-        return profile_page(visit, error=str(wrong), status=400)
-    return profile_page(visit, secret=secret, picture=picture)
+        return _refused(visit, wrong)
+    return _set_up_page(visit)
 
 
 @pages.post("/profile/codes/confirm", Needs.SIGNED_IN)
 def confirm_codes(visit: Visit) -> Response:
-    """Switch one-time codes on, once the app has shown a right one."""
+    """Switch one-time codes on after the app has shown a right one, and show the recovery codes, once."""
     key = visit.services.secrets.sessions
     try:
-        _limit_codes(visit)
+        _take(visit)
         with visit.services.database.begin() as session:
             user = session.get_one(User, visit.me.user_id)
-            totp.confirm(user, visit.form.get("code", ""), key, visit.now)
+            codes = totp.confirm(session, user, visit.form.get("code", ""), key, visit.now)
             record(session, visit.actor, "one-time codes on", "", visit.now)
     except IdentityError as wrong:
-        return profile_page(visit, error=str(wrong), status=400)
-    return visit.go("/profile", "codes-on")
+        return _set_up_page(visit, wrong)
+    return visit.page("recovery_codes.html", codes=codes)
+
+
+@pages.post("/profile/codes/recovery", Needs.SIGNED_IN)
+def new_recovery_codes(visit: Visit) -> Response:
+    """Replace the recovery codes, behind the password, and show the new ones, once."""
+    try:
+        confirm(visit)
+        with visit.services.database.begin() as session:
+            user = session.get_one(User, visit.me.user_id)
+            if user.totp_since is None:
+                raise BadInput("One-time codes are off.")
+            codes = recovery_codes.renew(session, user, visit.services.secrets.sessions)
+            record(session, visit.actor, "recovery codes replaced", "", visit.now)
+    except IdentityError as wrong:
+        return _refused(visit, wrong)
+    return visit.page("recovery_codes.html", codes=codes)
 
 
 @pages.post("/profile/codes/off", Needs.SIGNED_IN)
@@ -85,10 +111,10 @@ def codes_off(visit: Visit) -> Response:
     try:
         confirm(visit)
         with visit.services.database.begin() as session:
-            totp.switch_off(session.get_one(User, visit.me.user_id))
+            totp.switch_off(session, session.get_one(User, visit.me.user_id))
             record(session, visit.actor, "one-time codes off", "", visit.now)
     except IdentityError as wrong:
-        return profile_page(visit, error=str(wrong), status=400)
+        return _refused(visit, wrong)
     return visit.go("/profile", "codes-off")
 
 
@@ -108,9 +134,7 @@ def confirm(visit: Visit) -> None:
     link that proves as much.
     """
     me = visit.me
-    visit.services.database.transact(
-        lambda session: rate_limit.take(session, f"user {me.email}", rate_limit.PER_USER, visit.now)
-    )
+    _take(visit)
     with visit.services.database.read() as session:
         user, here = session.get_one(User, me.user_id), sessions.find(session, visit.token, visit.now)
         password = user.password
@@ -123,19 +147,48 @@ def confirm(visit: Visit) -> None:
         raise SignInRefused("Sign out and in again first, so that it is certain to be you.")
 
 
-def _limit_codes(visit: Visit) -> None:
-    with visit.services.database.begin() as session:
-        users.guard_second_step(session, session.get_one(User, visit.me.user_id), visit.now)
+def _take(visit: Visit) -> None:
+    """Count a try, for this session alone: nobody else's tries keep its user from anything."""
+    subject = f"session {visit.token}"
+    visit.services.database.transact(
+        lambda session: rate_limit.take(session, subject, rate_limit.PER_USER, visit.now)
+    )
+
+
+def _set_up_page(visit: Visit, wrong: IdentityError | None = None) -> Response:
+    """The page with the secret, also after a wrong code: the app has read it already."""
+    key = visit.services.secrets.sessions
+    with visit.services.database.read() as session:
+        user = session.get_one(User, visit.me.user_id)
+        if user.totp_nonce is None or user.totp_since is not None:
+            return _refused(visit, wrong or BadInput("Set one-time codes up first."))
+        secret = totp.secret_of(user, key)
+        picture = segno.make(totp.address_of(user, key), error="m").svg_data_uri(scale=5, border=2)
+    if wrong is None:
+        return profile_page(visit, secret=secret, picture=picture)
+    return _refused(visit, wrong, secret=secret, picture=picture)
+
+
+def _refused(visit: Visit, wrong: IdentityError, *, secret: str = "", picture: str = "") -> Response:
+    wait = wrong.retry_after if isinstance(wrong, SignInRefused) else None
+    response = profile_page(
+        visit, error=str(wrong), secret=secret, picture=picture, status=429 if wait else 400
+    )
+    if wait:
+        response.headers["Retry-After"] = str(wait)
+    return response
 
 
 def profile_page(
     visit: Visit, *, error: str = "", secret: str = "", picture: str = "", status: int = 200
 ) -> Response:
+    """The page of the user's own sign-in."""
     with visit.services.database.read() as session:
         user = session.get_one(User, visit.me.user_id)
         values = {
             "has_password": user.password is not None,
             "codes_on": user.totp_since is not None,
+            "recovery_codes": recovery_codes.left(session, user),
             "connected": user.subject is not None,
             "provider": visit.provider_name,
             "sessions": sessions.of_user(session, user, visit.token, visit.now),

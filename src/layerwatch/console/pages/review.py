@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from layerwatch.console.pages.feedback import picture_file
 from layerwatch.console.web import Needs, Pages, Visit
 from layerwatch.identity import BadInput, NotFound
+from layerwatch.learning.deletion import delete_feedback, remove_pictures
 from layerwatch.learning.errors import LearningError
 from layerwatch.learning.models import FeedbackRow
 from layerwatch.learning.service import LABELS, queue
@@ -37,14 +39,7 @@ def picture(visit: Visit) -> Response:
     with visit.services.database.read() as session:
         row = session.get(FeedbackRow, visit.number("feedback_id"))
         name = None if row is None else row.picture
-    if name is None:
-        raise NotFound("There is no such picture.")
-    path = visit.services.examples.path(name)
-    try:
-        content = path.read_bytes()
-    except OSError as gone:
-        raise NotFound("This picture is gone.") from gone
-    return Response(content, media_type="image/jpeg")
+    return picture_file(visit, name)
 
 
 @pages.post("/review/{feedback_id}", Needs.OPERATOR)
@@ -66,3 +61,16 @@ def label(visit: Visit) -> Response:
     except LearningError as wrong:
         raise BadInput(str(wrong)) from wrong
     return visit.go("/review", "reviewed")
+
+
+@pages.post("/review/{feedback_id}/delete", Needs.OPERATOR)
+def delete(visit: Visit) -> Response:
+    """Delete one feedback and its picture."""
+    number = visit.number("feedback_id")
+    with visit.services.database.begin() as session:
+        deleted = delete_feedback(session, ids=[number])
+        if not deleted.rows:
+            raise NotFound("No such feedback.")
+        visit.note(session, "feedback deleted", str(number))
+    remove_pictures(visit.services.database, visit.services.examples, deleted.pictures)
+    return visit.go("/review", "feedback-deleted")

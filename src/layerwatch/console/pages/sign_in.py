@@ -25,10 +25,10 @@ def sign_in_form(visit: Visit) -> Response:
 @pages.post("/sign-in", Needs.NOTHING)
 def sign_in(visit: Visit) -> Response:
     """Check e-mail and password; on to the one-time code if the user has one."""
-    database = visit.services.database
+    database, key = visit.services.database, visit.services.secrets.sessions
     try:
         candidate = database.transact(
-            lambda session: users.look_up(session, visit.form.get("email", ""), visit.visitor, visit.now)
+            lambda session: users.look_up(session, visit.form.get("email", ""), visit.visitor, key, visit.now)
         )
         # Outside of any transaction: hashing is slow on purpose, and nobody should wait behind it.
         right = passwords.is_right(visit.form.get("password", ""), candidate.stored)
@@ -60,7 +60,9 @@ def code(visit: Visit) -> Response:
     database, key = visit.services.database, visit.services.secrets.sessions
     try:
         database.transact(
-            lambda session: users.guard_second_step(session, session.get_one(User, me.user_id), visit.now)
+            lambda session: users.guard_second_step(
+                session, session.get_one(User, me.user_id), visit.visitor, key, visit.now
+            )
         )
         with database.begin() as session:
             begun = users.second_step(
@@ -121,12 +123,18 @@ def sign_up(visit: Visit) -> Response:
     return visit.go("/sign-in", "check-mail")
 
 
-@pages.get("/verify", Needs.NOTHING)
+@pages.get("/verify", Needs.SIGNED_IN)
+def verify_form(visit: Visit) -> Response:
+    """Ask whether the address is theirs. A mail scanner that opens the link verifies nothing."""
+    return visit.page("verify.html", link=visit.query("link"))
+
+
+@pages.post("/verify", Needs.SIGNED_IN)
 def verify(visit: Visit) -> Response:
-    """Take the link of a verification mail."""
-    link = visit.query("link")
-    visit.services.database.transact(lambda session: users.verify(session, link, visit.now))
-    return visit.go("/" if visit.signed else "/sign-in", "verified")
+    """Use the link of a verification mail."""
+    link, user_id = visit.form.get("link", ""), visit.me.user_id
+    visit.services.database.transact(lambda session: users.verify(session, link, user_id, visit.now))
+    return visit.go("/", "verified")
 
 
 @pages.get("/forgot", Needs.NOTHING)
@@ -138,9 +146,9 @@ def forgot_form(visit: Visit) -> Response:
 @pages.post("/forgot", Needs.NOTHING)
 def forgot(visit: Visit) -> Response:
     """Send the link, if there is such a user; the page is the same if there is none."""
-    email = visit.form.get("email", "")
+    email, key = visit.form.get("email", ""), visit.services.secrets.sessions
     mail = visit.services.database.transact(
-        lambda session: users.forgot(session, email, visit.base_url, visit.visitor, visit.now)
+        lambda session: users.forgot(session, email, visit.base_url, visit.visitor, key, visit.now)
     )
     if mail is not None:
         visit.send(mail)
@@ -152,7 +160,7 @@ def reset_form(visit: Visit) -> Response:
     """The form for a new password, behind a link."""
     link = visit.query("link")
     with visit.services.database.read() as session:
-        user_of(session, link, (Purpose.RESET, Purpose.INVITE), visit.now)
+        user_of(session, link, Purpose.RESET, visit.now)
     return visit.page("reset.html", link=link, error="")
 
 
@@ -160,19 +168,25 @@ def reset_form(visit: Visit) -> Response:
 def reset(visit: Visit) -> Response:
     """Set the new password; every session of the user ends."""
     link, password = visit.form.get("link", ""), visit.form.get("password", "")
+    database = visit.services.database
     try:
-        with visit.services.database.begin() as session:
-            users.reset(session, link, password, visit.visitor, visit.now)
+        with database.read() as session:
+            email = user_of(session, link, Purpose.RESET, visit.now).email
+        passwords.check_strength(password, email)
+        hashed = passwords.hash_password(password)
+        user_id = database.transact(
+            lambda session: users.reset(session, link, hashed, visit.visitor, visit.now).id
+        )
     except IdentityError as wrong:
         return visit.page("reset.html", 400, link=link, error=str(wrong))
-    return visit.go("/sign-in", "password-set")
+    return visit.with_known_device(visit.go("/sign-in", "password-set"), user_id)
 
 
 def welcome(visit: Visit, begun: sessions.NewSession, wanted: str = "") -> Response:
     """On to the page that was `wanted`, or the one-time code; always under the new session's cookie."""
     wanted = next_page(wanted or visit.form.get("next", ""))
     if begun.complete:
-        response = visit.go(wanted.removeprefix(BASE) or "/")
+        response = visit.with_known_device(visit.go(wanted.removeprefix(BASE) or "/"), begun.user_id)
     else:
         response = visit.go("/code", **({"next": wanted} if wanted else {}))
     if visit.token:

@@ -18,16 +18,13 @@ most 4 KB, twice that after feedback, and 1.5 KB as a rule."""
 FORGOTTEN = timedelta(hours=2)
 """A print unheard for so long has ended, or may start afresh in an outage: intervals are minutes at most."""
 
-MOST_ANSWERS = 100_000
-"""Answers given during an outage that are kept for their Idempotency-Key."""
-
 
 class OfflineCache:
-    """The last state of each print, and the answers given while the database was away."""
+    """The last state of each print, and the answers that are being written to the disk."""
 
     def __init__(self) -> None:
         self._last: OrderedDict[str, Found] = OrderedDict()
-        self._answers: OrderedDict[tuple[str, str], asyncio.Future[Answer]] = OrderedDict()
+        self._promised: dict[tuple[str, str], asyncio.Future[Answer]] = {}
 
     def remember(self, context_id: str, moved: Moved) -> Found | None:
         """Take a print's new state; returns the one before."""
@@ -62,22 +59,22 @@ class OfflineCache:
             return
         self._last[context_id] = found._replace(state=taught)
 
-    def answer(self, context_id: str, key: str | None) -> asyncio.Future[Answer] | None:
-        """The answer to an Idempotency-Key of this outage; it may still be on its way to the disk."""
-        return self._answers.get((context_id, key)) if key is not None else None
+    def promised(self, context_id: str, key: str) -> asyncio.Future[Answer] | None:
+        """The answer to an Idempotency-Key that is on its way to the disk."""
+        return self._promised.get((context_id, key))
 
     def promise(self, context_id: str, key: str) -> asyncio.Future[Answer]:
-        """A place for the answer to an Idempotency-Key."""
+        """A place for the answer to an Idempotency-Key, until it is kept or withdrawn."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._answers[context_id, key] = future
-        if len(self._answers) > MOST_ANSWERS:
-            self._answers.popitem(last=False)
+        self._promised[context_id, key] = future
         return future
 
-    def withdraw(self, context_id: str, key: str) -> None:
-        """There will be no such answer."""
-        self._answers.pop((context_id, key), None)
+    def kept(self, context_id: str, key: str, answer: Answer) -> None:
+        """The promised answer is on the disk."""
+        self._promised.pop((context_id, key)).set_result(answer)
 
-    def forget_answers(self) -> None:
-        """The outage is over, and they are in the database."""
-        self._answers.clear()
+    def withdraw(self, context_id: str, key: str, error: Exception) -> None:
+        """The promised answer was not kept; calls that wait for it get the error."""
+        future = self._promised.pop((context_id, key))
+        future.set_exception(error)
+        future.exception()  # retrieved here, because often no call waits for it

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
 from layerwatch.contexts.offline.reconcile import LateCharge, book, tidy
+from layerwatch.contexts.offline.shared_answers import SharedAnswers
 from layerwatch.contexts.offline.spool import Spool
 from layerwatch.core.clock import Clock
 from layerwatch.storage import DatabaseGateway, StorageError, StorageUnavailable
@@ -33,10 +34,21 @@ LOOKS = 5
 
 
 class OfflineLedger:
-    """The spool, and the loop that empties it. charge: books a unit, whatever the allowance is by then."""
+    """The spool, and the loop that empties it. charge: books a unit, whatever the allowance is by then.
 
-    def __init__(self, reach: DatabaseGateway, spool: Spool, charge: LateCharge, clock: Clock) -> None:
+    answers: those that are not in the database yet, shared with the other processes of this node.
+    """
+
+    def __init__(
+        self,
+        reach: DatabaseGateway,
+        spool: Spool,
+        answers: SharedAnswers,
+        charge: LateCharge,
+        clock: Clock,
+    ) -> None:
         self.reach = reach
+        self.answers = answers
         self._spool = spool
         self._charge = charge
         self._clock = clock
@@ -60,23 +72,37 @@ class OfflineLedger:
             self._behind_since = time.monotonic()
         return 0.0 if self._behind_since is None else time.monotonic() - self._behind_since
 
-    async def keep(self, unit: DeferredInspection) -> None:
-        """Put a unit on the disk. Raises StorageUnavailable if it cannot be kept: then there is no answer."""
+    async def keep(self, unit: DeferredInspection) -> str | None:
+        """Put a unit on the disk, with its answer if it has a key.
+
+        Returns the answer that another process of this node gave under the same key meanwhile, if one did;
+        then the unit is not kept. Raises StorageUnavailable if it cannot be kept: then the call fails.
+        """
         self._under_way += 1
         try:
-            await asyncio.get_running_loop().run_in_executor(self._disk, self._spool.append, unit.to_line())
+            there = await asyncio.get_running_loop().run_in_executor(self._disk, self._write, unit)
         except OSError as error:
             log.error("spool_failed", why=error.strerror or str(error))
             raise StorageUnavailable("neither the database nor the local spool can be written") from error
         finally:
             self._under_way -= 1
-        if self._behind_since is None:
+        if there is None and self._behind_since is None:
             self._behind_since = time.monotonic()
+        return there
+
+    def _write(self, unit: DeferredInspection) -> str | None:
+        if unit.key is None or unit.body is None:
+            self._spool.append(unit.to_line())
+            return None
+        return self.answers.keep(
+            unit.context.id, unit.key, unit.body, lambda: self._spool.append(unit.to_line())
+        )
 
     async def catch_up(self) -> None:
         """Book what earlier processes left behind. For the start, before the first call."""
         with suppress(OSError):
             self._spool.adopt()
+        await asyncio.to_thread(self.answers.sweep)
         if self.waiting:
             log.warning("booking_left_units", units=self.waiting)
             with suppress(StorageError, SQLAlchemyError):
@@ -119,6 +145,7 @@ class OfflineLedger:
                 for line in lines:
                     self._book_or_reject(line)
             self._spool.replayed(lines)
+        self.answers.sweep()
 
     def _book(self, lines: list[bytes]) -> None:
         units = [DeferredInspection.from_line(line) for line in lines]
@@ -126,10 +153,13 @@ class OfflineLedger:
         for look in range(1, LOOKS + 1):
             try:
                 self.reach.database.transact(lambda session: book(session, units, self._charge, now))
-                return
+                break
             except IntegrityError:
                 if look == LOOKS:
                     raise
+        for unit in units:
+            if unit.key is not None:
+                self.answers.forget(unit.context.id, unit.key)
 
     def _book_or_reject(self, line: bytes) -> None:
         try:

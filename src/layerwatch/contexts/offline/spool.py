@@ -13,6 +13,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from layerwatch.core.private_files import FILE_MODE, create, private_folder, restrict, sync_folder
+
 if sys.platform != "win32":
     import fcntl
 
@@ -71,7 +73,10 @@ class Spool:
 
     def reject(self, line: bytes, why: str) -> None:
         """Put a line aside that can never be replayed, for a person to look at."""
-        with (self._folder / "rejected.txt").open("ab") as file:
+        private_folder(self._folder)
+        path = self._folder / "rejected.txt"
+        create(path)
+        with path.open("ab") as file:
             file.write(why.encode() + b"\t" + line + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -82,6 +87,7 @@ class Spool:
         for path in sorted(self._folder.glob("*.jsonl")) if self._folder.is_dir() else []:
             if path == self._path:
                 continue
+            restrict(path)
             handle = os.open(path, os.O_RDWR)
             try:
                 if not _lock(handle):
@@ -108,14 +114,10 @@ class Spool:
 
     def _open(self) -> int:
         if self._handle is None:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            private_folder(self._folder)
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, FILE_MODE)
             _lock(handle)
-            folder = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)  # the file's name, too, has to survive a power cut
-            finally:
-                os.close(folder)
+            sync_folder(self._folder)
             self._handle = handle
         return self._handle
 

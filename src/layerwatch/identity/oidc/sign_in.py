@@ -1,8 +1,8 @@
 """Which user somebody is who signed in at the OpenID Connect provider.
 
 A user is recognised by what the provider calls them, never again by e-mail once that is known. An address
-alone opens only a user that has no other way in (invited, and never signed in): one with a password, with a
-provider's name, or the operator has to connect it, signed in as before. So neither a provider that gives an
+alone opens only a user that has no other way in: one with a password, with a provider's name, or the operator
+has to connect it, signed in as before. So neither a provider that gives an
 address to somebody new, nor a stranger who signed up with it beforehand, gets at anything.
 """
 
@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.identity import audit, sessions, users
+from layerwatch.identity import audit, invitations, sessions, users
 from layerwatch.identity.audit import Actor
 from layerwatch.identity.errors import BadInput, SignInRefused
 from layerwatch.identity.models import User
@@ -26,8 +26,9 @@ from layerwatch.identity.users import Visitor
 def enter(
     session: Session, person: Person, *, strangers: bool, visitor: Visitor, now: datetime
 ) -> sessions.NewSession:
-    """Sign somebody in. strangers: whether who has no user here gets one, with an account on free usage only.
+    """Sign somebody in. strangers: whether somebody new gets an account, on free usage only.
 
+    Where they do not, an invited address gets a user without an account; the mailed link makes the member.
     One-time codes are asked for as after a password. Raises SignInRefused; the message says what to do.
     """
     user = _user_of(session, person)
@@ -73,12 +74,15 @@ def _user_of(session: Session, person: Person) -> User | None:
 
 
 def _sign_up(session: Session, email: str, strangers: bool, visitor: Visitor, now: datetime) -> User:
-    if not strangers:
+    address = email_address(email)
+    if not strangers and not invitations.is_invited(session, address, now):
         raise SignInRefused(
             "Your e-mail address was not invited here. Ask the operator or an account's owner."
         )
     users.guard_sign_up(session, visitor, now)
-    user = users.new_user(session, email_address(email), now, password=None)
+    user = users.new_user(session, address, now, password=None)
+    if not strangers:
+        return user
     account = create_account(session, user.email[:120], now, free_only=True, billing_email=user.email)
     set_role(session, account.id, user.id, Role.OWNER)
     audit.record(session, Actor.of(user, visitor.address), "signed up", account.name, now, account.id)

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from layerwatch.vision.errors import ImageDecodeError
-from layerwatch.vision.jpeg.header import read_header
+from layerwatch.vision.jpeg.header import damaged, read_header
 
-STRAY_BYTES_ALLOWED = 8
-"""How many stray bytes before the end marker are the camera's habit rather than a damaged frame. Many USB
-webcams pad their MJPEG frames by 1-4 bytes there; a frame that lost a part in the middle leaves more, or ends
-too early."""
+PADDING_BYTES_ALLOWED = 8
+"""Zero bytes before the end marker that are a camera's habit (many USB webcams pad their MJPEG frames by 1-4
+bytes) rather than the remains of a damaged frame. Other bytes left over there are never accepted."""
 
 _STRAY_BYTES = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 
@@ -41,37 +40,40 @@ def decode_jpeg(data: bytes | bytearray | memoryview, at_least: int) -> DecodedJ
         factor //= 2
     height, width = -(-header.height // factor), -(-header.width // factor)
     try:
-        pixels = _decode(header.stream, height, width, strict=True)
-    except ImageDecodeError:
-        raise
+        pixels = _decode(header.stream, height, width)
     except Exception as error:
         raise _explain(str(error)) from None
     return DecodedJpeg(pixels, header.orientation)
 
 
-def _decode(stream: bytes, height: int, width: int, strict: bool) -> NDArray[np.uint8]:
+def _decode(stream: bytes, height: int, width: int, strict: bool = True) -> NDArray[np.uint8]:
+    """Raises ValueError with the decoder's words."""
     try:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
             stream, colorspace="RGB", min_height=height, min_width=width, strict=strict
         )
     except ValueError as error:
-        # libjpeg reports the first thing it noticed: when that is stray bytes at the very end, every block
-        # before them was decoded in full.
+        # libjpeg reports the first thing it noticed: when that is padding at the very end, every block before
+        # it was decoded in full.
         stray = _STRAY_BYTES.search(str(error))
-        if strict and stray and int(stray[1]) <= STRAY_BYTES_ALLOWED:
+        if strict and stray and _is_padding(stream, int(stray[1])):
             return _decode(stream, height, width, strict=False)
         raise
     return pixels
 
 
+def _is_padding(stream: bytes, count: int) -> bool:
+    return count <= PADDING_BYTES_ALLOWED and stream.endswith(bytes(count) + b"\xff\xd9")
+
+
 def _explain(reason: str) -> ImageDecodeError:
+    """The refusal in words for the sender. The decoder's own name its functions and markers."""
     if "premature end" in reason.lower():
         return ImageDecodeError(
-            "The JPEG was cut off: its picture data end too early. Send the whole frame, and check that the "
-            "upload was not interrupted."
+            "The JPEG was cut off or damaged: its picture data end too early. Send the whole frame, and "
+            "check that the upload was not interrupted."
         )
-    reason = reason.removeprefix("Corrupt JPEG data: ").rstrip(".")
-    return ImageDecodeError(f"The JPEG is damaged ({reason}). Send the camera's frame unchanged.")
+    return damaged()
 
 
 _TURNS = {

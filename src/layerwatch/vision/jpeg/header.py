@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from layerwatch.vision.errors import ImageDecodeError
+from layerwatch.vision.jpeg.overwritten import HuffmanTables, has_hole
 
 MAX_BYTES = 6_291_456
 """Largest upload of the wire contract (6 MiB)."""
@@ -29,7 +30,7 @@ MAX_SCAN_PIXELS = 150_000_000
 coefficients in memory (6 bytes a pixel at most for colour) and walks over every block once for each scan,
 however few bytes the scan holds, so pixels, scans and their product are bounded."""
 
-_SOI, _EOI, _SOS, _DAC, _COM = 0xD8, 0xD9, 0xDA, 0xCC, 0xFE
+_SOI, _EOI, _SOS, _DHT, _DAC, _COM = 0xD8, 0xD9, 0xDA, 0xC4, 0xCC, 0xFE
 _APP0, _APP1, _APP14 = 0xE0, 0xE1, 0xEE
 _ORIENTATION_TAG = 0x0112
 _HUFFMAN_FRAMES = {0xC0: "baseline", 0xC1: "extended sequential", 0xC2: "progressive"}
@@ -161,6 +162,7 @@ def read_header(data: bytes | bytearray | memoryview) -> JpegHeader:
         )
     start = _start(data)
     frame: _Frame | None = None
+    tables = HuffmanTables()
     orientation = 1
     kept = [b"\xff\xd8"]
     position = start + 2
@@ -186,6 +188,8 @@ def read_header(data: bytes | bytearray | memoryview) -> JpegHeader:
             frame = _Frame(marker, body)
         elif marker == _APP1 and body.startswith(b"Exif\x00\x00"):
             orientation = _orientation(body)
+        elif marker == _DHT:
+            tables.define(body)
         elif marker == _SOS:
             if frame is None:
                 raise ImageDecodeError("The JPEG has no frame header. Send the camera's frame unchanged.")
@@ -193,6 +197,8 @@ def read_header(data: bytes | bytearray | memoryview) -> JpegHeader:
             match = _NEXT_MARKER.search(data, end)
             if match is None:
                 raise _cut(f"its end marker is missing after {len(data):,} bytes")
+            if has_hole(data, end, match.start(), tables.zeros_are_coefficients(body)):
+                raise damaged()
             end = match.start()
         if _is_needed(marker, body):
             kept.append(data[at:end])
@@ -264,6 +270,14 @@ def _orientation(body: bytes) -> int:
             value = int.from_bytes(tiff[at + 8 : at + 10], order)
             return value if 1 <= value <= 8 else 1
     return 1
+
+
+def damaged() -> ImageDecodeError:
+    """The refusal of a picture whose coded data are not as an encoder wrote them."""
+    return ImageDecodeError(
+        "The JPEG is damaged: a part of its picture data is missing or overwritten. "
+        "Send the camera's frame unchanged."
+    )
 
 
 def _cut(how: str) -> ImageDecodeError:

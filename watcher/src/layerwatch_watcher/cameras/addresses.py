@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
+from typing import Tuple
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 _SECRET_NAME = re.compile(r"key|token|pass|pwd|secret|auth|user|login|code", re.IGNORECASE)
 
@@ -50,6 +51,16 @@ def beside(base: str, url: str) -> str:
     if ":" in host:
         host = f"[{host}]"
     return urljoin(f"{parts.scheme}://{host}/", url)
+
+
+def without_login(url: str) -> Tuple[str, str, str]:
+    """`url` without its login, then the user name and the password, percent-decoded as browsers do.
+
+    Both are empty if there is no login. Raises ValueError for an address that cannot be read.
+    """
+    parts = urlsplit(url)
+    bare = urlunsplit((parts.scheme, _host(parts), parts.path, parts.query, ""))
+    return bare, unquote(parts.username or ""), unquote(parts.password or "")
 
 
 def with_login(url: str, user: str, password: str) -> str:

@@ -14,6 +14,8 @@ from typing import Optional
 
 from layerwatch_watcher.cameras.addresses import with_login
 from layerwatch_watcher.cameras.base import MAX_PICTURE_BYTES, CameraError, CameraSetupError, checked
+from layerwatch_watcher.cameras.mjpeg import MjpegParser
+from layerwatch_watcher.tls import private_tls
 from layerwatch_watcher.waiting import within
 
 USER = "bblp"
@@ -23,26 +25,11 @@ _HEADER = struct.Struct("<IIII")
 
 
 def tls_context(certificate: Optional[str] = None) -> ssl.SSLContext:
-    """TLS for a printer that signs its own certificate.
-
-    certificate: a PEM file with that certificate: then no other is taken. Without it any is, so that the
-    access code would go to whoever answers at the printer's address: enough in a network of one's own.
-    Raises CameraSetupError if the file cannot be read.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    if certificate is None:
-        context.verify_mode = ssl.CERT_NONE
-        return context
+    """TLS for a printer that signs its own certificate; see `private_tls`. Raises CameraSetupError."""
     try:
-        context.load_verify_locations(cafile=certificate)
-    except (OSError, ssl.SSLError):
-        raise CameraSetupError(
-            f"{certificate} is not a certificate in PEM form", "see docs/printers/bambu.md"
-        ) from None
-    # The printer's own certificate is the one to trust; who signed it does not matter.
-    context.verify_flags |= getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", ssl.VerifyFlags(0x80000))
-    return context
+        return private_tls(certificate)
+    except ValueError as error:
+        raise CameraSetupError(str(error), "see docs/printers/bambu.md") from None
 
 
 def login_packet(code: str) -> bytes:
@@ -109,7 +96,7 @@ class BambuChamberCamera:
             size, _, _, _ = _HEADER.unpack(await reader.readexactly(_HEADER.size))
             if not 0 < size <= 2 * MAX_PICTURE_BYTES:
                 raise CameraError(f"what answers at {self._host}, port {self._port} is no Bambu camera")
-            return checked(await reader.readexactly(size), f"the camera of {self._host}")
+            return checked(await _picture(reader, size), f"the camera of {self._host}")
         except asyncio.IncompleteReadError as error:
             if error.partial:
                 raise CameraError(
@@ -123,9 +110,24 @@ class BambuChamberCamera:
         except (OSError, ssl.SSLError):
             raise CameraError(f"the connection with the camera of {self._host} broke") from None
         finally:
-            writer.close()
-            with contextlib.suppress(OSError, ssl.SSLError):
-                await writer.wait_closed()
+            # Not closed in good order: the printer may never answer TLS' goodbye, and the picture is here.
+            with contextlib.suppress(OSError, RuntimeError):
+                writer.transport.abort()
 
     async def close(self) -> None:
         """Nothing is held between two pictures."""
+
+
+async def _picture(reader: asyncio.StreamReader, size: int) -> bytes:
+    """The frame of `size` bytes, or what came of it if that already holds a whole JPEG."""
+    parser = MjpegParser()
+    data = b""
+    while len(data) < size:
+        piece = await reader.read(size - len(data))
+        if not piece:
+            raise asyncio.IncompleteReadError(data, size)
+        data += piece
+        frames = parser.feed(piece)
+        if frames:
+            return frames[0]
+    return data

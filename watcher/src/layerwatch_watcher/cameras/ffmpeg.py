@@ -11,7 +11,7 @@ import contextlib
 import re
 import shutil
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Tuple
 
 from layerwatch_watcher.cameras.addresses import redact
 from layerwatch_watcher.cameras.base import CameraError, CameraSetupError, EndOfPictures, checked
@@ -74,7 +74,7 @@ class FfmpegCamera:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            out, said = await within(process.communicate(), self._timeout)
+            out, said = await within(_first_picture(process), self._timeout)
         except asyncio.TimeoutError:
             raise CameraError(
                 f"{self.shown} gave no picture in {self._timeout:g} s",
@@ -181,6 +181,25 @@ def _plain(said: bytes, shown: str) -> tuple[str, str]:
     if "invalid data" in text or "moov atom" in text:
         return f"{shown} is no video that ffmpeg can read", ""
     return f"ffmpeg got no picture from {shown}", "try it by hand: ffplay ADDRESS"
+
+
+async def _first_picture(process: asyncio.subprocess.Process) -> Tuple[bytes, bytes]:
+    """The first whole JPEG that ffmpeg wrote, also when it does not end then; and what it complained of."""
+    assert process.stdout is not None and process.stderr is not None
+    complaints = asyncio.ensure_future(process.stderr.read())
+    parser = MjpegParser()
+    out = b""
+    try:
+        while True:
+            piece = await process.stdout.read(_CHUNK)
+            if not piece:
+                return out, await complaints
+            out += piece
+            frames = parser.feed(piece)
+            if frames:
+                return frames[0], b""
+    finally:
+        complaints.cancel()
 
 
 async def _reap(process: asyncio.subprocess.Process) -> None:

@@ -6,7 +6,9 @@ and out, and rename them.
 
 from __future__ import annotations
 
-from typing import Awaitable, Callable, Optional
+import logging
+import ssl
+from typing import Any, Awaitable, Callable, Optional
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import httpx
@@ -20,7 +22,12 @@ from layerwatch_watcher.printers.http import mapping
 from layerwatch_watcher.printers.moonraker import Moonraker
 from layerwatch_watcher.printers.octoprint import OctoPrint
 from layerwatch_watcher.printers.prusalink import PrusaLink
+from layerwatch_watcher.tls import private_tls
 
+log = logging.getLogger("layerwatch_watcher")
+
+USUAL_WEBCAM = "/webcam/?action=snapshot"
+"""Where OctoPrint's own image serves the webcam."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -56,11 +63,15 @@ class FoundCamera:
             await camera.close()
 
 
-def octoprint_camera(octoprint: OctoPrint, client: Optional[httpx.AsyncClient] = None) -> FoundCamera:
+def octoprint_camera(
+    octoprint: OctoPrint,
+    client: Optional[httpx.AsyncClient] = None,
+    tls: Optional[ssl.SSLContext] = None,
+) -> FoundCamera:
     """The webcam of OctoPrint's settings, flipped and turned as it is set there."""
 
     async def find() -> Camera:
-        webcam = mapping((await octoprint.settings()).get("webcam"))
+        webcam = await _octoprint_webcam(octoprint)
         address = webcam.get("snapshotUrl") or webcam.get("streamUrl")
         if not isinstance(address, str) or not address:
             raise CameraSetupError(
@@ -73,15 +84,36 @@ def octoprint_camera(octoprint: OctoPrint, client: Optional[httpx.AsyncClient] =
             flip_horizontal=bool(webcam.get("flipH")),
             flip_vertical=bool(webcam.get("flipV")),
         )
-        return TransformedCamera.around(
-            HttpCamera(seen_from_here(octoprint.base, address), client=client), view
+        # OctoPrint's own switch for a webcam with a certificate of its own.
+        unchecked = webcam.get("snapshotSslValidation") is False
+        camera = HttpCamera(
+            seen_from_here(octoprint.base, address), client=client, tls=private_tls() if unchecked else tls
         )
+        return TransformedCamera.around(camera, view)
 
     return FoundCamera(find)
 
 
+async def _octoprint_webcam(octoprint: OctoPrint) -> dict[str, Any]:
+    """The webcam of OctoPrint's settings; the usual one if this key may use OctoPrint, but not read those."""
+    try:
+        return mapping((await octoprint.settings()).get("webcam"))
+    except PrinterSetupError:
+        await octoprint.status()  # raises again if the key is wrong altogether
+        log.warning(
+            "%s does not let this key read its settings (permission SETTINGS_READ): "
+            "the webcam is assumed at %s, neither turned nor flipped",
+            octoprint.base,
+            USUAL_WEBCAM,
+        )
+        return {"snapshotUrl": USUAL_WEBCAM}
+
+
 def moonraker_camera(
-    moonraker: Moonraker, name: str = "", client: Optional[httpx.AsyncClient] = None
+    moonraker: Moonraker,
+    name: str = "",
+    client: Optional[httpx.AsyncClient] = None,
+    tls: Optional[ssl.SSLContext] = None,
 ) -> FoundCamera:
     """A webcam of Moonraker's list: the one called `name`, or the first that is switched on."""
 
@@ -109,14 +141,17 @@ def moonraker_camera(
             vertical=bool(chosen.get("flip_vertical")),
         )
         return TransformedCamera.around(
-            HttpCamera(seen_from_here(moonraker.base, address), client=client), view
+            HttpCamera(seen_from_here(moonraker.base, address), client=client, tls=tls), view
         )
 
     return FoundCamera(find)
 
 
 def prusalink_camera(
-    prusalink: PrusaLink, login: dict[str, str], client: Optional[httpx.AsyncClient] = None
+    prusalink: PrusaLink,
+    login: dict[str, str],
+    client: Optional[httpx.AsyncClient] = None,
+    tls: Optional[ssl.SSLContext] = None,
 ) -> FoundCamera:
     """The first camera of PrusaLink on a Raspberry Pi. The printers with built-in PrusaLink have none.
 
@@ -132,13 +167,14 @@ def prusalink_camera(
             )
         address = f"{prusalink.base}/api/v1/cameras/{quote(str(cameras[0].get('camera_id')), safe='')}/snap"
         if login.get("key"):
-            return HttpCamera(address, headers={"X-Api-Key": login["key"]}, client=client)
+            return HttpCamera(address, headers={"X-Api-Key": login["key"]}, client=client, tls=tls)
         return HttpCamera(
             address,
             user=login.get("user", ""),
             password=login.get("password", ""),
             digest=True,
             client=client,
+            tls=tls,
         )
 
     return FoundCamera(find)

@@ -6,20 +6,25 @@ Also the one place where an httpx failure is turned into plain words, for camera
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
-from typing import Optional
+from typing import Optional, Tuple
 from urllib.parse import urlsplit
 
 import httpx
 
-from layerwatch_watcher.cameras.addresses import redact, with_scheme
+from layerwatch_watcher.cameras.addresses import redact, with_scheme, without_login
 from layerwatch_watcher.cameras.base import MAX_PICTURE_BYTES, CameraError, CameraSetupError, checked
 from layerwatch_watcher.cameras.mjpeg import MjpegParser
+from layerwatch_watcher.cameras.raw_http import read_picture
+from layerwatch_watcher.waiting import within
 
 # A stream that has sent this much without one whole frame is not going to.
 _STREAM_BYTES_WITHOUT_FRAME = 32 * 1024 * 1024
 _PAGE_BYTES = 64 * 1024
+WHOLE_SNAPSHOT_FACTOR = 3.0
+"""A snapshot may take this many times the timeout of its parts, redirects and login included."""
 
 
 class HttpCamera:
@@ -32,6 +37,7 @@ class HttpCamera:
         user's own machine, with an address that the user wrote.
     digest: answer a digest challenge with that login instead of sending it as Basic.
     client: shared by many cameras; the camera closes only a client that it made itself.
+    tls: for a camera with a certificate of its own (see `private_tls`); it then has its own client.
     timeout: seconds for the whole picture to begin, and between two pieces of it.
     """
 
@@ -44,54 +50,85 @@ class HttpCamera:
         digest: bool = False,
         headers: Optional[dict[str, str]] = None,
         client: Optional[httpx.AsyncClient] = None,
+        tls: Optional[ssl.SSLContext] = None,
         timeout: float = 10.0,
         stale_frames: int = 0,
     ) -> None:
         url = with_scheme(url)
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise CameraSetupError(
-                f"{redact(url)} is not an http address", "write it as http://HOST/PATH, as a browser shows it"
-            )
-        self._auth = _auth(parts.username or user, parts.password or password, digest)
-        self._url = httpx.URL(url).copy_with(username=None, password=None)
         self.shown = redact(url)
         """The address without anything secret, for messages."""
+        self._url, url_user, url_password = _checked_url(url, self.shown)
+        self._login = (url_user or user, url_password or password)
+        self._auth = _auth(*self._login, digest)
         self._headers = headers or {}
-        self._own_client = client is None
-        self._client = client or httpx.AsyncClient()
+        self._tls = tls
+        self._own_client = client is None or tls is not None
+        self._client = client if client is not None and tls is None else httpx.AsyncClient(verify=tls or True)
         self._timeout = timeout
         self._stale_frames = stale_frames
 
     async def snapshot(self) -> bytes:
         """One whole JPEG. Raises CameraError."""
         try:
-            async with self._client.stream(
-                "GET",
-                self._url,
-                headers={"Accept": "image/jpeg, multipart/x-mixed-replace, */*;q=0.1", **self._headers},
-                auth=self._auth,
-                timeout=self._timeout,
-                follow_redirects=True,
-            ) as answer:
-                _check_status(answer, self.shown)
-                kind = answer.headers.get("content-type", "").lower()
-                if kind.startswith("multipart/"):
-                    return checked(await self._first_frame(answer), self.shown)
-                data = await self._body(answer)
+            return await within(self._snapshot(), WHOLE_SNAPSHOT_FACTOR * self._timeout)
+        except asyncio.TimeoutError:
+            raise CameraError(
+                f"{self.shown} sent no whole picture in {WHOLE_SNAPSHOT_FACTOR * self._timeout:g} s",
+                "the camera or the network is too slow; lower its resolution, or restart it",
+            ) from None
+
+    async def _snapshot(self) -> bytes:
+        try:
+            return await self._requested()
+        except httpx.RemoteProtocolError as error:
+            picture = await self._ignoring_the_wrapping()
+            if picture is None:
+                raise CameraError(*explain(error, self.shown)) from None
+            return checked(picture, self.shown)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ssl.SSLError, OSError) as error:
-            what, hint = explain(error, self.shown)
-            raise CameraError(what, hint) from None
-        return checked(data, self.shown, kind)
+            raise CameraError(*explain(error, self.shown)) from None
+
+    async def _requested(self) -> bytes:
+        async with self._client.stream(
+            "GET",
+            self._url,
+            headers={"Accept": "image/jpeg, multipart/x-mixed-replace, */*;q=0.1", **self._headers},
+            auth=self._auth,
+            timeout=self._timeout,
+            follow_redirects=True,
+        ) as answer:
+            _check_status(answer, self.shown)
+            kind = answer.headers.get("content-type", "").lower()
+            if kind.startswith("multipart/"):
+                return checked(await self._first_frame(answer), self.shown)
+            return checked(await self._body(answer), self.shown, kind)
+
+    async def _ignoring_the_wrapping(self) -> Optional[bytes]:
+        """The picture in an answer whose headers no strict client accepts."""
+        user, password = self._login
+        with contextlib.suppress(OSError, ssl.SSLError):
+            return await read_picture(
+                self._url, user=user, password=password, headers=self._headers, tls=self._tls
+            )
+        return None
 
     async def _body(self, answer: httpx.Response) -> bytes:
+        """The answer's bytes, up to the end of the first whole JPEG: whatever its length header says."""
         data = bytearray()
-        async for piece in answer.aiter_bytes():
-            data += piece
-            if len(data) > MAX_PICTURE_BYTES:
-                break
-            if len(data) > _PAGE_BYTES and not data.startswith(b"\xff\xd8"):
-                break
+        parser = MjpegParser()
+        try:
+            async for piece in answer.aiter_bytes():
+                data += piece
+                frames = parser.feed(piece)
+                if frames:
+                    return frames[0]
+                if len(data) > MAX_PICTURE_BYTES:
+                    break
+                if len(data) > _PAGE_BYTES and not data.startswith(b"\xff\xd8"):
+                    break
+        except httpx.RemoteProtocolError:
+            if not data:
+                raise
         return bytes(data)
 
     async def _first_frame(self, answer: httpx.Response) -> bytes:
@@ -115,6 +152,19 @@ class HttpCamera:
         """Close the connections, unless the client is somebody else's."""
         if self._own_client:
             await self._client.aclose()
+
+
+def _checked_url(url: str, shown: str) -> Tuple[str, str, str]:
+    """The address without its login, the user and the password. Raises CameraSetupError."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return without_login(url)
+    except ValueError:
+        pass
+    raise CameraSetupError(
+        f"{shown} is not an http address", "write it as http://HOST/PATH, as a browser shows it"
+    )
 
 
 def _auth(user: str, password: str, digest: bool) -> Optional[httpx.Auth]:
@@ -159,7 +209,10 @@ def explain(error: BaseException, shown: str) -> tuple[str, str]:
     if any(isinstance(link, ssl.SSLError) for link in chain):
         reason = next(str(link) for link in chain if isinstance(link, ssl.SSLError))
         if "CERTIFICATE_VERIFY_FAILED" in reason:
-            return f"{host} shows a certificate that is not trusted", "use its http address, or its real name"
+            return (
+                f"{host} shows a certificate that is not trusted",
+                "give its certificate (certificate = FILE), or verify = false in a network of your own",
+            )
         return f"{host} does not speak TLS there", "try http:// instead of https://, or another port"
     if isinstance(error, httpx.ConnectTimeout):
         return f"{host} does not answer", "see that it is switched on and in the same network"

@@ -7,7 +7,7 @@ marker of a thumbnail inside EXIF data is not taken for the end of the picture.
 from __future__ import annotations
 
 import re
-from typing import Optional, Union
+from typing import Literal, Optional, Union
 
 SOI = b"\xff\xd8"
 _EOI = 0xD9
@@ -66,6 +66,33 @@ def end_of(data: Union[bytes, bytearray], start: int = 0) -> int:
 def is_whole(data: bytes) -> bool:
     """True if `data` holds a JPEG from its first to its last marker. Bytes after it do not matter."""
     return starts_as_jpeg(data) and end_of(data) > 0
+
+
+def orientation_of(data: bytes) -> int:
+    """The EXIF orientation, 1..8; 1 if there is none. Walks the segments before the first scan."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and at + 4 <= len(data):
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == _SOS or length < 2:
+            break
+        body = data[at + 4 : at + 2 + length]
+        if marker == 0xE1 and body.startswith(b"Exif\0\0"):
+            return _tiff_orientation(body[6:])
+        at += 2 + length
+    return 1
+
+
+def _tiff_orientation(tiff: bytes) -> int:
+    """Tag 0x0112 of the first directory (TIFF 6.0, section 2)."""
+    order: Literal["big", "little"] = "little" if tiff[:2] == b"II" else "big"
+    first = int.from_bytes(tiff[4:8], order)
+    count = int.from_bytes(tiff[first : first + 2], order)
+    for number in range(min(count, 512)):
+        entry = tiff[first + 2 + 12 * number : first + 14 + 12 * number]
+        if int.from_bytes(entry[:2], order) == 0x0112:
+            value = int.from_bytes(entry[8:10], order)
+            return value if 1 <= value <= 8 else 1
+    return 1
 
 
 def describe(data: bytes, content_type: str = "") -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from pathlib import Path
 from typing import Optional
 
@@ -23,16 +24,22 @@ def is_recording(source: str) -> bool:
 
 
 def open_source(
-    source: str, *, fps: float = 1 / 30, client: Optional[httpx.AsyncClient] = None, timeout: float = 10.0
+    source: str,
+    *,
+    fps: float = 1 / 30,
+    client: Optional[httpx.AsyncClient] = None,
+    tls: Optional[ssl.SSLContext] = None,
+    timeout: float = 10.0,
 ) -> Camera:
     """A camera for a URL (JPEG, MJPEG, RTSP), `/dev/video0`, a folder of frames, or a video file.
 
     fps: pictures to take for each second of a video file (not used for Motion-JPEG, which has no clock).
+    tls: for an https camera with a certificate of its own; see `private_tls`.
     Raises CameraSetupError if `source` is none of these.
     """
     scheme = source.split("://", 1)[0].lower() if "://" in source else ""
     if scheme in ("http", "https"):
-        return HttpCamera(source, client=client, timeout=timeout)
+        return HttpCamera(source, client=client, tls=tls, timeout=timeout)
     if scheme in ("rtsp", "rtsps"):
         return rtsp_camera(source)
     if scheme:
@@ -52,7 +59,7 @@ def open_source(
             )
         return MjpegFileCamera(path) if holds_mjpeg(path) else VideoFileCamera(path, fps=fps)
     if _HOST_LIKE.match(source):
-        return HttpCamera(source, client=client, timeout=timeout)
+        return HttpCamera(source, client=client, tls=tls, timeout=timeout)
     raise CameraSetupError(
         f"{source} is no folder, no file and no address",
         "give a camera's address (http://HOST/…), a folder of JPEGs, or a video file",

@@ -22,6 +22,11 @@ Area = Tuple[float, float, float, float]
 JPEG_QUALITY = 90
 # EXIF orientation (1..8) of: flipped left to right or not, then turned clockwise by 0, 90, 180, 270.
 _ORIENTATION = {False: (1, 6, 3, 8), True: (2, 7, 4, 5)}
+_FLIP_AND_QUARTERS = {
+    orientation: (flipped, quarters)
+    for flipped, orientations in _ORIENTATION.items()
+    for quarters, orientation in enumerate(orientations)
+}
 _EXIF = b"Exif\0\0"
 
 log = logging.getLogger("layerwatch_watcher")
@@ -30,6 +35,8 @@ log = logging.getLogger("layerwatch_watcher")
 @dataclass(frozen=True)
 class View:
     """How a picture is to be seen: flipped first, then turned clockwise, then cut, then parts hidden.
+
+    It applies to the picture as the camera's own EXIF orientation shows it, as viewers do.
 
     rotate: 0, 90, 180 or 270.  crop: the part to keep.  ignore: parts to hide, in fractions of what is kept.
     """
@@ -83,7 +90,7 @@ class LitCamera:
     """A camera whose light is switched on before each picture, and off again after it.
 
     switch: switches the light.  settle: seconds that the camera's exposure needs.
-    A light that does not obey is told of in the log and keeps no picture from being taken.
+    A light that does not obey is logged and keeps no picture from being taken.
     """
 
     def __init__(
@@ -124,14 +131,24 @@ class LitCamera:
 
 
 def oriented(picture: bytes, orientation: int) -> bytes:
-    """The same JPEG with this EXIF orientation, in place of the EXIF data it had."""
+    """The same JPEG, turned further by this EXIF orientation than its own says. It replaces its EXIF data."""
     if orientation == 1:
         return picture
+    orientation = composed(jpeg.orientation_of(picture), orientation)
     # TIFF header, one directory with one entry: tag 0x0112, type SHORT, count 1.
     entry = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
     tiff = b"MM\0*" + struct.pack(">IH", 8, 1) + entry + struct.pack(">I", 0)
     body = _EXIF + tiff
     return picture[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + _without_exif(picture)
+
+
+def composed(first: int, second: int) -> int:
+    """The EXIF orientation, 1..8, that does what `first` does and then what `second` does."""
+    flipped, quarters = _FLIP_AND_QUARTERS[first]
+    flipped_then, quarters_then = _FLIP_AND_QUARTERS[second]
+    # A flip reverses the sense of the turn before it.
+    turned = quarters_then + (-quarters if flipped_then else quarters)
+    return _ORIENTATION[flipped != flipped_then][turned % 4]
 
 
 def _without_exif(picture: bytes) -> bytes:
@@ -149,12 +166,14 @@ def _without_exif(picture: bytes) -> bytes:
 def redrawn(picture: bytes, view: View) -> bytes:
     """The picture turned, cut and with parts hidden, as a new JPEG. Raises CameraError."""
     pillow = _pillow()
+    from PIL import ImageOps
+
     size = jpeg.size_of(picture)
     if size is None or size[0] * size[1] > 50_000_000:
         raise CameraError("the picture is too large to be cut", "lower the camera's resolution")
     try:
         with pillow.open(io.BytesIO(picture), formats=["JPEG"]) as opened:
-            image = opened.convert("RGB")
+            image: Any = ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, ValueError, SyntaxError):
         raise CameraError("the camera's picture does not decode") from None
     if view.flip_horizontal:

@@ -1,7 +1,7 @@
 """Bringing events to channels: in the background, with retries, quiet hours and digests.
 
-Nothing here holds up the watching: a pause is done first and told afterwards, and a channel that hangs
-hangs alone.
+Nothing here holds up the watching: a pause is done first and reported afterwards, and a channel that hangs
+holds up no other.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import Awaitable, Callable, Deque, Optional
 
 from layerwatch_sdk.retry import jittered
 from layerwatch_watcher.notifications.event import URGENT, Channel, DeliveryError, Event, Kind
+from layerwatch_watcher.notifications.pictures import fitted
 from layerwatch_watcher.waiting import within
 
 log = logging.getLogger("layerwatch_watcher")
 
 TRIES = 8
+TRIES_WITH_PICTURE = 2
+"""From then on the text goes alone: some receivers answer a picture that they cannot take with a fault."""
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
 """Seconds between tries, doubled each time: eight tries last two to four minutes."""
 WAITING = 200
-"""Events that a channel may be behind with. Older ones are dropped and told of in the log."""
+"""Events that a channel may be behind with. Older ones are dropped, which is logged."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,26 @@ def digest_of(events: Sequence[Event]) -> Event:
     )
 
 
+async def deliver(channel: Channel, event: Event) -> bool:
+    """Send an event once: with its picture or, if that is refused, at once without. Raises DeliveryError.
+
+    Returns False if a picture was left out.
+    """
+    picture = await fitted(event.picture)
+    try:
+        await channel.send(replace(event, picture=picture))
+        return picture is not None or event.picture is None
+    except DeliveryError as error:
+        if error.text_taken:
+            log.warning("%s took %r, but not its picture: %s", channel.name, event.title, error)
+            return False
+        if not error.picture_refused:
+            raise
+        await channel.send(replace(event, picture=None))
+        log.warning("%s took %r only without its picture: %s", channel.name, event.title, error)
+        return False
+
+
 class _Line:
     """One channel's queue, worked off by a task of its own."""
 
@@ -180,8 +203,10 @@ class _Line:
 
     async def _deliver(self, event: Event) -> None:
         for attempt in range(1, TRIES + 1):
+            if attempt > TRIES_WITH_PICTURE:
+                event = replace(event, picture=None)
             try:
-                await self.channel.send(event)
+                await deliver(self.channel, event)
             except DeliveryError as error:
                 if not error.again or attempt == TRIES:
                     log.error("%s: %r was not delivered: %s", self.channel.name, event.title, error)

@@ -74,12 +74,26 @@ class Event:
 
 
 class DeliveryError(Exception):
-    """The event did not get through. `again`: whether trying later may help."""
+    """The event did not get through.
 
-    def __init__(self, what: str, *, again: bool = True, after: Optional[float] = None) -> None:
+    again: whether trying later may help.  after: seconds to wait before that, as the receiver asked.
+    picture_refused: it may be accepted without its picture.  text_taken: all but the picture was accepted.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        again: bool = True,
+        after: Optional[float] = None,
+        picture_refused: bool = False,
+        text_taken: bool = False,
+    ) -> None:
         super().__init__(what)
         self.again = again
         self.after = after
+        self.picture_refused = picture_refused
+        self.text_taken = text_taken
 
 
 class Channel(Protocol):

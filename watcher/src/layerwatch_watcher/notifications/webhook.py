@@ -15,6 +15,8 @@ from layerwatch_watcher.notifications.event import USUAL, DeliveryError, Event, 
 from layerwatch_watcher.notifications.signature import HEADER, sign
 
 TIMEOUT = 15.0
+_PICTURE_REFUSALS = frozenset({400, 403, 406, 413, 415, 422, 431, 501})
+"""Statuses with which receivers refuse a body for its size or content."""
 
 
 class Webhook:
@@ -47,6 +49,7 @@ class Webhook:
 
     async def send(self, event: Event) -> None:
         """Deliver one event. Raises DeliveryError."""
+        pictured = self._picture and event.picture is not None
         body = json.dumps(payload(event, picture=self._picture), ensure_ascii=False).encode()
         headers = {
             "Content-Type": "application/json",
@@ -62,7 +65,9 @@ class Webhook:
             )
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             what, _ = explain(error, f"https://{urlsplit(self._url).hostname}")
-            raise DeliveryError(what) from None
+            # A receiver that is too small for the picture often just closes the connection.
+            broke = isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError))
+            raise DeliveryError(what, picture_refused=pictured and broke) from None
         if answer.status_code < 300:
             return
         after = answer.headers.get("retry-after", "")
@@ -71,6 +76,7 @@ class Webhook:
             # What the receiver calls our mistake will be one again; timeouts and "too many" will not.
             again=answer.status_code >= 500 or answer.status_code in (408, 425, 429),
             after=float(after) if after.isascii() and after.isdigit() else None,
+            picture_refused=pictured and answer.status_code in _PICTURE_REFUSALS,
         )
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ it is, is found at the first call. Source: the wiki "HTTP requests" of RepRapFir
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import Sequence
 from typing import Any, Awaitable, Callable, Optional, TypeVar
 
@@ -53,9 +54,16 @@ class Duet:
     """
 
     def __init__(
-        self, url: str, password: str = DEFAULT_PASSWORD, *, client: Optional[httpx.AsyncClient] = None
+        self,
+        url: str,
+        password: str = DEFAULT_PASSWORD,
+        *,
+        client: Optional[httpx.AsyncClient] = None,
+        tls: Optional[ssl.SSLContext] = None,
     ) -> None:
-        self._http = PrinterHttp("a Duet", url, client=client, login_hint="check the password (M551)")
+        self._http = PrinterHttp(
+            "a Duet", url, client=client, tls=tls, login_hint="check the password (M551)"
+        )
         self._password = password
         self._standalone: Optional[bool] = None
         self._session: dict[str, str] = {}

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from layerwatch_watcher.cameras.addresses import redact, with_scheme
+from layerwatch_watcher.cameras.addresses import redact, with_scheme, without_login
 from layerwatch_watcher.cameras.http import explain
 from layerwatch_watcher.printers.base import PrinterError, PrinterSetupError
 
@@ -28,6 +28,7 @@ class PrinterHttp:
 
     software: what is expected there, for messages.
     client: shared by many printers; only a client that was made here is closed here.
+    tls: for a printer with a certificate of its own (see `private_tls`); it then has its own client.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class PrinterHttp:
         headers: Optional[Mapping[str, str]] = None,
         auth: Optional[httpx.Auth] = None,
         client: Optional[httpx.AsyncClient] = None,
+        tls: Optional[ssl.SSLContext] = None,
         timeout: float = 10.0,
         login_hint: str = "check the API key",
     ) -> None:
@@ -47,14 +49,15 @@ class PrinterHttp:
             raise PrinterSetupError(
                 f"{redact(url)} is not an http address", "write it as http://HOST or http://HOST:PORT"
             )
-        if auth is None and parts.username:
-            auth = httpx.BasicAuth(parts.username, parts.password or "")
+        _, user, password = without_login(url)
+        if auth is None and user:
+            auth = httpx.BasicAuth(user, password)
         self.software = software
         self.base = redact(url)
         self._headers = dict(headers or {})
         self._auth = auth
-        self._own_client = client is None
-        self.client = client or httpx.AsyncClient()
+        self._own_client = client is None or tls is not None
+        self.client = client if client is not None and tls is None else httpx.AsyncClient(verify=tls or True)
         self._timeout = timeout
         self._login_hint = login_hint
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
@@ -83,13 +84,20 @@ class Moonraker:
     """
 
     def __init__(
-        self, url: str, key: str = "", *, lamp: str = "", client: Optional[httpx.AsyncClient] = None
+        self,
+        url: str,
+        key: str = "",
+        *,
+        lamp: str = "",
+        client: Optional[httpx.AsyncClient] = None,
+        tls: Optional[ssl.SSLContext] = None,
     ) -> None:
         self._http = PrinterHttp(
             "Moonraker",
             url,
             headers={"X-Api-Key": key} if key else {},
             client=client,
+            tls=tls,
             login_hint=LOGIN_HINT,
         )
         self._lamp = lamp

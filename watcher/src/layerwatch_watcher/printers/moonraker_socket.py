@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import ssl
 from typing import Any, Optional
 from urllib.parse import urlsplit, urlunsplit
 
@@ -41,9 +42,16 @@ class MoonrakerSocket(Moonraker):
     """A printer behind Moonraker, listened to over a WebSocket. Arguments as for `Moonraker`."""
 
     def __init__(
-        self, url: str, key: str = "", *, lamp: str = "", client: Optional[httpx.AsyncClient] = None
+        self,
+        url: str,
+        key: str = "",
+        *,
+        lamp: str = "",
+        client: Optional[httpx.AsyncClient] = None,
+        tls: Optional[ssl.SSLContext] = None,
     ) -> None:
-        super().__init__(url, key, lamp=lamp, client=client)
+        super().__init__(url, key, lamp=lamp, client=client, tls=tls)
+        self._tls = tls
         parts = urlsplit(self.base)
         scheme = "wss" if parts.scheme == "https" else "ws"
         self._socket_url = urlunsplit((scheme, parts.netloc, parts.path + "/websocket", "", ""))
@@ -74,7 +82,11 @@ class MoonrakerSocket(Moonraker):
     async def _serve(self) -> None:
         try:
             async with connect(
-                self._socket_url, additional_headers=self._socket_headers, open_timeout=10, max_size=4_000_000
+                self._socket_url,
+                additional_headers=self._socket_headers,
+                open_timeout=10,
+                max_size=4_000_000,
+                ssl=self._tls if self._socket_url.startswith("wss:") else None,
             ) as connection:
                 self._connection = connection
                 reading = asyncio.ensure_future(self._read(connection))

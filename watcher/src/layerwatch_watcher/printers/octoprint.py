@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from typing import Optional
 
@@ -47,7 +48,14 @@ class OctoPrint:
     application key from OctoPrint's settings has them.
     """
 
-    def __init__(self, url: str, key: str, *, client: Optional[httpx.AsyncClient] = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        client: Optional[httpx.AsyncClient] = None,
+        tls: Optional[ssl.SSLContext] = None,
+    ) -> None:
         if not key:
             raise PrinterSetupError(
                 "OctoPrint needs an API key", "make one in OctoPrint: Settings → Application Keys"
@@ -57,6 +65,7 @@ class OctoPrint:
             url,
             headers={"X-Api-Key": key},
             client=client,
+            tls=tls,
             login_hint="make a new key in OctoPrint: Settings → Application Keys",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from typing import Any, Optional
 
@@ -46,6 +47,7 @@ class PrusaLink:
         *,
         key: str = "",
         client: Optional[httpx.AsyncClient] = None,
+        tls: Optional[ssl.SSLContext] = None,
     ) -> None:
         if not key and not password:
             raise PrinterSetupError(
@@ -58,6 +60,7 @@ class PrusaLink:
             headers={"X-Api-Key": key} if key else {},
             auth=None if key else httpx.DigestAuth(user, password),
             client=client,
+            tls=tls,
             login_hint="user and password stand in the printer's menu: Settings → Network → PrusaLink",
         )
         self._file: tuple[Optional[str], Optional[str]] = (None, None)

@@ -6,6 +6,7 @@ MQTT, and one without RTSP no ffmpeg.
 
 from __future__ import annotations
 
+import ssl
 from typing import Any, Callable, Optional, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -15,6 +16,7 @@ from layerwatch_sdk.clock import AsyncClock
 from layerwatch_watcher.cameras.base import Camera, CameraSetupError
 from layerwatch_watcher.cameras.transform import Area, LitCamera, TransformedCamera, View
 from layerwatch_watcher.printers.base import Printer, PrinterSetupError
+from layerwatch_watcher.tls import private_tls
 from layerwatch_watcher.watching.toml_reader import ConfigError, Table
 
 PRINTERS = ("octoprint", "moonraker", "prusalink", "bambu", "duet")
@@ -24,11 +26,14 @@ _BAMBU_WITH_JPEG = ("a1", "a1mini", "p1p", "p1s")
 
 
 class BuiltPrinter:
-    """A printer, and what its camera may need to know of it: kind, address, login."""
+    """A printer, and what its camera may need to know of it: kind, address, login, TLS context."""
 
-    def __init__(self, kind: str, printer: Printer, **known: str) -> None:
+    def __init__(
+        self, kind: str, printer: Printer, *, tls: Optional[ssl.SSLContext] = None, **known: str
+    ) -> None:
         self.kind = kind
         self.printer = printer
+        self.tls = tls
         self.known = known
 
 
@@ -41,21 +46,37 @@ def build_printer(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
         raise ConfigError(f"{table.place}: {error}" + (f" ({error.hint})" if error.hint else "")) from None
 
 
+def _tls(table: Table) -> Optional[ssl.SSLContext]:
+    """For a device with a certificate of its own: `certificate = FILE`, or `verify = false`."""
+    certificate, verify = table.path("certificate"), table.flag("verify", True)
+    if certificate is None:
+        return None if verify else private_tls()
+    if not verify:
+        raise table.wrong("verify", "= false accepts any certificate; leave it out beside certificate")
+    try:
+        return private_tls(str(certificate))
+    except ValueError as error:
+        raise table.wrong("certificate", str(error)) from None
+
+
 def _octoprint(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
     from layerwatch_watcher.printers.octoprint import OctoPrint
 
-    return BuiltPrinter("octoprint", OctoPrint(table.text("url"), table.secret("key"), client=client))
+    tls = _tls(table)
+    printer = OctoPrint(table.text("url"), table.secret("key"), client=client, tls=tls)
+    return BuiltPrinter("octoprint", printer, tls=tls)
 
 
 def _moonraker(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
     from layerwatch_watcher.printers.moonraker import Moonraker
 
     url, key, lamp = table.text("url"), table.secret("key", ""), table.text("lamp", "")
+    tls = _tls(table)
     try:
         from layerwatch_watcher.printers.moonraker_socket import MoonrakerSocket
     except ImportError:  # without `websockets` it is asked over HTTP every few seconds
-        return BuiltPrinter("moonraker", Moonraker(url, key, lamp=lamp, client=client))
-    return BuiltPrinter("moonraker", MoonrakerSocket(url, key, lamp=lamp, client=client))
+        return BuiltPrinter("moonraker", Moonraker(url, key, lamp=lamp, client=client, tls=tls), tls=tls)
+    return BuiltPrinter("moonraker", MoonrakerSocket(url, key, lamp=lamp, client=client, tls=tls), tls=tls)
 
 
 def _prusalink(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
@@ -63,8 +84,9 @@ def _prusalink(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
 
     url, user = table.text("url"), table.text("user", "maker")
     password, key = table.secret("password", ""), table.secret("key", "")
-    printer = PrusaLink(url, user, password, key=key, client=client)
-    return BuiltPrinter("prusalink", printer, user=user, password=password, key=key)
+    tls = _tls(table)
+    printer = PrusaLink(url, user, password, key=key, client=client, tls=tls)
+    return BuiltPrinter("prusalink", printer, tls=tls, user=user, password=password, key=key)
 
 
 def _bambu(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
@@ -90,9 +112,8 @@ def _bambu(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
 def _duet(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
     from layerwatch_watcher.printers.duet import DEFAULT_PASSWORD, Duet
 
-    return BuiltPrinter(
-        "duet", Duet(table.text("url"), table.secret("password", DEFAULT_PASSWORD), client=client)
-    )
+    password = table.secret("password", DEFAULT_PASSWORD)
+    return BuiltPrinter("duet", Duet(table.text("url"), password, client=client, tls=_tls(table)))
 
 
 _PRINTER_BUILDERS: dict[str, Callable[[Table, httpx.AsyncClient], BuiltPrinter]] = {
@@ -138,6 +159,7 @@ def _camera(kind: str, table: Table, owner: BuiltPrinter, client: httpx.AsyncCli
             digest=table.flag("digest", False),
             stale_frames=table.whole("stale_frames", 0, 0, 100),
             client=client,
+            tls=_tls(table),
         )
     if kind in ("octoprint", "moonraker", "prusalink", "bambu"):
         if owner.kind != kind:
@@ -172,11 +194,11 @@ def _own_camera(owner: BuiltPrinter, place: str, client: httpx.AsyncClient, name
 
     printer: Any = owner.printer
     if owner.kind == "octoprint":
-        return finders.octoprint_camera(printer, client)
+        return finders.octoprint_camera(printer, client, owner.tls)
     if owner.kind == "moonraker":
-        return finders.moonraker_camera(printer, name, client)
+        return finders.moonraker_camera(printer, name, client, owner.tls)
     if owner.kind == "prusalink":
-        return finders.prusalink_camera(printer, owner.known, client)
+        return finders.prusalink_camera(printer, owner.known, client, owner.tls)
     if owner.kind == "bambu":
         known = owner.known
         if known["model"] in _BAMBU_WITH_RTSP:

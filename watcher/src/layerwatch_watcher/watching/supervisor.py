@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional
 
@@ -15,7 +16,7 @@ from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.errors import LayerwatchError
 from layerwatch_watcher.cameras.addresses import redact
 from layerwatch_watcher.notifications.build import build_channels, build_homeassistant
-from layerwatch_watcher.notifications.dispatch import Dispatcher
+from layerwatch_watcher.notifications.dispatch import Dispatcher, deliver
 from layerwatch_watcher.notifications.event import DeliveryError, Event, Kind
 from layerwatch_watcher.printers.base import PrinterError
 from layerwatch_watcher.watching.action_log import ActionLog
@@ -221,14 +222,17 @@ async def _check_printer(
 
 async def try_channels(settings: WatcherSettings) -> AsyncIterator[Finding]:
     """Send a test event through every channel, and say which took it."""
-    event = Event(Kind.TEST, "test", "Layerwatch: a test", "If you read this, the channel works.")
+    text = "If you read this, the channel works. A picture belongs to it."
+    picture = files("layerwatch_watcher.notifications").joinpath("test-picture.jpg").read_bytes()
+    event = Event(Kind.TEST, "test", "Layerwatch: a test", text, picture=picture)
     async with shared_client() as client:
         for channel in build_channels(settings.notify, client):
             try:
-                await channel.send(event)
+                pictured = await deliver(channel, event)
             except DeliveryError as error:
                 yield Finding(channel.name, False, str(error))
             else:
-                yield Finding(channel.name, True, "took the test event")
+                what = "took the test event" if pictured else "took the test event, but not its picture"
+                yield Finding(channel.name, True, what)
             finally:
                 await channel.close()

@@ -1,0 +1,86 @@
+"""The accounts that a user works in: switching, and accepting an invitation to another."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from layerwatch.console.pages.sign_in import welcome
+from layerwatch.console.web import BASE, Needs, Pages, Visit
+from layerwatch.identity import BadInput, IdentityError, NotFound, invitations, passwords, sessions
+from layerwatch.identity.models import Account, User
+from layerwatch.identity.roles import role_in, roles_of
+
+pages = Pages()
+
+
+@pages.get("/accounts", Needs.SIGNED_IN)
+def accounts(visit: Visit) -> Response:
+    """The accounts that the user is a member of."""
+    with visit.services.database.read() as session:
+        user = session.get_one(User, visit.me.user_id)
+        rows = [(account.id, account.name, role) for account, role in roles_of(session, user)]
+    return visit.page("accounts.html", accounts=rows)
+
+
+@pages.post("/account", Needs.SIGNED_IN)
+def switch(visit: Visit) -> Response:
+    """Work in another account."""
+    wanted = visit.form.get("account", "")
+    account_id = int(wanted) if wanted.isdecimal() and len(wanted) < 19 else -1
+    with visit.services.database.begin() as session:
+        user = session.get_one(User, visit.me.user_id)
+        if role_in(session, user, account_id) is None:
+            raise NotFound("No such account.")
+        assert visit.token is not None
+        sessions.switch_account(session, visit.token, account_id)
+    return visit.go("/")
+
+
+@pages.get("/invitation", Needs.NOTHING)
+def invitation(visit: Visit) -> Response:
+    """Show an invitation: to accept, to sign in, or to choose a password first."""
+    return _page(visit, visit.query("link"))
+
+
+@pages.post("/invitation", Needs.SIGNED_IN)
+def accept(visit: Visit) -> Response:
+    """Accept an invitation. The account that the user works in stays the same, if there is one."""
+    link = visit.form.get("link", "")
+    try:
+        with visit.services.database.begin() as session:
+            account = invitations.accept(session, link, visit.me.user_id, visit.visitor, visit.now)
+            if visit.me.account_id is None and visit.token is not None:
+                sessions.switch_account(session, visit.token, account.id)
+    except BadInput as wrong:
+        return _page(visit, link, str(wrong), 400)
+    return visit.go("/accounts", "accepted")
+
+
+@pages.post("/invitation/join", Needs.NOTHING)
+def join(visit: Visit) -> Response:
+    """Choose a password as somebody new. The invitation is accepted on the next page."""
+    link, password = visit.form.get("link", ""), visit.form.get("password", "")
+    database = visit.services.database
+    try:
+        with database.read() as session:
+            email = invitations.find_invitation(session, link, visit.now).email
+        passwords.check_strength(password, email)
+        hashed = passwords.hash_password(password)
+        with database.begin() as session:
+            begun = invitations.join(session, link, hashed, visit.visitor, visit.now)
+    except IdentityError as wrong:
+        return _page(visit, link, str(wrong), 400)
+    return welcome(visit, begun, f"{BASE}/invitation?link={link}")
+
+
+def _page(visit: Visit, link: str, error: str = "", status: int = 200) -> Response:
+    with visit.services.database.read() as session:
+        found = invitations.find_invitation(session, link, visit.now)
+        values = {
+            "account": session.get_one(Account, found.account_id).name,
+            "email": found.email,
+            "role": found.role,
+            "inviter": session.get_one(User, found.invited_by).email,
+            "can_join": invitations.can_join(session, found),
+        }
+    return visit.page("invitation.html", status, link=link, error=error, **values)

@@ -1,0 +1,39 @@
+"""What only the operator sees of the installation's users, and the way back in for who lost their phone."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.identity import users
+
+pages = Pages()
+
+MAX_SHOWN = 200
+
+
+@pages.get("/operator/users", Needs.OPERATOR)
+def show(visit: Visit) -> Response:
+    """The users whose address contains the searched text."""
+    searched = visit.query("email").strip()[:254]
+    with visit.services.database.read() as session:
+        rows = [
+            {
+                "id": user.id,
+                "email": user.email,
+                "verified": user.verified_at is not None,
+                "codes_on": user.totp_since is not None,
+                "created_at": user.created_at,
+            }
+            for user in users.list_users(session, searched, MAX_SHOWN)
+        ]
+    return visit.page("users.html", users=rows, searched=searched, most=MAX_SHOWN)
+
+
+@pages.post("/operator/users/{user_id}/codes-off", Needs.OPERATOR)
+def reset_codes(visit: Visit) -> Response:
+    """Switch a user's one-time codes off, and tell them by mail."""
+    with visit.services.database.begin() as session:
+        mail = users.reset_codes(session, visit.number("user_id"), visit.actor, visit.now)
+    visit.send(mail)
+    return visit.go("/operator/users", "codes-reset")

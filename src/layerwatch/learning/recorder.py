@@ -1,0 +1,104 @@
+"""Taking feedback: the picture goes to the disk first, then its row and the lesson into one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, suppress
+from datetime import datetime
+
+import structlog
+from sqlalchemy.orm import Session
+
+from layerwatch.learning import limits
+from layerwatch.learning.errors import LearningError
+from layerwatch.learning.examples import ExampleStore
+from layerwatch.learning.recent import RecentPicture, RecentPictures
+from layerwatch.learning.service import KINDS_OF_FEEDBACK, find_used, record, withdraw
+from layerwatch.storage import DatabaseGateway, OutcomeUnknown, StorageError, StorageUnavailable
+
+log = structlog.get_logger(__name__)
+
+UNDO = "undo"
+"""Takes back the newest feedback on a print; not kept itself."""
+
+Apply = Callable[[Callable[[Session], None]], Awaitable[bool]]
+"""Runs what it is given in the transaction that teaches the print; False if the print saw nothing yet."""
+
+
+class FeedbackRecorder:
+    """Keeps feedback with the picture that it is about, within `limits`."""
+
+    def __init__(self, gateway: DatabaseGateway, examples: ExampleStore, recent: RecentPictures) -> None:
+        self._gateway = gateway
+        self._examples = examples
+        self._recent = recent
+
+    async def record(
+        self, apply: Apply, *, account_id: int, context_id: str, kind: str, at: datetime
+    ) -> bool:
+        """Take one feedback; False if the print saw nothing yet. kind: one of `KINDS_OF_FEEDBACK`, or `UNDO`.
+
+        Raises LearningError for another kind, FeedbackLimitReached, and StorageUnavailable, also when the
+        disk for the picture is full. When it raises, neither a row nor a file is left.
+        """
+        if kind == UNDO:
+            return await self._undo(apply, account_id, context_id)
+        if kind not in KINDS_OF_FEEDBACK:
+            raise LearningError(f"feedback {kind!r} is not known: use one of {', '.join(KINDS_OF_FEEDBACK)}")
+        # Before the disk is touched; what counts is the check in the transaction.
+        await self._gateway.look(lambda session: limits.check(session, account_id, context_id, at))
+        recent = await asyncio.to_thread(self._recent.get, context_id)
+        written: str | None = None
+        kept: list[str | None] = []
+
+        def keep(session: Session) -> None:
+            row = record(
+                session,
+                account_id=account_id,
+                context_id=context_id,
+                kind=kind,
+                at=at,
+                recent=recent,
+                picture=written,
+            )
+            kept.append(row.picture)
+
+        try:
+            with ExitStack() as adding:
+                if recent is not None:
+                    written = await asyncio.to_thread(self._write, adding, recent)
+                taken = await apply(keep)
+        except OutcomeUnknown:
+            raise  # the row may be there: the file is removed later if it is not
+        except Exception:
+            await asyncio.to_thread(self._remove, written)
+            raise
+        if not taken or kept[-1] is None:
+            await asyncio.to_thread(self._remove, written)
+        return taken
+
+    async def _undo(self, apply: Apply, account_id: int, context_id: str) -> bool:
+        left: list[str | None] = []
+
+        def remove(session: Session) -> None:
+            left.append(withdraw(session, account_id=account_id, context_id=context_id))
+
+        taken = await apply(remove)
+        if left:
+            await asyncio.to_thread(self._remove, left[-1])
+        return taken
+
+    def _write(self, adding: ExitStack, recent: RecentPicture) -> str:
+        try:
+            adding.enter_context(self._examples.adding())
+            return self._examples.put(recent.jpeg)
+        except OSError as error:
+            log.error("example_not_written", why=error.strerror)
+            raise StorageUnavailable(f"the picture cannot be written: {error.strerror}") from error
+
+    def _remove(self, name: str | None) -> None:
+        if name is None:
+            return
+        with suppress(StorageError, OSError):  # the next sweep removes it
+            self._examples.remove([name], lambda names: find_used(self._gateway.database, names))

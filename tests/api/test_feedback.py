@@ -1,0 +1,158 @@
+"""Feedback over HTTP: what is kept of it, how much, and that a full disk leaves nothing behind."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from layerwatch.api.routes import BASE
+from layerwatch.learning import limits
+from layerwatch.learning.models import FeedbackRow
+from tests.faults.databases import read_only
+from tests.support.fake_detector import picture
+from tests.support.servers import Server
+
+
+def a_print(server: Server, key: str, failure: float = 0.1) -> str:
+    """The id of a new context with one inspection."""
+    context = server.new_context(key)
+    assert server.process(key, context, picture(failure)).status_code == 200
+    return context
+
+
+def feedback(server: Server, key: str, context: str, kind: str = "missed") -> httpx.Response:
+    return server.http.post(f"{BASE}/feedback/{context}", json={"Kind": kind}, headers={"X-API-Key": key})
+
+
+def rows(server: Server) -> list[FeedbackRow]:
+    with server.services.database.read() as session:
+        found = list(session.scalars(select(FeedbackRow).order_by(FeedbackRow.id)))
+        session.expunge_all()
+        return found
+
+
+def pictures(server: Server) -> list[Path]:
+    """Every file in the examples folder but for its lock."""
+    folder = server.services.settings.data_dir / "examples"
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+
+
+def show(server: Server, context: str, jpeg: bytes) -> None:
+    """Let this be the last picture of a print, long before its next inspection is due."""
+    held = server.services.recent.get(context)
+    assert held is not None
+    server.services.recent.put(context, replace(held, jpeg=jpeg))
+
+
+def revision(server: Server, context: str) -> int:
+    found = server.services.database.peek("SELECT revision FROM contexts WHERE id = ?", context)
+    assert found is not None
+    return int(found[0])
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process may grow beyond 512 bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_the_picture_is_kept_with_the_feedback(server: Server) -> None:
+    key = server.new_key()
+    context = a_print(server, key)
+    assert feedback(server, key, context).status_code == 200
+    (row,), (file,) = rows(server), pictures(server)
+    assert file.read_bytes() == picture(0.1)
+    assert (row.picture, row.picture_bytes) == (file.stem, len(picture(0.1)))
+
+
+def test_the_same_feedback_on_the_same_picture_is_kept_once(server: Server) -> None:
+    key = server.new_key()
+    context = a_print(server, key)
+    for _ in range(5):
+        assert feedback(server, key, context).status_code == 200
+    assert len(rows(server)) == len(pictures(server)) == 1
+
+
+def test_a_full_disk_answers_503_and_leaves_nothing_behind(server: Server) -> None:
+    key = server.new_key()
+    context = a_print(server, key)
+    assert len(picture(0.1)) > 512
+    with full_disk():
+        answer = feedback(server, key, context)
+    assert answer.status_code == 503
+    assert "Retry-After" in answer.headers
+    assert (rows(server), pictures(server), revision(server, context)) == ([], [], 1)
+    assert not [path for path in (server.services.settings.data_dir / "examples").iterdir() if path.is_dir()]
+    assert feedback(server, key, context).status_code == 200
+
+
+def test_a_database_that_cannot_be_written_answers_503_and_leaves_no_picture(server: Server) -> None:
+    key = server.new_key()
+    context = a_print(server, key)
+    with read_only(server.services.database):
+        assert feedback(server, key, context).status_code == 503
+    assert (rows(server), pictures(server)) == ([], [])
+
+
+def test_feedback_on_a_print_without_inspection_leaves_nothing(server: Server) -> None:
+    key = server.new_key()
+    assert feedback(server, key, server.new_context(key)).status_code == 400
+    assert (rows(server), pictures(server)) == ([], [])
+
+
+def test_a_print_has_a_limit(server_on_each: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = server_on_each
+    monkeypatch.setattr(limits, "FEEDBACK_PER_PRINT", 3)
+    key = server.new_key()
+    context, other = a_print(server, key), a_print(server, key)
+    for failure in (0.1, 0.2, 0.3):
+        show(server, context, picture(failure))
+        assert feedback(server, key, context).status_code == 200
+    show(server, context, picture(0.4))
+    refused = feedback(server, key, context)
+    assert len(rows(server)) == len(pictures(server)) == 3
+    assert (refused.status_code, refused.json()["ErrorType"]) == (429, "OE_CONTEXT_RATE_LIMITED")
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert feedback(server, key, other).status_code == 200
+
+
+def test_an_account_has_a_limit_a_day(server_on_each: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = server_on_each
+    monkeypatch.setattr(limits, "FEEDBACK_PER_DAY", 2)
+    key, account = server.new_key_of()
+    prints = [a_print(server, key) for _ in range(6)]
+    with ThreadPoolExecutor(6) as at_once:
+        answers = list(at_once.map(lambda context: feedback(server, key, context), prints))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 429, 429, 429, 429]
+    second_key, _ = server.new_key_of(account)
+    assert feedback(server, second_key, a_print(server, second_key)).status_code == 429
+    assert len(rows(server)) == 2
+    strangers = server.new_key()
+    assert feedback(server, strangers, a_print(server, strangers)).status_code == 200
+    server.clock.advance(timedelta(days=1, seconds=1).total_seconds())
+    assert feedback(server, key, a_print(server, key)).status_code == 200
+
+
+def test_pictures_of_a_day_are_bounded_and_feedback_beyond_counts_without_one(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PICTURE_BYTES_PER_DAY", len(picture(0.1)))
+    key = server.new_key()
+    for failure in (0.1, 0.3):
+        assert feedback(server, key, a_print(server, key, failure)).status_code == 200
+    assert [row.picture is not None for row in rows(server)] == [True, False]
+    assert [file.stem for file in pictures(server)] == [rows(server)[0].picture]
