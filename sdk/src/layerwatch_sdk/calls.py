@@ -21,8 +21,9 @@ from layerwatch_sdk.routing import Route
 from layerwatch_sdk.settings import Settings
 from layerwatch_sdk.wire import PREFIX, Reply, Request
 
-FEEDBACK_KINDS = ("false_alarm", "resumed", "missed")
-"""false_alarm: nothing is wrong. resumed: the user has looked and goes on. missed: it failed, unnoticed."""
+FEEDBACK_KINDS = ("false_alarm", "resumed", "missed", "undo")
+"""false_alarm: nothing is wrong. resumed: a person resumed the print. missed: it failed, unnoticed.
+undo: takes back the last of them."""
 
 T = TypeVar("T")
 log = logging.getLogger("layerwatch_sdk")

@@ -115,7 +115,7 @@ class Client:
         return self._carry_out(plan, cancellation)
 
     def feedback(self, context: Context, kind: str, *, cancellation: Optional[Cancellation] = None) -> None:
-        """Tell the service what the user thinks: "false_alarm", "resumed" or "missed". Free.
+        """Tell the service what the user thinks: "false_alarm", "resumed", "missed" or "undo". Free.
 
         An extension of the contract; a server without it answers `BadArgs` with status 404.
         """

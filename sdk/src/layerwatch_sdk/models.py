@@ -104,11 +104,12 @@ class Detail:
     kinds: the probability of each kind, 0..1; they do not exclude each other, and none is above
         `failure_probability`.
     boxes: where failures are seen.
-    condition: "ok", or why the picture is not fit to judge by ("dark", "blurred", "frozen", "blocked", …).
+    condition: as `Inspection.condition`, but "overexposed" for "bright" and "no_print" for "no-print".
     model_version: the model that judged it.
     raw: the whole object as it came, for fields that this version does not know.
     failure_probability: of this picture alone, 0..1.
     heat_map: where a failure is likely.
+    note: why the quality is lower than the print's course alone would make it, or None.
     """
 
     kind: Optional[str]
@@ -119,6 +120,7 @@ class Detail:
     raw: Mapping[str, Any]
     failure_probability: Optional[float] = None
     heat_map: Optional[HeatMap] = None
+    note: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -175,8 +177,9 @@ class Inspection:
     detail: only when asked for.
     received_at: when the answer came, in seconds of the client's monotonic clock.
     request_id: the answer's X-Request-Id.
-    condition: the answer's X-Picture-Condition: "ok", or why the picture was not fit to judge by and moved
-        nothing; None from a server that does not say.
+    condition: the picture's: "ok", "frozen", "dark", "bright", "blurred", "blocked", "no-print" or "moved",
+        or another word of a later service. Anything but "ok" is no evidence about the print. From the
+        detail if the answer has no header for it; None if the service does not say.
     """
 
     next_interval: NextInterval
@@ -189,3 +192,8 @@ class Inspection:
     received_at: float = 0.0
     request_id: Optional[str] = None
     condition: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        if self.condition is None and self.detail is not None and self.detail.condition is not None:
+            word = {"overexposed": "bright"}.get(self.detail.condition, self.detail.condition)
+            object.__setattr__(self, "condition", word.replace("_", "-"))

@@ -79,6 +79,7 @@ class FakeService:
 
     now: the clock in seconds.  interval: NextProcessIntervalSec, an int or the newer dialect's object.
     extra: fields that every verdict gets, such as {"PauseSuggested": True}.
+    condition: what every verdict says of its picture, in X-Picture-Condition.
 
     What happened is recorded in `billed` (context, idempotency key), `judged` (pictures), `early` (calls that
     came too soon, and by how many seconds), `feedback` (context, kind) and `calls`.
@@ -87,6 +88,7 @@ class FakeService:
     now: Callable[[], float]
     interval: object = 20
     extra: Dict[str, object] = field(default_factory=dict)
+    condition: str = "ok"
     base: str = "http://primary.test"
     fallback: str = "http://fallback.test"
     contexts: Dict[str, float] = field(default_factory=dict)
@@ -154,7 +156,7 @@ class FakeService:
         if key and not UUID.fullmatch(key):
             return refusal(400, "OE_BAD_ARGS", "Idempotency-Key must be a UUID.")
         if (context_id, key) in self.stored:
-            return 200, {}, self.stored[context_id, key]
+            return 200, self._condition(), self.stored[context_id, key]
         start = body.find(b"\xff\xd8\xff")
         if start < 0 or body.count(b'; filename="') != 1:
             return refusal(400, "OE_BAD_ARGS", "Exactly one file.")
@@ -180,7 +182,10 @@ class FakeService:
         content = json.dumps(verdict).encode()
         if key:
             self.stored[context_id, key] = content
-        return 200, {}, content
+        return 200, self._condition(), content
+
+    def _condition(self) -> Dict[str, str]:
+        return {"x-picture-condition": self.condition}
 
     @staticmethod
     def _ok(**answer: object) -> Answer:

@@ -308,6 +308,7 @@ def _detail(raw: Mapping[str, Any]) -> Detail:
         raw=raw,
         failure_probability=probability if _is_fraction(probability) else None,
         heat_map=_heat_map(raw.get("HeatMap")),
+        note=_optional_text(raw.get("Note")),
     )
 
 

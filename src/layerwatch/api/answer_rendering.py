@@ -7,6 +7,14 @@ from typing import Any
 from layerwatch.billing.account_usage import AccountUsage
 from layerwatch.billing.money import MICRO_PER_DOLLAR
 from layerwatch.contexts import Answer
+from layerwatch.vision.evidence import Condition
+
+CONDITION_HEADER = "X-Picture-Condition"
+
+
+def condition_header(answer: Answer) -> dict[str, str]:
+    """The header that says whether the picture was fit to judge the print by."""
+    return {CONDITION_HEADER: Condition(answer.condition).word}
 
 
 def render(answer: Answer, dialect: int, detail: bool) -> dict[str, Any]:

@@ -83,7 +83,12 @@ class DetailObject(BaseModel):
     Boxes: list[DetailBox]
     HeatMap: DetailHeatMap
     Condition: Literal["ok", "dark", "overexposed", "blurred", "blocked", "frozen", "moved", "no_print"] = (
-        Field(description="The picture's condition; anything but ok moved nothing in the verdict.")
+        Field(description="The picture's condition; anything but ok is no evidence about the print.")
+    )
+    Note: str | None = Field(
+        None,
+        description="Why the quality is lower than the print's course alone would make it, as in "
+        "`looked like this from the start`; null otherwise.",
     )
     PrintInView: Annotated[float, Field(ge=0, le=1)]
     Brightness: float
@@ -126,14 +131,14 @@ class Feedback(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    Kind: Literal["false_alarm", "resumed", "missed"]
+    Kind: Literal["false_alarm", "resumed", "missed", "undo"]
 
 
 class FeedbackTaken(BaseModel):
     """The feedback was taken."""
 
     ContextId: str
-    Kind: Literal["false_alarm", "resumed", "missed"]
+    Kind: Literal["false_alarm", "resumed", "missed", "undo"]
 
 
 class UsageTier(BaseModel):

@@ -34,6 +34,17 @@ _RETRY_AFTER = {
     },
 }
 
+_PICTURE_CONDITION = {
+    "X-Picture-Condition": {
+        "description": "Whether the picture was fit to judge the print by. Anything but `ok` is no evidence "
+        "about the print and never makes it look better.",
+        "schema": {
+            "type": "string",
+            "enum": ["ok", "frozen", "dark", "bright", "blurred", "blocked", "no-print", "moved"],
+        },
+    },
+}
+
 _ERRORS: dict[str, tuple[int, ErrorType, str]] = {
     "bad argument": (
         400,
@@ -111,7 +122,8 @@ _TITLES = {
 
 def _answers(success: Description, *errors: str) -> dict[int | str, Description]:
     """A call's answers: the good one, and an example of each error it may give."""
-    answers: dict[int | str, Description] = {200: {**success, "headers": _REQUEST_ID}}
+    headers = {**_REQUEST_ID, **success.get("headers", {})}
+    answers: dict[int | str, Description] = {200: {**success, "headers": headers}}
     for name in errors:
         status, kind, details = _ERRORS[name]
         answer = answers.setdefault(
@@ -235,6 +247,7 @@ _DETAIL_EXAMPLE = {
     ],
     "HeatMap": {"Rows": 2, "Columns": 2, "Cells": [3, 5, 9, 231]},
     "Condition": "ok",
+    "Note": None,
     "PrintInView": 0.99,
     "Brightness": 0.47,
     "Sharpness": 0.61,
@@ -251,6 +264,7 @@ PROCESS: Description = {
         {
             "model": ProcessAnswer1 | ProcessAnswer2,
             "description": "What the print looks like, and when to come again.",
+            "headers": _PICTURE_CONDITION,
             "content": {
                 "application/json": {
                     "examples": {
@@ -335,9 +349,9 @@ PROCESS: Description = {
 FEEDBACK: Description = {
     "summary": "Give feedback on a print",
     "description": "An extension of the contract; free. `false_alarm`: what is seen is no failure. "
-    "`resumed`: the print goes on after a pause, whatever is seen now. `missed`: this is a failure that "
-    "was not told. The picture that was last inspected is kept for review. At most 20 for one print and "
-    "200 for one account in 24 hours.",
+    "`resumed`: a person resumed the print after a pause, whatever is seen now. `missed`: this is a "
+    "failure that was not reported. `undo`: takes back the last feedback. The picture last inspected "
+    "is kept for review. At most 20 for one print and 200 for one account in 24 hours.",
     "operation_id": "feedback",
     "responses": _answers(
         {

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from layerwatch.api import openapi_examples, request_parsing
-from layerwatch.api.answer_rendering import render, render_usage
+from layerwatch.api.answer_rendering import condition_header, render, render_usage
 from layerwatch.api.auth import authenticate
 from layerwatch.api.errors import bad_args, translate
 from layerwatch.api.load_shedding import come_again
@@ -21,12 +21,12 @@ from layerwatch.api.multipart import Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.billing.account_usage import account_usage
 from layerwatch.contexts import Answer, Call
-from layerwatch.contexts.service import TEACHERS
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Throttled
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing
+from layerwatch.temporal import TEACHERS
 from layerwatch.vision.errors import Busy
 
 BASE = "/api/gadget/v1"
@@ -76,7 +76,7 @@ async def process(request: Request) -> JSONResponse:
     except (Throttled, Busy, StorageUnavailable) as busy:
         raise translate(busy, come_again(services, at)) from busy
     services.metrics.inspected(answer, repeated)
-    return JSONResponse(render(answer, call.dialect, call.detail))
+    return JSONResponse(render(answer, call.dialect, call.detail), headers=condition_header(answer))
 
 
 async def _inspect(request: Request, services: Services, call: Call) -> tuple[Answer, bool]:

@@ -61,6 +61,7 @@ def describe(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
         ],
         "HeatMap": {"Rows": heat.rows, "Columns": heat.columns, "Cells": list(heat.cells)},
         "Condition": verdict.condition.value,
+        "Note": verdict.note,
         "PrintInView": round(evidence.print_in_view, 4),
         "Brightness": round(evidence.brightness, 4),
         "Sharpness": round(evidence.sharpness, 4),

@@ -33,6 +33,12 @@ class Condition(StrEnum):
     MOVED = "moved"
     NO_PRINT = "no_print"
 
+    @property
+    def word(self) -> str:
+        """In the words of the header X-Picture-Condition, of which two differ."""
+        words: dict[Condition, str] = {Condition.OVEREXPOSED: "bright", Condition.NO_PRINT: "no-print"}
+        return words.get(self, self.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
