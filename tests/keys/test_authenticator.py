@@ -8,7 +8,14 @@ import pytest
 from sqlalchemy import select
 
 from layerwatch.identity.models import Account
-from layerwatch.keys import InvalidKey, KeyAuthenticator, KeyDisabled, KeyUnavailable, disable_key
+from layerwatch.keys import (
+    AddressNotAllowed,
+    InvalidKey,
+    KeyAuthenticator,
+    KeyDisabled,
+    KeyUnavailable,
+    disable_key,
+)
 from layerwatch.keys.authenticator import CACHE_LIFETIME, DATABASE_RETRY_DELAY, OUTAGE_GRACE
 from layerwatch.keys.key_format import new_key_text
 from layerwatch.keys.models import ApiKey
@@ -178,7 +185,7 @@ def test_a_key_works_only_from_its_addresses(sqlite_database, addresses, ip, all
         node.authenticate(text, NOON, ip)
         assert node.cached(text, NOON, ip) is not None
     else:
-        with pytest.raises(InvalidKey):
+        with pytest.raises(AddressNotAllowed):
             node.authenticate(text, NOON, ip)
         assert node.cached(text, NOON, ip) is None
 

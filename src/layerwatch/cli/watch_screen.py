@@ -53,7 +53,7 @@ def as_json(look: Look) -> dict[str, object]:
         "warning": inspection.warning_suggested,
         "pause": inspection.pause_suggested,
         "kind": detail.kind if detail else None,
-        "condition": detail.condition if detail else None,
+        "condition": inspection.condition,
         "next": inspection.next_interval.seconds,
     }
 
@@ -158,14 +158,14 @@ def _says(look: Look) -> Text:
     inspection = look.inspection
     assert inspection is not None
     detail = inspection.detail
-    condition = detail.condition if detail else None
+    condition = inspection.condition
     text = Text()
     if inspection.pause_suggested:
         text.append("PAUSE", style="bold white on red")
     elif inspection.warning_suggested:
         text.append("warning", style="bold black on yellow")
     elif condition and condition != "ok":
-        return Text(f"cannot judge: the picture is {condition.replace('_', ' ')}", style="magenta")
+        return Text(f"cannot judge: the picture is {condition.replace('-', ' ')}", style="magenta")
     else:
         text.append(quality_word(inspection.print_quality))
     if detail and detail.kind and inspection.print_quality <= 5:

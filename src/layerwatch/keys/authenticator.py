@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from layerwatch.keys.errors import InvalidKey, KeyDisabled, KeyUnavailable
+from layerwatch.keys.errors import AddressNotAllowed, InvalidKey, KeyDisabled, KeyUnavailable
 from layerwatch.keys.key_format import digest, is_well_formed
 from layerwatch.storage import Database, StorageError, as_time
 
@@ -73,8 +73,9 @@ class KeyAuthenticator:
     def authenticate(self, key_text: str | None, now: datetime, ip: str | None = None) -> Caller:
         """The caller behind `key_text`. `ip` is the caller's address; None where there is none (CLI, tests).
 
-        Reads the database at most once per key and `CACHE_LIFETIME`. Raises InvalidKey, KeyDisabled, or
-        KeyUnavailable when the key cannot be checked now: never one of the former for a fault of ours.
+        Reads the database at most once per key and `CACHE_LIFETIME`. Raises InvalidKey, KeyDisabled,
+        AddressNotAllowed, or KeyUnavailable when the key cannot be checked now: never one of the
+        former for a fault of ours.
         """
         if not key_text:
             raise InvalidKey("No API key. Send it in the header X-API-Key.")
@@ -89,7 +90,10 @@ class KeyAuthenticator:
         if known.disabled:
             raise KeyDisabled("This API key was disabled. Make a new one in the console.")
         if known.networks and not _inside(ip, known.networks):
-            raise InvalidKey("This API key may not be used from this address.")
+            raise AddressNotAllowed(
+                "This API key may not be used from this address. Make a key that allows it, "
+                "or call from an allowed one."
+            )
         return known.caller
 
     def cached(self, key_text: str | None, now: datetime, ip: str | None = None) -> Caller | None:

@@ -206,6 +206,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._frame(self._framer.next_request)
+        if self.transport.is_closing():
+            return
         if self._framer.begun and not self._in_request:
             self._within(HEAD_SECONDS, self._head_is_late)
         self.flow.resume_reading()
