@@ -251,6 +251,15 @@ def test_a_disabled_key_is_403(service: Service) -> None:
     refused(service.create(None, key=service.disabled_key), 403, "OE_API_KEY_DISABLED")
 
 
+def test_a_good_key_from_a_wrong_address_is_403_and_no_bad_key(service: Service) -> None:
+    context = service.open()
+    for path in ("createcontext", f"process/{context}", f"feedback/{context}"):
+        answer = service.call("POST", path, key=service.elsewhere_key)
+        refused(answer, 403, "OE_API_KEY_IP_RESTRICTED")
+        assert "192.0.2" not in answer.text and "127.0.0.1" not in answer.text
+    service.nothing_happened(context)
+
+
 def test_no_other_fault_looks_like_a_bad_key(service: Service) -> None:
     for method in ("GET", "PUT", "DELETE", "PATCH"):
         assert service.call(method, "createcontext").status_code == 405

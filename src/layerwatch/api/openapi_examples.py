@@ -13,8 +13,11 @@ from layerwatch.api.models import (
     FeedbackTaken,
     ProcessAnswer1,
     ProcessAnswer2,
+    Usage,
 )
 from layerwatch.api.multipart import MAX_FILE
+from layerwatch.api.request_parsing import MAX_LAYER
+from layerwatch.core.text import MAX_NAME_LENGTH
 
 Description = dict[str, Any]
 
@@ -66,6 +69,12 @@ _ERRORS: dict[str, tuple[int, ErrorType, str]] = {
         ErrorType.API_KEY_DISABLED,
         "This API key was disabled. Make a new one in the console.",
     ),
+    "address not allowed": (
+        403,
+        ErrorType.IP_RESTRICTED,
+        "This API key may not be used from this address. Make a key that allows it, "
+        "or call from an allowed one.",
+    ),
     "too large": (
         413,
         ErrorType.BAD_ARGS,
@@ -96,11 +105,14 @@ _ERRORS: dict[str, tuple[int, ErrorType, str]] = {
     ),
 }
 
+_KEY_ERRORS = ("no key", "disabled", "address not allowed")
+"""What every call may answer about its key."""
+
 _TITLES = {
     400: "The request is wrong.",
     401: "The key is missing or unknown.",
     402: "The account has an outstanding balance.",
-    403: "The key is disabled, for ever.",
+    403: "The key is disabled for ever, or not allowed from this address.",
     413: "Too large.",
     429: "Not now.",
     500: "The context is lost, or something went wrong on our side.",
@@ -186,7 +198,7 @@ CREATE_CONTEXT: Description = {
                 }
             },
         },
-        *("bad argument", "not JSON", "no key", "disabled", "body too large", "our fault", "too busy"),
+        *("bad argument", "not JSON", *_KEY_ERRORS, "body too large", "our fault", "too busy"),
     ),
     "openapi_extra": {
         "security": _SECURITY,
@@ -196,6 +208,14 @@ CREATE_CONTEXT: Description = {
             {
                 "defaults": {"value": {}},
                 "quick to warn": {"value": {"WarningConfidenceLevel": 1, "PauseConfidenceLevel": None}},
+                "with names": {
+                    "value": {
+                        "Name": "Bracket, second try",
+                        "Printer": "garage",
+                        "Camera": "top",
+                        "File": "bracket.gcode",
+                    }
+                },
             },
             required=False,
         ),
@@ -270,7 +290,7 @@ PROCESS: Description = {
                 }
             },
         },
-        *("bad argument", "no file", "not a JPEG", "no key", "payment", "disabled", "too large"),
+        *("bad argument", "no file", "not a JPEG", *_KEY_ERRORS, "payment", "too large"),
         *("free usage used up", "too soon", "context lost", "our fault", "too busy"),
     ),
     "openapi_extra": {
@@ -295,6 +315,29 @@ PROCESS: Description = {
                                 "maxLength": 64,
                                 "description": "Which of the print's cameras took it, where it has several.",
                             },
+                            "layer": {
+                                "type": "integer",
+                                "minimum": 0,
+                                "maximum": MAX_LAYER,
+                                "description": "The current layer. Shown to people, as the next three are.",
+                            },
+                            "layers": {
+                                "type": "integer",
+                                "minimum": 0,
+                                "maximum": MAX_LAYER,
+                                "description": "How many layers the print has.",
+                            },
+                            "progress": {
+                                "type": "number",
+                                "minimum": 0,
+                                "maximum": 1,
+                                "description": "The share of the print that is done.",
+                            },
+                            "state": {
+                                "type": "string",
+                                "maxLength": MAX_NAME_LENGTH,
+                                "description": "The printer's state, in its own words.",
+                            },
                         },
                     }
                 }
@@ -316,7 +359,7 @@ FEEDBACK: Description = {
             "description": "Taken.",
             "content": {"application/json": {"example": {"ContextId": _CONTEXT, "Kind": "false_alarm"}}},
         },
-        *("bad argument", "not JSON", "no key", "disabled", "body too large", "much feedback"),
+        *("bad argument", "not JSON", *_KEY_ERRORS, "body too large", "much feedback"),
         *("context lost", "our fault", "too busy"),
     ),
     "openapi_extra": {
@@ -324,6 +367,41 @@ FEEDBACK: Description = {
         "parameters": [_CONTEXT_ID],
         "requestBody": _json_body("Feedback", {"false alarm": {"value": {"Kind": "false_alarm"}}}, True),
     },
+}
+
+USAGE: Description = {
+    "summary": "Read the account's usage",
+    "description": "An extension of the contract; free. The current month of the key's account: calls, the "
+    "allowance left, the price tier, what it costs so far and what it is heading for.",
+    "operation_id": "usage",
+    "responses": _answers(
+        {
+            "model": Usage,
+            "description": "The month so far.",
+            "content": {
+                "application/json": {
+                    "example": {
+                        "Month": "2026-11",
+                        "Calls": 6200,
+                        "FreeCalls": 5000,
+                        "FreeCallsLeft": 0,
+                        "FreeOnly": False,
+                        "Tier": {"Number": 2, "UpTo": 1_000_000, "MicroDollarsPerCall": 400},
+                        "SpendMicroDollars": 480_000,
+                        "SpendDollars": 0.48,
+                        "ProjectedCalls": 8400,
+                        "ProjectedMicroDollars": 1_360_000,
+                        "ProjectedDollars": 1.36,
+                        "TestCallsToday": 12,
+                        "TestCallsLeftToday": 488,
+                        "ResetsAt": "2026-12-01T00:00:00Z",
+                    }
+                }
+            },
+        },
+        *(*_KEY_ERRORS, "our fault", "too busy"),
+    ),
+    "openapi_extra": {"security": _SECURITY},
 }
 
 BODIES = (CreateContext, Feedback)

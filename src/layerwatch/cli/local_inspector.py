@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from layerwatch.temporal import TEACHERS, Levels, PrintState, step
-from layerwatch.vision import KINDS, ImageDecodeError, ModelError, Vision
+from layerwatch.vision import ImageDecodeError, ModelError, Vision
 from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.errors import ContextLost, ImageDecodeFailed, LayerwatchError
 from layerwatch_sdk.models import (
@@ -71,7 +71,7 @@ class LocalInspector:
         seconds = self._spacing or (SUSPICIOUS_SECONDS if verdict.suspicious else RELAXED_SECONDS)
         shown = Detail(
             kind=verdict.kind,
-            kinds=dict(zip(KINDS, evidence.kinds, strict=True)),
+            kinds=evidence.kind_probabilities(),
             boxes=tuple(
                 Box(box.kind, box.probability, box.left, box.top, box.width, box.height)
                 for box in evidence.boxes

@@ -56,15 +56,17 @@ class Call:
     dialect: int
     detail: bool
     camera: str = ""
+    progress: str | None = None
+    """`prints.PrintProgress`, as JSON."""
 
     @property
     def seconds(self) -> float:
         """Seconds of print time since the context was opened, at least 0."""
         return max(0.0, (self.at - self.context.opened_at).total_seconds())
 
-    def by_camera(self, camera: str) -> Call:
-        """The same call, with the camera that its upload names."""
-        return replace(self, camera=camera)
+    def with_upload(self, camera: str, progress: str | None) -> Call:
+        """The same call, with the camera and the printer's report that its upload names."""
+        return replace(self, camera=camera, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +277,7 @@ class Contexts:
             interval_ms=1000 * (plan.minimum if call.dialect == 2 else plan.recommended),
             camera=call.camera or None,
             answer=replace(answer, detail=None).to_json(),
+            progress=call.progress,
         )
         return answer, moved
 

@@ -19,7 +19,7 @@ LONGEST = timedelta(days=30)
 HALF_OPEN = timedelta(minutes=10)
 """How long a one-time code may follow the password."""
 TOUCH = timedelta(minutes=5)
-"""How exactly it is kept when a session was last seen."""
+"""How precisely the time when a session was last seen is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class NewSession:
 def begin(
     session: Session, user: User, now: datetime, *, address: str, agent: str, complete: bool
 ) -> NewSession:
-    """Begin a session under a new token, whatever cookie the browser had: no token is fixed beforehand."""
+    """Begin a session under a new token, whatever cookie the browser had: session fixation is impossible."""
     token = secrets.token_urlsafe(32)
     session.execute(
         delete(WebSession).where(WebSession.user_id == user.id, WebSession.created_at < now - LONGEST)
@@ -89,7 +89,7 @@ def of_user(session: Session, user: User, token: str | None, now: datetime) -> l
 
 
 def touch(session: Session, token: str, now: datetime) -> None:
-    """Keep that the session was seen now."""
+    """Store that the session was seen now."""
     row = session.get(WebSession, _digest(token))
     if row is not None:
         row.seen_at = now
@@ -124,12 +124,12 @@ def end_all(session: Session, user: User, keep: str | None = None) -> None:
 
 
 def new_form_cookie() -> str:
-    """A name for a browser that is not signed in, so that its forms can be told from others'."""
+    """A name for a browser that is not signed in, to which its forms are bound."""
     return secrets.token_urlsafe(24)
 
 
 def form_token(cookie: str, key: bytes) -> str:
-    """What a form has to carry to be taken from this browser: nobody else can make it."""
+    """What a form must carry to be accepted from this browser; only the server can make it."""
     return hmac.new(key, b"form " + cookie.encode(), hashlib.sha256).hexdigest()
 
 
