@@ -107,7 +107,7 @@ class Marks:
 
 
 def _probabilities(seen: Logits) -> NDArray[np.float32]:
-    return (1 / (1 + np.exp(-seen))).astype(np.float32)
+    return (1 / (1 + np.exp(-np.clip(seen, -c.LOGIT_LIMIT, c.LOGIT_LIMIT)))).astype(np.float32)
 
 
 def _shares(strengths: Strengths) -> NDArray[np.float32]:
