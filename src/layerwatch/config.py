@@ -106,8 +106,11 @@ class Settings(BaseSettings):
         "local", description="This region's name: 1 to 8 of a-z, 0-9 and '-'. Part of each context id."
     )
 
-    detector: Path | None = Field(
-        None, description="ONNX file of the detector. Empty: the one inside the package."
+    detector: str = Field(
+        "standard",
+        min_length=1,
+        description="standard: the detector inside the package, or the model made active by `layerwatch "
+        "models`. large: the one that `layerwatch models get large` makes. Else the path of an ONNX file.",
     )
     detector_provider: str = Field(
         "cpu", description="ONNX Runtime's execution provider: cpu, cuda, tensorrt, openvino, coreml …"
