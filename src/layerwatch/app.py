@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import structlog
 from fastapi import FastAPI
@@ -62,6 +63,7 @@ from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics
 from layerwatch.vision import Vision
 from layerwatch.vision.errors import VisionError
+from layerwatch.vision.model_files import large_file
 
 log = structlog.get_logger(__name__)
 
@@ -278,14 +280,22 @@ def _bounds(settings: Settings) -> Bounds:
 
 
 def _load_vision(settings: Settings, metrics: Metrics) -> Vision:
-    registry = ModelRegistry(settings.data_dir / "models")
     return Vision.load(
-        settings.detector or registry.path(registry.active()),
+        _detector_file(settings),
         provider=settings.detector_provider,
         threads=settings.detector_threads,
         capacity=settings.queue_length,
         on_batch=metrics.batch,
     )
+
+
+def _detector_file(settings: Settings) -> Path | None:
+    """The file that the setting `detector` names; None for the packaged one."""
+    folder = settings.data_dir / "models"
+    if settings.detector == "standard":
+        registry = ModelRegistry(folder)
+        return registry.path(registry.active())
+    return large_file(folder) if settings.detector == "large" else Path(settings.detector)
 
 
 def _show(services: Services) -> None:

@@ -80,7 +80,8 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "",
         description="The URL under which clients reach this region, without path: https://eu.example.org. "
-        "Given out by createcontext. Empty: http://HOST:PORT.",
+        "Given out by createcontext. Empty: http://HOST:PORT; with host 0.0.0.0 the address of this machine "
+        "that the caller used.",
     )
     fallback_url: str = Field(
         "", description="The second URL given out by createcontext (global routing). Empty: public_url."
@@ -105,8 +106,11 @@ class Settings(BaseSettings):
         "local", description="This region's name: 1 to 8 of a-z, 0-9 and '-'. Part of each context id."
     )
 
-    detector: Path | None = Field(
-        None, description="ONNX file of the detector. Empty: the one inside the package."
+    detector: str = Field(
+        "standard",
+        min_length=1,
+        description="standard: the detector inside the package, or the model made active by `layerwatch "
+        "models`. large: the one that `layerwatch models get large` makes. Else the path of an ONNX file.",
     )
     detector_provider: str = Field(
         "cpu", description="ONNX Runtime's execution provider: cpu, cuda, tensorrt, openvino, coreml …"
@@ -281,11 +285,16 @@ class Settings(BaseSettings):
         return self.database or f"sqlite:///{self.data_dir / 'layerwatch.sqlite3'}"
 
     @property
+    def listens_everywhere(self) -> bool:
+        """Whether it listens on all of the machine's addresses."""
+        return self.host in ("0.0.0.0", "::", "")  # noqa: S104
+
+    @property
     def own_url(self) -> str:
         """The URL given out to clients, the default filled in."""
         if self.public_url:
             return self.public_url
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        host = "127.0.0.1" if self.listens_everywhere else self.host
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def secrets(self) -> Secrets:

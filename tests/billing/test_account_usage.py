@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from layerwatch.billing import PriceBook, count_deferred, price_books
+from layerwatch.billing import PriceBook, count_deferred
 from layerwatch.billing.account_usage import AccountUsage, account_usage
 from layerwatch.keys import Caller
 from layerwatch.storage import Database
 from tests.support.accounts import make_caller
+from tests.support.terms import BOOKS
 
 HALF_TIME = datetime(2026, 11, 16, tzinfo=UTC)
 
@@ -23,7 +24,7 @@ def use(database: Database, caller: Caller, calls: int, at: datetime = HALF_TIME
 
 def usage(database: Database, caller: Caller, at: datetime = HALF_TIME) -> AccountUsage:
     with database.read() as session:
-        return account_usage(session, caller, at, price_books())
+        return account_usage(session, caller, at, BOOKS)
 
 
 def test_a_month_in_the_second_tier(database: Database) -> None:

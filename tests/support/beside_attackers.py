@@ -99,7 +99,7 @@ def timed_calls(node: Node, seconds: float) -> list[float]:
 
 
 class _Honest:
-    """A client whose answers can be told from everybody else's: by its account, and by its picture."""
+    """A client that knows its own answers from everybody else's: by its account, and by its picture."""
 
     def __init__(
         self, node: Node, url: str, tls: ssl.SSLContext | None, account: Account, failure: float

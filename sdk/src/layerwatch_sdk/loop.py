@@ -45,7 +45,7 @@ log = logging.getLogger("layerwatch_sdk")
 # Seconds. Chosen, not tuned.
 SERVICE_RETRY = (5.0, 60.0)
 """Pause after a failed call (which itself tried several times): first and longest."""
-CAMERA_RETRY = (5.0, 60.0)
+CAMERA_RETRY = (5.0, 30.0)
 """Pause after a picture that could not be had or used: first and longest."""
 ACCOUNT_RETRY = 300.0
 """Pause after `ACCOUNT_TROUBLE` where no time is named: a person has to act first."""

@@ -17,6 +17,7 @@ from layerwatch.api.answer_rendering import condition_header, render, render_usa
 from layerwatch.api.auth import authenticate
 from layerwatch.api.errors import bad_args, translate
 from layerwatch.api.load_shedding import come_again
+from layerwatch.api.local_address import url_used
 from layerwatch.api.multipart import Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.billing.account_usage import account_usage
@@ -157,10 +158,13 @@ async def _upload(request: Request, hold: Any) -> Upload:
 def _urls(request: Request, services: Services) -> tuple[str, str]:
     """The two URLs given out, without path: of the region with the most capacity to spare, and of another.
 
-    The Host header counts only in an installation of one region, and where the operator said so.
+    Without a public URL, a server that listens everywhere names the address that the caller used. The Host
+    header counts only in an installation of one region, and where the operator said so.
     """
     settings = services.settings
     own = settings.own_url
+    if settings.listens_everywhere and not settings.public_url:
+        own = url_used(request.scope) or own
     if settings.trust_host_header and request.headers.get("host"):
         own = str(request.base_url).rstrip("/")
     chosen = services.router.choose()

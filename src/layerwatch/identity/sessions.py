@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from layerwatch.identity.models import User, WebSession
-from layerwatch.identity.roles import role_in, roles_of
+from layerwatch.identity.models import Membership, User, WebSession
+from layerwatch.identity.roles import roles_of
 
 IDLE = timedelta(days=2)
 LONGEST = timedelta(days=30)
@@ -96,18 +96,21 @@ def touch(session: Session, token: str, now: datetime) -> None:
 
 
 def switch_account(session: Session, token: str, account_id: int) -> None:
-    """Work in another account, also after the next sign-in. The caller checks whether the user may."""
+    """Work in another account; a member does so after the next sign-in, too.
+
+    The caller checks whether the user may. An operator who looks after a customer's account comes back to
+    their own at the next sign-in.
+    """
     row = session.get_one(WebSession, _digest(token))
     row.account_id = account_id
-    session.get_one(User, row.user_id).working_account_id = account_id
+    if session.get(Membership, (row.user_id, account_id)) is not None:
+        session.get_one(User, row.user_id).working_account_id = account_id
 
 
 def _working_account(session: Session, user: User) -> int | None:
-    """The account that the user chose last, if they may still; else the oldest that they are a member of."""
-    chosen = user.working_account_id
-    if chosen is not None and role_in(session, user, chosen) is not None:
-        return chosen
-    return next((account.id for account, _ in roles_of(session, user)), None)
+    """The account that the user chose last, if they are a member still; else their oldest."""
+    mine = [account.id for account, _ in roles_of(session, user)]
+    return user.working_account_id if user.working_account_id in mine else next(iter(mine), None)
 
 
 def end(session: Session, token: str) -> None:
