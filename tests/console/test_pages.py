@@ -75,6 +75,12 @@ def test_the_overview_shows_a_failing_print_first_and_learns_that_it_is_none(off
     with server.services.database.read() as session:
         row = session.scalars(select(FeedbackRow)).one()
         assert (row.account_id, row.context_id, row.kind) == (account, bad, "false_alarm")
+    assert "Undo the last feedback" in browser.get("/").text
+    answer = browser.post(f"/prints/{bad}/feedback", "/", kind="undo")
+    assert answer.headers["location"] == "/console/?said=undone"
+    assert "Undo the last feedback" not in browser.get("/").text
+    with server.services.database.read() as session:
+        assert session.scalars(select(FeedbackRow)).all() == []
 
 
 def test_a_print_that_ended_leaves_the_overview(office):

@@ -16,6 +16,7 @@ from layerwatch.contexts.models import ContextRow
 from layerwatch.learning import RecentPictures
 from layerwatch.prints import PrintLabels, PrintProgress
 from layerwatch.prints.repository import labels_of
+from layerwatch.temporal import PrintState, StateFormatError
 from layerwatch.vision.evidence import Box, Condition, HeatMap
 
 SHOWN = 60
@@ -65,6 +66,8 @@ class LivePrint:
     boxes: Sequence[Box]
     labels: PrintLabels
     progress: PrintProgress
+    undoable: bool
+    """Whether its last feedback can be taken back."""
 
     @property
     def word(self) -> str:
@@ -74,9 +77,11 @@ class LivePrint:
     @property
     def tone(self) -> str:
         """bad, watch, good, or blind: how the card is coloured."""
+        if self.quality <= 3:  # also of a picture that is frozen
+            return "bad"
         if self.trouble:
             return "blind"
-        return "bad" if self.quality <= 3 else "watch" if self.quality <= 5 else "good"
+        return "watch" if self.quality <= 5 else "good"
 
 
 def live_prints(session: Session, recent: RecentPictures, account_id: int, now: datetime) -> list[LivePrint]:
@@ -108,9 +113,17 @@ def live_prints(session: Session, recent: RecentPictures, account_id: int, now: 
                 boxes=held.evidence.boxes if held else (),
                 labels=labels.get(row.id, PrintLabels()),
                 progress=PrintProgress.from_json(row.progress),
+                undoable=_undoable(row.state),
             )
         )
     return sorted(prints, key=lambda shown: (shown.quality, shown.opened_at))
+
+
+def _undoable(state: bytes) -> bool:
+    try:
+        return PrintState.from_bytes(state).before is not None
+    except StateFormatError:
+        return False
 
 
 def heat_picture(heat: HeatMap) -> bytes:

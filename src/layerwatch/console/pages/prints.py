@@ -14,7 +14,7 @@ from layerwatch.contexts.models import ContextRow
 from layerwatch.identity import BadInput, NotAllowed, NotFound
 from layerwatch.learning import FeedbackLimitReached
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.temporal import TEACHERS
+from layerwatch.temporal import TEACHERS, UNDO
 
 pages = Pages()
 
@@ -70,7 +70,7 @@ def feedback(visit: Visit) -> Response:
         anyio.from_thread.run(record)
     except FeedbackLimitReached as limit:
         raise NotAllowed(str(limit)) from limit
-    return visit.go("/", "taught")
+    return visit.go("/", "undone" if kind == UNDO else "taught")
 
 
 def _own(visit: Visit) -> str:
