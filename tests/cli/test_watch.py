@@ -273,7 +273,7 @@ def test_the_live_screen_shows_the_last_looks_and_when_it_first_warned() -> None
 
 
 def test_a_picture_that_cannot_be_judged_is_never_called_fine() -> None:
-    assert "cannot judge: the picture is dark" in drawn(look(1, 5, condition="dark"))
+    assert "not seen: the camera's picture is dark" in drawn(look(1, 5, condition="dark"))
 
 
 def test_trouble_has_its_own_row() -> None:

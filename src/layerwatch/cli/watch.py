@@ -18,7 +18,7 @@ from layerwatch_watcher.tls import private_tls
 from layerwatch_watcher.watching.check import Finding, check_camera, check_server, report
 from layerwatch_watcher.watching.clock import SteppingClock
 from layerwatch_watcher.watching.inspector import Inspector
-from layerwatch_watcher.watching.print_session import Levels, Look, Looking, Trouble
+from layerwatch_watcher.watching.print_session import Levels, Look, PrintSession, Trouble
 
 if TYPE_CHECKING:
     from layerwatch.cli.watch_screen import Screen
@@ -264,9 +264,9 @@ async def _watch(
                 screen.show(look)
                 last = look.trouble
                 if once:
-                    await looking.session.stop()
+                    await session.stop()
 
-            looking = Looking(
+            session = PrintSession(
                 camera,
                 judge,
                 seen,
@@ -275,11 +275,11 @@ async def _watch(
                 min_interval=interval or 0,
                 recorded=recorded,
             )
-            looking.session.start()
+            session.start()
             try:
-                await looking.session.wait()
+                await session.wait()
             finally:
-                await looking.session.stop()
+                await session.stop()
     finally:
         await camera.close()
         await judge.close()

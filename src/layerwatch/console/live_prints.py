@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from layerwatch.contexts import Answer
 from layerwatch.contexts.models import ContextRow
 from layerwatch.learning import RecentPictures
+from layerwatch.prints import PrintLabels, PrintProgress
+from layerwatch.prints.repository import labels_of
 from layerwatch.vision.evidence import Box, Condition, HeatMap
 
 SHOWN = 60
@@ -61,6 +63,8 @@ class LivePrint:
     picture: bool
     """Whether this node holds its last picture."""
     boxes: Sequence[Box]
+    labels: PrintLabels
+    progress: PrintProgress
 
     @property
     def word(self) -> str:
@@ -82,8 +86,9 @@ def live_prints(session: Session, recent: RecentPictures, account_id: int, now: 
         .where(ContextRow.account_id == account_id, ContextRow.inspected_at > now - LIVE)
         .order_by(ContextRow.inspected_at.desc())
         .limit(SHOWN)
-    )
+    ).all()
     prints = []
+    labels = labels_of(session, [row.id for row in rows])
     for row in rows:
         answer = Answer.from_json(row.answer)
         held = recent.get(row.id)
@@ -101,6 +106,8 @@ def live_prints(session: Session, recent: RecentPictures, account_id: int, now: 
                 trouble="" if answer.condition == Condition.OK else CONDITIONS.get(answer.condition, ""),
                 picture=held is not None,
                 boxes=held.evidence.boxes if held else (),
+                labels=labels.get(row.id, PrintLabels()),
+                progress=PrintProgress.from_json(row.progress),
             )
         )
     return sorted(prints, key=lambda shown: (shown.quality, shown.opened_at))

@@ -23,6 +23,10 @@ class Action(str, Enum):  # noqa: UP042 - StrEnum came with Python 3.11
     COMMAND = "command"
 
 
+STOPS = (Action.PAUSE, Action.CANCEL)
+"""Actions that end what the camera sees. They must not be lost, and not be done twice."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """What to do on a warning and when a pause is suggested.
@@ -58,10 +62,10 @@ class AlarmLatch:
     acted: bool = False
     clear: int = 0
 
-    def alarm(self, inspection: Inspection) -> Optional[Alarm]:
-        """The alarm that is due now, if any."""
+    def alarm(self, inspection: Inspection, *, usable: bool = True) -> Optional[Alarm]:
+        """The alarm that is due now, if any. usable: False for a picture that could not be judged."""
         if not inspection.warning_suggested and not inspection.pause_suggested:
-            self.clear += 1
+            self.clear += usable  # a picture that shows nothing does not show that it is gone
             if self.clear >= CLEAR_LOOKS:
                 self.warned = self.acted = False
             return None
