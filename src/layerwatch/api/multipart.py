@@ -104,6 +104,7 @@ class _Form:
             max_header_size=MAX_HEADER_BYTES,
         )
         self._received = 0
+        self._begun = False
         self._parts = 0
         self._whole = False
         self._file: list[bytes] | None = None
@@ -114,6 +115,11 @@ class _Form:
     def feed(self, chunk: bytes) -> None:
         """Take the next piece. Raises ApiError as soon as it is known that the body will not do."""
         self._received += len(chunk)
+        if not self._begun:
+            # Line ends before the first boundary are skipped here: the parser then skips all up to a hyphen,
+            # or not, depending on where the chunk ends.
+            chunk = chunk.lstrip(b"\r\n")
+            self._begun = bool(chunk)
         try:
             self._parser.write(chunk)
         except FormParserError as error:
