@@ -188,7 +188,8 @@ def test_developer_mode_is_read_from_the_report(report: dict[str, Any], on: Any)
     ("given", "state"),
     [
         ({"progress": 0.0, "nozzles": [(120.0, 215.0)]}, PrinterState.PREPARING),
-        ({"progress": 0.0, "nozzles": [(25.0, 0.0)]}, PrinterState.PREPARING),
+        ({"progress": 0.0, "nozzles": [(25.0, 0.0)], "bed": 60.0}, PrinterState.PREPARING),
+        ({"progress": 0.0, "nozzles": [(25.0, 0.0)], "bed": 0.0}, PrinterState.PRINTING),
         ({"progress": 0.01, "nozzles": [(214.0, 215.0)]}, PrinterState.PRINTING),
         ({"progress": 0.01, "nozzles": [(214.0, 215.0)], "layer": 0}, PrinterState.PREPARING),
         ({"progress": 0.5, "nozzles": [(180.0, 215.0)]}, PrinterState.PRINTING),

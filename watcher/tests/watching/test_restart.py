@@ -25,6 +25,7 @@ from layerwatch_watcher.watching.checkpoint import (
     may_be_kept,
 )
 from layerwatch_watcher.watching.print_session import Levels
+from layerwatch_watcher.watching.watch_state import Phase, WatchState
 
 Make = Callable[..., Any]
 
@@ -314,6 +315,9 @@ STATUS = PrinterStatus(PrinterState.PRINTING, None, "benchy.gcode", 0.5, 610.0)
         ({"job": "7"}, {"job": "8"}, 10, False),
         ({"job": "7"}, {}, 10, True),
         ({"job": "7"}, {"job": "7"}, 15 * 86400, False),
+        ({"elapsed": None}, {"elapsed": None}, 10, True),
+        ({"elapsed": 0.0}, {"elapsed": 0.0}, 10, True),
+        ({"elapsed": 0.0, "state": WatchState(phase=Phase.PAUSED)}, {"elapsed": 0.0}, 10, False),
         ({"in_print": False}, {}, 10, False),
         ({}, {}, -3600, True),
     ],

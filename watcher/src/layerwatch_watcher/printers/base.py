@@ -161,11 +161,12 @@ def refined(
     *,
     progress: Optional[float],
     nozzles: Sequence[tuple[float, float]] = (),
+    bed: Optional[float] = None,
     layer: Optional[int] = None,
 ) -> PrinterState:
     """`state`, with PREPARING and FINISHING where the printer calls a start or an end printing, too.
 
-    nozzles: temperature and target of each, °C; none where it is not known.
+    nozzles: temperature and target of each, °C; none where it is not known.  bed: the bed's target, °C.
     layer: 0 before the first layer; None where it is not known.
     """
     if state is not PrinterState.PRINTING:
@@ -174,7 +175,8 @@ def refined(
     targets = [target for _, target in nozzles]
     if done < WARM_UP_PROGRESS:
         cold = any(target > 0 and now < target - HEATING_MARGIN_C for now, target in nozzles)
-        unheated = bool(nozzles) and all(now < EXTRUDING_C for now, _ in nozzles)
+        # Many heat the bed first. With every heater off it is a dry run, or a machine that melts nothing.
+        unheated = bool(nozzles) and bool(bed) and all(now < EXTRUDING_C for now, _ in nozzles)
         if cold or unheated or layer == 0:
             return PrinterState.PREPARING
     if done >= 1.0 or (done >= FINISHING_PROGRESS and targets and max(targets) <= 0):

@@ -102,7 +102,8 @@ class OctoPrint:
         if state is PrinterState.PRINTING and (
             done is None or done < WARM_UP_PROGRESS or done > FINISHING_PROGRESS
         ):
-            state = refined(state, progress=done, nozzles=_nozzles(await self._temperatures()))
+            heaters = await self._temperatures()
+            state = refined(state, progress=done, nozzles=_nozzles(heaters), bed=_target(heaters.get("bed")))
         name = file.get("display") or file.get("name")
         error = answer.get("error")
         return PrinterStatus(

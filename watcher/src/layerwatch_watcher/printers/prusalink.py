@@ -94,7 +94,7 @@ class PrusaLink:
         now, target = degrees(printer.get("temp_nozzle")), degrees(printer.get("target_nozzle"))
         nozzles = [] if now is None or target is None else [(now, target)]
         return PrinterStatus(
-            refined(state, progress=progress, nozzles=nozzles),
+            refined(state, progress=progress, nozzles=nozzles, bed=degrees(printer.get("target_bed"))),
             job=name,
             file=self._file[1],
             progress=progress,

@@ -82,7 +82,12 @@ class Checkpoint:
             return False
         if self.job is not None and status.job is not None:
             return self.job == status.job
-        if self.file != status.file or self.elapsed is None or status.elapsed is None:
+        if self.file != status.file:
+            return False
+        began = (self.elapsed or 0.0) < WENT_BACK_S and (status.elapsed or 0.0) < away + WENT_BACK_S
+        if began and self.state.untouched:
+            return True  # nothing has been done to it that another print must not inherit
+        if self.elapsed is None or status.elapsed is None:
             return False
         gained = status.elapsed - self.elapsed
         if gained < -WENT_BACK_S:

@@ -44,6 +44,11 @@ class WatchState:
     heating: FailingAction = field(default_factory=FailingAction)
     unseen: Dict[str, str] = field(default_factory=dict)
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has been done, nor anything been warned of."""
+        return self.phase is Phase.WATCHED and not self.latch.warned and not self.latch.acted
+
     def ordered(self, action: Action, now: float) -> None:
         """A pause or a cancel is about to be ordered."""
         self.phase, self.order, self.ordered_at = Phase.STOPPING, action, now
