@@ -190,6 +190,17 @@ def test_a_refused_key_ends_it_with_a_clear_error(
     assert watched.session.thread is None
 
 
+def test_a_wrong_address_does_not_end_it_and_is_tried_again_later(
+    watched: Watched, wire: Any, refusal: Refusal, clock: ManualClock
+) -> None:
+    wire.script = [None, None, refusal(403, "OE_API_KEY_IP_RESTRICTED", "Not from this address.")]
+    started = clock.now
+    watched.run(answers=2)
+    assert watched.session.state == "stopped"
+    assert clock.now - started >= 300
+    assert "Not from this address." in str(watched.errors[0])
+
+
 def test_a_proxys_401_does_not_end_it(watched: Watched, wire: Any) -> None:
     wire.script = [None, None] + [httpx.Response(401, html="<html>proxy</html>")] * 9
     watched.run(answers=2)

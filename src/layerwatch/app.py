@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import structlog
 from fastapi import FastAPI
@@ -20,8 +21,10 @@ from starlette.responses import JSONResponse
 from layerwatch import console
 from layerwatch.api import health, openapi, routes
 from layerwatch.api.body_deadline import BodyDeadline
+from layerwatch.api.cors import CorsHeaders, Preflight
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
 from layerwatch.api.fast_path import FastPath, Refuse
+from layerwatch.api.head import HeadMiddleware
 from layerwatch.api.request_log import RequestLogMiddleware
 from layerwatch.billing import UsageRefused, count_deferred, count_inspection
 from layerwatch.billing.billing_terms import Terms
@@ -52,6 +55,7 @@ from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import mailer_for
 from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
+from layerwatch.prints import PrintRegister
 from layerwatch.services import Inspector, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Claims, Database, DatabaseGateway, StorageError, StorageUnavailable
@@ -59,6 +63,7 @@ from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics
 from layerwatch.vision import Vision
 from layerwatch.vision.errors import VisionError
+from layerwatch.vision.model_files import large_file
 
 log = structlog.get_logger(__name__)
 
@@ -166,7 +171,12 @@ def create_app(
         whole=settings.upload_seconds,
         metrics=services.metrics,
     )
+    app.add_middleware(HeadMiddleware)
+    if settings.origins:
+        app.add_middleware(Preflight, origins=settings.origins)
     app.add_middleware(RequestLogMiddleware, metrics=services.metrics, uptime=services.uptime)
+    if settings.origins:
+        app.add_middleware(CorsHeaders, origins=settings.origins)
     return app
 
 
@@ -216,6 +226,7 @@ def build(
         admission=admission,
         router=RegionRouter(_bounds(settings)),
         recent=recent,
+        prints=PrintRegister(gateway),
         examples=examples,
         feedback=FeedbackRecorder(gateway, examples, recent),
         metrics=metrics,
@@ -269,14 +280,22 @@ def _bounds(settings: Settings) -> Bounds:
 
 
 def _load_vision(settings: Settings, metrics: Metrics) -> Vision:
-    registry = ModelRegistry(settings.data_dir / "models")
     return Vision.load(
-        settings.detector or registry.path(registry.active()),
+        _detector_file(settings),
         provider=settings.detector_provider,
         threads=settings.detector_threads,
         capacity=settings.queue_length,
         on_batch=metrics.batch,
     )
+
+
+def _detector_file(settings: Settings) -> Path | None:
+    """The file that the setting `detector` names; None for the packaged one."""
+    folder = settings.data_dir / "models"
+    if settings.detector == "standard":
+        registry = ModelRegistry(folder)
+        return registry.path(registry.active())
+    return large_file(folder) if settings.detector == "large" else Path(settings.detector)
 
 
 def _show(services: Services) -> None:
@@ -319,7 +338,8 @@ def _answer_errors(app: FastAPI, services: Services) -> Refuse:
         if error.status_code == 404:
             refusal = bad_args("There is no such path. The calls stand at /docs.", 404)
         elif error.status_code == 405:
-            allowed = headers.get("Allow", "another")
+            allowed = _allowed(headers.pop("Allow", ""))
+            headers["Allow"] = allowed
             refusal = bad_args(f"This path takes {allowed}, not {request.method}.", 405)
         elif error.status_code < 500:
             refusal = bad_args(str(error.detail), error.status_code)
@@ -332,3 +352,9 @@ def _answer_errors(app: FastAPI, services: Services) -> Refuse:
         app.add_exception_handler(kind, refuse)
     app.add_exception_handler(HTTPException, no_such)
     return refuse
+
+
+def _allowed(methods: str) -> str:
+    """A route's methods for the header Allow, sorted; where GET works HEAD does."""
+    named = {method.strip() for method in methods.split(",") if method.strip()}
+    return ", ".join(sorted(named | ({"HEAD"} if "GET" in named else set())))

@@ -28,6 +28,7 @@ from pydantic_settings import (
 
 from layerwatch.core.egress import Reachable
 from layerwatch.core.errors import UserError
+from layerwatch.core.origins import parse_origins
 from layerwatch.core.secrets import Secrets, read_or_create
 
 
@@ -96,12 +97,20 @@ class Settings(BaseSettings):
         description="Build the given-out URLs from the request's Host header. Only for a home network, where "
         "one machine has several names; the sender of a request then chooses the URL.",
     )
+    cors_origins: str = Field(
+        "",
+        description="Origins of web pages that may call the API from a browser, separated by commas, each as "
+        "a browser sends it: https://app.example.org. Cookies are never allowed. Empty: none.",
+    )
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,8}$")] = Field(
         "local", description="This region's name: 1 to 8 of a-z, 0-9 and '-'. Part of each context id."
     )
 
-    detector: Path | None = Field(
-        None, description="ONNX file of the detector. Empty: the one inside the package."
+    detector: str = Field(
+        "standard",
+        min_length=1,
+        description="standard: the detector inside the package, or the model made active by `layerwatch "
+        "models`. large: the one that `layerwatch models get large` makes. Else the path of an ONNX file.",
     )
     detector_provider: str = Field(
         "cpu", description="ONNX Runtime's execution provider: cpu, cuda, tensorrt, openvino, coreml …"
@@ -236,6 +245,12 @@ class Settings(BaseSettings):
         Reachable.parse(value)
         return value
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _whole_origins(cls, value: str) -> str:
+        parse_origins(value)
+        return value
+
     @field_validator("secret")
     @classmethod
     def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
@@ -249,6 +264,11 @@ class Settings(BaseSettings):
         if value != 1 and sys.platform == "win32":
             raise ValueError("must be 1 on Windows")
         return value
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins of `cors_origins`."""
+        return parse_origins(self.cors_origins)
 
     @property
     def processes(self) -> int:

@@ -167,6 +167,12 @@ def test_what_stands_around_the_file_is_bounded(data: bytes) -> None:
     refused(data)
 
 
+def test_line_ends_before_the_first_boundary_do_no_harm_and_junk_is_refused() -> None:
+    assert read(b"\r\n" + body(FILE)).jpeg == JPEG
+    refused(b"junk" + body(FILE))
+    refused(b"\r\njunk" + body(FILE))
+
+
 def test_every_byte_of_the_file_is_asked_for_before_it_is_kept() -> None:
     held: list[int] = []
     read(body(FILE), held=held, cuts=[100, 120])

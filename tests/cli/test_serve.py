@@ -29,11 +29,13 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, object]]]:
+def serving(
+    *options: str, detector: str = "standard"
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, object]]]:
     """The process, and what it says of itself once it listens."""
     process = subprocess.Popen(
         [*SERVE, "--port", "0", "--json", *options],
-        env=environment(),
+        env={**environment(), "LAYERWATCH_DETECTOR": detector},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

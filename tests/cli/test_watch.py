@@ -373,7 +373,7 @@ def test_check_of_flags_tries_the_printer(octoprint: str) -> None:
         (["--printer", "moonraker://x", "/tmp"], "a recording cannot be the camera of a printer"),
         (["--printer", "duet://x"], "a duet printer has no camera of its own"),
         ([], "give a camera, a folder or a video"),
-        (["http://x/", "--dry-run"], "go with --config or --printer"),
+        (["http://x/", "--dry-run"], "go with --config, --printer or --notify"),
     ],
 )
 def test_a_wrong_call_is_told_in_plain_words(arguments: list[str], said: str) -> None:

@@ -7,10 +7,12 @@ import itertools
 import ssl
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 
@@ -26,6 +28,10 @@ ANSWER_S = 0.25
 """How long an attacker waits for an answer: many of these requests never get one."""
 
 ATTACKERS = 16
+
+SHOWN_EVERY = 10
+"""Rounds of an honest client between two that begin a print; the others repeat its call. What a node keeps
+of each print must not hide what hostile requests leave behind."""
 
 
 @dataclass
@@ -93,7 +99,7 @@ def timed_calls(node: Node, seconds: float) -> list[float]:
 
 
 class _Honest:
-    """A client whose answers can be told from everybody else's: by its account, and by its picture."""
+    """A client that knows its own answers from everybody else's: by its account, and by its picture."""
 
     def __init__(
         self, node: Node, url: str, tls: ssl.SSLContext | None, account: Account, failure: float
@@ -105,6 +111,9 @@ class _Honest:
         self._account = account
         self._failure = failure
         self._picture = picture(failure)
+        self._rounds = itertools.count()
+        self._shown = ("", "")
+        self._answer: dict[str, Any] = {}
 
     def call_until(self, done: threading.Event) -> None:
         """Open a context and show it a picture, again and again."""
@@ -123,12 +132,26 @@ class _Honest:
         opened = self._timed(http, f"{BASE}/createcontext")
         context = opened.json()["ContextId"]
         self._ids.read(context, self._account.number, datetime.now(UTC))  # raises for another's
-        answer = self._timed(
-            http, f"{BASE}/process/{context}?detail=1", files={"file": ("a.jpg", self._picture)}
-        )
-        seen = answer.json()["Detail"]["FailureProbability"]
+        if next(self._rounds) % SHOWN_EVERY:
+            self._repeat(http)
+            return
+        self._shown = f"{BASE}/process/{context}?detail=1", str(uuid.uuid4())
+        self._answer = self._show(http)
+        seen = self._answer["Detail"]["FailureProbability"]
         if abs(seen - self._failure) > 0.02:
             self.tally.wrong.append(f"answer to another picture: {seen}, not {self._failure}")
+
+    def _repeat(self, http: httpx.Client) -> None:
+        """The same call once more, which must get the same answer."""
+        answer = self._show(http)
+        if answer != self._answer:
+            self.tally.wrong.append(f"answer to another call: {answer}, not {self._answer}")
+
+    def _show(self, http: httpx.Client) -> dict[str, Any]:
+        path, key = self._shown
+        files = {"file": ("a.jpg", self._picture)}
+        answer = self._timed(http, path, files=files, headers={"Idempotency-Key": key})
+        return dict(answer.json())
 
     def _timed(self, http: httpx.Client, path: str, **sent: object) -> httpx.Response:
         began = time.monotonic()

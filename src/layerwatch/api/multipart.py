@@ -1,20 +1,22 @@
 """The one file of a multipart upload, read as a bounded stream.
 
 Whatever is sent, at most one picture and `OVERHEAD` bytes around it are held. Fields that are not the file
-are read past; only `camera` is kept.
+are read past; only `FIELDS` are kept.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from layerwatch.api.errors import ApiError, bad_args
+from layerwatch.api.request_parsing import PROGRESS_FIELDS, print_progress
+from layerwatch.prints import PrintProgress
 
 MAX_FILE = 6 * 1024 * 1024
 """Bytes of the picture (API.md)."""
@@ -28,6 +30,10 @@ MAX_HEADER_BYTES = 4096
 MAX_CAMERA = 64
 """Characters of the optional field `camera`."""
 
+FIELDS = ("camera", *PROGRESS_FIELDS)
+MAX_FIELD_BYTES = 1024
+"""Bytes kept of each; more than any of them may have."""
+
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it logs what clients send
 
 
@@ -37,6 +43,7 @@ class Upload:
 
     jpeg: bytes
     camera: str
+    progress: PrintProgress = field(default_factory=PrintProgress)
 
 
 async def read_upload(
@@ -97,16 +104,22 @@ class _Form:
             max_header_size=MAX_HEADER_BYTES,
         )
         self._received = 0
+        self._begun = False
         self._parts = 0
         self._whole = False
         self._file: list[bytes] | None = None
         self._file_bytes = 0
-        self._camera = b""
+        self._fields: dict[str, bytearray] = {}
         self._start_part()
 
     def feed(self, chunk: bytes) -> None:
         """Take the next piece. Raises ApiError as soon as it is known that the body will not do."""
         self._received += len(chunk)
+        if not self._begun:
+            # Line ends before the first boundary are skipped here: the parser then skips all up to a hyphen,
+            # or not, depending on where the chunk ends.
+            chunk = chunk.lstrip(b"\r\n")
+            self._begun = bool(chunk)
         try:
             self._parser.write(chunk)
         except FormParserError as error:
@@ -120,15 +133,17 @@ class _Form:
             raise bad_args("The multipart body ends before its closing boundary.")
         if self._file is None:
             raise bad_args("The body holds no file. Send one JPEG as a file of multipart/form-data.")
-        camera = self._camera.decode("utf-8", "replace").strip()
+        values = {name: value.decode("utf-8", "replace") for name, value in self._fields.items()}
+        camera = values.get("camera", "").strip()
         if len(camera) > MAX_CAMERA or not camera.isprintable():
             raise bad_args(f"The field camera takes up to {MAX_CAMERA} printable characters.")
-        return Upload(b"".join(self._file), camera)
+        return Upload(b"".join(self._file), camera, print_progress(values))
 
     def _start_part(self) -> None:
         self._name, self._value = bytearray(), bytearray()
         self._headers: dict[bytes, bytes] = {}
         self._field = b""
+        self._kept: bytearray | None = None
         self._is_file = False
         self._undecided = False
         self._empty_choice = False
@@ -163,6 +178,16 @@ class _Form:
             self._open_file()
         else:
             self._undecided = True
+        self._keep_field()
+
+    def _keep_field(self) -> None:
+        """Begin to keep a field's value. Raises ApiError for one that is sent twice."""
+        name = self._field.decode("latin-1")
+        if name not in FIELDS or self._is_file:
+            return
+        if name in self._fields:
+            raise bad_args(f"The field {name} is sent twice.")
+        self._kept = self._fields[name] = bytearray()
 
     def _open_file(self) -> None:
         if self._file is not None:
@@ -183,8 +208,8 @@ class _Form:
                 raise _too_large()
             self._hold(end - start)
             self._file.append(data[start:end])
-        elif self._field == b"camera":
-            self._camera += data[start : min(end, start + 4 * MAX_CAMERA + 4)]
+        elif self._kept is not None:
+            self._kept += data[start : min(end, start + MAX_FIELD_BYTES - len(self._kept))]
 
     def _part_end(self) -> None:
         self._undecided = False

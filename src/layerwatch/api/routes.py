@@ -13,20 +13,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from layerwatch.api import openapi_examples, request_parsing
-from layerwatch.api.answer_rendering import render
+from layerwatch.api.answer_rendering import condition_header, render, render_usage
 from layerwatch.api.auth import authenticate
 from layerwatch.api.errors import bad_args, translate
 from layerwatch.api.load_shedding import come_again
 from layerwatch.api.local_address import url_used
 from layerwatch.api.multipart import Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
+from layerwatch.billing.account_usage import account_usage
 from layerwatch.contexts import Answer, Call
-from layerwatch.contexts.service import TEACHERS
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Throttled
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing
+from layerwatch.temporal import TEACHERS
 from layerwatch.vision.errors import Busy
 
 BASE = "/api/gadget/v1"
@@ -43,7 +44,9 @@ async def createcontext(request: Request) -> JSONResponse:
     request_parsing.dialect(request.headers.get("x-api-version"), caller.dialect)
     fields = await _json(request)
     levels = request_parsing.confidence_levels(fields)
+    labels = request_parsing.print_labels(fields)
     context = services.ids.new(caller.account_id, levels, at, services.settings.region)
+    await services.prints.keep(context.id, context.account_id, context.opened_at, context.expires_at, labels)
     services.metrics.opened()
     own, fallback = _urls(request, services)
     return JSONResponse(
@@ -74,7 +77,7 @@ async def process(request: Request) -> JSONResponse:
     except (Throttled, Busy, StorageUnavailable) as busy:
         raise translate(busy, come_again(services, at)) from busy
     services.metrics.inspected(answer, repeated)
-    return JSONResponse(render(answer, call.dialect, call.detail))
+    return JSONResponse(render(answer, call.dialect, call.detail), headers=condition_header(answer))
 
 
 async def _inspect(request: Request, services: Services, call: Call) -> tuple[Answer, bool]:
@@ -97,7 +100,7 @@ async def _inspect(request: Request, services: Services, call: Call) -> tuple[An
         with services.admission.place(call.caller.account_id):
             deadline = time.monotonic() + services.settings.queue_deadline
             evidence = await services.vision.ainspect(upload.jpeg, deadline)
-        call = call.by_camera(upload.camera)
+        call = call.with_upload(upload.camera, upload.progress.to_json())
         outcome = await services.contexts.conclude(call, evidence)
         if not outcome.repeated:
             services.recent.put(call.context.id, RecentPicture(upload.jpeg, evidence, call.seconds))
@@ -121,6 +124,18 @@ async def feedback(request: Request) -> JSONResponse:
     ):
         raise bad_args("This context has no inspection yet to give feedback on.")
     return JSONResponse({"ContextId": context.id, "Kind": kind})
+
+
+@router.get("/usage", **openapi_examples.USAGE)
+async def usage(request: Request) -> JSONResponse:
+    """The current month of the key's account. Free."""
+    services = _services(request)
+    at = services.clock.now()
+    caller = await authenticate(request, services, at)
+    used = await services.gateway.look(
+        lambda session: account_usage(session, caller, at, services.terms.books)
+    )
+    return JSONResponse(render_usage(used), headers={"Cache-Control": "no-store"})
 
 
 def _services(request: Request) -> Services:

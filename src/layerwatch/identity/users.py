@@ -19,7 +19,7 @@ from layerwatch.identity.service import local_account
 from layerwatch.notify.mail import Mail
 
 OPERATOR = "operator@localhost"
-"""The user that an installation makes for whoever holds its sign-in link."""
+"""The user that an installation makes for its operator, who signs in by a link."""
 
 WRONG = "E-mail address or password is wrong."
 
@@ -110,7 +110,7 @@ def second_step(
 def guard_second_step(session: Session, user: User, visitor: Visitor, key: bytes, now: datetime) -> None:
     """Count a try at a one-time code. Raises RateLimited.
 
-    Whoever gets here knows the password, so all unknown browsers share one small limit: six digits would not
+    This step follows the right password, so all unknown browsers share one small limit: six digits would not
     last against many networks. A known browser has a count to itself, so its user is not locked out.
     """
     device = devices.known_device(visitor.cookies, user, key, now)
@@ -159,7 +159,7 @@ def reset(session: Session, token: str, hashed: str, visitor: Visitor, now: date
 def prove_address(session: Session, user: User, now: datetime) -> None:
     """A link that was mailed to the user's address came back.
 
-    Whoever signed up with the address before may have been somebody else: their one-time codes end here, and
+    The person who signed up with the address may have been somebody else: their one-time codes end here, and
     the caller sets a new password, which ends their sessions.
     """
     if user.verified_at is None:
@@ -195,7 +195,7 @@ def reset_codes(session: Session, user_id: int, actor: Actor, now: datetime) -> 
 
 
 def operator_link(session: Session, base_url: str, now: datetime) -> str:
-    """A link that signs the operator in once, for the console of whoever runs the server.
+    """A link that signs the operator in once, for the console of their own server.
 
     Makes the operator's user and the free local account if there are none.
     """

@@ -28,7 +28,7 @@ slow uplink needs under a second."""
 
 KEEP_ALIVE_SECONDS = 20.0
 """Between an answer and the next request. Longer than the 5 s of usual clients and the 15 s of the proxies as
-configured in `deploy/proxy`: whoever closes first may lose a request that the other one just sent."""
+configured in `deploy/proxy`: the side that closes first may lose a request that was just sent."""
 
 ANSWER_SECONDS = 60.0
 """Beyond what a body may take: until the answer is made and the client has read it."""
@@ -99,7 +99,7 @@ class HttpProtocol(HttpToolsProtocol):
         return now - self._waiting_since - self._received / MIN_BYTES_PER_S
 
     def drop(self) -> None:
-        """Close for want of room."""
+        """Close it to make room."""
         if self.transport.is_closing():
             self.transport.abort()
         elif self._framer.begun:
@@ -206,6 +206,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._frame(self._framer.next_request)
+        if self.transport.is_closing():
+            return
         if self._framer.begun and not self._in_request:
             self._within(HEAD_SECONDS, self._head_is_late)
         self.flow.resume_reading()
@@ -240,7 +242,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._within(LINGER_SECONDS, self.transport.abort)
 
     def _within(self, seconds: float, late: Callable[[], None]) -> None:
-        """Call `late` after so many seconds, unless another limit takes this one's place."""
+        """Call `late` after this time, unless another limit replaces this one."""
         self._cancel_timer()
         self._timer = self.loop.call_later(seconds, late)
 

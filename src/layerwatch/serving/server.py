@@ -34,7 +34,7 @@ took 35 ms instead of 40 (99th percentile), and 2 % more pictures were judged.""
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's server, which tells when it is ready and, once a second, that its event loop turns."""
+    """Uvicorn's server, which reports when it is ready and, once a second, that its event loop runs."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ def _protocol(services: Services) -> Callable[..., HttpProtocol]:
 
 
 def serve(app: FastAPI, listener: socket.socket, alive: Callable[[], None] = lambda: None) -> int:
-    """Serve until told to stop by SIGINT or SIGTERM; the exit status.
+    """Serve until SIGINT or SIGTERM; the exit status.
 
     alive: called when it listens, and about once a second as long as its event loop turns.
     """

@@ -13,6 +13,9 @@ from layerwatch.vision.errors import ModelError
 FP32_FILE = "detector.onnx"
 INT8_FILE = "detector.int8.onnx"
 
+LARGE_FILE = "detector.large.onnx"
+"""What `layerwatch models get large` makes, in the folder of models."""
+
 INT8_GAIN = 0.9
 """int8 is chosen when it takes at most this share of fp32's time: machines without dot-product instructions
 (VNNI, Arm dot product) run it slower, and at a draw the more precise file is better."""
@@ -24,6 +27,17 @@ def packaged_models() -> list[Path]:
     """The detector files in this package that exist, fp32 first."""
     folder = Path(__file__).parent
     return [path for path in (folder / FP32_FILE, folder / INT8_FILE) if path.is_file()]
+
+
+def large_file(folder: Path) -> Path:
+    """The large detector in the folder of models. Raises ModelError when it was not made yet."""
+    path = folder / LARGE_FILE
+    if not path.is_file():
+        raise ModelError(
+            f"There is no large detector at {path}. Run `layerwatch models get large`, or set detector to "
+            "'standard'."
+        )
+    return path
 
 
 def choose_model(provider: str = "cpu") -> OnnxDetector:

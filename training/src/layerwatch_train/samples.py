@@ -143,7 +143,7 @@ class Material:
 
 class Sample(NamedTuple):
     """image: [S, S, 3] uint8; map: [G, G] share of each cell that a failure covers, or UNKNOWN all over where
-    no box tells; label: 0 good, 1 failed; kinds: [8] 0, 1 or UNKNOWN."""
+    no box tells; label: 0 good, 1 failed, -1 not known; kinds: [8] 0, 1 or UNKNOWN."""
 
     image: NDArray[np.uint8]
     map: NDArray[np.float32]
@@ -153,28 +153,13 @@ class Sample(NamedTuple):
 
 def make(draw_: Draw, material: Material, size: int, rng: Generator) -> Sample:
     """Make one sample of `size` pixels a side."""
-    grid, view = size // GRID_STRIDE, "webcam"
+    grid = size // GRID_STRIDE
     healthy = np.zeros(len(KINDS), np.float32)
-    if draw_.rendered >= 0 and material.rendered is not None:
-        image, mask = material.rendered.images[draw_.rendered], material.rendered.masks[draw_.rendered]
-        failed, known, kinds = bool(mask.any()), True, material.rendered.kinds[draw_.rendered]
-    elif draw_.picture < 0:
+    if draw_.picture < 0 and draw_.rendered < 0:
         blank = augment.look(_blank(size, rng), rng)
         return Sample(blank, np.zeros((grid, grid), np.float32), 0, healthy)
-    else:
-        picture = material.pictures[draw_.picture]
-        image, failed = material.images[draw_.picture], picture.label == "failed"
-        view = picture.view if picture.view in ZOOM else "other"
-        kinds = kinds_target(picture)
-        if draw_.patch >= 0:
-            patch, failed = material.pictures[draw_.patch], draw_.failure
-            boxes = patch.failures if failed else ()
-            image, mask = paste.compose(image, material.images[draw_.patch], boxes, rng)
-            mask = mask if failed else np.zeros_like(mask)
-            kinds = kinds_target(patch)
-        else:
-            mask = paint_boxes(picture.failures, SOURCE_SIZE)
-        known = not failed or bool(mask.any())
+    image, mask, failed, kinds, view = _material_of(draw_, material, rng)
+    known = not failed or bool(mask.any())
     image, mask = augment.place(image, mask, size, rng, ZOOM[view])
     image = augment.look(image, rng)
     if not known:
@@ -182,6 +167,41 @@ def make(draw_: Draw, material: Material, size: int, rng: Generator) -> Sample:
     target = cv2.resize(mask, (grid, grid), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     label = int(failed and bool((target > 0.15).any()))
     return Sample(image, target, label, kinds if label else healthy)
+
+
+def as_it_is(number: int, material: Material, size: int) -> Sample:
+    """The index's picture `number` at `size` pixels a side, nothing done to it. The label is -1 where the
+    index says `other`; the map is UNKNOWN where it does not say where."""
+    picture, grid = material.pictures[number], size // GRID_STRIDE
+    image = cv2.resize(material.images[number], (size, size), interpolation=cv2.INTER_AREA)
+    kinds = kinds_target(picture)
+    if picture.label == "good":
+        return Sample(image, np.zeros((grid, grid), np.float32), 0, kinds)
+    mask = paint_boxes(picture.failures, SOURCE_SIZE)
+    label = 1 if picture.label == "failed" else -1
+    if not mask.any():
+        return Sample(image, np.full((grid, grid), UNKNOWN, np.float32), label, kinds)
+    target = cv2.resize(mask, (grid, grid), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return Sample(image, target, label, kinds)
+
+
+def _material_of(
+    draw_: Draw, material: Material, rng: Generator
+) -> tuple[augment.Image, augment.Image, bool, NDArray[np.float32], str]:
+    """A draw's picture, its mask, whether it failed, its kinds, and its view by ZOOM."""
+    if draw_.rendered >= 0 and material.rendered is not None:
+        mask = material.rendered.masks[draw_.rendered]
+        image, kinds = material.rendered.images[draw_.rendered], material.rendered.kinds[draw_.rendered]
+        return image, mask, bool(mask.any()), kinds, "webcam"
+    picture = material.pictures[draw_.picture]
+    image, failed = material.images[draw_.picture], picture.label == "failed"
+    view = picture.view if picture.view in ZOOM else "other"
+    if draw_.patch < 0:
+        return image, paint_boxes(picture.failures, SOURCE_SIZE), failed, kinds_target(picture), view
+    patch, failed = material.pictures[draw_.patch], draw_.failure
+    boxes = patch.failures if failed else ()
+    image, mask = paste.compose(image, material.images[draw_.patch], boxes, rng)
+    return image, mask if failed else np.zeros_like(mask), failed, kinds_target(patch), view
 
 
 def _blank(size: int, rng: Generator) -> NDArray[np.uint8]:

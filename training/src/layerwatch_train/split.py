@@ -8,7 +8,7 @@ printer.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,21 @@ def unit(picture: Picture) -> str:
     return picture.group
 
 
-def assign_folds(pictures: Sequence[Picture], folds: int) -> NDArray[np.int64]:
+def source(picture: Picture) -> str:
+    """The name of a picture's source: the part before the slash."""
+    return picture.source.split("/")[0]
+
+
+def split_sources(pictures: Sequence[Picture]) -> frozenset[str]:
+    """The sources, at most one, that hold more than half of the failed webcam pictures: without them too
+    little would be left to learn from, so they are split by printer, where others are held out whole."""
+    failed = Counter(source(p) for p in pictures if p.view == "webcam" and p.label == "failed")
+    return frozenset(name for name, count in failed.items() if count > failed.total() / 2)
+
+
+def assign_folds(
+    pictures: Sequence[Picture], folds: int, unit: Callable[[Picture], str] = unit
+) -> NDArray[np.int64]:
     """[len(pictures)] fold number for each picture; -1 for units without a webcam picture, always trained on.
 
     Greedy, largest unit first, into the fold where the sums of squares of good and of failed webcam

@@ -21,6 +21,7 @@ from layerwatch_train.index import Picture
 from layerwatch_train.metrics import auroc, recall_at
 from layerwatch_train.pipeline import Runs, train_jobs
 from layerwatch_train.rendered import Rendered
+from layerwatch_train.split import source
 
 _SHEET = 40
 """Pictures of each kind on the sheet that shows rendered beside real ones."""
@@ -28,11 +29,7 @@ _SHEET = 40
 
 def sources(pictures: Sequence[Picture]) -> list[str]:
     """Names of the sources with webcam pictures that are judged; the part before the slash is the name."""
-    return sorted({_source(p) for p in pictures if p.view == "webcam" and p.label in ("good", "failed")})
-
-
-def _source(picture: Picture) -> str:
-    return picture.source.split("/")[0]
+    return sorted({source(p) for p in pictures if p.view == "webcam" and p.label in ("good", "failed")})
 
 
 def jobs(runs: Runs) -> list[train.Job]:
@@ -42,7 +39,7 @@ def jobs(runs: Runs) -> list[train.Job]:
     recipe = replace(plan.recipe, steps=plan.ablation_steps)
     nothing = np.zeros(len(pictures), bool)
     made = [
-        train.Job(f"without-{name}", recipe, np.array([_source(p) == name for p in pictures]))
+        train.Job(f"without-{name}", recipe, np.array([source(p) == name for p in pictures]))
         for name in sources(pictures)
     ]
     return [
@@ -63,7 +60,7 @@ def tables(runs: Runs) -> str:
     pictures, scores = runs.pictures(), run(runs)
     real = judged(pictures, np.zeros(len(pictures)))
     failed = np.array([p.label == "failed" for p in pictures])
-    names = np.array([_source(p) for p in pictures])
+    names = np.array([source(p) for p in pictures])
     with np.load(runs.out / "folds" / "oof.npz") as kept:
         others = blended(kept["failure"], kept["map"])
     lines = [
@@ -144,7 +141,7 @@ def worst(
     pictures, images = runs.pictures(), runs.images()
     keep, made = judged(pictures, probability), []
     for name in sources(pictures):
-        mine = [n for n in keep if _source(pictures[n]) == name]
+        mine = [n for n in keep if source(pictures[n]) == name]
         order = sorted(mine, key=lambda n: probability[n])
         picked = {
             "misses": [n for n in order if pictures[n].label == "failed"][:count],

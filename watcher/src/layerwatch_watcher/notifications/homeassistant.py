@@ -251,7 +251,7 @@ def state_of(inspection: Inspection) -> dict[str, Any]:
         "warning": "ON" if inspection.warning_suggested else "OFF",
         "pause": "ON" if inspection.pause_suggested else "OFF",
         "failure": (detail.kind if detail else None) or "none",
-        "condition": (detail.condition if detail else None) or "unknown",
+        "condition": inspection.condition or "unknown",
     }
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from layerwatch_sdk.errors import (
     ApiKeyDisabled,
+    ApiKeyIpRestricted,
     BackendThrottled,
     ContextRateLimited,
     ForeignRefusal,
@@ -97,6 +98,10 @@ def explain(error: LayerwatchError, server: str) -> tuple[str, str]:
         return "the server does not know this key", "make one with: layerwatch keys create --name NAME"
     if isinstance(error, ApiKeyDisabled):
         return "this key is disabled, for ever", "make a new one with: layerwatch keys create --name NAME"
+    if isinstance(error, ApiKeyIpRestricted):
+        return "this key may not be used from this address", (
+            "make a key that allows it: layerwatch keys create --name NAME --allow-from ADDRESS"
+        )
     if isinstance(error, PaymentFailed):
         return "the account has an unpaid invoice", "inspections go on as soon as it is paid"
     if isinstance(error, FreeUsageLimitReached):

@@ -20,7 +20,7 @@ from layerwatch_watcher.notifications.dispatch import Dispatcher, deliver
 from layerwatch_watcher.notifications.event import DeliveryError, Event, Kind
 from layerwatch_watcher.printers.base import NotSupported, Printer, PrinterError, PrinterSetupError
 from layerwatch_watcher.watching.action_log import ActionLog
-from layerwatch_watcher.watching.builders import BuiltPrinter, build_camera, build_printer
+from layerwatch_watcher.watching.builders import BuiltPrinter, build_camera, build_camera_only, build_printer
 from layerwatch_watcher.watching.check import Finding, check_camera, check_clock, check_server
 from layerwatch_watcher.watching.checkpoint import CheckpointStore, file_of
 from layerwatch_watcher.watching.inspector import Inspector, MinimumIntervalInspector
@@ -137,9 +137,12 @@ def shared_client() -> httpx.AsyncClient:
 def _assemble(
     printer: PrinterSettings, client: httpx.AsyncClient, judge: Inspector
 ) -> tuple[Watched, BuiltPrinter]:
-    built = build_printer(printer.table, client)
+    if printer.camera_only:
+        built, camera = build_camera_only(printer.table, printer.camera, client, judge.clock)
+    else:
+        built = build_printer(printer.table, client)
+        camera = build_camera(printer.camera, built, printer.table.place, client, judge.clock)
     printer.table.done()
-    camera = build_camera(printer.camera, built, printer.table.place, client, judge.clock)
     watched = Watched(
         printer.name, built.printer, camera, printer.policy, printer.levels, printer.min_interval
     )
@@ -203,6 +206,13 @@ async def _check_printer(
         yield Finding(printer.name, False, str(error))
         return
     stack.push_async_callback(built.printer.close)
+    if printer.camera_only:
+        async for finding in check_camera(lambda: watched.camera, f"{printer.name}, camera"):
+            yield finding
+        yield Finding(
+            f"{printer.name}, printer", None, "only a camera: a failure is reported, nothing is paused"
+        )
+        return
     try:
         status = await built.printer.status()
     except PrinterError as error:
