@@ -142,6 +142,7 @@ class PrintWatcher:
             return
         self._set_state(WatchState())
         self._session = self._new_session(status)
+        self._keep(durable=True)
         self._journal.write(self.name, "print begun", who=AT_THE_PRINTER, why="a new print", file=status.file)
         self._tell(self._event(Kind.PRINT_STARTED, f"{self.name} has begun {status.file or 'a print'}"))
 
