@@ -184,6 +184,22 @@ async def test_heaters_that_stay_on_are_named_and_tried_again(scene: Make) -> No
     assert s.events[-1].title == "mk4: the heaters are off"
 
 
+async def test_heaters_of_which_nothing_is_known_are_not_said_to_be_on(scene: Make) -> None:
+    s = scene(failing_after(20))
+
+    async def refuse(_: Any) -> None:
+        raise PrinterError("no G-code now", refused=True)
+
+    async def unread() -> Any:
+        raise PrinterError("no temperatures")
+
+    s.printer.gcode, s.printer.heater_targets = refuse, unread
+    s.watch(heaters_off_after=60.0)
+    s.start_print()
+    await s.run(200)
+    assert s.events[-1].title == "mk4: it is not known whether the heaters are off"
+
+
 async def test_a_print_restarted_after_our_pause_is_a_new_print(scene: Make) -> None:
     s = scene(failing_after(20))
     s.watch()

@@ -154,14 +154,14 @@ async def heaters_off(printer: Printer, clock: AsyncClock) -> Optional[Mapping[s
             with contextlib.suppress(asyncio.TimeoutError, PrinterError):
                 await within(asyncio.shield(ordering), CONFIRM_EVERY_S, clock)
             answer = _error_of(ordering) if ordering.done() else None
-            if answer is not None and answer.refused:
-                raise ActionFailed(str(answer), answer.hint, refused=True) from answer
             targets, unread = await _targets(printer)
+            hot = {name: target for name, target in (targets or {}).items() if target > 0}
+            if targets is not None and not hot:
+                return targets
+            if answer is not None and answer.refused:
+                raise ActionFailed(str(answer), answer.hint, known=bool(hot), refused=True) from answer
             late = clock.monotonic() >= until
             if targets is not None:
-                hot = {name: target for name, target in targets.items() if target > 0}
-                if not hot:
-                    return targets
                 if late:
                     still = ", ".join(
                         f"{name} is still set to {target:.0f} °C" for name, target in hot.items()
