@@ -165,6 +165,21 @@ async def test_heaters_go_off_on_time_although_it_was_away(scene: Make) -> None:
     assert s.machine.commands == ["pause", "M104 S0", "M140 S0"]
 
 
+async def test_a_restart_while_it_heats_reports_the_beginning_once(scene: Make) -> None:
+    s = scene()
+    s.printer.numbers_jobs = False
+    s.watch()
+    s.machine.start()
+    await s.run(30)
+    await s.die()
+    s.watch()
+    await s.run(30)
+    s.machine.print_on(1, 0.01)
+    await s.run(60)
+    assert s.told() == [Kind.PRINT_STARTED]
+    assert len(s.judge.opened) == 1
+
+
 async def test_another_print_of_the_same_file_is_watched_afresh(scene: Make) -> None:
     s = scene(always(PAUSE), learns=False)
     s.watch()

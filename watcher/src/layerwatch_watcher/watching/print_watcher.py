@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import Callable, Optional
 
+from layerwatch_sdk.alarm import Alarm
 from layerwatch_sdk.models import PrintLabels, PrintPosition
 from layerwatch_watcher.notifications.event import Event, Kind
 from layerwatch_watcher.printers.base import PrinterError, PrinterState, PrinterStatus
@@ -14,7 +15,7 @@ from layerwatch_watcher.watching.action_runner import ActionRunner, reason
 from layerwatch_watcher.watching.checkpoint import Checkpoint, CheckpointStore
 from layerwatch_watcher.watching.heater_shutoff import HeaterShutoff
 from layerwatch_watcher.watching.inspector import Inspector
-from layerwatch_watcher.watching.policy import STOPS, Action, Alarm
+from layerwatch_watcher.watching.policy import STOPS, Action
 from layerwatch_watcher.watching.print_lifecycle import PrintLife, Step
 from layerwatch_watcher.watching.print_memory import PrintMemory
 from layerwatch_watcher.watching.print_session import Look, PrintSession
@@ -141,6 +142,7 @@ class PrintWatcher:
             return
         self._set_state(WatchState())
         self._session = self._new_session(status)
+        self._keep(durable=True)
         self._journal.write(self.name, "print begun", who=AT_THE_PRINTER, why="a new print", file=status.file)
         self._tell(self._event(Kind.PRINT_STARTED, f"{self.name} has begun {status.file or 'a print'}"))
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, Dict, Optional
 
+from layerwatch_sdk.alarm import AlarmLatch
 from layerwatch_watcher.watching.failing_action import FailingAction
-from layerwatch_watcher.watching.policy import Action, AlarmLatch
+from layerwatch_watcher.watching.policy import Action
 
 ORDER_LASTS_S = 600.0
 """A pause that nobody saw carried out may still come: one that comes within this time is ours."""
