@@ -69,8 +69,8 @@ class _TimedBody:
         return message
 
     async def send(self, message: Message) -> None:
-        # A repeat is answered from its head. Proxies that stream uploads (Caddy 2.6) lose an answer that comes
-        # before the upload's end; a refusal may come at once, so that the client can stop sending.
+        # A repeat is answered from its head. Proxies that stream uploads (Caddy 2.6) lose an answer that
+        # comes before the upload's end; a refusal may come at once, so that the client can stop sending.
         if message["type"] == "http.response.start" and message["status"] < 300:
             while self._more and not self.late:
                 await self.receive()
