@@ -27,9 +27,9 @@ from rich.table import Table
 from layerwatch.cli.local_inspector import LocalInspector
 from layerwatch.simulator import Simulation
 from layerwatch.vision import Vision
+from layerwatch_sdk.alarm import Alarm, AlarmLatch
 from layerwatch_watcher.watching.clock import SteppingClock
-from layerwatch_watcher.watching.policy import Alarm, AlarmLatch
-from layerwatch_watcher.watching.print_session import Levels, Look, Looking
+from layerwatch_watcher.watching.print_session import Levels, Look, PrintSession
 
 ONSET = 900.0
 LEAD = 300.0
@@ -65,7 +65,7 @@ async def measure(vision: Vision, seed: int, failure: str, levels: Levels, quick
     clock = SteppingClock()
     simulation = Simulation(seed, failure, duration=3600, nuisance=False, onset=ONSET)
     judge = LocalInspector(clock, vision, spacing=20 if quick else None)
-    guard = AlarmLatch()
+    latch = AlarmLatch()
     row: dict[str, Any] = {
         "failure": failure,
         "seed": seed,
@@ -79,7 +79,7 @@ async def measure(vision: Vision, seed: int, failure: str, levels: Levels, quick
     async def looked(look: Look) -> None:
         since = round(clock.monotonic() - LEAD)
         if look.inspection is not None:
-            alarm = guard.alarm(look.inspection)
+            alarm = latch.alarm(look.inspection)
             if look.inspection.print_quality <= 3 and row["quality_1_3"] is None:
                 row["quality_1_3"] = since
             if look.inspection.warning_suggested and row["warning"] is None:
@@ -87,11 +87,11 @@ async def measure(vision: Vision, seed: int, failure: str, levels: Levels, quick
             if alarm is Alarm.PAUSE:
                 row["pause"] = since
         if row["pause"] is not None or since > LONGEST:
-            await looking.session.stop()
+            await session.stop()
 
-    looking = Looking(Film(simulation, clock), judge, looked, levels=levels)
-    looking.session.start()
-    await looking.session.wait()
+    session = PrintSession(Film(simulation, clock), judge, looked, levels=levels, recorded=20.0)
+    session.start()
+    await session.wait()
     return row
 
 

@@ -77,6 +77,29 @@ def test_unknown_fields_are_ignored(client: Client, context: Context, wire: Any)
     assert client.process(context, JPEG).print_quality == 8
 
 
+@pytest.mark.parametrize("word", ["ok", "frozen", "bright", "no-print"])
+def test_the_picture_s_condition_is_read_from_its_header(
+    client: Client, context: Context, wire: Any, word: str
+) -> None:
+    wire.script = [httpx.Response(200, json=GOOD, headers={"X-Picture-Condition": word})]
+    assert client.process(context, JPEG).condition == word
+
+
+@pytest.mark.parametrize("value", ["", "no such thing!", "x" * 99])
+def test_a_condition_that_is_no_word_is_left_out(
+    client: Client, context: Context, wire: Any, value: str
+) -> None:
+    wire.script = [httpx.Response(200, json=GOOD, headers={"X-Picture-Condition": value})]
+    assert client.process(context, JPEG).condition is None
+
+
+def test_without_the_header_the_condition_is_that_of_the_detail(
+    client: Client, context: Context, wire: Any
+) -> None:
+    wire.script = [httpx.Response(200, json={**GOOD, "Detail": {"Condition": "overexposed"}})]
+    assert client.process(context, JPEG, detail=True).condition == "bright"
+
+
 def test_detail_is_asked_for_and_read(client: Client, context: Context, wire: Any) -> None:
     detail = {
         "Kind": "spaghetti",
@@ -90,6 +113,7 @@ def test_detail_is_asked_for_and_read(client: Client, context: Context, wire: An
         "ModelVersion": "2026.11",
         "FailureProbability": 0.75,
         "HeatMap": {"Rows": 1, "Columns": 2, "Cells": [0, 255]},
+        "Note": "looked like this from the start",
         "New": 1,
     }
     wire.script = [httpx.Response(200, json={**GOOD, "Detail": detail})]
@@ -100,6 +124,7 @@ def test_detail_is_asked_for_and_read(client: Client, context: Context, wire: An
     assert seen.kinds == {"spaghetti": 0.9, "warping": 0.1}
     assert seen.boxes == (Box("spaghetti", 0.9, 0.1, 0.2, 0.3, 0.4),)
     assert (seen.failure_probability, seen.heat_map) == (0.75, HeatMap(1, 2, b"\x00\xff"))
+    assert seen.note == "looked like this from the start"
     assert seen.raw["New"] == 1
 
 

@@ -20,6 +20,7 @@ TABLE = [
     ("OE_IMAGE_DECODE_FAILED", 400, errors.ImageDecodeFailed),
     ("OE_INVALID_API_KEY", 401, errors.InvalidApiKey),
     ("OE_API_KEY_DISABLED", 403, errors.ApiKeyDisabled),
+    ("OE_API_KEY_IP_RESTRICTED", 403, errors.ApiKeyIpRestricted),
     ("OE_API_KEY_BLOCKED_PAYMENT_FAILED", 402, errors.PaymentFailed),
     ("OE_FREE_USAGE_LIMIT_REACHED", 429, errors.FreeUsageLimitReached),
     ("OE_CONTEXT_RATE_LIMITED", 429, errors.ContextRateLimited),

@@ -118,16 +118,29 @@ def test_the_readmes_program(running: FakeService, tmp_path: Path) -> None:
 
 
 def test_the_guides_test_of_your_own() -> None:
-    block = python_blocks(GUIDE)[-1]
-    assert "assert" in block
+    (block,) = [block for block in python_blocks(GUIDE) if "assert" in block]
     exec(compile(block, str(GUIDE), "exec"), {})
+
+
+@pytest.mark.parametrize("page", sorted((SDK.parent / "docs").rglob("*.md")), ids=lambda page: page.name)
+def test_what_the_pages_import_is_there(page: Path) -> None:
+    for block in python_blocks(page):
+        for line in re.findall(
+            r"^(?:from layerwatch_sdk\S* import .*|import layerwatch_sdk.*)$", block, re.MULTILINE
+        ):
+            exec(compile(line, str(page), "exec"), {})
+
+
+def test_the_clocks_that_the_guide_names_are_imported_in_it() -> None:
+    imported = set(re.findall(r"\w+", " ".join(re.findall(r"import (.*)", GUIDE.read_text()))))
+    assert {"AcceleratedClock", "ManualClock", "FakeService"} <= imported
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_curl_lines_of_the_documentation(running: FakeService, tmp_path: Path) -> None:
     (tmp_path / "frame.jpg").write_bytes(JPEG)
     blocks = re.findall(r"```sh\n(.*?)```", HTTP_EXAMPLES.read_text(), re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     script = "set -e\n" + "echo ---\n".join(
         block if "detail=1" not in block else "sleep 1.1\n" + block for block in blocks
     )
@@ -140,12 +153,13 @@ def test_the_curl_lines_of_the_documentation(running: FakeService, tmp_path: Pat
         timeout=30,
     )
     assert done.returncode == 0, done.stderr
-    opened, url, first, repeated, detailed, feedback = done.stdout.split("---\n")
+    opened, url, first, repeated, detailed, feedback, usage = done.stdout.split("---\n")
     assert '"ContextId": "ctx0"' in opened
     assert url.strip() == f"{running.base}/api/gadget/v1/process/ctx0"
     assert '"PrintQuality": 8' in first
     assert repeated == first
     assert '"Detail"' in detailed
     assert feedback == "{}"
+    assert '"Calls": 2' in usage
     assert len(running.billed) == 2
     assert running.feedback == [("ctx0", "false_alarm")]

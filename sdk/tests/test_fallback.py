@@ -42,6 +42,7 @@ def test_changes_over_when_that_may_help(client: Client, context: Context, wire:
         (400, "OE_IMAGE_DECODE_FAILED", "x"),
         (401, "OE_INVALID_API_KEY", "x"),
         (403, "OE_API_KEY_DISABLED", "x"),
+        (403, "OE_API_KEY_IP_RESTRICTED", "x"),
         (402, "OE_API_KEY_BLOCKED_PAYMENT_FAILED", "x"),
         (429, "OE_FREE_USAGE_LIMIT_REACHED", "x"),
         (429, "OE_CONTEXT_RATE_LIMITED", "x"),

@@ -237,6 +237,30 @@ def test_starts_once(client: Client) -> None:
         session.start()
 
 
+def test_a_program_that_resumes_by_itself_does_not_report_that_a_person_did(
+    client: Client, service: FakeService
+) -> None:
+    service.extra = {"PauseSuggested": True}
+    session = make(client)
+    paused = threading.Event()
+
+    def on_state(quality: int, warning: bool, pause: bool, score: int) -> None:
+        if paused.is_set():
+            session.stop()
+        session.pause()
+        paused.set()
+
+    session.on_state_update = on_state
+    session.start()
+    assert paused.wait(REAL_SECONDS)
+    session.resume(tell=False)
+    thread = session.thread
+    if thread is not None:
+        thread.join(REAL_SECONDS)
+    assert len(service.judged) == 2
+    assert service.feedback == []
+
+
 def test_paused_from_the_state_callback_and_resumed(client: Client, service: FakeService) -> None:
     service.extra = {"PauseSuggested": True}
     states: List[bool] = []

@@ -77,6 +77,7 @@ def test_a_lost_answer_is_billed_once(
         (400, "OE_IMAGE_DECODE_FAILED"),
         (401, "OE_INVALID_API_KEY"),
         (403, "OE_API_KEY_DISABLED"),
+        (403, "OE_API_KEY_IP_RESTRICTED"),
         (402, "OE_API_KEY_BLOCKED_PAYMENT_FAILED"),
         (429, "OE_FREE_USAGE_LIMIT_REACHED"),
         (418, "OE_SOMETHING_NEW"),

@@ -190,6 +190,17 @@ def test_a_refused_key_ends_it_with_a_clear_error(
     assert watched.session.thread is None
 
 
+def test_a_wrong_address_does_not_end_it_and_is_tried_again_later(
+    watched: Watched, wire: Any, refusal: Refusal, clock: ManualClock
+) -> None:
+    wire.script = [None, None, refusal(403, "OE_API_KEY_IP_RESTRICTED", "Not from this address.")]
+    started = clock.now
+    watched.run(answers=2)
+    assert watched.session.state == "stopped"
+    assert clock.now - started >= 300
+    assert "Not from this address." in str(watched.errors[0])
+
+
 def test_a_proxys_401_does_not_end_it(watched: Watched, wire: Any) -> None:
     wire.script = [None, None] + [httpx.Response(401, html="<html>proxy</html>")] * 9
     watched.run(answers=2)
@@ -274,7 +285,7 @@ def test_no_picture_just_now_is_no_error(watched: Watched) -> None:
 def test_a_camera_that_stays_away_is_asked_ever_more_rarely(watched: Watched, clock: ManualClock) -> None:
     watched.on_image = lambda: None if clock.now < 1000 + 3600 else JPEG
     watched.run(answers=1)
-    assert 60 <= watched.taken <= 150
+    assert 110 <= watched.taken <= 180
 
 
 @pytest.mark.parametrize("fault", [OSError("camera gone"), ValueError("odd")])

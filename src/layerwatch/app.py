@@ -20,8 +20,11 @@ from starlette.responses import JSONResponse
 
 from layerwatch import console
 from layerwatch.api import health, openapi, routes
+from layerwatch.api.body_deadline import BodyDeadline
+from layerwatch.api.cors import CorsHeaders, Preflight
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
 from layerwatch.api.fast_path import FastPath, Refuse
+from layerwatch.api.head import HeadMiddleware
 from layerwatch.api.request_log import RequestLogMiddleware
 from layerwatch.billing import UsageRefused, count_deferred, count_inspection
 from layerwatch.billing.billing_terms import Terms
@@ -52,6 +55,7 @@ from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import mailer_for
 from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
+from layerwatch.prints import PrintRegister
 from layerwatch.services import Inspector, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Claims, Database, DatabaseGateway, StorageError, StorageUnavailable
@@ -161,7 +165,18 @@ def create_app(
     refuse = _answer_errors(app, services)
     # The last one added stands outermost.
     app.add_middleware(FastPath, refuse=refuse, kinds=REFUSALS)
+    app.add_middleware(
+        BodyDeadline,
+        silence=settings.upload_silence,
+        whole=settings.upload_seconds,
+        metrics=services.metrics,
+    )
+    app.add_middleware(HeadMiddleware)
+    if settings.origins:
+        app.add_middleware(Preflight, origins=settings.origins)
     app.add_middleware(RequestLogMiddleware, metrics=services.metrics, uptime=services.uptime)
+    if settings.origins:
+        app.add_middleware(CorsHeaders, origins=settings.origins)
     return app
 
 
@@ -211,6 +226,7 @@ def build(
         admission=admission,
         router=RegionRouter(_bounds(settings)),
         recent=recent,
+        prints=PrintRegister(gateway),
         examples=examples,
         feedback=FeedbackRecorder(gateway, examples, recent),
         metrics=metrics,
@@ -322,7 +338,8 @@ def _answer_errors(app: FastAPI, services: Services) -> Refuse:
         if error.status_code == 404:
             refusal = bad_args("There is no such path. The calls stand at /docs.", 404)
         elif error.status_code == 405:
-            allowed = headers.get("Allow", "another")
+            allowed = _allowed(headers.pop("Allow", ""))
+            headers["Allow"] = allowed
             refusal = bad_args(f"This path takes {allowed}, not {request.method}.", 405)
         elif error.status_code < 500:
             refusal = bad_args(str(error.detail), error.status_code)
@@ -335,3 +352,9 @@ def _answer_errors(app: FastAPI, services: Services) -> Refuse:
         app.add_exception_handler(kind, refuse)
     app.add_exception_handler(HTTPException, no_such)
     return refuse
+
+
+def _allowed(methods: str) -> str:
+    """A route's methods for the header Allow, sorted; where GET works HEAD does."""
+    named = {method.strip() for method in methods.split(",") if method.strip()}
+    return ", ".join(sorted(named | ({"HEAD"} if "GET" in named else set())))

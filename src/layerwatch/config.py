@@ -28,6 +28,7 @@ from pydantic_settings import (
 
 from layerwatch.core.egress import Reachable
 from layerwatch.core.errors import UserError
+from layerwatch.core.origins import parse_origins
 from layerwatch.core.secrets import Secrets, read_or_create
 
 
@@ -79,7 +80,8 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "",
         description="The URL under which clients reach this region, without path: https://eu.example.org. "
-        "Given out by createcontext. Empty: http://HOST:PORT.",
+        "Given out by createcontext. Empty: http://HOST:PORT; with host 0.0.0.0 the address of this machine "
+        "that the caller used.",
     )
     fallback_url: str = Field(
         "", description="The second URL given out by createcontext (global routing). Empty: public_url."
@@ -94,6 +96,11 @@ class Settings(BaseSettings):
         False,
         description="Build the given-out URLs from the request's Host header. Only for a home network, where "
         "one machine has several names; the sender of a request then chooses the URL.",
+    )
+    cors_origins: str = Field(
+        "",
+        description="Origins of web pages that may call the API from a browser, separated by commas, each as "
+        "a browser sends it: https://app.example.org. Cookies are never allowed. Empty: none.",
     )
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,8}$")] = Field(
         "local", description="This region's name: 1 to 8 of a-z, 0-9 and '-'. Part of each context id."
@@ -123,9 +130,14 @@ class Settings(BaseSettings):
         96 * 1024 * 1024, description="Bytes of pictures held in memory at once, over all calls."
     )
     upload_silence: PositiveFloat = Field(
-        15.0, description="Seconds without a byte after which an upload is dropped."
+        15.0, description="Seconds without a byte after which a request's body is given up, on every route."
     )
-    upload_seconds: PositiveFloat = Field(60.0, description="Seconds that a whole upload may take.")
+    upload_seconds: PositiveFloat = Field(60.0, description="Seconds that a whole body may take.")
+    connections_per_address: PositiveInt = Field(
+        200,
+        description="Connections that one address (IPv6: one /64) may hold; beyond that its slowest are "
+        "closed. Trusted proxies have no such limit.",
+    )
 
     interval_min: PositiveInt = Field(20, ge=20, description="NextProcessIntervalSec is never below this.")
     interval_rest: PositiveInt = Field(40, ge=20, description="Interval of a healthy print at rest, seconds.")
@@ -233,6 +245,12 @@ class Settings(BaseSettings):
         Reachable.parse(value)
         return value
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _whole_origins(cls, value: str) -> str:
+        parse_origins(value)
+        return value
+
     @field_validator("secret")
     @classmethod
     def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
@@ -246,6 +264,11 @@ class Settings(BaseSettings):
         if value != 1 and sys.platform == "win32":
             raise ValueError("must be 1 on Windows")
         return value
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins of `cors_origins`."""
+        return parse_origins(self.cors_origins)
 
     @property
     def processes(self) -> int:
@@ -262,11 +285,16 @@ class Settings(BaseSettings):
         return self.database or f"sqlite:///{self.data_dir / 'layerwatch.sqlite3'}"
 
     @property
+    def listens_everywhere(self) -> bool:
+        """Whether it listens on all of the machine's addresses."""
+        return self.host in ("0.0.0.0", "::", "")  # noqa: S104
+
+    @property
     def own_url(self) -> str:
         """The URL given out to clients, the default filled in."""
         if self.public_url:
             return self.public_url
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        host = "127.0.0.1" if self.listens_everywhere else self.host
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def secrets(self) -> Secrets:

@@ -16,6 +16,7 @@ from layerwatch.keys import KeyAuthenticator
 from layerwatch.learning import ExampleStore, FeedbackRecorder, RecentPictures
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
+from layerwatch.prints import PrintRegister
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Database, DatabaseGateway
 from layerwatch.vision.evidence import Evidence
@@ -71,6 +72,7 @@ class Services:
     admission: Admission
     router: RegionRouter
     recent: RecentPictures
+    prints: PrintRegister
     examples: ExampleStore
     feedback: FeedbackRecorder
     metrics: Metrics

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
@@ -13,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerwatch.api.errors import ApiError
-from layerwatch.api.multipart import MAX_FILE, OVERHEAD, Patience, Upload, read_upload
+from layerwatch.api.multipart import MAX_FILE, OVERHEAD, Upload, read_upload
 
 JPEG = b"\xff\xd8\xff\xe0 a picture \r\n--almost a boundary\r\n\xff\xd9"
 BOUNDARY = "b0undary"
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
-PATIENT = Patience(silence=5, whole=10)
 
 
 def part(data: bytes, disposition: str | None = None, kind: str | None = None) -> bytes:
@@ -40,19 +37,15 @@ def read(
     content_type: str | None = CONTENT_TYPE,
     content_length: str | None = None,
     cuts: list[int] | None = None,
-    patience: Patience = PATIENT,
-    then: float = 0,
     held: list[int] | None = None,
 ) -> Upload:
     async def stream() -> AsyncIterator[bytes]:
         places = [0, *sorted(cuts or []), len(data)]
         for start, end in pairwise(places):
             yield data[start:end]
-        if then:
-            await asyncio.sleep(then)
 
     hold = held.append if held is not None else (lambda size: None)
-    return asyncio.run(read_upload(content_type, content_length, stream(), patience, hold))
+    return asyncio.run(read_upload(content_type, content_length, stream(), hold))
 
 
 def refused(data: bytes, **options: object) -> ApiError:
@@ -174,48 +167,10 @@ def test_what_stands_around_the_file_is_bounded(data: bytes) -> None:
     refused(data)
 
 
-def test_silence_ends_an_upload() -> None:
-    answer = refused(body(FILE)[:50], patience=Patience(0.05, 10), then=1)
-    assert answer.headers["Connection"] == "close"
-
-
-def test_an_event_loop_that_was_held_up_is_no_silence_of_the_client() -> None:
-    near, far = socket.socketpair()
-
-    async def upload() -> Upload:
-        reader, writer = await asyncio.open_connection(sock=near)
-        data = body(FILE)
-        far.sendall(data[:50])
-
-        async def stream() -> AsyncIterator[bytes]:
-            while piece := await reader.read(4096):
-                yield piece
-
-        def held_up() -> None:
-            far.sendall(data[50:])
-            far.close()
-            time.sleep(0.4)  # nothing turns meanwhile, and both the limit and the data are due after it
-
-        asyncio.get_running_loop().call_later(0.02, held_up)
-        try:
-            return await read_upload(CONTENT_TYPE, None, stream(), Patience(0.2, 10), lambda size: None)
-        finally:
-            writer.close()
-
-    assert asyncio.run(upload()).jpeg == JPEG
-
-
-def test_an_upload_that_drips_for_ever_ends_too() -> None:
-    async def drip() -> AsyncIterator[bytes]:
-        while True:
-            yield b"\r\n"
-            await asyncio.sleep(0.01)
-
-    async def upload() -> None:
-        await read_upload(CONTENT_TYPE, None, drip(), Patience(5, 0.1), lambda size: None)
-
-    with pytest.raises(ApiError):
-        asyncio.run(upload())
+def test_line_ends_before_the_first_boundary_do_no_harm_and_junk_is_refused() -> None:
+    assert read(b"\r\n" + body(FILE)).jpeg == JPEG
+    refused(b"junk" + body(FILE))
+    refused(b"\r\njunk" + body(FILE))
 
 
 def test_every_byte_of_the_file_is_asked_for_before_it_is_kept() -> None:

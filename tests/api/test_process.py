@@ -51,6 +51,35 @@ def test_a_failing_print_is_paused_and_a_healthy_one_is_not(server: Server) -> N
     assert paused[-1] is True
 
 
+def again_and_again(server: Server, failure: float) -> list[dict[str, object]]:
+    """The answers to one picture that is sent ten times, as somebody does who tries the service."""
+    key = server.new_key()
+    context, jpeg = server.new_context(key), frame(failure, 1)
+    answers = []
+    for _ in range(10):
+        answer = server.process(key, context, jpeg, query="?detail=1")
+        answers.append(dict(answer.json()))
+        server.clock.advance(answers[-1]["NextProcessIntervalSec"])
+    assert answer.headers["X-Picture-Condition"] == "frozen"
+    return answers
+
+
+def test_a_picture_of_a_failure_sent_again_and_again_ends_in_a_warning_without_a_pause(
+    server: Server,
+) -> None:
+    answers = again_and_again(server, 0.92)
+    assert answers[0]["Detail"]["Note"] == "looked like this from the start"  # type: ignore[index]
+    assert all(answer["PrintQuality"] <= 4 for answer in answers)  # type: ignore[operator]
+    assert answers[-1]["PrintQuality"] <= 3 and answers[-1]["WarningSuggested"]  # type: ignore[operator]
+    assert not any(answer["PauseSuggested"] for answer in answers)
+
+
+def test_a_healthy_picture_sent_again_and_again_keeps_its_quality(server: Server) -> None:
+    answers = again_and_again(server, 0.04)
+    assert all(answer["PrintQuality"] >= 8 for answer in answers)  # type: ignore[operator]
+    assert not any(answer["WarningSuggested"] for answer in answers)
+
+
 def test_each_successful_call_is_charged_once_and_failed_ones_never(server_on_each: Server) -> None:
     server = server_on_each
     key, account = server.new_key_of()

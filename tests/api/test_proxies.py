@@ -54,11 +54,11 @@ def serving(**settings):
     [
         ("127.0.0.1", OFFICE, 200),
         ("10.0.0.0/8, 127.0.0.0/8", OFFICE, 200),
-        ("127.0.0.1", ELSEWHERE, 401),
-        ("127.0.0.1", "", 401),
+        ("127.0.0.1", ELSEWHERE, 403),
+        ("127.0.0.1", "", 403),
         # The caller wrote the first address; what the proxy itself saw stands last.
-        ("127.0.0.1", f"{OFFICE}, {ELSEWHERE}", 401),
-        ("10.0.0.0/8", OFFICE, 401),
+        ("127.0.0.1", f"{OFFICE}, {ELSEWHERE}", 403),
+        ("10.0.0.0/8", OFFICE, 403),
     ],
 )
 def test_only_a_trusted_proxy_tells_where_a_call_comes_from(

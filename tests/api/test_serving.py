@@ -5,9 +5,11 @@ from __future__ import annotations
 import httpx
 import jsonschema_rs
 import pytest
+from sqlalchemy import select
 
 from layerwatch.api.routes import BASE
 from layerwatch.config import Settings
+from layerwatch.learning.models import FeedbackRow
 from layerwatch.storage import StorageUnavailable
 from tests.support.prints import frame
 from tests.support.servers import Server, running
@@ -164,3 +166,28 @@ def test_feedback_on_a_foreign_context_finds_none(server: Server) -> None:
     server.process(key, context)
     answer = feedback(server, server.new_key(), context, "missed")
     assert (answer.status_code, answer.json()["ErrorDetails"]) == (500, "Failed to get context object.")
+
+
+def test_an_undone_false_alarm_warns_again_and_is_not_reviewed(server: Server) -> None:
+    key, account = server.new_key_of()
+    context = server.new_context(key)
+    assert fail(server, key, context, range(9))[-1] is True
+    assert feedback(server, key, context, "false_alarm").status_code == 200
+    assert fail(server, key, context, range(9, 11)) == [False] * 2
+    for _ in range(2):  # a repeat of an undo whose answer was lost takes back nothing else
+        answer = feedback(server, key, context, "undo")
+        assert (answer.status_code, answer.json()["Kind"]) == (200, "undo")
+    assert fail(server, key, context, range(11, 13)) == [True] * 2
+    with server.services.database.read() as session:
+        assert session.scalars(select(FeedbackRow)).all() == []
+    assert server.billed(account) == 13
+
+
+def test_undo_takes_back_the_last_word_only(server: Server) -> None:
+    key = server.new_key()
+    context = server.new_context(key)
+    server.process(key, context)
+    for kind in ("resumed", "missed", "undo", "undo"):
+        assert feedback(server, key, context, kind).status_code == 200
+    with server.services.database.read() as session:
+        assert [row.kind for row in session.scalars(select(FeedbackRow))] == ["resumed"]

@@ -150,3 +150,50 @@ def test_a_wrong_setting_is_said_without_a_traceback(tmp_path: Path, options: li
     assert result.returncode == 2
     assert told in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@needs_detector
+def test_a_server_that_listens_everywhere_names_the_address_that_its_caller_used(tmp_path: Path) -> None:
+    with serving("--host", "0.0.0.0", "--data-dir", str(tmp_path)) as (_, said):
+        port = str(said["url"]).rsplit(":", 1)[1]
+        key = new_key(tmp_path)
+        for host in ("127.0.0.2", "127.0.0.1"):
+            answer = httpx.post(
+                f"http://{host}:{port}/api/gadget/v1/createcontext",
+                headers={"X-API-Key": key, "Host": "evil.example.net"},
+            ).json()
+            assert answer["ProcessRequestUrl"].startswith(f"http://{host}:{port}/api/")
+            assert answer["FallbackProcessRequestUrl"] == answer["ProcessRequestUrl"]
+
+
+@needs_detector
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        (("--host", "0.0.0.0"), True),
+        (("--host", "0.0.0.0", "--public-url", "http://print.example.org"), False),
+        ((), False),
+    ],
+)
+def test_a_server_that_cannot_know_its_address_says_so_at_the_start(
+    options: tuple[str, ...], warned: bool, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [*SERVE, "--port", "0", "--data-dir", str(tmp_path), *options],
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = ""
+    try:
+        while "No API key exists" not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    assert ("no --public-url" in said) is warned

@@ -273,7 +273,7 @@ def test_the_live_screen_shows_the_last_looks_and_when_it_first_warned() -> None
 
 
 def test_a_picture_that_cannot_be_judged_is_never_called_fine() -> None:
-    assert "cannot judge: the picture is dark" in drawn(look(1, 5, condition="dark"))
+    assert "not seen: the camera's picture is dark" in drawn(look(1, 5, condition="dark"))
 
 
 def test_trouble_has_its_own_row() -> None:
@@ -373,7 +373,7 @@ def test_check_of_flags_tries_the_printer(octoprint: str) -> None:
         (["--printer", "moonraker://x", "/tmp"], "a recording cannot be the camera of a printer"),
         (["--printer", "duet://x"], "a duet printer has no camera of its own"),
         ([], "give a camera, a folder or a video"),
-        (["http://x/", "--dry-run"], "go with --config or --printer"),
+        (["http://x/", "--dry-run"], "go with --config, --printer or --notify"),
     ],
 )
 def test_a_wrong_call_is_told_in_plain_words(arguments: list[str], said: str) -> None:

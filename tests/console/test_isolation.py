@@ -25,6 +25,7 @@ PUBLIC = {
     ("GET", "/console"),
     ("GET", "/console/static/{name}"),
     ("GET", "/docs"),
+    ("GET", "/hc"),
     ("GET", "/hc/"),
     ("GET", "/livez"),
     ("GET", "/metrics"),
@@ -39,12 +40,16 @@ BY_KEY = {
     ("POST", f"{BASE}/createcontext"),
     ("POST", f"{BASE}/process/{{context_id}}"),
     ("POST", f"{BASE}/feedback/{{context_id}}"),
+    ("GET", f"{BASE}/usage"),
 }
 """Of the account whose API key is sent."""
 
 OF_NO_ACCOUNT = {
     ("POST", "/console/payments/{provider}"),  # signed by the payment provider; answers nothing
-    ("GET", "/p/"),  # one picture that the caller names; tests/api/test_obico.py
+    # One picture that the caller names; tests/obico/test_routes.py
+    ("GET", "/p"),
+    ("GET", "/p/"),
+    ("GET", "/debug/image"),
 }
 
 

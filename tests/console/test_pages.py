@@ -11,8 +11,11 @@ from layerwatch.identity.models import Account, AuditEntry
 from layerwatch.identity.roles import Role, members_of
 from layerwatch.keys import create_key
 from layerwatch.learning.models import FeedbackRow
+from layerwatch.telemetry.metrics import Metrics
+from tests.console.conftest import Office
 from tests.support.browser import PASSWORD, text_of
 from tests.support.prints import frame
+from tests.support.servers import running
 
 
 def acme(office):
@@ -72,6 +75,12 @@ def test_the_overview_shows_a_failing_print_first_and_learns_that_it_is_none(off
     with server.services.database.read() as session:
         row = session.scalars(select(FeedbackRow)).one()
         assert (row.account_id, row.context_id, row.kind) == (account, bad, "false_alarm")
+    assert "Undo the last feedback" in browser.get("/").text
+    answer = browser.post(f"/prints/{bad}/feedback", "/", kind="undo")
+    assert answer.headers["location"] == "/console/?said=undone"
+    assert "Undo the last feedback" not in browser.get("/").text
+    with server.services.database.read() as session:
+        assert session.scalars(select(FeedbackRow)).all() == []
 
 
 def test_a_print_that_ended_leaves_the_overview(office):
@@ -113,6 +122,52 @@ def test_the_operator_closes_a_month_and_books_its_payment(office):
     assert owner.get(f"/invoices/{number}.json").json()["status"] == "paid"
     assert "payment booked" in operator.get("/operator/audit").text
     assert "payment booked" in owner.get("/audit").text
+
+
+def test_the_operator_sees_what_came_of_pictures_by_address(open_office):
+    office = open_office(obico_api=True)
+    http = office.server.http
+    http.get("/p/?img=ftp://example.org/x")
+    http.get("/p/?img=http://127.0.0.1:1/x.jpg")
+    page = office.operator().get("/operator").text
+    assert "Pictures by address" in page
+    rows = dict(re.findall(r"<tr><td>([^<]+)</td><td class=\"num\">(?:<[^>]+>)?(\d+)", page))
+    assert rows["refused: no http or https address"] == "1"
+    assert rows["not fetched: in a private network that LAYERWATCH_OBICO_HOSTS does not list"] == "1"
+    assert rows["inspected, a failure is seen"] == "0"
+
+
+class OtherWorkers:
+    """The other worker processes of the same server: one, which has counted two failed fetches."""
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def metrics(self):
+        other = Metrics()
+        other.dropped_in("unreachable")
+        other.dropped_in("unreachable")
+        other.dropped_in("busy")
+        here = Metrics()
+        here.dropped_in("unreachable")
+        return {"0": here.text(), "1": other.text()}
+
+    def pictures(self, context_id):
+        return []
+
+
+def test_what_came_of_pictures_is_summed_over_the_workers(server_settings):
+    settings = server_settings.model_copy(update={"obico_api": True})
+    with running(settings, peers=lambda *_: OtherWorkers()) as server:
+        page = Office(server, []).operator().get("/operator").text
+    assert re.search(r"did not answer in time</td><td class=\"num\"><[^>]+>3<", page)
+
+
+def test_without_the_drop_in_the_operator_sees_nothing_of_it(office):
+    assert "Pictures by address" not in office.operator().get("/operator").text
 
 
 def test_a_preview_is_a_pdf(office):

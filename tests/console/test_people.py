@@ -90,6 +90,27 @@ def test_an_invitation_moves_nobody_to_another_account(office):
     assert "API keys of Acme" in text_of(again.get("/keys"))
 
 
+def test_an_operator_who_works_in_a_customers_account_comes_back_to_their_own(office):
+    account, _ = acme(office)
+    operator = office.operator()
+    operator.post("/account", "/operator", account=str(account))
+    assert "API keys of Acme" in text_of(operator.get("/keys"))
+    assert "API keys of local" in text_of(office.operator().get("/keys"))
+
+
+def test_a_member_who_was_removed_from_the_account_they_chose_works_in_their_own(office):
+    company, owner = acme(office)
+    own = office.account("Own")
+    user = office.user("ann@example.org", own)
+    link = invited(office, owner, "ann@example.org", "member")
+    ann = office.signed_in("ann@example.org")
+    ann.post("/invitation", link, link=secret_in(link))
+    ann.post("/account", "/accounts", account=str(company))
+    owner.post(f"/members/{user}/remove", "/settings")
+    assert ann.get("/keys").status_code == 403
+    assert "API keys of Own" in text_of(office.signed_in("ann@example.org").get("/keys"))
+
+
 def test_who_is_not_signed_in_is_led_through_sign_in_to_the_invitation(office):
     _, owner = acme(office)
     office.user("ann@example.org", office.account("Ann's own"))

@@ -93,6 +93,7 @@ class Service:
             self.key, self.key_id = key(session, self.account)
             self.second_dialect_key, _ = key(session, self.account, dialect=2)
             self.disabled_key, disabled = key(session, self.account)
+            self.elsewhere_key, _ = key(session, self.account, addresses=["192.0.2.0/24"])
             self.other_key, _ = key(session, other)
             disable_key(session, self.account, disabled, now)
         self._client = httpx.Client(trust_env=False, timeout=30)

@@ -80,3 +80,10 @@ def moment(failure: float, tick: int) -> bytes:
     out = io.BytesIO()
     Image.fromarray(np.clip(scene + noise, 0, 255).astype(np.uint8)).save(out, "JPEG", quality=90)
     return out.getvalue()
+
+
+def flat(luma: int) -> bytes:
+    """A frame of one grey (0..255), as of a camera in the dark or one that looks into a lamp."""
+    out = io.BytesIO()
+    Image.new("L", (320, 240), luma).save(out, "JPEG")
+    return out.getvalue()

@@ -15,9 +15,11 @@ import httpx
 import pytest
 
 from tests.contract.conftest import Service
-from tests.contract.jpegs import DECODABLE, UNDECODABLE, WHOLE, moment
+from tests.contract.jpegs import DECODABLE, UNDECODABLE, WHOLE, flat, moment
 from tests.support.fake_detector import picture
 
+BLACK = flat(0)
+WHITE = flat(255)
 PART = b'--B\r\nContent-Disposition: form-data; name="f"; filename="x"\r\n\r\n'
 LOST = (500, {"ErrorType": "OE_INTERNAL_ERROR", "ErrorDetails": "Failed to get context object."})
 
@@ -249,6 +251,15 @@ def test_a_disabled_key_is_403(service: Service) -> None:
     refused(service.create(None, key=service.disabled_key), 403, "OE_API_KEY_DISABLED")
 
 
+def test_a_good_key_from_a_wrong_address_is_403_and_no_bad_key(service: Service) -> None:
+    context = service.open()
+    for path in ("createcontext", f"process/{context}", f"feedback/{context}"):
+        answer = service.call("POST", path, key=service.elsewhere_key)
+        refused(answer, 403, "OE_API_KEY_IP_RESTRICTED")
+        assert "192.0.2" not in answer.text and "127.0.0.1" not in answer.text
+    service.nothing_happened(context)
+
+
 def test_no_other_fault_looks_like_a_bad_key(service: Service) -> None:
     for method in ("GET", "PUT", "DELETE", "PATCH"):
         assert service.call(method, "createcontext").status_code == 405
@@ -354,6 +365,18 @@ def test_a_repeat_comes_in_through_the_other_url(service: Service) -> None:
     ]
     assert answers[0] == answers[1]
     assert service.billed() == 1
+
+
+def test_every_inspection_says_whether_its_picture_was_fit_to_judge_by(service: Service) -> None:
+    context, repeat = service.open(), str(uuid.uuid4())
+    seen = moment(0.05, 0)
+    for version in ("1", "2"):  # the second is a repeat of the first
+        headers = {"X-API-Version": version, "Idempotency-Key": repeat}
+        answer = service.process(context, seen, headers=headers)
+        assert answer.headers["X-Picture-Condition"] == "ok", version
+    for jpeg, condition in ((seen, "frozen"), (BLACK, "dark"), (WHITE, "bright"), (flat(128), "blocked")):
+        service.clock.advance(60)
+        assert service.process(context, jpeg).headers["X-Picture-Condition"] == condition
 
 
 def test_a_key_that_failed_is_not_stored(service: Service) -> None:

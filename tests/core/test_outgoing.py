@@ -8,7 +8,7 @@ import pytest
 
 from layerwatch.core import outgoing
 from layerwatch.core.egress import ANYWHERE, Reachable
-from tests.support.receivers import Flood, accept, drip, receiving
+from tests.support.receivers import Flood, accept, drip, receiving, say_nothing
 
 KERNEL_BUFFERS = 16 * 1024 * 1024
 
@@ -36,7 +36,7 @@ async def test_a_receiver_that_drips_its_answer_is_left_at_the_deadline(
 async def test_a_receiver_that_says_nothing_is_left_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outgoing, "DEADLINE_S", 0.5)
     with (
-        receiving(lambda connection: connection.settimeout(30) or connection.recv(1)) as receiver,
+        receiving(say_nothing) as receiver,
         pytest.raises(outgoing.RequestFailed, match="no answer"),
     ):
         await post(receiver.url)

@@ -84,7 +84,9 @@ def test_half_an_hour_without_the_database(case: tuple[Server, Fault]) -> None:
         first = server.process(key, old, FINE, repeat=repeat)
         assert first.status_code == 200, first.text
         assert server.services.gateway.away or some_writes_work
-        assert server.process(key, old, FINE, repeat=repeat).json() == first.json()
+        again = server.process(key, old, FINE, repeat=repeat)
+        assert again.json() == first.json()
+        assert {answer.headers["X-Picture-Condition"] for answer in (first, again)} == {"frozen"}
         assert server.process(key, old, FINE).status_code == 429
         assert server.process(stranger, old).status_code == 503 or some_writes_work
         new = server.new_context(key)

@@ -54,6 +54,24 @@ def test_a_unit_comes_back_from_its_line_as_it_was(sqlite_database: Database) ->
     assert b"\n" not in made.to_line()
 
 
+def test_a_line_of_a_version_before_printers_reported_is_read(sqlite_database: Database) -> None:
+    made = unit(sqlite_database)
+    line = made.to_line().replace(b',"progress":null', b"")
+    assert b"progress" not in line
+    assert DeferredInspection.from_line(line) == made
+
+
+def test_what_a_printer_reported_is_booked_and_not_lost_by_a_later_picture(database: Database) -> None:
+    made = unit(database)
+    reported = replace(made, moved=made.moved._replace(progress='{"layer":7}'))
+    later = NOON + timedelta(minutes=1)
+    silent = replace(made, id="b" * 32, moved=made.moved._replace(inspected_at=later))
+    for each in (reported, silent):
+        database.transact(lambda session, each=each: book(session, [each], count_deferred, NOON))  # type: ignore[misc]
+        assert row(database, made).progress == '{"layer":7}'
+    assert row(database, made).inspected_at == later
+
+
 def test_a_unit_is_booked_once(database: Database) -> None:
     made = unit(database)
     assert database.transact(lambda session: book(session, [made], count_deferred, NOON))

@@ -1,5 +1,7 @@
 """Which passwords are accepted."""
 
+import contextlib
+
 import pytest
 
 from layerwatch.identity import BadInput, passwords
@@ -43,3 +45,13 @@ def test_the_length_is_bounded_before_anything_is_estimated(length):
 
 def test_the_longest_is_accepted():
     passwords.check_strength("vN3#kq9!xTz2 " * 15, "ann@example.org")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("symbols", ["4@8({[<369!1|7$5+2%x", "({[<1!|74@+%$", "!|1({[<769aeiolst"])
+def test_no_password_keeps_the_processor_busy(symbols):
+    """zxcvbn alone tries every combination of the letters that these symbols may stand for: hours."""
+    for shift in range(len(symbols)):
+        password = ((symbols[shift:] + symbols[:shift]) * passwords.LONGEST)[: passwords.LONGEST]
+        with contextlib.suppress(BadInput):
+            passwords.check_strength(password, "ann@example.org")

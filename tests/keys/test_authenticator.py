@@ -8,8 +8,15 @@ import pytest
 from sqlalchemy import select
 
 from layerwatch.identity.models import Account
-from layerwatch.keys import InvalidKey, KeyAuthenticator, KeyDisabled, KeyUnavailable, disable_key
-from layerwatch.keys.authenticator import FRESH, OUTAGE, RETRY
+from layerwatch.keys import (
+    AddressNotAllowed,
+    InvalidKey,
+    KeyAuthenticator,
+    KeyDisabled,
+    KeyUnavailable,
+    disable_key,
+)
+from layerwatch.keys.authenticator import CACHE_LIFETIME, DATABASE_RETRY_DELAY, OUTAGE_GRACE
 from layerwatch.keys.key_format import new_key_text
 from layerwatch.keys.models import ApiKey
 from layerwatch.storage import StorageUnavailable
@@ -96,7 +103,7 @@ def test_a_key_is_read_again_only_after_a_while(sqlite_database):
     for _ in range(100):
         node.authenticate(text, NOON)
     assert database.asked == 1
-    node.authenticate(text, NOON + FRESH + timedelta(microseconds=1))
+    node.authenticate(text, NOON + CACHE_LIFETIME + timedelta(microseconds=1))
     assert database.asked == 2
 
 
@@ -106,9 +113,9 @@ def test_a_key_already_seen_outlives_an_outage_for_a_bounded_time(sqlite_databas
     node = KeyAuthenticator(database, PEPPER)
     node.authenticate(text, NOON)
     database.down = True
-    node.authenticate(text, NOON + OUTAGE)
+    node.authenticate(text, NOON + OUTAGE_GRACE)
     with pytest.raises(KeyUnavailable):
-        node.authenticate(text, NOON + OUTAGE + timedelta(seconds=1))
+        node.authenticate(text, NOON + OUTAGE_GRACE + timedelta(seconds=1))
 
 
 def test_an_outage_never_makes_a_key_look_bad(sqlite_database):
@@ -119,7 +126,7 @@ def test_an_outage_never_makes_a_key_look_bad(sqlite_database):
     with pytest.raises(KeyUnavailable):
         node.authenticate(text, NOON)
     database.down = False
-    assert node.authenticate(text, NOON + RETRY + timedelta(seconds=1)).key_id == key
+    assert node.authenticate(text, NOON + DATABASE_RETRY_DELAY + timedelta(seconds=1)).key_id == key
 
 
 def test_a_key_seen_disabled_stays_disabled_during_an_outage(sqlite_database):
@@ -178,7 +185,7 @@ def test_a_key_works_only_from_its_addresses(sqlite_database, addresses, ip, all
         node.authenticate(text, NOON, ip)
         assert node.cached(text, NOON, ip) is not None
     else:
-        with pytest.raises(InvalidKey):
+        with pytest.raises(AddressNotAllowed):
             node.authenticate(text, NOON, ip)
         assert node.cached(text, NOON, ip) is None
 
@@ -188,8 +195,8 @@ def test_from_memory_alone_only_a_fresh_good_key_is_known(sqlite_database):
     node = KeyAuthenticator(sqlite_database, PEPPER)
     assert node.cached(text, NOON) is None
     caller = node.authenticate(text, NOON)
-    assert node.cached(text, NOON + FRESH) == caller
-    assert node.cached(text, NOON + FRESH + timedelta(seconds=1)) is None
+    assert node.cached(text, NOON + CACHE_LIFETIME) == caller
+    assert node.cached(text, NOON + CACHE_LIFETIME + timedelta(seconds=1)) is None
     assert node.cached(new_key_text(), NOON) is None
     assert node.cached(None, NOON) is None
 

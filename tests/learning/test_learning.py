@@ -110,6 +110,27 @@ def test_a_second_review_of_a_picture_replaces_the_first(database: Database, exa
         assert [row.label for row in service.reviewed(session)] == ["good"]
 
 
+def test_a_word_that_was_taken_back_is_not_reviewed(database: Database, examples: ExampleStore) -> None:
+    first = feedback(database, examples, "false_alarm", recent(10, 0.9))
+    feedback(database, examples, "missed", recent(20, 0.1))
+    with database.begin() as session:
+        service.withdraw(session, account_id=1, context_id="c1")
+        service.withdraw(session, account_id=2, context_id="c1")
+    with database.read() as session:
+        assert [row.id for row in service.queue(session)] == [first]
+
+
+def test_a_label_that_a_reviewer_gave_stays_when_the_word_is_taken_back(
+    database: Database, examples: ExampleStore
+) -> None:
+    one = feedback(database, examples, "false_alarm", recent(10, 0.9))
+    with database.begin() as session:
+        service.review(session, one, label="failed", failure_type=None, by="ada", at=NOW)
+        service.withdraw(session, account_id=1, context_id="c1")
+    with database.read() as session:
+        assert [row.id for row in service.reviewed(session)] == [one]
+
+
 @pytest.mark.parametrize("label", ["bad", "", "GOOD"])
 def test_an_unknown_label_is_refused(database: Database, examples: ExampleStore, label: str) -> None:
     one = feedback(database, examples, "missed", recent(10, 0.1))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -16,6 +18,7 @@ from PIL import Image
 
 from layerwatch.config import ConfigError, Settings, load
 from layerwatch.obico import fetch, routes
+from layerwatch.telemetry import logging
 from tests.support.fake_detector import FakeDetector, picture
 from tests.support.servers import Server, running
 
@@ -165,6 +168,87 @@ def test_it_says_that_it_runs(drop_in: Server) -> None:
     assert (answer.status_code, answer.text) == (200, "ok")
 
 
+@pytest.mark.parametrize(
+    ("sent", "location"),
+    [
+        ("/hc", "/hc/"),
+        ("/hc?x=1", "/hc/?x=1"),
+        ("/p?img=http%3A%2F%2Fcam%2F%3Fa%3D1%26b&x=%20", "/p/?img=http%3A%2F%2Fcam%2F%3Fa%3D1%26b&x=%20"),
+        ("/p?img=http://cam/?a=1&b=2", "/p/?img=http://cam/?a=1&b=2"),
+    ],
+)
+def test_without_the_slash_the_tool_is_redirected_with_its_query(
+    drop_in: Server, sent: str, location: str
+) -> None:
+    answer = drop_in.http.get(sent)
+    assert (answer.status_code, answer.headers["Location"]) == (308, location)
+
+
+def test_a_redirected_call_gets_its_detections(drop_in: Server, camera: Any) -> None:
+    answer = drop_in.http.get("/p", params={"img": url(camera, "shot.jpg")}, follow_redirects=True)
+    assert len(answer.json()["detections"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "fetched"),
+    [
+        ("img={base}/shot?action=snapshot&user=a&pw=b", "/shot?action=snapshot&user=a&pw=b"),
+        ("img={base}/shot?name=a%26b&x=%20", "/shot?name=a%26b&x=%20"),
+        ("t=1&img={base}/shot?a=1&img=2", "/shot?a=1&img=2"),
+        ("img={base}/shot%3Fa=1%26b=2", "/shot?a=1&b=2"),
+        ("img={encoded}%2Fshot%3Fa%3D1%26b%3D2&other=x", "/shot?a=1&b=2"),
+    ],
+)
+def test_an_address_is_fetched_as_the_tool_meant_it(
+    drop_in: Server, camera: Any, query: str, fetched: str
+) -> None:
+    base = f"http://127.0.0.1:{camera.server_port}"
+    sent = query.format(base=base, encoded=quote(base, safe=""))
+    answer = drop_in.http.get(f"/p/?{sent}")
+    assert answer.status_code == 200, answer.text
+    assert [path for path, _ in camera.requests] == [fetched]
+
+
+def test_bytes_that_are_no_text_are_refused_not_crashed_on(drop_in: Server) -> None:
+    with socket.create_connection(("127.0.0.1", drop_in.port)) as connection:
+        connection.sendall(b"GET /p/?img=\xff\xfe%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert b" 400 " in connection.recv(200)
+
+
+def test_the_picture_is_given_with_its_boxes_drawn(drop_in: Server, camera: Any) -> None:
+    answer = drop_in.http.get("/debug/image", params={"img": url(camera, "shot.jpg")})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/jpeg")
+    assert answer.headers["Cache-Control"] == "no-store"
+    drawn = Image.open(io.BytesIO(answer.content))
+    assert drawn.size == (400, 200)
+    corner = drawn.convert("L").crop((0, 60, 2, 140))
+    assert corner.getextrema()[0] > 180, "the white edge of the box, which is the whole picture"
+    assert outcomes(drop_in) == {"failure": 1}
+
+
+@pytest.mark.parametrize("img", ["", "ftp://example.org/a.jpg", "page"])
+def test_what_cannot_be_drawn_is_refused_as_it_is_by_p(drop_in: Server, camera: Any, img: str) -> None:
+    if img == "page":
+        img = url(camera, img)
+    drawn, told = (drop_in.http.get(path, params={"img": img}) for path in ("/debug/image", "/p/"))
+    assert drawn.status_code == told.status_code
+    assert drawn.json().keys() == told.json().keys()
+
+
+def test_a_failed_fetch_is_logged_without_the_secrets_of_its_address(
+    drop_in: Server, camera: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logging.configure("warning", "json")
+    address = url(camera, "gone?token=geheim", host="user:passwort@127.0.0.1")
+    assert drop_in.http.get("/p/", params={"img": address}).status_code == 400
+    written = capfd.readouterr()
+    (line,) = [row for row in (written.out + written.err).splitlines() if "obico_picture_failed" in row]
+    entry = json.loads(line)
+    assert (entry["outcome"], entry["host"]) == ("not_a_picture", f"127.0.0.1:{camera.server_port}")
+    assert "status 404" in entry["why"]
+    assert "geheim" not in line and "passwort" not in line
+
+
 def test_a_token_is_asked_for_if_there_is_one(open_settings: Settings, camera: Any) -> None:
     from pydantic import SecretStr
 
@@ -174,7 +258,10 @@ def test_a_token_is_asked_for_if_there_is_one(open_settings: Settings, camera: A
             headers = {} if header is None else {"Authorization": header.encode()}
             answer = server.http.get("/p/", params={"img": url(camera, "x")}, headers=headers)
             assert answer.status_code == 401, header
-            assert answer.json()["detections"] == []
+            assert answer.content == b"", "an empty list of detections would pass for no failure"
+            assert answer.headers["Content-Type"].startswith("text/html")
+            drawn = server.http.get("/debug/image", params={"img": url(camera, "x")}, headers=headers)
+            assert (drawn.status_code, drawn.content) == (401, b"")
         assert camera.requests == [], "nothing is fetched for strangers"
         good = {"Authorization": "Bearer geheim-ü".encode()}
         assert server.http.get("/p/", params={"img": url(camera, "x")}, headers=good).status_code == 200

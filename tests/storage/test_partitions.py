@@ -16,7 +16,7 @@ from layerwatch.contexts.context_id import LIFETIME, Context
 from layerwatch.contexts.models import AnswerRow, ContextRow
 from layerwatch.contexts.repository import Moved
 from layerwatch.contexts.retention import TABLES, Sweeper, drop_days, make_room, sweep
-from layerwatch.storage import Database, Transaction, partitions
+from layerwatch.storage import Database, Transaction, as_number, partitions
 from layerwatch.storage.migrate import configuration
 from layerwatch.temporal import Levels
 from tests.support import databases
@@ -58,6 +58,28 @@ def inspected(database: Database, at: datetime) -> Context:
         repository.keep_answer(Transaction.of(session), context, "key", "{}")
 
     database.transact(write)
+    return context
+
+
+def inspected_at_version_10(database: Database, at: datetime) -> Context:
+    """The same in the tables as they were then."""
+    context = IDS.new(1, Levels(3, 3), at, "eu")
+    id_, expires = {"id": context.id}, {"expires": as_number(context.expires_at)}
+    row = id_ | expires | {"at": as_number(at)}
+    with database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO contexts (id, account_id, opened_at, expires_at, revision, state, inspected_at,"
+                " interval_ms, answer) VALUES (:id, 1, :at, :expires, 1, 'state', :at, 40000, '{}')"
+            ),
+            row,
+        )
+        connection.execute(
+            text(
+                "INSERT INTO answers (context_id, key, expires_at, body) VALUES (:id, 'key', :expires, '{}')"
+            ),
+            id_ | expires,
+        )
     return context
 
 
@@ -144,7 +166,7 @@ def test_an_existing_database_keeps_its_rows_and_drops_them_whole(empty_postgres
     database = empty_postgres
     with database.engine.begin() as connection:
         command.upgrade(configuration(connection), "0010")
-    old = [inspected(database, NOON - number * DAY) for number in range(3)]
+    old = [inspected_at_version_10(database, NOON - number * DAY) for number in range(3)]
     database.migrate()
     assert {lies_in(database, context) for context in old} == {"contexts_before_20300116"}
     make_room(database, NOON)

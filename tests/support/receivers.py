@@ -36,13 +36,27 @@ class Receiver:
 
     def _answer(self, connection: socket.socket) -> None:
         with suppress(OSError), connection:
-            connection.recv(65536)
+            _read_request(connection)
             self._behave(connection)
 
     def close(self) -> None:
         """End it, and whatever it is sending."""
         self.stopped.set()
         self._listener.close()
+
+
+def _read_request(connection: socket.socket) -> None:
+    """Read a request whole: a connection that is closed with bytes unread is reset."""
+    request = b""
+    while b"\r\n\r\n" not in request:
+        request += connection.recv(65536)
+    head, _, body = request.partition(b"\r\n\r\n")
+    lengths = [
+        line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+    ]
+    left = int(lengths[0]) - len(body)
+    while left > 0:
+        left -= len(connection.recv(65536))
 
 
 @contextmanager
@@ -58,6 +72,12 @@ def receiving(behave: Behaviour) -> Iterator[Receiver]:
 def accept(connection: socket.socket) -> None:
     """Take the event."""
     connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+def say_nothing(connection: socket.socket) -> None:
+    """Hold the connection until the other side closes it."""
+    while connection.recv(65536):
+        pass
 
 
 def drip(connection: socket.socket) -> None:

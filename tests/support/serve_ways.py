@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import uvicorn
-
 from layerwatch.app import create_app
 from layerwatch.config import Settings
+from layerwatch.serving.server import Server
+from layerwatch.serving.sockets import listen
 from layerwatch.vision import Vision
 from tests.support import ray_cluster
 from tests.support.ray_cluster import ROOT
@@ -26,15 +26,15 @@ def in_this_process(settings: Settings) -> Iterator[None]:
     """One process, this one."""
     folder = settings.data_dir
     app = create_app(settings, clock=SharedClock(folder), vision=Vision(SharedDetector(folder)))
-    server = uvicorn.Server(
-        uvicorn.Config(app, port=settings.port, log_level="warning", http="httptools", loop="uvloop")
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
+    listener = listen("127.0.0.1", settings.port)
+    server = Server(app, grace=5)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     ray_cluster.wait_for(lambda: server.started, 20, thread.is_alive)
     yield
     server.should_exit = True
     thread.join(20)
+    listener.close()
     assert not thread.is_alive(), "the server did not stop"
 
 

@@ -16,10 +16,11 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import func, select
 
 from layerwatch.api.routes import BASE
-from layerwatch.app import create_app
+from layerwatch.app import MakePeers, create_app
 from layerwatch.billing.models import UsageHour
 from layerwatch.config import Settings, load
 from layerwatch.identity import create_account
@@ -42,6 +43,7 @@ class Server:
     clock: ManualClock
     detector: FakeDetector
     http: httpx.Client = field(repr=False)
+    app: FastAPI = field(repr=False)
 
     @property
     def port(self) -> int:
@@ -124,6 +126,7 @@ def running(
     clock: ManualClock | None = None,
     detector: FakeDetector | None = None,
     vision: Inspector | None = None,
+    peers: MakePeers | None = None,
 ) -> Iterator[Server]:
     """A server with these settings, listening on a free port of 127.0.0.1, until the block ends."""
     clock, detector = clock or ManualClock(), detector or FakeDetector()
@@ -131,7 +134,7 @@ def running(
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     settings = settings.model_copy(update={"port": port})
-    app = create_app(settings, clock=clock, vision=vision or Vision(detector))
+    app = create_app(settings, clock=clock, vision=vision or Vision(detector), peers=peers)
     server = HttpServer(app, grace=5)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
@@ -142,7 +145,7 @@ def running(
     url = f"http://127.0.0.1:{port}"
     try:
         with httpx.Client(base_url=url, timeout=20, trust_env=False) as http:
-            yield Server(url, app.state.services, clock, detector, http)
+            yield Server(url, app.state.services, clock, detector, http, app)
     finally:
         server.should_exit = True
         thread.join(20)

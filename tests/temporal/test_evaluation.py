@@ -11,6 +11,7 @@ from layerwatch.vision import Condition
 from layerwatch_train.temporal.equal import CONTENDERS, at_equal_false_alarms
 from layerwatch_train.temporal.hardness import ROWS, hardness
 from layerwatch_train.temporal.judge import Flags, Tally, episodes, paced, run_ours
+from layerwatch_train.temporal.marked import after_false_alarm, from_start
 from layerwatch_train.temporal.modelled import GOOD, modelled_print, modelled_prints
 from layerwatch_train.temporal.prints import Print
 from layerwatch_train.temporal.rules import ExponentialMean, InARow, Obico, Votes
@@ -138,3 +139,42 @@ def test_how_hard_prints_are_is_told_of_healthy_stretches_and_of_failures() -> N
     assert told["median logit, mean±spread over stretches"] == "-2.2±0.0"
     assert told["failing, median logit"] == "2.2±0.0"
     assert hardness([a_print(4, onset=None)])[0] == "0"
+
+
+def lit(print_: Print, frames: slice, places: slice, probability: float) -> None:
+    """Paint a failure: these places of the third row, and the picture as a whole."""
+    print_.scores[frames] = probability
+    print_.heat[frames, 3, places] = round(255 * probability)
+
+
+def living(count: int, onset: float | None) -> Print:
+    """`a_print` before a camera with noise."""
+    print_ = a_print(count, onset)
+    print_.thumbnails = np.random.default_rng(1).integers(90, 110, (count, 768)).astype(np.uint8)
+    return print_
+
+
+def test_a_failure_called_a_false_alarm_is_measured_by_how_much_it_grows_and_when_it_is_warned_of() -> None:
+    print_ = living(100, onset=1200.0)
+    lit(print_, slice(40, None), slice(2, 4), 0.95)
+    assert (unchanged := after_false_alarm(print_)) is not None
+    assert (unchanged.warned, unchanged.paused, unchanged.grown) == (None, None, None)
+    lit(print_, slice(70, None), slice(2, 6), 0.95)
+    assert (grown := after_false_alarm(print_)) is not None
+    assert grown.largest_area == pytest.approx(2 * grown.marked_area, rel=0.1)
+    assert grown.grown == unchanged.pictures - 30 + 1
+    assert grown.warned is not None and grown.paused is not None
+    assert grown.grown < grown.warned <= grown.paused
+
+
+def test_a_print_without_a_warning_has_nothing_to_call_a_false_alarm() -> None:
+    assert after_false_alarm(living(50, onset=None)) is None
+
+
+def test_a_print_that_looks_failed_from_the_start_is_compared_with_its_course_alone() -> None:
+    print_ = living(60, onset=None)
+    lit(print_, slice(None), slice(2, 4), 0.95)
+    seen = from_start(print_)
+    assert seen is not None and seen.early <= 4 < seen.course
+    assert seen.late is not None and seen.late >= 8 and seen.flags == 0
+    assert from_start(living(60, onset=None)) is None

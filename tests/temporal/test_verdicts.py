@@ -112,16 +112,6 @@ def test_pictures_unfit_to_judge_by_neither_raise_nor_lower_the_verdict(
     assert all(v.condition is condition for v in verdicts)
 
 
-def test_a_frozen_picture_is_told_and_moves_nothing() -> None:
-    camera, watch = Camera(), Watch()
-    watch.see_all(camera.healthy() for _ in range(10))
-    stuck = camera.failing()
-    before = watch.see(stuck)
-    verdicts = watch.see_all([stuck] * 30)
-    assert all(v.condition is Condition.FROZEN and v.score == before.score for v in verdicts)
-    assert not any(v.warning for v in verdicts)
-
-
 def test_a_static_scene_with_a_camera_s_noise_is_not_called_frozen() -> None:
     camera, watch = Camera(), Watch()
     assert all(v.condition is Condition.OK for v in watch.see_all(camera.sees(0.05) for _ in range(30)))

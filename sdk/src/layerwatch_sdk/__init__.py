@@ -16,6 +16,7 @@ from layerwatch_sdk.errors import (
     AnswerTimeout,
     ApiError,
     ApiKeyDisabled,
+    ApiKeyIpRestricted,
     ArgsParseFailed,
     BackendThrottled,
     BadArgs,
@@ -49,6 +50,7 @@ from layerwatch_sdk.models import (
     NextInterval,
     PrintLabels,
     PrintPosition,
+    Usage,
 )
 from layerwatch_sdk.picture import MAX_PICTURE_BYTES
 from layerwatch_sdk.retry import Retry
@@ -68,6 +70,7 @@ __all__ = [
     "AnswerTimeout",
     "ApiError",
     "ApiKeyDisabled",
+    "ApiKeyIpRestricted",
     "ArgsParseFailed",
     "AsyncClient",
     "AsyncClock",
@@ -110,6 +113,7 @@ __all__ = [
     "ServerError",
     "SystemClock",
     "Timeouts",
+    "Usage",
     "__version__",
 ]
 

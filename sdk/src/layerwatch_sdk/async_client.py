@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Optional, Type, TypeVar
 from layerwatch_sdk import calls
 from layerwatch_sdk.clock import AsyncClock, AsyncSystemClock
 from layerwatch_sdk.errors import LayerwatchError
-from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition
+from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition, Usage
 from layerwatch_sdk.picture import Picture
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.settings import Settings, Timeouts, Traceparent
@@ -84,6 +84,10 @@ class AsyncClient:
     async def feedback(self, context: Context, kind: str) -> None:
         """Tell the service what the user thinks of its verdict. See `Client.feedback`."""
         await self._carry_out(calls.feedback(self.settings, context, kind, self.clock.monotonic))
+
+    async def usage(self) -> Usage:
+        """What the key's account has used of the current month. See `Client.usage`."""
+        return await self._carry_out(calls.usage(self.settings, self.clock.monotonic))
 
     async def close(self) -> None:
         """Close every connection. Later calls are refused with ClientClosed."""

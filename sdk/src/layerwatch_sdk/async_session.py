@@ -119,7 +119,7 @@ class AsyncInspectionSession:
         self._rouse()
 
     def feedback(self, kind: str) -> None:
-        """Have the service told "false_alarm", "resumed" or "missed", also while paused.
+        """Send "false_alarm", "resumed", "missed" or "undo" to the service, also while paused.
 
         Returns at once; a failure goes to `on_error`. Raises ValueError for another kind.
         """

@@ -1,4 +1,4 @@
-"""The three calls as plans: what to send and when to wait, with no I/O of their own.
+"""The calls as plans: what to send and when to wait, with no I/O of their own.
 
 A plan is a generator. It yields a `Request` and is sent the `Reply` (or has a `NoAnswer` thrown into it), or
 it yields a `Pause`. `Client` and `AsyncClient` only carry plans out, so the two cannot differ in their rules.
@@ -14,15 +14,16 @@ from urllib.parse import urlsplit
 
 from layerwatch_sdk import wire
 from layerwatch_sdk.errors import ClientClosed, LayerwatchError, NoAnswer, ServerError
-from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition
+from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition, Usage
 from layerwatch_sdk.picture import Picture, checked_picture
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.routing import Route
 from layerwatch_sdk.settings import Settings
 from layerwatch_sdk.wire import PREFIX, Reply, Request
 
-FEEDBACK_KINDS = ("false_alarm", "resumed", "missed")
-"""false_alarm: nothing is wrong. resumed: the user has looked and goes on. missed: it failed, unnoticed."""
+FEEDBACK_KINDS = ("false_alarm", "resumed", "missed", "undo")
+"""false_alarm: nothing is wrong. resumed: a person resumed the print. missed: it failed, unnoticed.
+undo: takes back the last of them."""
 
 T = TypeVar("T")
 log = logging.getLogger("layerwatch_sdk")
@@ -108,6 +109,13 @@ def feedback(settings: Settings, context: Context, kind: str, now: Callable[[], 
         )
 
     return _tried(settings, context.route, request, wire.read_acknowledgement, now)
+
+
+def usage(settings: Settings, now: Callable[[], float]) -> Plan[Usage]:
+    """What the key's account has used of the month. Free."""
+    url = settings.base_url + PREFIX + "/usage"
+    request = Request(url, settings.headers(), method="GET")
+    return _tried(settings, Route(url, url), lambda _url: request, wire.read_usage, now)
 
 
 def _tried(

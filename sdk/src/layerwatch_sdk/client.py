@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Optional, Set, Type, TypeVar
 from layerwatch_sdk import calls
 from layerwatch_sdk.clock import Clock, SystemClock
 from layerwatch_sdk.errors import LayerwatchError
-from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition
+from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition, Usage
 from layerwatch_sdk.picture import Picture
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.settings import Settings, Timeouts, Traceparent
@@ -115,11 +115,18 @@ class Client:
         return self._carry_out(plan, cancellation)
 
     def feedback(self, context: Context, kind: str, *, cancellation: Optional[Cancellation] = None) -> None:
-        """Tell the service what the user thinks: "false_alarm", "resumed" or "missed". Free.
+        """Tell the service what the user thinks: "false_alarm", "resumed", "missed" or "undo". Free.
 
         An extension of the contract; a server without it answers `BadArgs` with status 404.
         """
         self._carry_out(calls.feedback(self.settings, context, kind, self.clock.monotonic), cancellation)
+
+    def usage(self, *, cancellation: Optional[Cancellation] = None) -> Usage:
+        """What the key's account has used of the current month, and what that costs. Free.
+
+        An extension of the contract; a server without it answers `BadArgs` with status 404.
+        """
+        return self._carry_out(calls.usage(self.settings, self.clock.monotonic), cancellation)
 
     def close(self) -> None:
         """Close every connection. Calls under way end with ClientClosed; later ones are refused with it."""

@@ -20,6 +20,7 @@
         ├── KeyRefused               final: no later call with this key will do better
         │   ├── InvalidApiKey        OE_INVALID_API_KEY
         │   └── ApiKeyDisabled       OE_API_KEY_DISABLED
+        ├── ApiKeyIpRestricted       OE_API_KEY_IP_RESTRICTED: a good key, from a wrong address
         ├── PaymentFailed            OE_API_KEY_BLOCKED_PAYMENT_FAILED
         ├── LimitReached             wait for `retry_after`
         │   ├── FreeUsageLimitReached    OE_FREE_USAGE_LIMIT_REACHED
@@ -163,6 +164,10 @@ class ApiKeyDisabled(KeyRefused):
     """The API key was disabled. A disabled key is never enabled again: make a new one."""
 
 
+class ApiKeyIpRestricted(ApiError):
+    """The account does not allow this key from the caller's address. From an allowed address it works."""
+
+
 class PaymentFailed(ApiError):
     """The account has an outstanding balance; pictures are judged again once it is paid."""
 
@@ -201,6 +206,7 @@ BY_TYPE: Dict[str, Type[ApiError]] = {
     "OE_IMAGE_DECODE_FAILED": ImageDecodeFailed,
     "OE_INVALID_API_KEY": InvalidApiKey,
     "OE_API_KEY_DISABLED": ApiKeyDisabled,
+    "OE_API_KEY_IP_RESTRICTED": ApiKeyIpRestricted,
     "OE_API_KEY_BLOCKED_PAYMENT_FAILED": PaymentFailed,
     "OE_FREE_USAGE_LIMIT_REACHED": FreeUsageLimitReached,
     "OE_CONTEXT_RATE_LIMITED": ContextRateLimited,

@@ -97,9 +97,13 @@ class GadgetInspectionSession:
         """Send no pictures until `resume`."""
         self._session.pause()
 
-    def resume(self) -> None:
-        """Go on; after a suggested pause, the service is informed that the user has checked the print."""
-        self._session.resume()
+    def resume(self, tell: Optional[bool] = None) -> None:
+        """Continue to send pictures.
+
+        tell: whether to report that a person resumed the print, so that what is in view now is not paused
+            again; by default after a suggested pause. Pass False where your program resumes by itself.
+        """
+        self._session.resume(tell=tell)
 
     def stop(self) -> None:
         """End for good. Waits for the thread, unless called from a callback."""

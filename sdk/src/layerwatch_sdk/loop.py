@@ -21,6 +21,7 @@ from typing import Any, Callable, Deque, Generator, Optional, Tuple, Union
 
 from layerwatch_sdk.calls import FEEDBACK_KINDS
 from layerwatch_sdk.errors import (
+    ApiKeyIpRestricted,
     BackendThrottled,
     CallbackError,
     ClientClosed,
@@ -44,10 +45,12 @@ log = logging.getLogger("layerwatch_sdk")
 # Seconds. Chosen, not tuned.
 SERVICE_RETRY = (5.0, 60.0)
 """Pause after a failed call (which itself tried several times): first and longest."""
-CAMERA_RETRY = (5.0, 60.0)
+CAMERA_RETRY = (5.0, 30.0)
 """Pause after a picture that could not be had or used: first and longest."""
 ACCOUNT_RETRY = 300.0
-"""Pause where the account is in arrears or used up and no time is named: someone has to pay first."""
+"""Pause after `ACCOUNT_TROUBLE` where no time is named: a person has to act first."""
+ACCOUNT_TROUBLE = (LimitReached, PaymentFailed, ApiKeyIpRestricted)
+"""Refusals that have nothing to do with the picture."""
 FRESH_FOR = 10.0
 """A picture that surely was not judged is sent again up to this age; later, a new one is taken."""
 ANSWER_FOR = 60.0
@@ -170,7 +173,7 @@ class InspectionLoop:
         if kind not in FEEDBACK_KINDS:
             raise ValueError(f"feedback is one of {', '.join(FEEDBACK_KINDS)}, not {kind!r}")
         with self._lock:
-            if kind not in self._feedback:
+            if kind not in list(self._feedback)[-1:]:  # the same twice says no more than once
                 self._feedback.append(kind)
 
     def run(self) -> Generator[Step, Any, None]:
@@ -256,7 +259,7 @@ class InspectionLoop:
             if self._service_failures > 1:
                 self._service_pause(error)
         else:
-            if not isinstance(error, (NoAnswer, ServerError, LimitReached, PaymentFailed)):
+            if not isinstance(error, (NoAnswer, ServerError, *ACCOUNT_TROUBLE)):
                 self._pending = None  # refused for what it is: another picture may pass
             self._service_failures += 1
             self._service_pause(error)
@@ -273,7 +276,7 @@ class InspectionLoop:
         elif isinstance(error, (ContextRateLimited, BackendThrottled)):
             interval = self.last.next_interval.minimum if self.last is not None else SHORTEST_INTERVAL
             wait = max(wait, interval)
-        elif isinstance(error, (LimitReached, PaymentFailed)):
+        elif isinstance(error, ACCOUNT_TROUBLE):
             wait = ACCOUNT_RETRY
         self.due = max(self.due, self._now() + wait)
 

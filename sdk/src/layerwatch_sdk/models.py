@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Mapping, Optional, Tuple
 
 from layerwatch_sdk.routing import Route
@@ -100,13 +101,15 @@ class Detail:
     """What `detail=True` adds: what the picture shows, and where. What was left out is None or empty.
 
     kind: the likely kind of failure, or None.
-    kinds: every kind's probability, 0..1.
+    kinds: the probability of each kind, 0..1; they do not exclude each other, and none is above
+        `failure_probability`.
     boxes: where failures are seen.
-    condition: "ok", or why the picture is not fit to judge by ("dark", "blurred", "frozen", "blocked", …).
+    condition: as `Inspection.condition`, but "overexposed" for "bright" and "no_print" for "no-print".
     model_version: the model that judged it.
     raw: the whole object as it came, for fields that this version does not know.
     failure_probability: of this picture alone, 0..1.
     heat_map: where a failure is likely.
+    note: why the quality is lower than the print's course alone would make it, or None.
     """
 
     kind: Optional[str]
@@ -117,6 +120,47 @@ class Detail:
     raw: Mapping[str, Any]
     failure_probability: Optional[float] = None
     heat_map: Optional[HeatMap] = None
+    note: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the key's account has used of the current calendar month (UTC).
+
+    month: as in "2026-11".
+    calls: billable calls so far; calls of test keys are not among them.
+    free_calls, free_calls_left: free calls of a month, and how many are left; None: all calls are free.
+    free_only: whether `process` is refused once no free call is left.
+    tier: number of the price tier of the next call, from 1.  micro_dollars_per_call: its price.
+    spend_micro_dollars: what the calls cost; exact. A million micro-dollars are one dollar.
+    projected_calls, projected_micro_dollars: at the end of the month, at the rate of the month so far.
+    test_calls_today, test_calls_left_today: of the account's test keys.
+    resets_at: when the month ends.
+    """
+
+    month: str
+    calls: int
+    free_calls: Optional[int]
+    free_calls_left: Optional[int]
+    free_only: bool
+    tier: int
+    micro_dollars_per_call: int
+    spend_micro_dollars: int
+    projected_calls: int
+    projected_micro_dollars: int
+    test_calls_today: int
+    test_calls_left_today: int
+    resets_at: datetime
+
+    @property
+    def spend_dollars(self) -> float:
+        """`spend_micro_dollars` in dollars, to show."""
+        return self.spend_micro_dollars / 1_000_000
+
+    @property
+    def projected_dollars(self) -> float:
+        """`projected_micro_dollars` in dollars, to show."""
+        return self.projected_micro_dollars / 1_000_000
 
 
 @dataclass(frozen=True)
@@ -133,8 +177,9 @@ class Inspection:
     detail: only when asked for.
     received_at: when the answer came, in seconds of the client's monotonic clock.
     request_id: the answer's X-Request-Id.
-    condition: the answer's X-Picture-Condition: "ok", or why the picture was not fit to judge by and moved
-        nothing; None from a server that does not say.
+    condition: the picture's: "ok", "frozen", "dark", "bright", "blurred", "blocked", "no-print" or "moved",
+        or another word of a later service. Anything but "ok" is no evidence about the print. From the
+        detail if the answer has no header for it; None if the service does not say.
     """
 
     next_interval: NextInterval
@@ -147,3 +192,8 @@ class Inspection:
     received_at: float = 0.0
     request_id: Optional[str] = None
     condition: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        if self.condition is None and self.detail is not None and self.detail.condition is not None:
+            word = {"overexposed": "bright"}.get(self.detail.condition, self.detail.condition)
+            object.__setattr__(self, "condition", word.replace("_", "-"))

@@ -30,7 +30,7 @@ _PLACES = {
     "watcher.memory": "watching.checkpoint",
     "watcher.response": "watching.action_runner",
     "watcher.tables": "watching.toml_reader",
-    "watcher.troubles": "watching.outage_tracker",
+    "watcher.troubles": "watching.watchdog",
     "watcher": "watching",
 }
 """Old name → new name; of two that fit, the first counts."""

@@ -150,15 +150,15 @@ class InspectionSession:
     def resume(self, *, tell: Optional[bool] = None) -> None:
         """Go on, still not sooner than the service last told.
 
-        tell: whether to tell the service `resumed`, so that it suggests no second pause for the same thing;
-            by default when its last answer suggested a pause.
+        tell: whether to report `resumed`, so that the service suggests no second pause for the same thing; by
+            default if its last answer suggested a pause. Pass False where no person has looked at the print.
         """
         with self._lock:
             self._loop.resume(tell)
         self._wake.set()
 
     def feedback(self, kind: str) -> None:
-        """Have the service told "false_alarm", "resumed" or "missed", also while paused.
+        """Send "false_alarm", "resumed", "missed" or "undo" to the service, also while paused.
 
         Returns at once; a failure goes to `on_error`. Raises ValueError for another kind.
         """

@@ -26,6 +26,7 @@ import httpx
 KEY = "prod_0123456789abcdefSECRET"
 PROCESS = re.compile(r"/api/gadget/v1/process/([A-Za-z0-9]+)")
 FEEDBACK = re.compile(r"/api/gadget/v1/feedback/([A-Za-z0-9]+)")
+USAGE = "/api/gadget/v1/usage"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 JPEG = b"\xff\xd8\xff\xe0" + bytes(200) + b"\xff\xd9"
 
@@ -78,6 +79,7 @@ class FakeService:
 
     now: the clock in seconds.  interval: NextProcessIntervalSec, an int or the newer dialect's object.
     extra: fields that every verdict gets, such as {"PauseSuggested": True}.
+    condition: what every verdict says of its picture, in X-Picture-Condition.
 
     What happened is recorded in `billed` (context, idempotency key), `judged` (pictures), `early` (calls that
     came too soon, and by how many seconds), `feedback` (context, kind) and `calls`.
@@ -86,6 +88,7 @@ class FakeService:
     now: Callable[[], float]
     interval: object = 20
     extra: Dict[str, object] = field(default_factory=dict)
+    condition: str = "ok"
     base: str = "http://primary.test"
     fallback: str = "http://fallback.test"
     contexts: Dict[str, float] = field(default_factory=dict)
@@ -103,11 +106,13 @@ class FakeService:
         return status, {"content-type": "application/json", "x-request-id": "req-1", **more}, content
 
     def _answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        if method != "POST":
-            return refusal(405, "OE_BAD_ARGS", "Only POST.")
+        path, _, query = path.partition("?")
+        if method != ("GET" if path == USAGE else "POST"):
+            return refusal(405, "OE_BAD_ARGS", "Another method.")
         if headers.get("x-api-key") != KEY:
             return refusal(401, "OE_INVALID_API_KEY", "The API key is unknown.")
-        path, _, query = path.partition("?")
+        if path == USAGE:
+            return self._usage()
         if path == "/api/gadget/v1/createcontext":
             context_id = f"ctx{len(self.contexts)}"
             self.contexts[context_id] = 0.0
@@ -124,6 +129,26 @@ class FakeService:
             return refusal(404, "OE_BAD_ARGS", "No such path.")
         return self._process(match.group(1), query, headers, body)
 
+    def _usage(self) -> Answer:
+        """The billed calls of an account that is free up to 5,000 calls a month."""
+        calls = len(self.billed)
+        return self._ok(
+            Month="2026-11",
+            Calls=calls,
+            FreeCalls=5000,
+            FreeCallsLeft=5000 - calls,
+            FreeOnly=False,
+            Tier={"Number": 1, "UpTo": 5000, "MicroDollarsPerCall": 0},
+            SpendMicroDollars=0,
+            SpendDollars=0.0,
+            ProjectedCalls=calls,
+            ProjectedMicroDollars=0,
+            ProjectedDollars=0.0,
+            TestCallsToday=0,
+            TestCallsLeftToday=500,
+            ResetsAt="2026-12-01T00:00:00Z",
+        )
+
     def _process(self, context_id: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer:
         if context_id not in self.contexts:
             return refusal(500, "OE_INTERNAL_ERROR", "Failed to get context object.")
@@ -131,7 +156,7 @@ class FakeService:
         if key and not UUID.fullmatch(key):
             return refusal(400, "OE_BAD_ARGS", "Idempotency-Key must be a UUID.")
         if (context_id, key) in self.stored:
-            return 200, {}, self.stored[context_id, key]
+            return 200, self._condition(), self.stored[context_id, key]
         start = body.find(b"\xff\xd8\xff")
         if start < 0 or body.count(b'; filename="') != 1:
             return refusal(400, "OE_BAD_ARGS", "Exactly one file.")
@@ -157,7 +182,10 @@ class FakeService:
         content = json.dumps(verdict).encode()
         if key:
             self.stored[context_id, key] = content
-        return 200, {}, content
+        return 200, self._condition(), content
+
+    def _condition(self) -> Dict[str, str]:
+        return {"x-picture-condition": self.condition}
 
     @staticmethod
     def _ok(**answer: object) -> Answer:
@@ -179,12 +207,15 @@ class FakeService:
         service = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.do_POST()
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 if before is not None and before(self):
                     return
                 lower = {name.lower(): value for name, value in self.headers.items()}
-                status, headers, content = service.answer("POST", self.path, lower, body)
+                status, headers, content = service.answer(self.command, self.path, lower, body)
                 self.send_response(status)
                 for name, value in {**headers, "content-length": str(len(content))}.items():
                     self.send_header(name, value)

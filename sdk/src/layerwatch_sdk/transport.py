@@ -88,7 +88,7 @@ class Http:
             raise ClientClosed("the client is closed")
         try:
             with self._client.stream(
-                "POST", request.url, extensions=extensions, **_content(request)
+                request.method, request.url, extensions=extensions, **_content(request)
             ) as response:
                 body, deadline = b"", time.monotonic() + self._timeouts.total
                 for chunk in response.iter_bytes():
@@ -131,7 +131,7 @@ class AsyncHttp:
         if self._client.is_closed:
             raise ClientClosed("the client is closed")
         try:
-            async with self._client.stream("POST", request.url, **_content(request)) as response:
+            async with self._client.stream(request.method, request.url, **_content(request)) as response:
                 body, deadline = b"", time.monotonic() + self._timeouts.total
                 async for chunk in response.aiter_bytes():
                     body += chunk

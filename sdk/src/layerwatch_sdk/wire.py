@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
@@ -29,11 +30,15 @@ from layerwatch_sdk.models import (
     NextInterval,
     PrintLabels,
     PrintPosition,
+    Usage,
 )
 
 PREFIX = "/api/gadget/v1"
 MAX_ANSWER_BYTES = 262_144
 """No answer of the contract comes near this; what is longer is cut off and not believed."""
+
+MAX_COUNT = 2**53
+"""Of calls and micro-dollars: what JSON's numbers hold exactly."""
 
 MAX_INTERVAL_SECONDS = 86_400
 """An interval above a day counts as a broken answer."""
@@ -54,6 +59,7 @@ class Request:
     json_body: Optional[Mapping[str, Any]] = None
     picture: Optional[bytes] = field(default=None, repr=False)
     fields: Mapping[str, str] = field(default_factory=dict)
+    method: str = "POST"
 
     @property
     def origin(self) -> str:
@@ -150,6 +156,40 @@ def read_inspection(reply: Reply) -> Inspection:
 def read_acknowledgement(reply: Reply) -> None:
     """The answer to feedback: a 200 with any JSON object. Raises ApiError or InvalidResponse."""
     _object(reply)
+
+
+def read_usage(reply: Reply) -> Usage:
+    """The answer to usage. Raises ApiError or InvalidResponse."""
+    answer = _object(reply)
+    tier = answer.get("Tier")
+    if not isinstance(tier, dict):
+        raise _invalid(reply, f"Tier is {_kind(tier)}, not an object")
+
+    def count(name: str, within: Mapping[str, Any] = answer) -> int:
+        return _integer(reply, within, name, 0, MAX_COUNT)
+
+    def allowance(name: str) -> Optional[int]:
+        return None if answer.get(name) is None else count(name)
+
+    try:
+        resets_at = datetime.fromisoformat(_text(reply, answer, "ResetsAt").replace("Z", "+00:00"))
+    except ValueError:
+        raise _invalid(reply, "ResetsAt is not a time") from None
+    return Usage(
+        month=_text(reply, answer, "Month"),
+        calls=count("Calls"),
+        free_calls=allowance("FreeCalls"),
+        free_calls_left=allowance("FreeCallsLeft"),
+        free_only=_boolean(reply, answer, "FreeOnly"),
+        tier=count("Number", tier),
+        micro_dollars_per_call=count("MicroDollarsPerCall", tier),
+        spend_micro_dollars=count("SpendMicroDollars"),
+        projected_calls=count("ProjectedCalls"),
+        projected_micro_dollars=count("ProjectedMicroDollars"),
+        test_calls_today=count("TestCallsToday"),
+        test_calls_left_today=count("TestCallsLeftToday"),
+        resets_at=resets_at,
+    )
 
 
 def _object(reply: Reply) -> Dict[str, Any]:
@@ -268,6 +308,7 @@ def _detail(raw: Mapping[str, Any]) -> Detail:
         raw=raw,
         failure_probability=probability if _is_fraction(probability) else None,
         heat_map=_heat_map(raw.get("HeatMap")),
+        note=_optional_text(raw.get("Note")),
     )
 
 

@@ -50,9 +50,8 @@ export function layerwatch(baseUrl: string, apiKey: string) {
   }
 
   return {
-    /** Open one print's context. Free. */
-    async open(warning: number | null = 3, pause: number | null = 3) {
-      const body = { WarningConfidenceLevel: warning, PauseConfidenceLevel: pause };
+    /** Open one print's context. Free. Everything is optional: `{}` is a print without names at the usual levels. */
+    async open(body: components["schemas"]["CreateContext"] = {}) {
       return answered(await client.POST("/api/gadget/v1/createcontext", { body }));
     },
 
@@ -71,6 +70,11 @@ export function layerwatch(baseUrl: string, apiKey: string) {
           bodySerializer: () => form,
         }),
       );
+    },
+
+    /** The account's current month: calls, allowance left, price tier, spend. Free. */
+    async usage() {
+      return answered(await client.GET("/api/gadget/v1/usage"));
     },
 
     /** Say what a person thinks of the verdict. Free. */

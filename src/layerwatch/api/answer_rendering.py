@@ -1,10 +1,20 @@
-"""The two forms in which clients expect the answer of Process."""
+"""The JSON objects of answers: of Process in its two forms, and of usage."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from layerwatch.billing.account_usage import AccountUsage
+from layerwatch.billing.money import MICRO_PER_DOLLAR
 from layerwatch.contexts import Answer
+from layerwatch.vision.evidence import Condition
+
+CONDITION_HEADER = "X-Picture-Condition"
+
+
+def condition_header(answer: Answer) -> dict[str, str]:
+    """The header that says whether the picture was fit to judge the print by."""
+    return {CONDITION_HEADER: Condition(answer.condition).word}
 
 
 def render(answer: Answer, dialect: int, detail: bool) -> dict[str, Any]:
@@ -25,3 +35,27 @@ def render(answer: Answer, dialect: int, detail: bool) -> dict[str, Any]:
     if detail and answer.detail is not None:
         body["Detail"] = answer.detail
     return body
+
+
+def render_usage(used: AccountUsage) -> dict[str, Any]:
+    """The JSON object of an account's usage."""
+    return {
+        "Month": str(used.month),
+        "Calls": used.calls,
+        "FreeCalls": used.free_calls,
+        "FreeCallsLeft": used.free_calls_left,
+        "FreeOnly": used.free_only,
+        "Tier": {
+            "Number": used.tier_number,
+            "UpTo": used.tier.up_to,
+            "MicroDollarsPerCall": used.tier.micro_dollars,
+        },
+        "SpendMicroDollars": used.micro_dollars,
+        "SpendDollars": used.micro_dollars / MICRO_PER_DOLLAR,
+        "ProjectedCalls": used.projected_calls,
+        "ProjectedMicroDollars": used.projected_micro_dollars,
+        "ProjectedDollars": used.projected_micro_dollars / MICRO_PER_DOLLAR,
+        "TestCallsToday": used.test_calls_today,
+        "TestCallsLeftToday": used.test_calls_left_today,
+        "ResetsAt": used.month.end.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from layerwatch.billing import FreeLimitReached, PaymentBlocked
 from layerwatch.contexts import ContextLost, TooSoon
-from layerwatch.keys import InvalidKey, KeyDisabled, KeyUnavailable
+from layerwatch.keys import AddressNotAllowed, InvalidKey, KeyDisabled, KeyUnavailable
 from layerwatch.learning import FeedbackLimitReached
 from layerwatch.pacing import Throttled
 from layerwatch.storage import StorageUnavailable
@@ -31,6 +31,7 @@ class ErrorType(StrEnum):
     IMAGE_DECODE_FAILED = "OE_IMAGE_DECODE_FAILED"
     INVALID_API_KEY = "OE_INVALID_API_KEY"
     API_KEY_DISABLED = "OE_API_KEY_DISABLED"
+    IP_RESTRICTED = "OE_API_KEY_IP_RESTRICTED"
     PAYMENT_FAILED = "OE_API_KEY_BLOCKED_PAYMENT_FAILED"
     FREE_LIMIT = "OE_FREE_USAGE_LIMIT_REACHED"
     RATE_LIMITED = "OE_CONTEXT_RATE_LIMITED"
@@ -85,6 +86,8 @@ def translate(error: Exception, retry_after: int = SHORTLY) -> ApiError:
             return ApiError(ErrorType.INVALID_API_KEY, 401, str(error))
         case KeyDisabled():
             return ApiError(ErrorType.API_KEY_DISABLED, 403, str(error))
+        case AddressNotAllowed():
+            return ApiError(ErrorType.IP_RESTRICTED, 403, str(error))
         case PaymentBlocked():
             return ApiError(ErrorType.PAYMENT_FAILED, 402, str(error))
         case FreeLimitReached():

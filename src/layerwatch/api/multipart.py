@@ -1,22 +1,22 @@
 """The one file of a multipart upload, read as a bounded stream.
 
 Whatever is sent, at most one picture and `OVERHEAD` bytes around it are held. Fields that are not the file
-are read past; only `camera` is kept.
+are read past; only `FIELDS` are kept.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from layerwatch.api.errors import ApiError, bad_args
+from layerwatch.api.request_parsing import PROGRESS_FIELDS, print_progress
+from layerwatch.prints import PrintProgress
 
 MAX_FILE = 6 * 1024 * 1024
 """Bytes of the picture (API.md)."""
@@ -24,14 +24,15 @@ MAX_FILE = 6 * 1024 * 1024
 OVERHEAD = 64 * 1024
 """Bytes of everything around it: boundaries, part headers, other fields. A real client needs under 1 KB."""
 
-LAST_LOOK = 0.05
-"""Seconds: several turns of the event loop."""
-
 MAX_PARTS = 32
 MAX_PART_HEADERS = 16
 MAX_HEADER_BYTES = 4096
 MAX_CAMERA = 64
 """Characters of the optional field `camera`."""
+
+FIELDS = ("camera", *PROGRESS_FIELDS)
+MAX_FIELD_BYTES = 1024
+"""Bytes kept of each; more than any of them may have."""
 
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it logs what clients send
 
@@ -42,27 +43,19 @@ class Upload:
 
     jpeg: bytes
     camera: str
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds without a byte, and seconds in all, that an upload may take."""
-
-    silence: float
-    whole: float
+    progress: PrintProgress = field(default_factory=PrintProgress)
 
 
 async def read_upload(
     content_type: str | None,
     content_length: str | None,
     stream: AsyncIterator[bytes],
-    patience: Patience,
     hold: Callable[[int], None],
 ) -> Upload:
     """Read the one file out of a multipart body.
 
     hold: told of each number of bytes before they are kept; may refuse by raising.
-    Raises ApiError for what is not one file of at most `MAX_FILE` bytes in a whole multipart body in time.
+    Raises ApiError for what is not one file of at most `MAX_FILE` bytes in a whole multipart body.
     """
     form = _Form(_boundary(content_type), hold)
     if (
@@ -71,49 +64,9 @@ async def read_upload(
         and int(content_length) > MAX_FILE + OVERHEAD
     ):
         raise _too_large()
-    try:
-        async with _Silence(patience) as silence:
-            async for chunk in stream:
-                form.feed(chunk)
-                silence.broken()
-    except TimeoutError as late:
-        raise bad_args("The upload stopped or took too long.", Connection="close") from late
+    async for chunk in stream:
+        form.feed(chunk)
     return form.close()
-
-
-class _Silence:
-    """Raises TimeoutError in its block after too long a silence, or too long in all.
-
-    An event loop that was held up finds timers and sockets due at the same time, and takes the timers first.
-    So a limit that is reached gives what lies ready in the socket `LAST_LOOK` to arrive.
-    """
-
-    def __init__(self, patience: Patience) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._patience = patience
-        self._latest = self._loop.time() + patience.whole
-        self._limit = asyncio.timeout(None)
-        self._timer = self._wait()
-
-    async def __aenter__(self) -> _Silence:
-        await self._limit.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc: Any) -> None:
-        self._timer.cancel()
-        await self._limit.__aexit__(*exc)
-
-    def broken(self) -> None:
-        """Something arrived. Raises TimeoutError if it is too late in all."""
-        if self._loop.time() > self._latest:
-            raise TimeoutError
-        self._timer.cancel()
-        self._limit.reschedule(None)
-        self._timer = self._wait()
-
-    def _wait(self) -> asyncio.TimerHandle:
-        until = min(self._latest, self._loop.time() + self._patience.silence)
-        return self._loop.call_at(until, lambda: self._limit.reschedule(self._loop.time() + LAST_LOOK))
 
 
 def _boundary(content_type: str | None) -> bytes:
@@ -151,16 +104,22 @@ class _Form:
             max_header_size=MAX_HEADER_BYTES,
         )
         self._received = 0
+        self._begun = False
         self._parts = 0
         self._whole = False
         self._file: list[bytes] | None = None
         self._file_bytes = 0
-        self._camera = b""
+        self._fields: dict[str, bytearray] = {}
         self._start_part()
 
     def feed(self, chunk: bytes) -> None:
         """Take the next piece. Raises ApiError as soon as it is known that the body will not do."""
         self._received += len(chunk)
+        if not self._begun:
+            # Line ends before the first boundary are skipped here: the parser then skips all up to a hyphen,
+            # or not, depending on where the chunk ends.
+            chunk = chunk.lstrip(b"\r\n")
+            self._begun = bool(chunk)
         try:
             self._parser.write(chunk)
         except FormParserError as error:
@@ -174,15 +133,17 @@ class _Form:
             raise bad_args("The multipart body ends before its closing boundary.")
         if self._file is None:
             raise bad_args("The body holds no file. Send one JPEG as a file of multipart/form-data.")
-        camera = self._camera.decode("utf-8", "replace").strip()
+        values = {name: value.decode("utf-8", "replace") for name, value in self._fields.items()}
+        camera = values.get("camera", "").strip()
         if len(camera) > MAX_CAMERA or not camera.isprintable():
             raise bad_args(f"The field camera takes up to {MAX_CAMERA} printable characters.")
-        return Upload(b"".join(self._file), camera)
+        return Upload(b"".join(self._file), camera, print_progress(values))
 
     def _start_part(self) -> None:
         self._name, self._value = bytearray(), bytearray()
         self._headers: dict[bytes, bytes] = {}
         self._field = b""
+        self._kept: bytearray | None = None
         self._is_file = False
         self._undecided = False
         self._empty_choice = False
@@ -217,6 +178,16 @@ class _Form:
             self._open_file()
         else:
             self._undecided = True
+        self._keep_field()
+
+    def _keep_field(self) -> None:
+        """Begin to keep a field's value. Raises ApiError for one that is sent twice."""
+        name = self._field.decode("latin-1")
+        if name not in FIELDS or self._is_file:
+            return
+        if name in self._fields:
+            raise bad_args(f"The field {name} is sent twice.")
+        self._kept = self._fields[name] = bytearray()
 
     def _open_file(self) -> None:
         if self._file is not None:
@@ -237,8 +208,8 @@ class _Form:
                 raise _too_large()
             self._hold(end - start)
             self._file.append(data[start:end])
-        elif self._field == b"camera":
-            self._camera += data[start : min(end, start + 4 * MAX_CAMERA + 4)]
+        elif self._kept is not None:
+            self._kept += data[start : min(end, start + MAX_FIELD_BYTES - len(self._kept))]
 
     def _part_end(self) -> None:
         self._undecided = False

@@ -13,8 +13,11 @@ from layerwatch.api.models import (
     FeedbackTaken,
     ProcessAnswer1,
     ProcessAnswer2,
+    Usage,
 )
 from layerwatch.api.multipart import MAX_FILE
+from layerwatch.api.request_parsing import MAX_LAYER
+from layerwatch.core.text import MAX_NAME_LENGTH
 
 Description = dict[str, Any]
 
@@ -28,6 +31,17 @@ _RETRY_AFTER = {
     "Retry-After": {
         "description": "Seconds to wait.",
         "schema": {"type": "integer", "minimum": 1},
+    },
+}
+
+_PICTURE_CONDITION = {
+    "X-Picture-Condition": {
+        "description": "Whether the picture was fit to judge the print by. Anything but `ok` is no evidence "
+        "about the print and never makes it look better.",
+        "schema": {
+            "type": "string",
+            "enum": ["ok", "frozen", "dark", "bright", "blurred", "blocked", "no-print", "moved"],
+        },
     },
 }
 
@@ -54,6 +68,12 @@ _ERRORS: dict[str, tuple[int, ErrorType, str]] = {
         403,
         ErrorType.API_KEY_DISABLED,
         "This API key was disabled. Make a new one in the console.",
+    ),
+    "address not allowed": (
+        403,
+        ErrorType.IP_RESTRICTED,
+        "This API key may not be used from this address. Make a key that allows it, "
+        "or call from an allowed one.",
     ),
     "too large": (
         413,
@@ -85,11 +105,14 @@ _ERRORS: dict[str, tuple[int, ErrorType, str]] = {
     ),
 }
 
+_KEY_ERRORS = ("no key", "disabled", "address not allowed")
+"""What every call may answer about its key."""
+
 _TITLES = {
     400: "The request is wrong.",
     401: "The key is missing or unknown.",
     402: "The account has an outstanding balance.",
-    403: "The key is disabled, for ever.",
+    403: "The key is disabled for ever, or not allowed from this address.",
     413: "Too large.",
     429: "Not now.",
     500: "The context is lost, or something went wrong on our side.",
@@ -99,7 +122,8 @@ _TITLES = {
 
 def _answers(success: Description, *errors: str) -> dict[int | str, Description]:
     """A call's answers: the good one, and an example of each error it may give."""
-    answers: dict[int | str, Description] = {200: {**success, "headers": _REQUEST_ID}}
+    headers = {**_REQUEST_ID, **success.get("headers", {})}
+    answers: dict[int | str, Description] = {200: {**success, "headers": headers}}
     for name in errors:
         status, kind, details = _ERRORS[name]
         answer = answers.setdefault(
@@ -174,7 +198,7 @@ CREATE_CONTEXT: Description = {
                 }
             },
         },
-        *("bad argument", "not JSON", "no key", "disabled", "body too large", "our fault", "too busy"),
+        *("bad argument", "not JSON", *_KEY_ERRORS, "body too large", "our fault", "too busy"),
     ),
     "openapi_extra": {
         "security": _SECURITY,
@@ -184,6 +208,14 @@ CREATE_CONTEXT: Description = {
             {
                 "defaults": {"value": {}},
                 "quick to warn": {"value": {"WarningConfidenceLevel": 1, "PauseConfidenceLevel": None}},
+                "with names": {
+                    "value": {
+                        "Name": "Bracket, second try",
+                        "Printer": "garage",
+                        "Camera": "top",
+                        "File": "bracket.gcode",
+                    }
+                },
             },
             required=False,
         ),
@@ -215,6 +247,7 @@ _DETAIL_EXAMPLE = {
     ],
     "HeatMap": {"Rows": 2, "Columns": 2, "Cells": [3, 5, 9, 231]},
     "Condition": "ok",
+    "Note": None,
     "PrintInView": 0.99,
     "Brightness": 0.47,
     "Sharpness": 0.61,
@@ -231,6 +264,7 @@ PROCESS: Description = {
         {
             "model": ProcessAnswer1 | ProcessAnswer2,
             "description": "What the print looks like, and when to come again.",
+            "headers": _PICTURE_CONDITION,
             "content": {
                 "application/json": {
                     "examples": {
@@ -256,7 +290,7 @@ PROCESS: Description = {
                 }
             },
         },
-        *("bad argument", "no file", "not a JPEG", "no key", "payment", "disabled", "too large"),
+        *("bad argument", "no file", "not a JPEG", *_KEY_ERRORS, "payment", "too large"),
         *("free usage used up", "too soon", "context lost", "our fault", "too busy"),
     ),
     "openapi_extra": {
@@ -281,6 +315,29 @@ PROCESS: Description = {
                                 "maxLength": 64,
                                 "description": "Which of the print's cameras took it, where it has several.",
                             },
+                            "layer": {
+                                "type": "integer",
+                                "minimum": 0,
+                                "maximum": MAX_LAYER,
+                                "description": "The current layer. Shown to people, as the next three are.",
+                            },
+                            "layers": {
+                                "type": "integer",
+                                "minimum": 0,
+                                "maximum": MAX_LAYER,
+                                "description": "How many layers the print has.",
+                            },
+                            "progress": {
+                                "type": "number",
+                                "minimum": 0,
+                                "maximum": 1,
+                                "description": "The share of the print that is done.",
+                            },
+                            "state": {
+                                "type": "string",
+                                "maxLength": MAX_NAME_LENGTH,
+                                "description": "The printer's state, in its own words.",
+                            },
                         },
                     }
                 }
@@ -292,9 +349,9 @@ PROCESS: Description = {
 FEEDBACK: Description = {
     "summary": "Give feedback on a print",
     "description": "An extension of the contract; free. `false_alarm`: what is seen is no failure. "
-    "`resumed`: the print goes on after a pause, whatever is seen now. `missed`: this is a failure that "
-    "was not told. The picture that was last inspected is kept for review. At most 20 for one print and "
-    "200 for one account in 24 hours.",
+    "`resumed`: a person resumed the print after a pause, whatever is seen now. `missed`: this is a "
+    "failure that was not reported. `undo`: takes back the last feedback. The picture last inspected "
+    "is kept for review. At most 20 for one print and 200 for one account in 24 hours.",
     "operation_id": "feedback",
     "responses": _answers(
         {
@@ -302,7 +359,7 @@ FEEDBACK: Description = {
             "description": "Taken.",
             "content": {"application/json": {"example": {"ContextId": _CONTEXT, "Kind": "false_alarm"}}},
         },
-        *("bad argument", "not JSON", "no key", "disabled", "body too large", "much feedback"),
+        *("bad argument", "not JSON", *_KEY_ERRORS, "body too large", "much feedback"),
         *("context lost", "our fault", "too busy"),
     ),
     "openapi_extra": {
@@ -310,6 +367,41 @@ FEEDBACK: Description = {
         "parameters": [_CONTEXT_ID],
         "requestBody": _json_body("Feedback", {"false alarm": {"value": {"Kind": "false_alarm"}}}, True),
     },
+}
+
+USAGE: Description = {
+    "summary": "Read the account's usage",
+    "description": "An extension of the contract; free. The current month of the key's account: calls, the "
+    "allowance left, the price tier, what it costs so far and what it is heading for.",
+    "operation_id": "usage",
+    "responses": _answers(
+        {
+            "model": Usage,
+            "description": "The month so far.",
+            "content": {
+                "application/json": {
+                    "example": {
+                        "Month": "2026-11",
+                        "Calls": 6200,
+                        "FreeCalls": 5000,
+                        "FreeCallsLeft": 0,
+                        "FreeOnly": False,
+                        "Tier": {"Number": 2, "UpTo": 1_000_000, "MicroDollarsPerCall": 400},
+                        "SpendMicroDollars": 480_000,
+                        "SpendDollars": 0.48,
+                        "ProjectedCalls": 8400,
+                        "ProjectedMicroDollars": 1_360_000,
+                        "ProjectedDollars": 1.36,
+                        "TestCallsToday": 12,
+                        "TestCallsLeftToday": 488,
+                        "ResetsAt": "2026-12-01T00:00:00Z",
+                    }
+                }
+            },
+        },
+        *(*_KEY_ERRORS, "our fault", "too busy"),
+    ),
+    "openapi_extra": {"security": _SECURITY},
 }
 
 BODIES = (CreateContext, Feedback)

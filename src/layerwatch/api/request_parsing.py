@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NoReturn
 
 from layerwatch.api.errors import ApiError, ErrorType, bad_args
+from layerwatch.core.text import MAX_NAME_LENGTH, InvalidName, clean_name
+from layerwatch.prints import PrintLabels, PrintProgress
 from layerwatch.temporal import Levels
 
 MAX_BODY = 64 * 1024
 """Bytes of a JSON body. The largest sensible one has under 100."""
 
 
-async def read_body(content_length: str | None, stream: AsyncIterator[bytes], seconds: float) -> bytes:
-    """A small body, whole. Raises ApiError when it is larger than `MAX_BODY` or slower than `seconds`."""
+async def read_body(content_length: str | None, stream: AsyncIterator[bytes]) -> bytes:
+    """A small body, whole. Raises ApiError when it is larger than `MAX_BODY`."""
     too_large = bad_args(f"The body is larger than {MAX_BODY:,} bytes.", 413)
     if content_length is not None and content_length.isdecimal() and int(content_length) > MAX_BODY:
         raise too_large
     body = bytearray()
-    try:
-        async with asyncio.timeout(seconds):
-            async for chunk in stream:
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise too_large
-    except TimeoutError as late:
-        raise bad_args("The body stopped or took too long.", Connection="close") from late
+    async for chunk in stream:
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise too_large
     return bytes(body)
 
 
@@ -77,6 +75,68 @@ def confidence_levels(arguments: Mapping[str, Any]) -> Levels:
         return value
 
     return Levels(warning=level("WarningConfidenceLevel"), pause=level("PauseConfidenceLevel"))
+
+
+def print_labels(arguments: Mapping[str, Any]) -> PrintLabels:
+    """Name, Printer, Camera and File; absent, null and empty are None. Raises ApiError (OE_BAD_ARGS)."""
+
+    def label(name: str) -> str | None:
+        value = arguments.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise bad_args(f"{name} must be a string of at most {MAX_NAME_LENGTH} characters, or null.")
+        return _clean(value, name)
+
+    return PrintLabels(label("Name"), label("Printer"), label("Camera"), label("File"))
+
+
+PROGRESS_FIELDS = ("layer", "layers", "progress", "state")
+"""The optional form fields of Process that `print_progress` reads."""
+
+MAX_LAYER = 9_999_999
+
+_LAYER = re.compile(r"[0-9]{1,7}")
+_FRACTION = re.compile(r"[0-9]{1,3}(\.[0-9]{0,20})?([eE]-?[0-9]{1,3})?")
+
+
+def print_progress(values: Mapping[str, str]) -> PrintProgress:
+    """What a printer reports of its job, from form fields; absent and empty are None.
+
+    Raises ApiError (OE_BAD_ARGS).
+    """
+
+    def layer(name: str) -> int | None:
+        text = values.get(name, "").strip()
+        if not text:
+            return None
+        if not _LAYER.fullmatch(text):
+            raise bad_args(f"The field {name} takes a whole number from 0 to {MAX_LAYER:,}.")
+        return int(text)
+
+    def fraction(name: str) -> float | None:
+        text = values.get(name, "").strip()
+        if not text:
+            return None
+        if not _FRACTION.fullmatch(text) or not 0 <= float(text) <= 1:
+            raise bad_args(f"The field {name} takes a number from 0 to 1.")
+        return float(text)
+
+    return PrintProgress(
+        layer("layer"),
+        layer("layers"),
+        fraction("progress"),
+        _clean(values.get("state", ""), "The field state"),
+    )
+
+
+def _clean(text: str, what: str) -> str | None:
+    if not text.strip():
+        return None
+    try:
+        return clean_name(text, what)
+    except InvalidName as error:
+        raise bad_args(str(error)) from error
 
 
 def dialect(header: str | None, pinned: int) -> int:

@@ -13,19 +13,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from layerwatch.api import openapi_examples, request_parsing
-from layerwatch.api.answer_rendering import render
+from layerwatch.api.answer_rendering import condition_header, render, render_usage
 from layerwatch.api.auth import authenticate
 from layerwatch.api.errors import bad_args, translate
 from layerwatch.api.load_shedding import come_again
-from layerwatch.api.multipart import Patience, Upload, read_upload
+from layerwatch.api.local_address import url_used
+from layerwatch.api.multipart import Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
+from layerwatch.billing.account_usage import account_usage
 from layerwatch.contexts import Answer, Call
-from layerwatch.contexts.service import TEACHERS
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Throttled
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing
+from layerwatch.temporal import TEACHERS
 from layerwatch.vision.errors import Busy
 
 BASE = "/api/gadget/v1"
@@ -40,9 +42,11 @@ async def createcontext(request: Request) -> JSONResponse:
     at = services.clock.now()
     caller = await authenticate(request, services, at)
     request_parsing.dialect(request.headers.get("x-api-version"), caller.dialect)
-    fields = await _json(request, services)
+    fields = await _json(request)
     levels = request_parsing.confidence_levels(fields)
+    labels = request_parsing.print_labels(fields)
     context = services.ids.new(caller.account_id, levels, at, services.settings.region)
+    await services.prints.keep(context.id, context.account_id, context.opened_at, context.expires_at, labels)
     services.metrics.opened()
     own, fallback = _urls(request, services)
     return JSONResponse(
@@ -73,7 +77,7 @@ async def process(request: Request) -> JSONResponse:
     except (Throttled, Busy, StorageUnavailable) as busy:
         raise translate(busy, come_again(services, at)) from busy
     services.metrics.inspected(answer, repeated)
-    return JSONResponse(render(answer, call.dialect, call.detail))
+    return JSONResponse(render(answer, call.dialect, call.detail), headers=condition_header(answer))
 
 
 async def _inspect(request: Request, services: Services, call: Call) -> tuple[Answer, bool]:
@@ -92,11 +96,11 @@ async def _inspect(request: Request, services: Services, call: Call) -> tuple[An
     services.admission.check(call.caller.account_id)
     with services.admission.upload() as held:
         with tracing.span("upload"):
-            upload = await _upload(request, services, held.add)
+            upload = await _upload(request, held.add)
         with services.admission.place(call.caller.account_id):
             deadline = time.monotonic() + services.settings.queue_deadline
             evidence = await services.vision.ainspect(upload.jpeg, deadline)
-        call = call.by_camera(upload.camera)
+        call = call.with_upload(upload.camera, upload.progress.to_json())
         outcome = await services.contexts.conclude(call, evidence)
         if not outcome.repeated:
             services.recent.put(call.context.id, RecentPicture(upload.jpeg, evidence, call.seconds))
@@ -110,7 +114,7 @@ async def feedback(request: Request) -> JSONResponse:
     at = services.clock.now()
     caller = await authenticate(request, services, at)
     context = services.ids.read(request.path_params["context_id"], caller.account_id, at)
-    kind = (await _json(request, services)).get("Kind")
+    kind = (await _json(request)).get("Kind")
     if not isinstance(kind, str) or kind not in TEACHERS:
         raise bad_args(f"Kind must be one of {', '.join(sorted(TEACHERS))}.")
 
@@ -122,36 +126,45 @@ async def feedback(request: Request) -> JSONResponse:
     return JSONResponse({"ContextId": context.id, "Kind": kind})
 
 
+@router.get("/usage", **openapi_examples.USAGE)
+async def usage(request: Request) -> JSONResponse:
+    """The current month of the key's account. Free."""
+    services = _services(request)
+    at = services.clock.now()
+    caller = await authenticate(request, services, at)
+    used = await services.gateway.look(
+        lambda session: account_usage(session, caller, at, services.terms.books)
+    )
+    return JSONResponse(render_usage(used), headers={"Cache-Control": "no-store"})
+
+
 def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
 
-async def _json(request: Request, services: Services) -> Mapping[str, Any]:
-    body = await request_parsing.read_body(
-        request.headers.get("content-length"), request.stream(), services.settings.upload_silence
-    )
+async def _json(request: Request) -> Mapping[str, Any]:
+    body = await request_parsing.read_body(request.headers.get("content-length"), request.stream())
     return request_parsing.parse_object(body)
 
 
-async def _upload(request: Request, services: Services, hold: Any) -> Upload:
-    settings = services.settings
+async def _upload(request: Request, hold: Any) -> Upload:
+    headers = request.headers
     return await read_upload(
-        request.headers.get("content-type"),
-        request.headers.get("content-length"),
-        request.stream(),
-        Patience(settings.upload_silence, settings.upload_seconds),
-        hold,
+        headers.get("content-type"), headers.get("content-length"), request.stream(), hold
     )
 
 
 def _urls(request: Request, services: Services) -> tuple[str, str]:
     """The two URLs given out, without path: of the region with the most capacity to spare, and of another.
 
-    The Host header counts only in an installation of one region, and where the operator said so.
+    Without a public URL, a server that listens everywhere names the address that the caller used. The Host
+    header counts only in an installation of one region, and where the operator said so.
     """
     settings = services.settings
     own = settings.own_url
+    if settings.listens_everywhere and not settings.public_url:
+        own = url_used(request.scope) or own
     if settings.trust_host_header and request.headers.get("host"):
         own = str(request.base_url).rstrip("/")
     chosen = services.router.choose()

@@ -115,6 +115,13 @@ class PriceBook:
         """The same in one number: micro-dollars."""
         return self.quote(calls).micro_dollars
 
+    def tier_of(self, call: int) -> tuple[int, Tier]:
+        """The tier of a month's call number `call` (from 1): its own number, from 1, and the tier."""
+        for number, tier in enumerate(self.tiers, 1):
+            if tier.up_to is None or call <= tier.up_to:
+                return number, tier
+        raise AssertionError("the last tier has no end")
+
     @property
     def free_calls(self) -> int | None:
         """How many calls of a month cost nothing; None: however many."""

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from layerwatch.vision import KINDS, MAX_BYTES, Condition, Evidence, ImageDecodeError, ModelError, Vision
+from layerwatch.vision import MAX_BYTES, Condition, Evidence, ImageDecodeError, ModelError, Vision
 from layerwatch.vision.regions import likely_kind, shows_failure
 from layerwatch.vision.service import usable_cores
 
@@ -186,7 +186,7 @@ def as_json(file: Path, evidence: Evidence, detail: bool = False) -> dict[str, A
         rows, columns = evidence.heat.rows, evidence.heat.columns
         cells = evidence.heat.cells
         line |= {
-            "kinds": dict(zip(KINDS, evidence.kinds, strict=True)),
+            "kinds": evidence.kind_probabilities(),
             "print_in_view": evidence.print_in_view,
             "boxes": [asdict(box) for box in evidence.boxes],
             "heat": [

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
-from layerwatch.temporal import Levels, PrintState, false_alarm, resumed, step
-from layerwatch.vision import KINDS, ImageDecodeError, ModelError, Vision
+from layerwatch.temporal import TEACHERS, Levels, PrintState, step
+from layerwatch.vision import ImageDecodeError, ModelError, Vision
 from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.errors import ContextLost, ImageDecodeFailed, LayerwatchError
 from layerwatch_sdk.models import (
@@ -72,7 +71,7 @@ class LocalInspector:
         seconds = self._spacing or (SUSPICIOUS_SECONDS if verdict.suspicious else RELAXED_SECONDS)
         shown = Detail(
             kind=verdict.kind,
-            kinds=dict(zip(KINDS, evidence.kinds, strict=True)),
+            kinds=evidence.kind_probabilities(),
             boxes=tuple(
                 Box(box.kind, box.probability, box.left, box.top, box.width, box.height)
                 for box in evidence.boxes
@@ -90,15 +89,14 @@ class LocalInspector:
             faster_inspection_suggested=verdict.suspicious,
             detail=shown if detail else None,
             received_at=now,
+            condition=verdict.condition.word,
         )
 
     async def feedback(self, context: Context, kind: str) -> None:
         """Teach the print's baseline."""
         levels, opened, state = self._found(context)
         if state is not None:
-            teach: dict[str, Any] = {"false_alarm": false_alarm, "resumed": resumed}
-            if kind in teach:
-                self._prints[context.context_id] = (levels, opened, teach[kind](state))
+            self._prints[context.context_id] = (levels, opened, TEACHERS[kind](state))
 
     def _found(self, context: Context) -> tuple[Levels, float, PrintState | None]:
         found = self._prints.get(context.context_id)

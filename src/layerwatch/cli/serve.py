@@ -181,12 +181,29 @@ def _greet(settings: Settings, database: Any, *, as_json: bool) -> None:
         return
     out = Console(stderr=True, soft_wrap=True)
     out.print(f"Layerwatch listens on [bold]{escape(settings.own_url)}[/]   (Ctrl-C ends it)")
+    for line in _elsewhere(settings):
+        out.print(line, highlight=False)
     out.print(f"  API reference  {escape(str(where['docs']))}")
     out.print(f"  Data           {escape(str(settings.data_dir))}")
     out.print(f"  Console        {escape(str(where['console']))}", highlight=False)
     if not has_key:
         out.print("\nNo API key exists yet. Make one, in another terminal:")
         out.print(f"  [bold]{escape(_keys_command(settings))}[/]", highlight=False)
+
+
+def _elsewhere(settings: Settings) -> list[str]:
+    """What other machines need to know of a server that listens everywhere without a public URL."""
+    if not settings.listens_everywhere or settings.public_url or settings.trust_host_header:
+        return []
+    from layerwatch.api.local_address import network_address
+
+    address = network_address()
+    lines = [f"  Other machines http://{address}:{settings.port}"] if address is not None else []
+    return [
+        *lines,
+        "  [yellow]warning[/]: no --public-url. Clients are given the address of this machine that they "
+        "used; behind a proxy or in a container it does not work for them: name the one that does.",
+    ]
 
 
 def _console_link(settings: Settings, database: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from layerwatch.cli.common import AsJson, ConfigFile, DataDir, moment, office, say, show, table
+from layerwatch.cli.common import AsJson, ConfigFile, DataDir, fail, moment, office, say, show, table
 from layerwatch.identity import NotFound
 from layerwatch.identity.audit import ON_THE_COMMAND_LINE
 from layerwatch.identity.users import find_user, list_users, reset_codes
@@ -54,12 +54,15 @@ def reset_codes_(
     if not yes and not as_json:
         typer.confirm("Did you make sure that this user asks for it?", abort=True)
     with office(data_dir, config) as desk:
+        try:
+            mailer = mailer_for(desk.settings.mail_server.get_secret_value(), desk.settings.mail_from)
+        except ValueError as wrong:
+            fail(str(wrong))
         with desk.database.begin() as session:
             user = find_user(session, email)
             if user is None:
                 raise NotFound(f"No user {email!r}.")
             mail = reset_codes(session, user.id, ON_THE_COMMAND_LINE, desk.now)
-        mailer = mailer_for(desk.settings.mail_server.get_secret_value(), desk.settings.mail_from)
         try:
             mailer.send(mail)
         except MailError as wrong:

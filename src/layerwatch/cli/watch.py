@@ -18,7 +18,7 @@ from layerwatch_watcher.tls import private_tls
 from layerwatch_watcher.watching.check import Finding, check_camera, check_server, report
 from layerwatch_watcher.watching.clock import SteppingClock
 from layerwatch_watcher.watching.inspector import Inspector
-from layerwatch_watcher.watching.print_session import Levels, Look, Looking, Trouble
+from layerwatch_watcher.watching.print_session import Levels, Look, PrintSession, Trouble
 
 if TYPE_CHECKING:
     from layerwatch.cli.watch_screen import Screen
@@ -86,6 +86,14 @@ def command(
     pause_level: Annotated[
         int, typer.Option(min=1, max=5, help="1 pauses sooner, 5 only when more certain.")
     ] = 3,
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Send messages to this Apprise address, such as ntfy://TOPIC, tgram://TOKEN/CHAT or "
+            "mailto://USER:PASSWORD@HOST. May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     fps: Annotated[
         float | None,
         typer.Option(
@@ -117,7 +125,7 @@ def command(
         bool, typer.Option("--check", help="Try everything once and say what is wrong, if anything.")
     ] = False,
     test: Annotated[
-        bool, typer.Option("--test", help="Send a test event through every channel of --config.")
+        bool, typer.Option("--test", help="Send a test event through every channel of --config or --notify.")
     ] = False,
     state: Annotated[
         Path | None,
@@ -144,13 +152,17 @@ def command(
 
     With --server the pictures go to your server, every 20-40 s as it asks, one billed inspection each.
 
+    With --notify you get a message when the print fails: a camera is enough.
+
+      layerwatch watch http://CAMERA/snapshot --notify ntfy://MY-TOPIC
+
     With --printer it follows the print's life and pauses the printer when the print fails.
 
     With --config it does so for many printers, and tells you by webhook, messenger or Home Assistant.
 
       layerwatch watch --printer moonraker://voron.local --dry-run
     """
-    if config is not None or printer:
+    if config is not None or printer or (notify and source is not None):
         from layerwatch.cli.watch_printers import watch_farm
 
         levels = Levels(warning_level, pause_level)
@@ -166,6 +178,7 @@ def command(
             check=check,
             test=test,
             as_json=as_json,
+            notify=notify or (),
             state=state,
             end_with_input=end_with_input,
         )
@@ -175,7 +188,7 @@ def command(
     if source is None:
         raise typer.BadParameter("give a camera, a folder or a video to watch, or --printer, or --config")
     if test or dry_run:
-        raise typer.BadParameter("--test and --dry-run go with --config or --printer")
+        raise typer.BadParameter("--test and --dry-run go with --config, --printer or --notify")
     recording = is_recording(source)
     clock: AsyncClock = SteppingClock() if recording and not server else AsyncSystemClock()
     spacing = (interval or RECORDING_SECONDS) if recording else None
@@ -264,9 +277,9 @@ async def _watch(
                 screen.show(look)
                 last = look.trouble
                 if once:
-                    await looking.session.stop()
+                    await session.stop()
 
-            looking = Looking(
+            session = PrintSession(
                 camera,
                 judge,
                 seen,
@@ -275,11 +288,11 @@ async def _watch(
                 min_interval=interval or 0,
                 recorded=recorded,
             )
-            looking.session.start()
+            session.start()
             try:
-                await looking.session.wait()
+                await session.wait()
             finally:
-                await looking.session.stop()
+                await session.stop()
     finally:
         await camera.close()
         await judge.close()

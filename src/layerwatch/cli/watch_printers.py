@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +40,26 @@ def watch_farm(
     check: bool,
     test: bool,
     as_json: bool,
+    notify: Sequence[str] = (),
     state: Path | None = None,
     end_with_input: bool = False,
 ) -> int:
     """Carry the command out; gives the exit code.
 
-    state: folder for what a restart needs, before the configuration's own.
+    notify: Apprise addresses.  state: folder for what a restart needs, before the configuration's own.
     end_with_input: end when standard input is closed, as it is when the program that started this one ends.
     """
     try:
         if config is not None:
-            if printer or source:
-                raise ConfigError("--config holds the printers and cameras; leave SOURCE and --printer out")
+            if printer or source or notify:
+                raise ConfigError(
+                    "--config holds printers, cameras and channels; leave SOURCE, --printer and --notify out"
+                )
             settings = read_file(config)
         else:
-            settings = read(_values(printer, source, server, key, levels, interval, dry_run), Path.cwd())
+            values = _values(printer, source, server, key, levels, interval, dry_run)
+            values["notify"] = {"apprise": [{"url": address} for address in notify]}
+            settings = read(values, Path.cwd())
 
         def open_judge() -> Inspector:
             return _judge(settings)
@@ -86,7 +91,7 @@ def _values(
     dry_run: bool,
 ) -> dict[str, Any]:
     """The configuration that the flags stand for."""
-    table = printer_table_of(printer)
+    table: dict[str, Any] = printer_table_of(printer) if printer else {"name": "camera"}
     if source is not None:
         if is_recording(source):
             raise ConfigError("a recording cannot be the camera of a printer; give the camera's address")

@@ -15,6 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from layerwatch_watcher.watching.conditions import explain
 from layerwatch_watcher.watching.print_session import Look
 
 ROWS = 12
@@ -47,13 +48,14 @@ def as_json(look: Look) -> dict[str, object]:
         assert trouble is not None
         return base | {"error": trouble.what, "hint": trouble.hint, "about": trouble.about}
     inspection, detail = look.inspection, look.inspection.detail
+    seen = look.condition == "ok"
     return base | {
-        "quality": inspection.print_quality,
-        "score": inspection.score,
+        "quality": inspection.print_quality if seen else None,
+        "score": inspection.score if seen else None,
         "warning": inspection.warning_suggested,
         "pause": inspection.pause_suggested,
         "kind": detail.kind if detail else None,
-        "condition": detail.condition if detail else None,
+        "condition": look.condition,
         "next": inspection.next_interval.seconds,
     }
 
@@ -114,7 +116,7 @@ class LiveScreen:
     def show(self, look: Look) -> None:
         """Add one look and draw again."""
         self._looks.append(look)
-        self._scores.append(look.inspection.score if look.inspection else None)
+        self._scores.append(look.inspection.score if look.inspection and look.condition == "ok" else None)
         if look.inspection and look.inspection.warning_suggested and self._warned_at is None:
             self._warned_at = look.seconds
         if look.inspection and look.inspection.pause_suggested and self._paused_at is None:
@@ -145,6 +147,8 @@ def _cells(look: Look) -> list[Text]:
         assert trouble is not None
         said = trouble.what + (f" ({trouble.hint})" if trouble.hint else "")
         return [Text("—", style="dim"), Text("—", style="dim"), Text(said, style="yellow")]
+    if look.condition != "ok" and not inspection.warning_suggested:
+        return [Text("—", style="dim"), Text("—", style="dim"), Text(_not_seen(look), style="magenta")]
     style = "green" if inspection.print_quality >= 6 else "yellow" if inspection.print_quality >= 4 else "red"
     bar = "█" * inspection.print_quality + "·" * (10 - inspection.print_quality)
     return [
@@ -158,19 +162,20 @@ def _says(look: Look) -> Text:
     inspection = look.inspection
     assert inspection is not None
     detail = inspection.detail
-    condition = detail.condition if detail else None
     text = Text()
     if inspection.pause_suggested:
         text.append("PAUSE", style="bold white on red")
     elif inspection.warning_suggested:
         text.append("warning", style="bold black on yellow")
-    elif condition and condition != "ok":
-        return Text(f"cannot judge: the picture is {condition.replace('_', ' ')}", style="magenta")
     else:
         text.append(quality_word(inspection.print_quality))
     if detail and detail.kind and inspection.print_quality <= 5:
         text.append(f" {detail.kind.replace('_', ' ')}", style="bold")
     return text
+
+
+def _not_seen(look: Look) -> str:
+    return f"not seen: {explain(look.condition)[0]}"
 
 
 def quality_word(quality: int) -> str:

@@ -14,6 +14,9 @@ from sqlalchemy.orm import Session
 from layerwatch.contexts import Answer
 from layerwatch.contexts.models import ContextRow
 from layerwatch.learning import RecentPictures
+from layerwatch.prints import PrintLabels, PrintProgress
+from layerwatch.prints.repository import labels_of
+from layerwatch.temporal import PrintState, StateFormatError
 from layerwatch.vision.evidence import Box, Condition, HeatMap
 
 SHOWN = 60
@@ -61,6 +64,10 @@ class LivePrint:
     picture: bool
     """Whether this node holds its last picture."""
     boxes: Sequence[Box]
+    labels: PrintLabels
+    progress: PrintProgress
+    undoable: bool
+    """Whether its last feedback can be taken back."""
 
     @property
     def word(self) -> str:
@@ -70,9 +77,11 @@ class LivePrint:
     @property
     def tone(self) -> str:
         """bad, watch, good, or blind: how the card is coloured."""
+        if self.quality <= 3:  # also of a picture that is frozen
+            return "bad"
         if self.trouble:
             return "blind"
-        return "bad" if self.quality <= 3 else "watch" if self.quality <= 5 else "good"
+        return "watch" if self.quality <= 5 else "good"
 
 
 def live_prints(session: Session, recent: RecentPictures, account_id: int, now: datetime) -> list[LivePrint]:
@@ -82,8 +91,9 @@ def live_prints(session: Session, recent: RecentPictures, account_id: int, now: 
         .where(ContextRow.account_id == account_id, ContextRow.inspected_at > now - LIVE)
         .order_by(ContextRow.inspected_at.desc())
         .limit(SHOWN)
-    )
+    ).all()
     prints = []
+    labels = labels_of(session, [row.id for row in rows])
     for row in rows:
         answer = Answer.from_json(row.answer)
         held = recent.get(row.id)
@@ -101,9 +111,19 @@ def live_prints(session: Session, recent: RecentPictures, account_id: int, now: 
                 trouble="" if answer.condition == Condition.OK else CONDITIONS.get(answer.condition, ""),
                 picture=held is not None,
                 boxes=held.evidence.boxes if held else (),
+                labels=labels.get(row.id, PrintLabels()),
+                progress=PrintProgress.from_json(row.progress),
+                undoable=_undoable(row.state),
             )
         )
     return sorted(prints, key=lambda shown: (shown.quality, shown.opened_at))
+
+
+def _undoable(state: bytes) -> bool:
+    try:
+        return PrintState.from_bytes(state).before is not None
+    except StateFormatError:
+        return False
 
 
 def heat_picture(heat: HeatMap) -> bytes:

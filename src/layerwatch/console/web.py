@@ -1,4 +1,4 @@
-"""The frame that every page stands in: who visits, what they may, and that a form is really theirs.
+"""What every page shares: who visits, what they may do, and the proof that a form is theirs.
 
 A page is a plain function `(Visit) -> Response`, declared with what it needs:
 
@@ -171,7 +171,7 @@ def _checked(page: Page, visit: Visit) -> Response:
             wanted += f"?{visit.request.url.query}"
         return visit.go("/code") if signed else visit.go("/sign-in", next=wanted)
     if page.needs is Needs.OPERATOR and not signed.operator:
-        # As if it were not there: what only the operator may see is nobody else's business.
+        # As if it did not exist: other users do not learn which pages the operator has.
         raise NotFound("There is no such page.")
     if page.needs in _ROLES:
         if signed.account_id is None or signed.role is None:

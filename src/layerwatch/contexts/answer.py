@@ -9,7 +9,7 @@ from typing import Any
 
 from layerwatch.pacing.pacer import Plan
 from layerwatch.temporal import Verdict
-from layerwatch.vision.evidence import KINDS, Evidence
+from layerwatch.vision.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def describe(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
     return {
         "Kind": verdict.kind,
         "FailureProbability": round(evidence.failure_probability, 4),
-        "Kinds": {kind: round(value, 4) for kind, value in zip(KINDS, evidence.kinds, strict=True)},
+        "Kinds": {kind: round(value, 4) for kind, value in evidence.kind_probabilities().items()},
         "Boxes": [
             {
                 "Kind": box.kind,
@@ -61,6 +61,7 @@ def describe(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
         ],
         "HeatMap": {"Rows": heat.rows, "Columns": heat.columns, "Cells": list(heat.cells)},
         "Condition": verdict.condition.value,
+        "Note": verdict.note,
         "PrintInView": round(evidence.print_in_view, 4),
         "Brightness": round(evidence.brightness, 4),
         "Sharpness": round(evidence.sharpness, 4),

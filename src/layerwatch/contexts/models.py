@@ -39,6 +39,8 @@ class ContextRow(Base):
     camera: Mapped[str | None] = mapped_column(String(64))
     answer: Mapped[str] = mapped_column(Text)
     """The last answer, as JSON, for the console's live prints."""
+    progress: Mapped[str | None] = mapped_column(String(400))
+    """`prints.PrintProgress`, as JSON: the last that came with a picture."""
 
 
 class AnswerRow(Base):

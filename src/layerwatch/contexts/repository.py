@@ -15,12 +15,13 @@ _THIS = "FROM contexts WHERE id = ? AND expires_at = ?"
 _LAST = f"SELECT inspected_at, interval_ms {_THIS}"
 _FIND = f"SELECT revision, state, inspected_at, interval_ms {_THIS}"
 _ADD = (
-    "INSERT INTO contexts (state, inspected_at, interval_ms, camera, answer,"
-    " id, account_id, opened_at, expires_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
+    "INSERT INTO contexts (state, inspected_at, interval_ms, camera, answer, progress,"
+    " id, account_id, opened_at, expires_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
 )
 _MOVE = (
     "UPDATE contexts SET state = ?, inspected_at = ?, interval_ms = ?, camera = ?, answer = ?,"
-    " revision = revision + 1 WHERE id = ? AND expires_at = ? AND revision = ?"
+    " progress = coalesce(?, progress), revision = revision + 1"
+    " WHERE id = ? AND expires_at = ? AND revision = ?"
 )
 _TEACH = (
     "UPDATE contexts SET state = ?, revision = revision + 1 WHERE id = ? AND expires_at = ? AND revision = ?"
@@ -53,6 +54,8 @@ class Moved(NamedTuple):
     interval_ms: int
     camera: str | None
     answer: str
+    progress: str | None = None
+    """None leaves the last one."""
 
 
 def last(database: Database, context: Context) -> Last | None:

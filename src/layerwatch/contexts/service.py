@@ -25,7 +25,7 @@ from layerwatch.keys import Caller
 from layerwatch.pacing.pacer import Pacer
 from layerwatch.storage import Database, OutcomeUnknown, StorageUnavailable, Transaction
 from layerwatch.telemetry import tracing
-from layerwatch.temporal import PrintState, StateFormatError
+from layerwatch.temporal import TEACHERS, UNDO, PrintState, StateFormatError
 from layerwatch.vision.evidence import Evidence
 
 log = structlog.get_logger(__name__)
@@ -38,13 +38,6 @@ Charge = Callable[[Transaction, Caller, datetime], None]
 RACES = 8
 """How often a call that lost a race for its context looks again. One look is enough to learn that it is
 early; more are only needed while feedback and pictures come at the same instant."""
-
-TEACHERS: dict[str, Callable[[PrintState], PrintState]] = {
-    "false_alarm": temporal.false_alarm,
-    "resumed": temporal.resumed,
-    "missed": lambda state: state,  # nothing to unlearn: the picture goes to review
-}
-"""What each kind of feedback does to the print's state."""
 
 
 class _LostRace(Exception):
@@ -63,15 +56,17 @@ class Call:
     dialect: int
     detail: bool
     camera: str = ""
+    progress: str | None = None
+    """`prints.PrintProgress`, as JSON."""
 
     @property
     def seconds(self) -> float:
         """Seconds of print time since the context was opened, at least 0."""
         return max(0.0, (self.at - self.context.opened_at).total_seconds())
 
-    def by_camera(self, camera: str) -> Call:
-        """The same call, with the camera that its upload names."""
-        return replace(self, camera=camera)
+    def with_upload(self, camera: str, progress: str | None) -> Call:
+        """The same call, with the camera and the printer's report that its upload names."""
+        return replace(self, camera=camera, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +158,7 @@ class Contexts:
     async def apply_feedback(self, context: Context, kind: str, also: Callable[[Session], None]) -> bool:
         """Teach a print's state what a person said of it, one of `TEACHERS`; False if nothing was seen yet.
 
-        also: what else belongs into the same transaction.
+        also: what else belongs into the same transaction; not called where there is nothing to take back.
         """
 
         def lesson(transaction: Transaction) -> bool:
@@ -171,6 +166,8 @@ class Contexts:
             if found is None:
                 return False
             state = _unpack(found, context)
+            if kind == UNDO and (state is None or state.before is None):
+                return True  # nothing to take back, or a repeat of an undo whose answer was lost
             if state is not None and not repository.apply_feedback(
                 transaction, context, found.revision, TEACHERS[kind](state).to_bytes()
             ):
@@ -280,6 +277,7 @@ class Contexts:
             interval_ms=1000 * (plan.minimum if call.dialect == 2 else plan.recommended),
             camera=call.camera or None,
             answer=replace(answer, detail=None).to_json(),
+            progress=call.progress,
         )
         return answer, moved
 

@@ -33,7 +33,7 @@ ON_THE_COMMAND_LINE = Actor(None, COMMAND_LINE, "")
 def record(
     session: Session, actor: Actor, action: str, detail: str, now: datetime, account_id: int | None = None
 ) -> None:
-    """Add an entry in the transaction of what it tells of. `detail` never holds a secret."""
+    """Add an entry, in the transaction of the action that it records. `detail` never holds a secret."""
     session.add(
         AuditEntry(
             at=now,

@@ -3,12 +3,12 @@
 ```
 IdentityError
 ├── NotFound                 no such account, user or key, or none that this user may see
-├── NotAllowed               the user's role does not reach that far
-├── BadInput                 a value that cannot be taken; the message says why
+├── NotAllowed               the user's role is not sufficient
+├── BadInput                 an invalid value; the message says why
 └── SignInRefused            wrong e-mail, password or code
     └── RateLimited          too many tries, or too many mails
 ```
-The messages are fit to be shown to whoever asked.
+The messages may be shown to the user.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class IdentityError(Exception):
 
 
 class NotFound(IdentityError):
-    """Nothing of that name or number, or nothing that the asker may see."""
+    """Nothing with that name or number, or nothing that the user may see."""
 
 
 class NotAllowed(IdentityError):
@@ -27,7 +27,7 @@ class NotAllowed(IdentityError):
 
 
 class BadInput(IdentityError):
-    """A value that cannot be taken."""
+    """An invalid value."""
 
 
 class SignInRefused(IdentityError):

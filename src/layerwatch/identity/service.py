@@ -30,7 +30,7 @@ def create_account(
     free_only: bool = False,
     billing_email: str | None = None,
 ) -> Account:
-    """Make an account. Names need not be unique. Raises BadInput for a name that cannot be taken."""
+    """Make an account. Names need not be unique. Raises BadInput for an invalid name or address."""
     name = account_name(name)
     account = Account(
         name=name,

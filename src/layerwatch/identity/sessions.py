@@ -11,15 +11,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from layerwatch.identity.models import User, WebSession
-from layerwatch.identity.roles import role_in, roles_of
+from layerwatch.identity.models import Membership, User, WebSession
+from layerwatch.identity.roles import roles_of
 
 IDLE = timedelta(days=2)
 LONGEST = timedelta(days=30)
 HALF_OPEN = timedelta(minutes=10)
 """How long a one-time code may follow the password."""
 TOUCH = timedelta(minutes=5)
-"""How exactly it is kept when a session was last seen."""
+"""How precisely the time when a session was last seen is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class NewSession:
 def begin(
     session: Session, user: User, now: datetime, *, address: str, agent: str, complete: bool
 ) -> NewSession:
-    """Begin a session under a new token, whatever cookie the browser had: no token is fixed beforehand."""
+    """Begin a session under a new token, whatever cookie the browser had: session fixation is impossible."""
     token = secrets.token_urlsafe(32)
     session.execute(
         delete(WebSession).where(WebSession.user_id == user.id, WebSession.created_at < now - LONGEST)
@@ -89,25 +89,28 @@ def of_user(session: Session, user: User, token: str | None, now: datetime) -> l
 
 
 def touch(session: Session, token: str, now: datetime) -> None:
-    """Keep that the session was seen now."""
+    """Store that the session was seen now."""
     row = session.get(WebSession, _digest(token))
     if row is not None:
         row.seen_at = now
 
 
 def switch_account(session: Session, token: str, account_id: int) -> None:
-    """Work in another account, also after the next sign-in. The caller checks whether the user may."""
+    """Work in another account; a member does so after the next sign-in, too.
+
+    The caller checks whether the user may. An operator who looks after a customer's account comes back to
+    their own at the next sign-in.
+    """
     row = session.get_one(WebSession, _digest(token))
     row.account_id = account_id
-    session.get_one(User, row.user_id).working_account_id = account_id
+    if session.get(Membership, (row.user_id, account_id)) is not None:
+        session.get_one(User, row.user_id).working_account_id = account_id
 
 
 def _working_account(session: Session, user: User) -> int | None:
-    """The account that the user chose last, if they may still; else the oldest that they are a member of."""
-    chosen = user.working_account_id
-    if chosen is not None and role_in(session, user, chosen) is not None:
-        return chosen
-    return next((account.id for account, _ in roles_of(session, user)), None)
+    """The account that the user chose last, if they are a member still; else their oldest."""
+    mine = [account.id for account, _ in roles_of(session, user)]
+    return user.working_account_id if user.working_account_id in mine else next(iter(mine), None)
 
 
 def end(session: Session, token: str) -> None:
@@ -124,12 +127,12 @@ def end_all(session: Session, user: User, keep: str | None = None) -> None:
 
 
 def new_form_cookie() -> str:
-    """A name for a browser that is not signed in, so that its forms can be told from others'."""
+    """A name for a browser that is not signed in, to which its forms are bound."""
     return secrets.token_urlsafe(24)
 
 
 def form_token(cookie: str, key: bytes) -> str:
-    """What a form has to carry to be taken from this browser: nobody else can make it."""
+    """What a form must carry to be accepted from this browser; only the server can make it."""
     return hmac.new(key, b"form " + cookie.encode(), hashlib.sha256).hexdigest()
 
 

@@ -1,7 +1,7 @@
 """One-time codes from an authenticator app (RFC 6238: SHA-1, 6 digits, 30 s).
 
-The shared secret is derived from the installation's secret and a number in the user's row, so that a copy
-of the database alone gives no codes.
+The shared secret is derived from the installation's secret and a number in the user's row: a copy of the
+database alone is not enough to compute codes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Signing up, signing in, verifying an address, resetting a password."""
+"""Users: signing in, resetting a password."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.identity import audit, devices, mail_limits, passwords, rate_limit, sessions, totp
+from layerwatch.identity import audit, devices, mail_limits, rate_limit, sessions, totp
 from layerwatch.identity.audit import Actor
 from layerwatch.identity.errors import BadInput, NotFound, SignInRefused
 from layerwatch.identity.models import User
 from layerwatch.identity.one_time_links import Purpose, new_link, use_link
 from layerwatch.identity.roles import Role, set_role
-from layerwatch.identity.service import account_name, create_account, email_address, local_account
+from layerwatch.identity.service import local_account
 from layerwatch.notify.mail import Mail
 
 OPERATOR = "operator@localhost"
-"""The user that an installation makes for whoever holds its sign-in link."""
+"""The user that an installation makes for its operator, who signs in by a link."""
 
 WRONG = "E-mail address or password is wrong."
 
@@ -49,76 +49,12 @@ def list_users(session: Session, searched: str, limit: int) -> list[User]:
     return list(session.scalars(found.order_by(User.email).limit(limit)))
 
 
-def check_sign_up(email: str, password: str, name: str) -> None:
-    """Raise BadInput for an address, a password or an account's name that is refused."""
-    passwords.check_strength(password, email_address(email))
-    if name:
-        account_name(name)
+def guard_new_password(session: Session, visitor: Visitor, now: datetime) -> None:
+    """Count a password chosen by a link: estimating and hashing one takes a tenth of a second.
 
-
-def guard_sign_up(session: Session, visitor: Visitor, now: datetime) -> None:
-    """Count a sign-up from a network. Raises RateLimited."""
-    rate_limit.take(session, f"sign-up {visitor.network}", rate_limit.PER_NETWORK, now)
-
-
-def sign_up(
-    session: Session,
-    email: str,
-    hashed: str,
-    account_name: str,
-    base_url: str,
-    visitor: Visitor,
-    now: datetime,
-) -> Mail:
-    """Make a user with an account of their own, on free usage only. Returns the mail to send.
-
-    hashed: of the password. For an address that has a user already nothing is made, and the mail says so:
-    the page that the visitor sees is the same. Raises BadInput, RateLimited.
+    Raises RateLimited.
     """
-    address = email_address(email)
-    mail_limits.take(session, address, now)
-    if find_user(session, address) is not None:
-        return Mail(
-            address,
-            "Layerwatch: you have an account already",
-            "Somebody, probably you, tried to sign up with this address, which has an account already.\n"
-            f"Sign in: {base_url}/console/sign-in\nForgot the password: {base_url}/console/forgot\n",
-        )
-    user = new_user(session, address, now, password=hashed)
-    account = create_account(
-        session, account_name or address[:120], now, free_only=True, billing_email=address
-    )
-    set_role(session, account.id, user.id, Role.OWNER)
-    audit.record(session, Actor.of(user, visitor.address), "signed up", account.name, now, account.id)
-    return _verification_mail(session, user, base_url, now)
-
-
-def verification_mail(session: Session, user: User, base_url: str, now: datetime) -> Mail:
-    """The mail that verifies a user's address, sent again. Raises RateLimited."""
-    mail_limits.take(session, user.email, now)
-    return _verification_mail(session, user, base_url, now)
-
-
-def _verification_mail(session: Session, user: User, base_url: str, now: datetime) -> Mail:
-    token = new_link(session, user, Purpose.VERIFY, now)
-    return Mail(
-        user.email,
-        "Layerwatch: is this your address?",
-        f"Open this link within three days and sign in to say yes:\n\n{base_url}/console/verify?link={token}"
-        "\n\nIf you did not sign up, do nothing.\n",
-    )
-
-
-def verify(session: Session, token: str, user_id: int, now: datetime) -> None:
-    """Use a verification link as the user who is signed in. Raises BadInput.
-
-    A link alone verifies nothing: opened by the owner of an address with which somebody else signed up, it
-    would open the other's user, with the other's password.
-    """
-    if use_link(session, token, Purpose.VERIFY, now).id != user_id:
-        raise BadInput("This link is for another user. Sign out, then open it again.")
-    user = session.get_one(User, user_id)
-    user.verified_at = user.verified_at or now
+    rate_limit.take(session, f"new password {visitor.network}", rate_limit.PER_NETWORK, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +110,7 @@ def second_step(
 def guard_second_step(session: Session, user: User, visitor: Visitor, key: bytes, now: datetime) -> None:
     """Count a try at a one-time code. Raises RateLimited.
 
-    Whoever gets here knows the password, so all unknown browsers share one small limit: six digits would not
+    This step follows the right password, so all unknown browsers share one small limit: six digits would not
     last against many networks. A known browser has a count to itself, so its user is not locked out.
     """
     device = devices.known_device(visitor.cookies, user, key, now)
@@ -223,7 +159,7 @@ def reset(session: Session, token: str, hashed: str, visitor: Visitor, now: date
 def prove_address(session: Session, user: User, now: datetime) -> None:
     """A link that was mailed to the user's address came back.
 
-    Whoever signed up with the address before may have been somebody else: their one-time codes end here, and
+    The person who signed up with the address may have been somebody else: their one-time codes end here, and
     the caller sets a new password, which ends their sessions.
     """
     if user.verified_at is None:
@@ -259,7 +195,7 @@ def reset_codes(session: Session, user_id: int, actor: Actor, now: datetime) -> 
 
 
 def operator_link(session: Session, base_url: str, now: datetime) -> str:
-    """A link that signs the operator in once, for the console of whoever runs the server.
+    """A link that signs the operator in once, for the console of their own server.
 
     Makes the operator's user and the free local account if there are none.
     """

@@ -4,10 +4,17 @@ The API needs one method: `KeyAuthenticator.authenticate(key_text, now, ip) -> C
 """
 
 from layerwatch.keys.authenticator import Caller, KeyAuthenticator
-from layerwatch.keys.errors import CallerRefused, InvalidKey, KeyDisabled, KeyUnavailable
+from layerwatch.keys.errors import (
+    AddressNotAllowed,
+    CallerRefused,
+    InvalidKey,
+    KeyDisabled,
+    KeyUnavailable,
+)
 from layerwatch.keys.service import NewKey, create_key, disable_key, find_key, list_keys
 
 __all__ = [
+    "AddressNotAllowed",
     "Caller",
     "CallerRefused",
     "InvalidKey",

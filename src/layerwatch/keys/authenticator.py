@@ -10,22 +10,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from layerwatch.keys.errors import InvalidKey, KeyDisabled, KeyUnavailable
+from layerwatch.keys.errors import AddressNotAllowed, InvalidKey, KeyDisabled, KeyUnavailable
 from layerwatch.keys.key_format import digest, is_well_formed
 from layerwatch.storage import Database, StorageError, as_time
 
-FRESH = timedelta(seconds=2)
-"""How long a key is taken as it was last read. Disabling, blocking and limits must reach every node
+CACHE_LIFETIME = timedelta(seconds=2)
+"""How long a key counts as it was last read. Disabling, blocking and limits must reach every node
 within 5 s, so this plus one slow read has to stay under that."""
 
-OUTAGE = timedelta(hours=2)
-"""How long a key already seen stays good while the database cannot be asked. A fleet's outages are
+OUTAGE_GRACE = timedelta(hours=2)
+"""How long a key that was read before stays valid while the database is unavailable. A fleet's outages are
 minutes; past this a disabled key could live on for too long."""
 
-RETRY = timedelta(seconds=2)
+DATABASE_RETRY_DELAY = timedelta(seconds=2)
 """After a failed read, how long the database is left alone, so that calls do not queue behind timeouts."""
 
-MOST_KEYS = 100_000
+MAX_CACHED_KEYS = 100_000
 """Keys remembered; the longest unused goes first. About 40 MB when full."""
 
 
@@ -73,8 +73,9 @@ class KeyAuthenticator:
     def authenticate(self, key_text: str | None, now: datetime, ip: str | None = None) -> Caller:
         """The caller behind `key_text`. `ip` is the caller's address; None where there is none (CLI, tests).
 
-        Reads the database at most once per key and `FRESH`. Raises InvalidKey, KeyDisabled, or
-        KeyUnavailable when the key cannot be checked now: never one of the former for a fault of ours.
+        Reads the database at most once per key and `CACHE_LIFETIME`. Raises InvalidKey, KeyDisabled,
+        AddressNotAllowed, or KeyUnavailable when the key cannot be checked now: never one of the
+        former for a fault of ours.
         """
         if not key_text:
             raise InvalidKey("No API key. Send it in the header X-API-Key.")
@@ -89,40 +90,43 @@ class KeyAuthenticator:
         if known.disabled:
             raise KeyDisabled("This API key was disabled. Make a new one in the console.")
         if known.networks and not _inside(ip, known.networks):
-            raise InvalidKey("This API key may not be used from this address.")
+            raise AddressNotAllowed(
+                "This API key may not be used from this address. Make a key that allows it, "
+                "or call from an allowed one."
+            )
         return known.caller
 
     def cached(self, key_text: str | None, now: datetime, ip: str | None = None) -> Caller | None:
-        """`authenticate` from memory alone: the caller if the key was read within `FRESH` and is good.
+        """`authenticate` from memory: the caller if the key was read within `CACHE_LIFETIME` and is valid.
 
         None means: ask `authenticate`. It never touches the database, so an event loop may call it.
         """
         if not key_text:
             return None
         known = self._known.get(digest(key_text, self._pepper))
-        if known is None or known.disabled or not _within(now, known.read_at, FRESH):
+        if known is None or known.disabled or not _within(now, known.read_at, CACHE_LIFETIME):
             return None
         return known.caller if not known.networks or _inside(ip, known.networks) else None
 
     def leave_alone(self, now: datetime) -> None:
-        """The database is out of reach: for `RETRY` answer from memory without asking it."""
-        self._leave_until = now + RETRY
+        """The database is out of reach: for `DATABASE_RETRY_DELAY` answer from memory without asking it."""
+        self._leave_until = now + DATABASE_RETRY_DELAY
 
     def _lookup(self, mark: bytes, now: datetime) -> _Known | None:
         known = self._known.get(mark)
-        if known is not None and _within(now, known.read_at, FRESH):
+        if known is not None and _within(now, known.read_at, CACHE_LIFETIME):
             return known
-        if self._leave_until is None or not _within(self._leave_until, now, RETRY):
+        if self._leave_until is None or not _within(self._leave_until, now, DATABASE_RETRY_DELAY):
             try:
                 row = self._database.peek(_FIND, mark)
             except (StorageError, OSError):
-                self._leave_until = now + RETRY
+                self._leave_until = now + DATABASE_RETRY_DELAY
             else:
                 found = None if row is None else _judged(_Row(*row), now)
                 self._leave_until = None
                 self._remember(mark, found)
                 return found
-        if known is not None and _within(now, known.read_at, OUTAGE):
+        if known is not None and _within(now, known.read_at, OUTAGE_GRACE):
             return known
         raise KeyUnavailable("The API key cannot be checked just now. Try again shortly.")
 
@@ -133,7 +137,7 @@ class KeyAuthenticator:
                 return
             self._known[mark] = found
             self._known.move_to_end(mark)
-            if len(self._known) > MOST_KEYS:
+            if len(self._known) > MAX_CACHED_KEYS:
                 self._known.popitem(last=False)
 
 

@@ -2,8 +2,9 @@
 
 ```
 CallerRefused
-├── InvalidKey           missing, mistyped, unknown, or used from an address it is not meant for
+├── InvalidKey           missing, mistyped or unknown
 ├── KeyDisabled          disabled, permanently
+├── AddressNotAllowed    a good key, used from an address outside of its allowed networks
 └── KeyUnavailable       cannot be checked just now; never the caller's fault (503, not 401)
 ```
 The messages may be shown to the caller.
@@ -17,11 +18,15 @@ class CallerRefused(Exception):
 
 
 class InvalidKey(CallerRefused):
-    """The key is missing, unknown, or not valid from this address."""
+    """The key is missing or unknown."""
 
 
 class KeyDisabled(CallerRefused):
     """The key was disabled and is never enabled again."""
+
+
+class AddressNotAllowed(CallerRefused):
+    """The key is good, but not from the caller's address. From an allowed address it works."""
 
 
 class KeyUnavailable(CallerRefused):

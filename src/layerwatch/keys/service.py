@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.identity.errors import BadInput, NotFound
-from layerwatch.identity.models import Account
+from layerwatch.identity.roles import lock_account
 from layerwatch.identity.service import valid_name
 from layerwatch.keys.key_format import digest, new_key_text
 from layerwatch.keys.models import ApiKey
@@ -48,8 +48,7 @@ def create_key(
     name = valid_name(name, "The key's name")
     if dialect not in DIALECTS:
         raise BadInput("The dialect is 1 (interval as a number) or 2 (interval as an object).")
-    if session.get(Account, account_id) is None:
-        raise NotFound(f"There is no account {account_id}.")
+    lock_account(session, account_id)  # two keys made at once must not both be the last one allowed
     live = select(ApiKey.id).where(ApiKey.account_id == account_id, ApiKey.disabled_at.is_(None))
     if len(session.scalars(live).all()) >= MOST_KEYS_PER_ACCOUNT:
         raise BadInput(f"An account has at most {MOST_KEYS_PER_ACCOUNT} keys in use. Disable one first.")

@@ -14,10 +14,13 @@ from layerwatch.learning import limits
 from layerwatch.learning.errors import LearningError
 from layerwatch.learning.examples import ExampleStore
 from layerwatch.learning.recent import RecentPicture, RecentPictures
-from layerwatch.learning.service import KINDS_OF_FEEDBACK, find_used, record
+from layerwatch.learning.service import KINDS_OF_FEEDBACK, find_used, record, withdraw
 from layerwatch.storage import DatabaseGateway, OutcomeUnknown, StorageError, StorageUnavailable
 
 log = structlog.get_logger(__name__)
+
+UNDO = "undo"
+"""Takes back the newest feedback on a print; not kept itself."""
 
 Apply = Callable[[Callable[[Session], None]], Awaitable[bool]]
 """Runs what it is given in the transaction that teaches the print; False if the print saw nothing yet."""
@@ -34,11 +37,13 @@ class FeedbackRecorder:
     async def record(
         self, apply: Apply, *, account_id: int, context_id: str, kind: str, at: datetime
     ) -> bool:
-        """Take one feedback; False if the print saw nothing yet. kind: one of `KINDS_OF_FEEDBACK`.
+        """Take one feedback; False if the print saw nothing yet. kind: one of `KINDS_OF_FEEDBACK`, or `UNDO`.
 
         Raises LearningError for another kind, FeedbackLimitReached, and StorageUnavailable, also when the
         disk for the picture is full. When it raises, neither a row nor a file is left.
         """
+        if kind == UNDO:
+            return await self._undo(apply, account_id, context_id)
         if kind not in KINDS_OF_FEEDBACK:
             raise LearningError(f"feedback {kind!r} is not known: use one of {', '.join(KINDS_OF_FEEDBACK)}")
         # Before the disk is touched; what counts is the check in the transaction.
@@ -71,6 +76,17 @@ class FeedbackRecorder:
             raise
         if not taken or kept[-1] is None:
             await asyncio.to_thread(self._remove, written)
+        return taken
+
+    async def _undo(self, apply: Apply, account_id: int, context_id: str) -> bool:
+        left: list[str | None] = []
+
+        def remove(session: Session) -> None:
+            left.append(withdraw(session, account_id=account_id, context_id=context_id))
+
+        taken = await apply(remove)
+        if left:
+            await asyncio.to_thread(self._remove, left[-1])
         return taken
 
     def _write(self, adding: ExitStack, recent: RecentPicture) -> str:

@@ -95,6 +95,23 @@ def find_used(database: Database, names: Collection[str]) -> set[str]:
         return {name for name in used if name is not None}
 
 
+def withdraw(session: Session, *, account_id: int, context_id: str) -> str | None:
+    """Remove the newest feedback on a print, unless a reviewer has labelled its picture by now.
+
+    Returns the name of its picture, which other feedback may refer to, too; None if nothing is left behind.
+    """
+    row = session.scalars(
+        select(FeedbackRow)
+        .where(FeedbackRow.account_id == account_id, FeedbackRow.context_id == context_id)
+        .order_by(FeedbackRow.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None or row.label is not None:
+        return None
+    session.delete(row)
+    return row.picture
+
+
 def queue(session: Session, limit: int = 50) -> Sequence[FeedbackRow]:
     """Feedback with a picture that nobody has labelled, most surprising for the model first.
 

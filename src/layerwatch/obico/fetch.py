@@ -95,6 +95,15 @@ class Fetcher:
         return self._tls
 
 
+def host_of(url: str) -> str:
+    """Host and port of an address, for logs: without login, path and query, which hold cameras' secrets."""
+    try:
+        target = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        return ""
+    return target.netloc.decode("ascii", "replace")[:260]
+
+
 def _checked(url: str) -> httpx.URL:
     try:
         target = httpx.URL(url)

@@ -1,30 +1,36 @@
-"""Obico's ML API, for tools that already speak it: look at the picture at this address.
+"""Obico's ML API, for tools that already use it: inspect the picture at this address.
 
 Its form is public: `GET /p/?img=URL` answers `{"detections": [["failure", confidence, [x, y, w, h]], …]}`,
-the box's centre and size in pixels of the picture; `GET /hc/` answers `ok`. A bearer token is optional.
-One picture at a time, without a print's memory: no verdict, no pacing, no account, no bill. Off unless
-`obico_api` is set; what may be fetched stands in `layerwatch.core.egress`.
+the box's centre and size in pixels of the picture; `GET /debug/image?img=URL` answers the picture with its
+boxes drawn; `GET /hc/` answers `ok`. A bearer token is optional; a wrong one gets an empty 401. One picture
+at a time, without a print's memory: no verdict, no pacing, no account, no bill. Off unless `obico_api` is
+set; what may be fetched is in `layerwatch.core.egress`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import time
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from layerwatch.core.egress import Reachable
-from layerwatch.obico.fetch import Fetcher, FetchFailed
+from layerwatch.obico.fetch import Fetcher, FetchFailed, host_of
+from layerwatch.obico.query import image_url
 from layerwatch.pacing import Throttled
 from layerwatch.services import Services
 from layerwatch.vision.errors import Busy, ImageDecodeError
 from layerwatch.vision.evidence import Condition, Evidence
 from layerwatch.vision.jpeg.header import read_header
+from layerwatch.vision.overlay import draw_overlay
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +42,9 @@ NOBODY = 0
 
 FETCHES = 16
 """Pictures fetched at once. One that does not come holds its place for `fetch.SECONDS`."""
+
+_QUERY_CHARACTERS = "%:/?#[]@!$&'()*+,;="
+"""What stays as it is in the query of a redirect."""
 
 _SIDEWAYS = {5, 6, 7, 8}
 """EXIF orientations in which width and height change places."""
@@ -71,6 +80,23 @@ class Refused(Exception):
         self.status = status
         self.headers = headers
 
+    def response(self) -> Response:
+        """The HTTP answer. An empty page, as the tools know it, to a wrong token: some of them take any JSON
+        with a list of detections for a picture without failure."""
+        if self.status == 401:
+            return HTMLResponse("", 401, self.headers)
+        return JSONResponse({"detections": [], "message": str(self)}, self.status, self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An inspected picture. width, height: its pixels, upright.  drawn: a JPEG, where it was asked for."""
+
+    evidence: Evidence
+    width: int
+    height: int
+    drawn: bytes
+
 
 def install(app: FastAPI, services: Services) -> None:
     """Add the routes. Raises ValueError when the listed hosts cannot be read."""
@@ -80,7 +106,8 @@ def install(app: FastAPI, services: Services) -> None:
     app.include_router(router)
     if not token and not _own_machine(settings.host):
         log.warning(
-            "obico_api_open", why="anybody who reaches this port may use it; set LAYERWATCH_OBICO_TOKEN"
+            "obico_api_open",
+            why="anybody who reaches this port may fetch pictures and see them; set LAYERWATCH_OBICO_TOKEN",
         )
 
 
@@ -90,29 +117,55 @@ async def healthy() -> PlainTextResponse:
     return PlainTextResponse("ok")
 
 
+@router.get("/hc")
+@router.get("/p")
+async def with_slash(request: Request) -> RedirectResponse:
+    """The tools' addresses end in a slash; the query stays as it was sent."""
+    query = quote(request.scope["query_string"], safe=_QUERY_CHARACTERS)
+    return RedirectResponse(request.url.path + "/" + ("?" + query if query else ""), 308)
+
+
 @router.get("/p/")
-async def predict(request: Request) -> JSONResponse:
+async def predict(request: Request) -> Response:
     """What is seen in the picture at `img`."""
-    services: Services = request.app.state.services
     try:
-        evidence, size = await _look(request, services, request.app.state.obico)
+        seen = await _inspect(request)
+    except Refused as refused:
+        return refused.response()
+    return JSONResponse(render(seen.evidence, seen.width, seen.height))
+
+
+@router.get("/debug/image")
+async def draw(request: Request) -> Response:
+    """The picture at `img` with the boxes that `/p/` reports, as a JPEG."""
+    try:
+        seen = await _inspect(request, drawn=True)
+    except Refused as refused:
+        return refused.response()
+    return Response(seen.drawn, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+async def _inspect(request: Request, *, drawn: bool = False) -> Seen:
+    """Fetch and inspect the picture that the request names, and count what came of it. Raises Refused."""
+    services: Services = request.app.state.services
+    url = image_url(request.scope["query_string"].decode("latin-1"))
+    try:
+        seen = await _fetch_and_detect(request, services, url, drawn=drawn)
     except Refused as refused:
         services.metrics.dropped_in(refused.outcome)
-        message = {"detections": [], "message": str(refused)}
-        return JSONResponse(message, refused.status, refused.headers)
-    answer = render(evidence, *size)
-    unfit = evidence.condition is not Condition.OK
-    services.metrics.dropped_in("unfit" if unfit else "failure" if answer["detections"] else "clear")
-    return JSONResponse(answer)
+        log.warning("obico_picture_failed", outcome=refused.outcome, host=host_of(url), why=str(refused))
+        raise
+    services.metrics.dropped_in(_outcome(seen.evidence))
+    return seen
 
 
-async def _look(request: Request, services: Services, drop_in: DropIn) -> tuple[Evidence, tuple[int, int]]:
+async def _fetch_and_detect(request: Request, services: Services, url: str, *, drawn: bool) -> Seen:
+    drop_in: DropIn = request.app.state.obico
     if not drop_in.knows(request.headers.get("authorization")):
         challenge = {"WWW-Authenticate": "Bearer"}
         raise Refused("no_token", 401, "The bearer token is missing or wrong.", challenge)
-    url = request.query_params.get("img")
     if not url:
-        raise Refused("bad_address", 422, "Say which picture: /p/?img=URL.")
+        raise Refused("bad_address", 422, f"Say which picture: {request.url.path}?img=URL.")
     try:
         services.admission.check(NOBODY)
         if drop_in.fetching >= FETCHES:
@@ -127,6 +180,7 @@ async def _look(request: Request, services: Services, drop_in: DropIn) -> tuple[
                 evidence = await services.vision.ainspect(
                     jpeg, time.monotonic() + services.settings.queue_deadline
                 )
+                overlay = await asyncio.to_thread(draw_overlay, jpeg, _fit(evidence)) if drawn else b""
             header = read_header(jpeg)
     except FetchFailed as failed:
         raise Refused(failed.outcome, 400, str(failed)) from failed
@@ -135,7 +189,19 @@ async def _look(request: Request, services: Services, drop_in: DropIn) -> tuple[
     except (Throttled, Busy) as busy:
         raise Refused("busy", 503, "Too busy just now; try again.", {"Retry-After": "10"}) from busy
     size = (header.width, header.height)
-    return evidence, size[::-1] if header.orientation in _SIDEWAYS else size
+    width, height = size[::-1] if header.orientation in _SIDEWAYS else size
+    return Seen(evidence, width, height, overlay)
+
+
+def _fit(evidence: Evidence) -> Evidence:
+    """The evidence, without boxes where the picture is not fit to judge by."""
+    return evidence if evidence.condition is Condition.OK else replace(evidence, boxes=())
+
+
+def _outcome(evidence: Evidence) -> str:
+    if evidence.condition is not Condition.OK:
+        return "unfit"
+    return "failure" if evidence.boxes else "clear"
 
 
 def render(evidence: Evidence, width: int, height: int) -> dict[str, Any]:
@@ -144,7 +210,7 @@ def render(evidence: Evidence, width: int, height: int) -> dict[str, Any]:
     Confidence is the box's: the highest probability in the detector's map there, 0.5 to 1 as a rule.
     """
     fit = evidence.condition is Condition.OK
-    boxes = evidence.boxes if fit else ()
+    boxes = _fit(evidence).boxes
     return {
         "detections": [
             [

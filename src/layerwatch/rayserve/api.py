@@ -9,6 +9,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from layerwatch.api.load_shedding import Door, LoadShedder
+from layerwatch.api.single_headers import SingleHeaders
 from layerwatch.app import create_app
 from layerwatch.config import Settings, load
 from layerwatch.rayserve.metrics_hub import MetricsClient
@@ -40,6 +41,7 @@ class Api:
             **self._more(settings),
         )
         app.add_middleware(Door, turnaway=LoadShedder(app.state.services))
+        app.add_middleware(SingleHeaders)
         return app
 
     def _more(self, settings: Settings) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class WorkerSlot:
                 "detector_threads": max(1, (settings.detector_threads or cores) // self.of),
                 "queue_length": max(2, -(-settings.queue_length // self.of)),
                 "upload_memory": max(1, settings.upload_memory // self.of),
+                "connections_per_address": -(-settings.connections_per_address // self.of),
             }
         )
 

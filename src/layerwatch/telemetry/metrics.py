@@ -118,6 +118,21 @@ class Metrics:
         return generate_latest(self.registry)
 
 
+def totals(texts: Iterable[bytes], name: str, label: str) -> dict[str, int]:
+    """A counter's samples by the value of one label, summed over the metrics of several processes.
+
+    name: as exported, with `_total`.
+    """
+    found: dict[str, int] = {}
+    for text in texts:
+        for family in text_string_to_metric_families(text.decode()):
+            for sample in family.samples:
+                if sample.name == name:
+                    value = sample.labels[label]
+                    found[value] = found.get(value, 0) + int(sample.value)
+    return found
+
+
 def merge(texts: Mapping[str, bytes]) -> bytes:
     """The metrics of several processes as one text; each sample gets its process's name as label `worker`.
 

@@ -4,10 +4,22 @@ A pure function: no clock, no input or output, no randomness. The same frames gi
 print can be replayed, simulated and fuzzed. `docs/temporal.md` derives it.
 """
 
-from layerwatch.temporal.feedback import false_alarm, resumed
+from layerwatch.temporal.feedback import TEACHERS, UNDO, false_alarm, missed, resumed, undo
 from layerwatch.temporal.levels import Levels
 from layerwatch.temporal.model import step
 from layerwatch.temporal.state import PrintState, StateFormatError
 from layerwatch.temporal.verdict import Verdict
 
-__all__ = ["Levels", "PrintState", "StateFormatError", "Verdict", "false_alarm", "resumed", "step"]
+__all__ = [
+    "TEACHERS",
+    "UNDO",
+    "Levels",
+    "PrintState",
+    "StateFormatError",
+    "Verdict",
+    "false_alarm",
+    "missed",
+    "resumed",
+    "step",
+    "undo",
+]

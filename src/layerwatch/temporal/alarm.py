@@ -6,7 +6,7 @@ higher one's, and all levels go down together; so a lower level never fires late
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from layerwatch.temporal import constants as c
 
@@ -51,10 +51,19 @@ class Alarm:
             self.paused | _levels_due(bad / patience, log_odds, c.PAUSE_SECONDS),
         )
 
+    def still(self, seconds: float, log_odds: float) -> Alarm:
+        """The flags after `seconds` of the same low-quality picture: it warns, but never pauses."""
+        return replace(self, warned=self.warned | _levels_due(seconds, log_odds, c.WARNING_SECONDS))
+
 
 def quality_of(score: int) -> int:
     """Quality, 1..10, as a band of the score."""
     return 10 - sum(score > highest for highest in c.QUALITY_SCORES)
+
+
+def lowest_score(quality: int) -> int:
+    """The lowest score, 0..100, of a quality of 2 to 9."""
+    return c.QUALITY_SCORES[9 - quality] + 1
 
 
 def raised(bits: int, level: int) -> bool:

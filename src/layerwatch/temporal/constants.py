@@ -60,6 +60,23 @@ TAUGHT_VARIANCE = 0.5
 TAUGHT_FRAMES = 20.0  # what "false alarm" is worth
 KIND_LEARN = 0.3
 
+# --- the same picture over again, and places that are known to look like a failure -----------------------
+STILL_LOGIT = 0.01  # by which the detector's logit may differ for the same picture
+STILL_STEP = 0.5  # share of the way to the picture's own score that one repeat goes
+PLAIN_QUALITY = 7  # to which a picture must bring a print that went well, to be warned of when it is repeated
+LOOKS_FAILED = 0.5  # probability from which on one picture, seen alone, looks failed
+START_QUALITY = 4  # at most, while a print looks as failed as in its first picture …
+START_CALM_SECONDS = 600.0  # … and has not gone on for this long without growth there
+MARKED_QUALITY = 7  # at most, while places that a person marked still look like a failure
+LIT_PLACE = 0.25  # probability from which on a place, or a cell of the heat map, looks like a failure
+UNLIT_FRAMES = 3  # pictures in which no marked place does, until they count as gone
+WEAKEST_MARK = 1 / 3  # a place marked lower, or not at all, counts as this: half as much again looks failed
+SMALLEST_AREA = 0.005  # lit share of the picture below which growth is noise
+RECENT_AREA_DECAY = 0.9  # of the largest lit share of late, a frame
+GROWTH_RATIO = (1.3, 1.5)  # of area or strength, over what is marked: from where growth counts, to in full
+GROWN = 0.5  # growth from which on the scene no longer is the one that was marked
+GROWTH_NATS = (1.5, 3.5)  # for an excursion and for failing, of growth in full beyond what a person marked
+
 # --- what changed in the picture ------------------------------------------------------------------------
 FROZEN_PIXELS = 2  # of 16 x 12, that may differ by one grey level in a frozen picture
 FROZEN_LOGIT = 0.05  # and by how much the detector's logit may differ
@@ -88,6 +105,7 @@ CLOCK_SET_BACK = 600.0  # a frame earlier than this is a clock set back, not a l
 # --- quality, warning and pause -------------------------------------------------------------------------
 QUALITY_SCORES: tuple[int, ...] = (1, 3, 8, 15, 25, 31, 38, 74, 92)  # highest score of quality 10, 9, … 2
 BAD_QUALITY = 3
+HIGHEST_WATCHED_SCORE = QUALITY_SCORES[6]  # of quality 4, the lowest that is no possible failure
 WATCHED_QUALITY = 5  # from which on the likeliest kind is told
 HINT_QUALITY = 8  # from which on the print is worth a closer look: 2 % of healthy pictures are
 EXCURSION_SCORE = 0.3  # an excursion counts this much of a failure in the score

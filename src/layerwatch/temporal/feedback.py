@@ -1,12 +1,15 @@
-"""What people say about an alarm, taught to the print's baseline."""
+"""What people say about a print, taught to its state."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from layerwatch.temporal.alarm import Alarm
 from layerwatch.temporal.belief import Belief
+from layerwatch.temporal.marks import Marks
 from layerwatch.temporal.state import CameraState, PrintState
+from layerwatch.temporal.still import Still
 
 
 def false_alarm(state: PrintState) -> PrintState:
@@ -15,13 +18,45 @@ def false_alarm(state: PrintState) -> PrintState:
 
 
 def resumed(state: PrintState) -> PrintState:
-    """The print goes on after a pause, whatever is seen now: no second pause for the same thing."""
+    """A person resumed the print after a pause, whatever is seen now: no second pause for the same thing."""
     return _accepted(state)
 
 
+def missed(state: PrintState) -> PrintState:
+    """A failure was not seen. There is nothing to unlearn; the word itself can be taken back."""
+    return replace(state, before=replace(state, before=None))
+
+
+def undo(state: PrintState) -> PrintState:
+    """As if the last word had not been said, with all that was seen since. Only one word is remembered."""
+    return state.before or state
+
+
 def _accepted(state: PrintState) -> PrintState:
-    return replace(state, belief=Belief(), alarm=Alarm(), cameras=tuple(map(_taught, state.cameras)))
+    return replace(
+        state,
+        belief=Belief(),
+        alarm=Alarm(),
+        cameras=tuple(map(_taught, state.cameras)),
+        before=replace(state, before=None),
+    )
 
 
 def _taught(camera: CameraState) -> CameraState:
-    return replace(camera, picture=camera.picture.accept(camera.logit), places=camera.places.accept())
+    return replace(
+        camera,
+        picture=camera.picture.accept(camera.logit),
+        places=camera.places.accept(),
+        marks=Marks.by_person(camera.marks, camera.places, camera.recent_area),
+        still=Still(camera.still.digest),
+    )
+
+
+UNDO = "undo"
+TEACHERS: dict[str, Callable[[PrintState], PrintState]] = {
+    "false_alarm": false_alarm,
+    "resumed": resumed,
+    "missed": missed,
+    UNDO: undo,
+}
+"""What each kind of feedback does to a print's state."""

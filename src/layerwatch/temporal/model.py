@@ -7,14 +7,16 @@ import math
 from dataclasses import replace
 
 from layerwatch.temporal import constants as c
-from layerwatch.temporal.alarm import Alarm, quality_of, raised
+from layerwatch.temporal.alarm import Alarm, quality_of
 from layerwatch.temporal.baseline import Baseline, logit
 from layerwatch.temporal.belief import Belief
 from layerwatch.temporal.levels import Levels
-from layerwatch.temporal.places import Logits, Places, place_logits
+from layerwatch.temporal.marks import Marks, Origin
+from layerwatch.temporal.places import Logits, Places, lit_area, place_logits
 from layerwatch.temporal.scene import Change, Glance, View, look, sketch_of
 from layerwatch.temporal.state import MOST_CAMERAS, CameraState, PrintState
-from layerwatch.temporal.verdict import Verdict
+from layerwatch.temporal.still import Still
+from layerwatch.temporal.verdict import Verdict, verdict_of
 from layerwatch.vision.evidence import KINDS, Condition, Evidence
 
 _NEW_PRINT = PrintState(Belief(), Alarm(), 0.0, (0.0,) * len(KINDS))
@@ -31,18 +33,28 @@ def step(
     levels: when to warn and when to pause; they change the answer, never the state.
     camera: which of the print's cameras took it; up to four are told apart, the longest unheard is forgotten.
 
-    A picture in another condition than OK, a frozen one and one without a usable score move nothing either.
+    A picture in another condition than OK, a frozen one and one without a usable score move nothing either;
+    but the very same picture over again brings the answer nearer to what that picture says.
     """
-    before = state or _NEW_PRINT
+    after, verdict = _step(state or _NEW_PRINT, evidence, seconds, levels, camera)
+    if state is None or state.before is None:
+        return after, verdict
+    without, _ = _step(state.before, evidence, seconds, levels, camera)
+    return replace(after, before=without), verdict
+
+
+def _step(
+    before: PrintState, evidence: Evidence, seconds: float, levels: Levels, camera: str
+) -> tuple[PrintState, Verdict]:
     name = hashlib.blake2b(camera.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     known = next((one for one in before.cameras if one.name == name), None)
     fit = evidence.condition is Condition.OK and math.isfinite(evidence.failure_probability)
     late = known is not None and known.seconds - c.CLOCK_SET_BACK < seconds <= known.seconds
     if not fit or late or not math.isfinite(seconds):
-        return before, _verdict(before, levels, evidence.condition)
+        return before, verdict_of(before, levels, evidence.condition)
 
     value = logit(evidence.failure_probability)
-    seen = place_logits(evidence.heat)
+    seen, area = place_logits(evidence.heat), lit_area(evidence.heat)
     sketch = sketch_of(evidence.thumbnail)
     if known is None:
         glance, elapsed = Glance(Change.NONE, View.first(sketch)), c.USUAL_INTERVAL
@@ -51,13 +63,13 @@ def step(
         glance = look(known.view, sketch, abs(value - known.logit) <= c.FROZEN_LOGIT)
         gap = seconds - known.seconds
         elapsed = min(gap, c.LONGEST_GAP) if gap > 0 else c.USUAL_INTERVAL
-        known = replace(known, view=glance.view, seconds=seconds, logit=value)
     change = glance.change
     if change is Change.FROZEN or change is Change.DISTURBED:
-        after = _with_camera(before, known, seconds)
-        return after, _verdict(
+        after = _unjudged(before, known, evidence, value, glance, seconds, elapsed)
+        return after, verdict_of(
             after, levels, Condition.FROZEN if change is Change.FROZEN else Condition.MOVED
         )
+    known = replace(known, view=glance.view)
     if change is Change.NEW_SCENE:
         known = _in_new_scene(known, value, seen, before.belief)
     elif glance.unrest > 0 and known.frames:
@@ -67,23 +79,81 @@ def step(
     excess = None if seen is None or known.frames == 0 else known.places.excess(seen)
     odd, failing = _nats(known, value, excess)
     novelty = glance.novelty if known.frames >= c.SETTLED_FRAMES else 1.0  # the usual change must be known
-    weight = c.FRAME_EVIDENCE * novelty * min(1.0, elapsed / c.USUAL_INTERVAL)
-    belief = before.belief.after(passed).given(weight * odd, weight * failing)
-    after = PrintState(
-        belief,
-        before.alarm.after(
-            quality_of(before.belief.score),
-            quality_of(belief.score),
-            belief.log_odds,
-            passed,
-            failing,
-            1 + (c.FOOLED_PATIENCE - 1) * (1 - _telling(known)),
-        ),
-        seconds,
-        _kinds(before.kinds, evidence.kinds),
-        (*_others(before, known), _learnt(known, value, seen, excess, seconds, elapsed, belief)),
+    shown = (novelty * odd, novelty * failing)
+    grown = _growth(known, seen, area, evidence.failure_probability)
+    if grown > 0:
+        odd_growth, failing_growth = (grown * nats for nats in c.GROWTH_NATS)
+        shown = (max(shown[0], odd_growth), max(shown[1], failing_growth))
+        failing = max(failing, failing_growth)
+    weight = c.FRAME_EVIDENCE * min(1.0, elapsed / c.USUAL_INTERVAL)
+    belief = before.belief.after(passed).given(weight * shown[0], weight * shown[1])
+    alarm = before.alarm.after(
+        quality_of(before.belief.score),
+        quality_of(belief.score),
+        belief.log_odds,
+        passed,
+        failing,
+        1 + (c.FOOLED_PATIENCE - 1) * (1 - _telling(known)) * (1 - grown),
     )
-    return after, _verdict(after, levels, Condition.MOVED if change is Change.NEW_SCENE else Condition.OK)
+    learnt = _learnt(known, value, seen, excess, seconds, elapsed, belief)
+    learnt = replace(
+        learnt,
+        recent_area=max(area, c.RECENT_AREA_DECAY * known.recent_area),
+        still=_still(known, evidence, failing, belief),
+        marks=_marks(known, seen, area, evidence.failure_probability, elapsed),
+    )
+    kinds = _kinds(before.kinds, evidence.kinds)
+    after = PrintState(belief, alarm, seconds, kinds, (*_others(before, known), learnt))
+    return after, verdict_of(after, levels, Condition.MOVED if change is Change.NEW_SCENE else Condition.OK)
+
+
+def _unjudged(
+    before: PrintState,
+    camera: CameraState,
+    evidence: Evidence,
+    value: float,
+    glance: Glance,
+    seconds: float,
+    elapsed: float,
+) -> PrintState:
+    """A frozen or disturbed picture adds no evidence; a repeated one still says what it says."""
+    still, alarm = camera.still, before.alarm
+    if glance.change is Change.DISTURBED:
+        still = Still.of(evidence.thumbnail, evidence.failure_probability, new=False, plain=False)
+    elif still.repeats(evidence.thumbnail, value - camera.logit):
+        still = still.again(before.belief.score, elapsed)
+        alarm = alarm.still(still.seconds, value)
+    seen = replace(camera, view=glance.view, seconds=seconds, logit=value, still=still)
+    return replace(before, alarm=alarm, seconds=seconds, cameras=(*_others(before, camera), seen))
+
+
+def _still(camera: CameraState, evidence: Evidence, failing: float, belief: Belief) -> Still:
+    """What this picture will say if it is repeated; `failing` as in `_nats`."""
+    return Still.of(
+        evidence.thumbnail,
+        evidence.failure_probability,
+        new=camera.frames == 0 or failing > 0,
+        plain=camera.frames < c.SETTLED_FRAMES or quality_of(belief.score) <= c.PLAIN_QUALITY,
+    )
+
+
+def _marks(
+    camera: CameraState, seen: Logits | None, area: float, probability: float, elapsed: float
+) -> Marks | None:
+    """The camera's marked places after a picture."""
+    if camera.frames == 0:
+        return Marks.first(seen, area) if probability >= c.LOOKS_FAILED else None
+    if camera.marks is None:
+        return None
+    return camera.marks.after(seen, area, camera.places.usual, probability, elapsed)
+
+
+def _growth(camera: CameraState, seen: Logits | None, area: float, probability: float) -> float:
+    """How far more of a failure is seen than a person marked, 0..1."""
+    marks = camera.marks
+    if marks is None or marks.origin is not Origin.PERSON or probability < c.LOOKS_FAILED:
+        return 0.0
+    return marks.growth(seen, area, camera.places.usual)
 
 
 def _nats(camera: CameraState, value: float, excess: float | None) -> tuple[float, float]:
@@ -111,8 +181,13 @@ def _in_new_scene(camera: CameraState, value: float, seen: Logits | None, belief
     """Everything is elsewhere: the baselines are little trusted, and what is seen is usual, if plausible."""
     picture = camera.picture.unsettled(1.0)
     trust = min(_healthy(belief) * picture.plausibility(value), 1.0)
-    places = camera.places.moved(seen, trust)
-    return replace(camera, picture=picture, place=camera.place.unsettled(1.0), places=places)
+    return replace(
+        camera,
+        picture=picture,
+        place=camera.place.unsettled(1.0),
+        places=camera.places.moved(seen, trust),
+        marks=camera.marks and camera.marks.moved(seen),
+    )
 
 
 def _in_new_light(
@@ -153,7 +228,9 @@ def _learnt(
     if excess is not None:
         place = place.noticed(excess)
     frames = min(camera.frames + 1, 2**31)
-    return CameraState(camera.name, seconds, frames, value, picture, place, places, camera.view)
+    return replace(
+        camera, seconds=seconds, frames=frames, logit=value, picture=picture, place=place, places=places
+    )
 
 
 def _healthy(belief: Belief) -> float:
@@ -174,10 +251,6 @@ def _new_camera(name: bytes, view: View) -> CameraState:
     )
 
 
-def _with_camera(state: PrintState, camera: CameraState, seconds: float) -> PrintState:
-    return replace(state, seconds=seconds, cameras=(*_others(state, camera), camera))
-
-
 def _others(state: PrintState, camera: CameraState) -> tuple[CameraState, ...]:
     return tuple(one for one in state.cameras if one.name != camera.name)[-(MOST_CAMERAS - 1) :]
 
@@ -188,20 +261,4 @@ def _kinds(before: tuple[float, ...], now: tuple[float, ...]) -> tuple[float, ..
     return tuple(
         old + c.KIND_LEARN * (min(max(new, 0.0), 1.0) - old) if math.isfinite(new) else old
         for old, new in zip(before, now, strict=True)
-    )
-
-
-def _verdict(state: PrintState, levels: Levels, condition: Condition) -> Verdict:
-    score = state.belief.score
-    quality = quality_of(score)
-    watched = quality <= c.WATCHED_QUALITY or state.alarm.bad_seconds > 0
-    kind = KINDS[max(range(len(KINDS)), key=state.kinds.__getitem__)] if watched else None
-    return Verdict(
-        quality=quality,
-        score=score,
-        warning=raised(state.alarm.warned, levels.warning),
-        pause=raised(state.alarm.paused, levels.pause),
-        suspicious=watched or quality <= c.HINT_QUALITY,
-        condition=condition,
-        kind=kind,
     )

@@ -45,7 +45,7 @@ class Places:
 
     def excess(self, seen: Logits) -> float:
         """The most that any place stands above what is usual there and next to it, in logits."""
-        around = _with_neighbours(self.usual.astype(np.float32))
+        around = with_neighbours(self.usual.astype(np.float32))
         return float((seen - np.maximum(around, c.PLACE_FLOOR)).max())
 
     def learn(self, seen: Logits, healthy: float, frames: int, relief: bool) -> Places:
@@ -91,6 +91,22 @@ def place_logits(heat: HeatMap) -> Logits | None:
     return _BYTE_LOGITS[_to_grid(_to_grid(cells).T).T.reshape(PLACES)]
 
 
+def lit_area(heat: HeatMap) -> float:
+    """Share of the picture that looks like a failure, 0..1, each cell counted by its probability."""
+    cells = np.frombuffer(heat.cells, np.uint8)
+    lit = cells[cells >= 255 * c.LIT_PLACE]
+    return float(lit.sum(dtype=np.int64)) / (255 * len(cells)) if len(cells) else 0.0
+
+
+def with_neighbours(places: Logits) -> Logits:
+    """Each place's maximum with its eight neighbours: scenery on a moving bed does not stay in its place."""
+    padded = np.full((_PADDED, _PADDED), -np.inf, np.float32)
+    padded[1:-1, 1:-1] = places.reshape(GRID, GRID)
+    across = np.maximum(np.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
+    highest: Logits = np.maximum(np.maximum(across[:-2], across[1:-1]), across[2:])
+    return highest.reshape(PLACES)
+
+
 def _to_grid(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Rows pooled (by maximum) or repeated to eight."""
     rows = cells.shape[0]
@@ -101,12 +117,3 @@ def _to_grid(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
     elif rows > GRID:
         pooled = np.maximum.reduceat(cells, starts, axis=0)
     return pooled
-
-
-def _with_neighbours(places: Logits) -> Logits:
-    """Each place's maximum with its eight neighbours: scenery on a moving bed does not stay in its place."""
-    padded = np.full((_PADDED, _PADDED), -np.inf, np.float32)
-    padded[1:-1, 1:-1] = places.reshape(GRID, GRID)
-    across = np.maximum(np.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
-    highest: Logits = np.maximum(np.maximum(across[:-2], across[1:-1]), across[2:])
-    return highest.reshape(PLACES)

@@ -1,4 +1,4 @@
-"""All that is remembered of a print: O(1), immutable, under 4 KB, versioned.
+"""All that is remembered of a print: O(1), immutable, under 4 KB (8 KB after feedback), versioned.
 
 Arrays are half floats and bytes in memory too, so that a state that went through storage is the state itself.
 """
@@ -6,15 +6,18 @@ Arrays are half floats and bytes in memory too, so that a state that went throug
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from layerwatch.temporal.alarm import Alarm
 from layerwatch.temporal.baseline import Baseline
 from layerwatch.temporal.belief import Belief
+from layerwatch.temporal.marks import Marks, Origin
 from layerwatch.temporal.places import PLACES, Places
 from layerwatch.temporal.scene import SKETCH, View
+from layerwatch.temporal.still import DIGEST_BYTES, Still
 
 MOST_CAMERAS = 4
 
@@ -25,20 +28,29 @@ LEAST_POSITIVE = 1e-15
 """Variances and frames never fall below this; their squares and quotients stay finite."""
 
 _MAGIC = b"LWT"
-_VERSION = 2
+_VERSION = 3
+_WITHOUT_MARKS = 2
+"""The version before repeated pictures and marked places were remembered; still read."""
+
 _KINDS = 8
-_HEADER = struct.Struct(f"<3sBB3x5dBB6x{_KINDS}d")
+_HEADER = struct.Struct(f"<3sBBB2x5dBB6x{_KINDS}d")
 _CAMERA = struct.Struct("<16s16dII")
 _CAMERA_BYTES = _CAMERA.size + 2 * 2 * PLACES + 2 * SKETCH
+_KNOWN = struct.Struct(f"<{DIGEST_BYTES}s6dBB6x")
+_KNOWN_BYTES = _KNOWN.size + PLACES
 
 
 class StateFormatError(ValueError):
-    """The bytes are not a print state of this version."""
+    """The bytes are not a print state of a version that this program reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class CameraState:
-    """One camera's scene. name: 16 bytes, a hash.  seconds: of its last picture.  frames: judged so far."""
+    """One camera's scene. name: 16 bytes, a hash.  seconds: of its last picture.  frames: judged so far.
+
+    recent_area: largest lit share of its pictures of late, 0..1.  still: its last picture and its repeats.
+    marks: places known to look like a failure, if any.
+    """
 
     name: bytes
     seconds: float
@@ -48,12 +60,17 @@ class CameraState:
     place: Baseline
     places: Places
     view: View
+    recent_area: float = 0.0
+    still: Still = field(default_factory=Still)
+    marks: Marks | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PrintState:
     """What is believed of a print. seconds: of its last picture.  kinds: decaying mean of each kind.
 
+    before: the same print had the last feedback not been given, with all that was seen since; None before
+    any feedback. It has no `before` itself.
     Two states are equal when their bytes are.
     """
 
@@ -62,15 +79,17 @@ class PrintState:
     seconds: float
     kinds: tuple[float, ...]
     cameras: tuple[CameraState, ...] = ()
+    before: PrintState | None = None
 
     def to_bytes(self) -> bytes:
-        """The state as bytes: versioned, under 4 KB, the same for equal states."""
+        """The state as bytes: versioned, the same for equal states."""
         belief, alarm = self.belief, self.alarm
         parts = [
             _HEADER.pack(
                 _MAGIC,
                 _VERSION,
                 len(self.cameras),
+                self.before is not None,
                 belief.excursion,
                 belief.failing,
                 self.seconds,
@@ -83,6 +102,8 @@ class PrintState:
         ]
         for camera in self.cameras:
             parts += _camera_parts(camera)
+        if self.before is not None:
+            parts.append(replace(self.before, before=None).to_bytes())
         return b"".join(parts)
 
     def __eq__(self, other: object) -> bool:
@@ -96,23 +117,39 @@ class PrintState:
         """Read what `to_bytes` wrote. Raises StateFormatError, saying what is wrong, on anything else."""
         if len(data) < _HEADER.size or data[:3] != _MAGIC:
             raise StateFormatError(f"not a print state: {len(data)} bytes that do not begin with {_MAGIC!r}")
-        if data[3] != _VERSION:
-            raise StateFormatError(f"print state of version {data[3]}; this program reads version {_VERSION}")
-        _, _, count, excursion, failing, seconds, bad, good, warned, paused, *kinds = _HEADER.unpack_from(
-            data
+        version = data[3]
+        if version not in (_VERSION, _WITHOUT_MARKS):
+            raise StateFormatError(f"print state of version {version}; this program reads {_VERSION}")
+        _, _, count, taught, excursion, failing, seconds, bad, good, warned, paused, *kinds = (
+            _HEADER.unpack_from(data)
         )
-        if count > MOST_CAMERAS or len(data) != _HEADER.size + count * _CAMERA_BYTES:
+        each = _CAMERA_BYTES + (_KNOWN_BYTES if version == _VERSION else 0)
+        ends = _HEADER.size + count * each
+        if count > MOST_CAMERAS or (len(data) <= ends if taught else len(data) != ends):
             raise StateFormatError(f"print state of {len(data)} bytes does not hold {count} cameras")
+        cameras = [_read_camera(data, _HEADER.size + i * each) for i in range(count)]
+        if version == _VERSION:
+            cameras = [
+                _read_known(camera, data, _HEADER.size + i * each + _CAMERA_BYTES)
+                for i, camera in enumerate(cameras)
+            ]
         state = cls(
             Belief(excursion, failing),
             Alarm(bad, good, warned, paused),
             seconds,
             tuple(kinds),
-            tuple(_read_camera(data, _HEADER.size + i * _CAMERA_BYTES) for i in range(count)),
+            tuple(cameras),
         )
         if not _is_sane(state):
             raise StateFormatError("print state holds values that no picture can have led to")
-        return state
+        return replace(state, before=cls._read_before(data[ends:])) if taught else state
+
+    @classmethod
+    def _read_before(cls, data: bytes) -> PrintState:
+        before = cls.from_bytes(data)
+        if before.before is not None:
+            raise StateFormatError("print state from before the last feedback holds another one")
+        return before
 
 
 def _camera_parts(camera: CameraState) -> list[bytes]:
@@ -139,7 +176,18 @@ def _camera_parts(camera: CameraState) -> list[bytes]:
         camera.frames,
     )
     arrays = (camera.places.usual, camera.places.recent, view.sketch, view.reference)
-    return [numbers, *(array.tobytes() for array in arrays)]
+    return [numbers, *(array.tobytes() for array in arrays), *_known_parts(camera)]
+
+
+def _known_parts(camera: CameraState) -> Iterator[bytes]:
+    still, marks = camera.still, camera.marks
+    area, calm, origin, unlit = (
+        (marks.area, marks.calm_seconds, marks.origin, marks.unlit) if marks else (0.0, 0.0, 0, 0)
+    )
+    yield _KNOWN.pack(
+        still.digest, still.says, still.score, still.seconds, camera.recent_area, area, calm, origin, unlit
+    )
+    yield marks.strengths.tobytes() if marks else bytes(PLACES)
 
 
 def _read_camera(data: bytes, at: int) -> CameraState:
@@ -159,6 +207,18 @@ def _read_camera(data: bytes, at: int) -> CameraState:
     )
 
 
+def _read_known(camera: CameraState, data: bytes, at: int) -> CameraState:
+    digest, says, score, seconds, recent_area, area, calm, origin, unlit = _KNOWN.unpack_from(data, at)
+    marks = None
+    if origin:
+        if origin not in tuple(Origin):
+            raise StateFormatError(f"print state marks places for an unknown reason, {origin}")
+        strengths = np.frombuffer(data, np.uint8, PLACES, at + _KNOWN.size)
+        marks = Marks(Origin(origin), strengths, area, calm, unlit)
+    still = Still(digest, says, score, seconds)
+    return replace(camera, recent_area=recent_area, still=still, marks=marks)
+
+
 def _is_sane(state: PrintState) -> bool:
     belief, alarm = state.belief, state.alarm
     if not (belief.excursion > 0 and belief.failing > 0 and belief.excursion + belief.failing < 1):
@@ -172,6 +232,11 @@ def _is_sane(state: PrintState) -> bool:
                 return False
         numbers += [camera.seconds, camera.logit, view.usual_change, view.change_spread]
         numbers += [view.brightness, view.usual_step]
+        marks, still = camera.marks, camera.still
+        shares = [camera.recent_area, still.says / 100, still.score / 100, marks.area if marks else 0.0]
+        numbers += [still.seconds, marks.calm_seconds if marks else 0.0]
+        if not all(0 <= share <= 1 for share in shares):
+            return False
         if not (np.isfinite(camera.places.usual).all() and np.isfinite(camera.places.recent).all()):
             return False
     return all(abs(number) <= LARGEST for number in numbers) and alarm.warned < 32 and alarm.paused < 32

@@ -33,6 +33,12 @@ class Condition(StrEnum):
     MOVED = "moved"
     NO_PRINT = "no_print"
 
+    @property
+    def word(self) -> str:
+        """In the words of the header X-Picture-Condition, of which two differ."""
+        words: dict[Condition, str] = {Condition.OVEREXPOSED: "bright", Condition.NO_PRINT: "no-print"}
+        return words.get(self, self.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -60,7 +66,8 @@ class Evidence:
     """One picture's evidence, without memory of any other picture.
 
     failure_probability: calibrated probability, 0..1, that a failure is in view.
-    kinds: probability of each of `KINDS`, 0..1, not exclusive.
+    kinds: the detector's output for each of `KINDS`, 0..1, not exclusive and not calibrated: good for the
+        order of kinds. `kind_probabilities` are for people and clients.
     print_in_view: probability, 0..1, that a print (or a bed to print on) is in view.
     condition: measured from this picture alone, so never FROZEN or MOVED here; those need memory
         and are found by `temporal`.
@@ -80,3 +87,13 @@ class Evidence:
     thumbnail: bytes
     model_version: str
     milliseconds: float
+
+    def kind_probabilities(self) -> dict[str, float]:
+        """The probability, 0..1, that each of `KINDS` is in view; not exclusive.
+
+        No kind of failure is more probable than a failure: where the detector's outputs say so, all are
+        scaled by one factor, so that the likeliest has `failure_probability`. Their order stays.
+        """
+        likeliest = max(self.kinds)
+        scale = self.failure_probability / likeliest if likeliest > self.failure_probability else 1.0
+        return {kind: value * scale for kind, value in zip(KINDS, self.kinds, strict=True)}

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from layerwatch.api.errors import ApiError
-from layerwatch.api.multipart import MAX_FILE, Patience, Upload, read_upload
+from layerwatch.api.multipart import MAX_FILE, Upload, read_upload
 
 CONTENT_TYPE = "multipart/form-data; boundary=B"
 
@@ -33,7 +33,7 @@ def _read(body: bytes, size: int) -> Upload | None:
             yield body[start : start + size]
 
     async def read() -> Upload:
-        return await read_upload(CONTENT_TYPE, None, stream(), Patience(60, 60), hold)
+        return await read_upload(CONTENT_TYPE, None, stream(), hold)
 
     try:
         upload = asyncio.run(read())

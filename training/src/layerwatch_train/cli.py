@@ -15,6 +15,7 @@ from layerwatch.vision import ModelError
 from layerwatch_train.index import IndexFormatError
 from layerwatch_train.public import DetectorFileError
 from layerwatch_train.temporal.evaluate import evaluate_temporal, fit_recurrent, render_prints
+from layerwatch_train.temporal.marked import evaluate_marked
 
 if TYPE_CHECKING:  # torch takes seconds to import: `--help` must not wait for it
     from layerwatch_train.pipeline import Runs
@@ -240,6 +241,7 @@ def sizes(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Th
 
 
 app.command()(evaluate_temporal)
+app.command()(evaluate_marked)
 app.command()(render_prints)
 app.command()(fit_recurrent)
 

@@ -28,7 +28,7 @@ async def test_a_print_from_start_to_end(peer: Any) -> None:
     machine = peer.machine
     await settled(peer, S.IDLE)
     machine.start("vase.gcode")
-    assert (await settled(peer, S.PRINTING if peer.kind == "octoprint" else S.PREPARING)).state.in_print
+    assert (await settled(peer, S.PREPARING)).state.in_print
     machine.print_on(120, 0.25)
     status = await settled(peer, S.PRINTING)
     assert status.file == "vase.gcode"

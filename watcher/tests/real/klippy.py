@@ -31,8 +31,12 @@ ENDPOINTS = [
 ]
 
 
+STANDS_S = 3.0
+"""A PAUSE macro stops the print this soon, whatever else it does afterwards."""
+
+
 class Klippy:
-    """A machine behind Klipper's API socket."""
+    """A machine behind Klipper's API socket. macro_s: how long its PAUSE macro takes."""
 
     def __init__(self, machine: Machine, folder: Path) -> None:
         self.machine = machine
@@ -40,6 +44,8 @@ class Klippy:
         self._subscriptions: list[tuple[asyncio.StreamWriter, dict[str, Any], dict[str, Any]]] = []
         self._last: dict[str, dict[str, Any]] = {}
         self._server: asyncio.Server | None = None
+        self._tasks: list[asyncio.Future[None]] = []
+        self.macro_s = 0.0
 
     async def start(self, socket: Path) -> None:
         self._server = await asyncio.start_unix_server(self._serve, path=str(socket), limit=2**22)
@@ -69,13 +75,16 @@ class Klippy:
             "config": {},
             "settings": {"virtual_sdcard": {"path": str(self._folder / "gcodes")}},
         }
-        now["heaters"] = {"available_sensors": [], "available_heaters": []}
+        now["heaters"] = {"available_sensors": [], "available_heaters": list(self.machine.targets)}
         return now
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 request = json.loads((await reader.readuntil(END))[:-1])
+                if request["method"] == "pause_resume/pause" and self.macro_s:
+                    self._tasks.append(asyncio.ensure_future(self._park(request, writer)))
+                    continue
                 try:
                     answer: dict[str, Any] = {"result": self._answer(request, writer)}
                 except KeyError as error:
@@ -84,6 +93,14 @@ class Klippy:
                     writer.write(json.dumps({"id": request["id"], **answer}).encode() + END)
         self._subscriptions = [one for one in self._subscriptions if one[0] is not writer]
         writer.close()
+
+    async def _park(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        """A PAUSE macro: the print stands soon, and the answer comes when the head is parked."""
+        await asyncio.sleep(min(STANDS_S, self.macro_s))
+        self.machine.pause()
+        await asyncio.sleep(max(0.0, self.macro_s - STANDS_S))
+        if not writer.is_closing():
+            writer.write(json.dumps({"id": request["id"], "result": {}}).encode() + END)
 
     def _answer(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> Any:
         method, params = request["method"], request.get("params") or {}

@@ -21,9 +21,14 @@ from watcher.tests.real.klippy import Klippy
 from watcher.tests.real.scene import Report, free_port, stop
 from watcher.tests.stand_ins.machine import Machine
 
+from layerwatch_sdk.clock import AsyncSystemClock
 from layerwatch_watcher.printers.base import Printer, PrinterError, PrinterState
 from layerwatch_watcher.printers.moonraker import Moonraker
 from layerwatch_watcher.printers.moonraker_socket import MoonrakerSocket
+from layerwatch_watcher.watching import actions
+
+MACRO_S = 16.0
+"""How long a PAUSE macro takes that parks the head far away and retracts."""
 
 CONFIG = """
 [server]
@@ -105,6 +110,37 @@ async def life(name: str, printer: Printer, machine: Machine, report: Report) ->
     machine._become("idle")
 
 
+async def orders(name: str, printer: Printer, machine: Machine, klippy: Klippy, report: Report) -> None:
+    """What was ordered is seen to be done: a pause whose macro takes its time, every heater off."""
+    clock = AsyncSystemClock()
+    await printer.check_control()
+    report.line(True, f"{name}: it may be paused")
+    machine.start("vase.gcode")
+    machine.print_on(120, 0.25)
+    await settled(printer, PrinterState.PRINTING)
+    klippy.macro_s, began = MACRO_S, time.monotonic()
+    status = await actions.pause(printer, printer.status, clock)
+    took = time.monotonic() - began
+    report.line(
+        status.state is PrinterState.PAUSED and took < MACRO_S - 2,
+        f"{name}: a pause whose macro takes {MACRO_S:.0f} s is seen after {took:.1f} s",
+    )
+    klippy.macro_s = 0.0
+    machine.targets = {"extruder": 215.0, "extruder1": 230.0, "heater_bed": 60.0}
+    targets = await actions.heaters_off(printer, clock)
+    report.line(
+        targets is not None and set(targets) == set(machine.targets) and not any(targets.values()),
+        f"{name}: every heater is off: {targets}",
+    )
+    machine.stuck = True
+    machine.print_on(130, 0.3)
+    await settled(printer, PrinterState.PAUSED)
+    await printer.pause()
+    report.line(machine.state == "paused", f"{name}: it is paused in spite of a stuck flag")
+    await printer.cancel()
+    machine._become("idle")
+
+
 class RealMoonraker:
     """Moonraker as its own process."""
 
@@ -152,6 +188,7 @@ async def run(python: str, folder: Path) -> int:
         for kind in (Moonraker, MoonrakerSocket):
             printer = kind(moonraker.url)
             await life(kind.__name__, printer, machine, report)
+            await orders(kind.__name__, printer, machine, klippy, report)
             webcams = await printer.webcams()
             nozzle = [webcam for webcam in webcams if webcam.get("name") == "nozzle"]
             report.line(

@@ -28,9 +28,11 @@ import httpx
 from watcher.tests.real.scene import Filmed, Report, free_port, layerwatch_server, stop, wait_for, watching
 
 from layerwatch.simulator import Simulation
+from layerwatch_sdk.clock import AsyncSystemClock
 from layerwatch_watcher.cameras.finders import octoprint_camera
 from layerwatch_watcher.printers.base import PrinterError, PrinterState
 from layerwatch_watcher.printers.octoprint import OctoPrint
+from layerwatch_watcher.watching import actions
 
 ONSET = 240.0
 SEED = 21
@@ -142,6 +144,16 @@ async def protocol(octo: RealOctoPrint, report: Report) -> None:
     report.line((await printer.status()).state is PrinterState.PRINTING, "resume goes on")
     await printer.gcode(["M117 Layerwatch"])
     report.line(True, "G-code is taken")
+    await printer.check_control()
+    report.line(True, "its key may pause")
+    await printer.gcode(["M104 T0 S50", "M140 S40"])
+    await asyncio.sleep(3)
+    set_to = await printer.heater_targets()
+    targets = await actions.heaters_off(printer, AsyncSystemClock())
+    report.line(
+        any(set_to.values()) and targets is not None and not any(targets.values()),
+        f"every heater is off: {set_to} became {targets}",
+    )
     await printer.cancel()
     await asyncio.sleep(3)
     state = (await printer.status()).state

@@ -63,6 +63,8 @@ class BambuPrinter:
             "gcode_start_time": "0",
             "print_error": codes.get(machine.state, 0),
             "bed_temper": 60.0,
+            "nozzle_target_temper": machine.targets.get("tool0", 0.0),
+            "bed_target_temper": machine.targets.get("bed", 0.0),
         }
 
     async def report(self, *, full: bool) -> None:
@@ -70,6 +72,10 @@ class BambuPrinter:
         said = now if full else {k: v for k, v in now.items() if self._last.get(k) != v or k == "command"}
         self._last = now
         await self.broker.publish(f"device/{SERIAL}/report", json.dumps({"print": said}).encode())
+
+    async def say(self, report: dict[str, Any]) -> None:
+        """Report something of one's own choice."""
+        await self.broker.publish(f"device/{SERIAL}/report", json.dumps({"print": report}).encode())
 
     async def _told(self, topic: str, payload: bytes) -> None:
         if topic != f"device/{SERIAL}/request":

@@ -37,5 +37,5 @@ class VirtualClock:
 
 
 async def _settle() -> None:
-    for _ in range(12):
+    for _ in range(40):
         await asyncio.sleep(0)

@@ -42,7 +42,18 @@ def model(machine: Machine) -> dict[str, Any]:
         "lastFileCancelled": machine.state == "cancelled",
         "lastFileAborted": False,
     }
-    return {"state": state, "job": job}
+    names = list(machine.targets)
+    heaters = [
+        {"state": "active" if target else "off", "active": target, "standby": 0, "current": target}
+        for target in machine.targets.values()
+    ]
+    heat = {
+        "heaters": heaters,
+        "bedHeaters": [names.index("bed"), -1] if "bed" in names else [],
+        "chamberHeaters": [-1, -1],
+    }
+    tools = [{"number": int(name[4:]), "heaters": [n]} for n, name in enumerate(names) if name != "bed"]
+    return {"state": state, "job": job, "heat": heat, "tools": tools}
 
 
 def _run(machine: Machine, lines: str) -> None:

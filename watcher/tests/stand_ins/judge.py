@@ -6,7 +6,14 @@ from typing import Callable, Optional
 
 from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.errors import LayerwatchError
-from layerwatch_sdk.models import Context, Detail, Inspection, NextInterval
+from layerwatch_sdk.models import (
+    Context,
+    Detail,
+    Inspection,
+    NextInterval,
+    PrintLabels,
+    PrintPosition,
+)
 
 HEALTHY, SUSPECT, WARN, PAUSE = (
     (9, 5, False, False),
@@ -17,9 +24,11 @@ HEALTHY, SUSPECT, WARN, PAUSE = (
 Verdict = tuple[int, int, bool, bool]
 
 
-def inspection(verdict: Verdict, interval: int = 20, received_at: float = 0.0) -> Inspection:
+def inspection(
+    verdict: Verdict, interval: int = 20, received_at: float = 0.0, condition: str = "ok"
+) -> Inspection:
     quality, score, warning, pause = verdict
-    detail = Detail("spaghetti" if warning else None, {}, (), "ok", "scripted", {})
+    detail = Detail("spaghetti" if warning else None, {}, (), condition, "scripted", {})
     return Inspection(
         NextInterval(interval, interval, interval),
         quality,
@@ -52,12 +61,18 @@ class ScriptedInspector:
         self.opened: list[tuple[float, int, int]] = []
         self.seen: list[float] = []
         self.told: list[str] = []
+        self.condition = "ok"
+        self.labels: list[Optional[PrintLabels]] = []
+        self.positions: list[Optional[PrintPosition]] = []
         self.trouble: Optional[LayerwatchError] = None
         self._taught: set[str] = set()
 
-    async def create_context(self, warning_level: int = 3, pause_level: int = 3) -> Context:
+    async def create_context(
+        self, warning_level: int = 3, pause_level: int = 3, *, labels: Optional[PrintLabels] = None
+    ) -> Context:
         if self.trouble is not None:
             raise self.trouble
+        self.labels.append(labels)
         self.opened.append((self.clock.monotonic(), warning_level, pause_level))
         return Context(f"c{len(self.opened)}", "http://x/1", "http://x/2", warning_level, pause_level)
 
@@ -68,15 +83,17 @@ class ScriptedInspector:
         *,
         detail: bool = False,
         camera: Optional[str] = None,
+        position: Optional[PrintPosition] = None,
         idempotency_key: Optional[str] = None,
     ) -> Inspection:
         if self.trouble is not None:
             raise self.trouble
         now = self.clock.monotonic()
         self.seen.append(now)
+        self.positions.append(position)
         opened = self.opened[int(context.context_id[1:]) - 1][0]
         verdict = HEALTHY if context.context_id in self._taught else self.verdict(now - opened)
-        return inspection(verdict, self.interval, now)
+        return inspection(verdict, self.interval, now, self.condition)
 
     async def feedback(self, context: Context, kind: str) -> None:
         self.told.append(kind)

@@ -11,6 +11,7 @@ class Machine:
     """A printer's state, and all that it was told to do.
 
     state: offline, idle, heating, printing, paused, attention, finished, cancelled or error.
+    stuck: Klipper's flag `is_paused` stays set. It then ignores PAUSE until CLEAR_PAUSE.
     """
 
     state: str = "idle"
@@ -20,7 +21,9 @@ class Machine:
     elapsed: float = 0.0
     message: str = ""
     light: bool = False
+    stuck: bool = False
     commands: list[str] = field(default_factory=list)
+    targets: dict[str, float] = field(default_factory=lambda: {"tool0": 215.0, "bed": 60.0})
     changed: Optional[Callable[[], None]] = None
 
     def _become(self, state: str) -> None:
@@ -67,6 +70,8 @@ class Machine:
         self.commands.append("pause")
         if not self.busy:
             return False
+        if self.stuck:
+            return True
         if self.state in ("heating", "printing"):
             self._become("paused")
         return True
@@ -88,8 +93,21 @@ class Machine:
         return True
 
     def gcode(self, lines: list[str]) -> None:
-        """Told to run G-code."""
+        """Told to run G-code. M104 without T is for the first tool, as in Marlin."""
         self.commands += lines
+        for line in lines:
+            code, *words = line.split()
+            values = {word[0]: word[1:] for word in words}
+            if code == "CLEAR_PAUSE":
+                self.stuck = False
+            elif code == "TURN_OFF_HEATERS":
+                self.targets = dict.fromkeys(self.targets, 0.0)
+            elif code == "M104" and f"tool{values.get('T', 0)}" in self.targets:
+                self.targets[f"tool{values.get('T', 0)}"] = float(values["S"])
+            elif code == "M140":
+                self.targets["bed"] = max(0.0, float(values.get("S", 0)))
+            elif code == "M568":
+                self.targets[f"tool{values['P']}"] = float(values["S"])
 
     def switch_light(self, on: bool) -> None:
         """Told to switch the light."""

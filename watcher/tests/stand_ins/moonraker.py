@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -28,15 +29,18 @@ def objects(machine: Machine) -> dict[str, dict[str, Any]]:
             "message": machine.message,
             "print_duration": 0.0 if machine.state == "heating" else machine.elapsed,
             "total_duration": machine.elapsed,
+            "info": {"total_layer": None, "current_layer": None},
         },
         "virtual_sdcard": {"progress": machine.progress},
-        "pause_resume": {"is_paused": standing},
+        "pause_resume": {"is_paused": standing or machine.stuck},
+        "heaters": {"available_heaters": list(machine.targets)},
+        **{name: {"target": target} for name, target in machine.targets.items()},
         SENSOR: {"enabled": True, "filament_detected": machine.state != "attention"},
     }
 
 
-def moonraker_app(machine: Machine, picture: bytes = b"") -> Starlette:
-    """Moonraker with Klipper behind it, one webcam and one lamp."""
+def moonraker_app(machine: Machine, picture: bytes = b"", lacks: Sequence[str] = ()) -> Starlette:
+    """Moonraker with Klipper behind it, one webcam and one lamp. lacks: objects that Klipper has not."""
     sockets: list[tuple[WebSocket, dict[str, Any]]] = []
 
     def klippy() -> bool:
@@ -65,7 +69,7 @@ def moonraker_app(machine: Machine, picture: bytes = b"") -> Starlette:
     async def list_objects(request: Request) -> Response:
         if not klippy():
             return JSONResponse({"error": {"code": 503, "message": "Klippy Host not connected"}}, 503)
-        return JSONResponse({"result": {"objects": list(objects(machine))}})
+        return JSONResponse({"result": {"objects": [name for name in objects(machine) if name not in lacks]}})
 
     async def print_action(request: Request) -> Response:
         done = {"pause": machine.pause, "resume": machine.resume, "cancel": machine.cancel}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -27,12 +29,14 @@ def octoprint_app(
     snapshot_url: str = "/webcam/?action=snapshot",
     picture: bytes = b"",
     *,
+    permissions: Sequence[str] = ("STATUS", "PRINT", "CONTROL"),
     settings_allowed: bool = True,
     check_webcam: bool = True,
 ) -> Starlette:
     """OctoPrint with one printer and one webcam.
 
-    settings_allowed: whether the key may read the settings.  check_webcam: OctoPrint's snapshotSslValidation.
+    permissions: of the key's user.  settings_allowed: whether the key may read the settings.
+    check_webcam: OctoPrint's snapshotSslValidation.
     """
 
     def refused(request: Request) -> Response | None:
@@ -44,6 +48,8 @@ def octoprint_app(
         if (no := refused(request)) is not None:
             return no
         if request.method == "POST":
+            if "PRINT" not in permissions:
+                return JSONResponse({"error": "You don't have the permission to do that."}, 403)
             return await command(request)
         selected = machine.job > 0
         file = {"name": machine.file, "display": machine.file, "path": machine.file, "origin": "local"}
@@ -69,6 +75,8 @@ def octoprint_app(
                 machine.pause()
             else:
                 machine.resume()
+        elif body["command"] != "cancel":
+            return JSONResponse({"error": "command is invalid"}, 400)
         elif not machine.cancel():
             return JSONResponse({"error": "Printer is not printing"}, 409)
         return Response(status_code=204)
@@ -76,10 +84,29 @@ def octoprint_app(
     async def gcode(request: Request) -> Response:
         if (no := refused(request)) is not None:
             return no
+        if "CONTROL" not in permissions:
+            return JSONResponse({"error": "You don't have the permission to do that."}, 403)
         if machine.state == "offline":
             return JSONResponse({"error": "Printer is not operational"}, 409)
         machine.gcode((await request.json())["commands"])
         return Response(status_code=204)
+
+    async def temperatures(request: Request) -> Response:
+        if (no := refused(request)) is not None:
+            return no
+        if machine.state == "offline":
+            return JSONResponse({"error": "Printer is not operational"}, 409)
+        hot = machine.state != "heating"
+        heaters = {
+            name: {"actual": target if hot else 21.0, "target": target, "offset": 0}
+            for name, target in machine.targets.items()
+        }
+        return JSONResponse({"temperature": heaters})
+
+    async def current_user(request: Request) -> Response:
+        if (no := refused(request)) is not None:
+            return no
+        return JSONResponse({"name": "me", "permissions": list(permissions), "groups": ["users"]})
 
     async def settings(request: Request) -> Response:
         if (no := refused(request)) is not None:
@@ -103,6 +130,8 @@ def octoprint_app(
     return Starlette(
         routes=[
             Route("/api/job", job, methods=["GET", "POST"]),
+            Route("/api/printer", temperatures),
+            Route("/api/currentuser", current_user),
             Route("/api/printer/command", gcode, methods=["POST"]),
             Route("/api/settings", settings),
             Route("/webcam/", snapshot),

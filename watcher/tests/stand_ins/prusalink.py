@@ -53,7 +53,16 @@ def prusalink_app(machine: Machine, picture: bytes = b"") -> Starlette:
     async def status(request: Request) -> Response:
         if (no := refused(request)) is not None:
             return no
-        answer: dict[str, object] = {"printer": {"state": _STATES[machine.state], "temp_bed": 60.0}}
+        target = machine.targets.get("tool0", 0.0)
+        answer: dict[str, object] = {
+            "printer": {
+                "state": _STATES[machine.state],
+                "temp_nozzle": target,
+                "target_nozzle": target,
+                "temp_bed": 60.0,
+                "target_bed": machine.targets.get("bed", 0.0),
+            }
+        }
         if machine.busy:
             answer["job"] = {
                 "id": machine.job,

@@ -24,8 +24,8 @@ from layerwatch_watcher.printers.octoprint import OctoPrint
 from layerwatch_watcher.watching.action_log import ActionLog
 from layerwatch_watcher.watching.checkpoint import CheckpointStore
 from layerwatch_watcher.watching.clock import FastClock
-from layerwatch_watcher.watching.gaze import Watched
 from layerwatch_watcher.watching.print_watcher import PrintWatcher
+from layerwatch_watcher.watching.watched import Watched
 
 
 async def main() -> None:

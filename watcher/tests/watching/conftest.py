@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,10 +21,10 @@ from layerwatch_watcher.notifications.event import Event, Kind
 from layerwatch_watcher.printers.base import PrinterError, PrinterState, PrinterStatus
 from layerwatch_watcher.watching.action_log import ActionLog
 from layerwatch_watcher.watching.checkpoint import CheckpointStore
-from layerwatch_watcher.watching.gaze import Watched
 from layerwatch_watcher.watching.policy import Policy
 from layerwatch_watcher.watching.print_session import Levels
 from layerwatch_watcher.watching.print_watcher import PrintWatcher
+from layerwatch_watcher.watching.watched import Watched
 
 __all__ = ["tls"]
 
@@ -39,13 +39,25 @@ class MemoryPrinter:
         self.machine = machine
         self.broken: Optional[str] = None
         self.deaf = False
+        self.stuck = False
+        self.numbers_jobs = True
+        self.silent_since: Optional[float] = None
+        self.now: Callable[[], float] = lambda: 0.0
 
     async def status(self) -> PrinterStatus:
         if self.broken:
             raise PrinterError(self.broken)
         machine = self.machine
         state = PrinterState("preparing" if machine.state == "heating" else machine.state)
-        return PrinterStatus(state, str(machine.job), machine.file, machine.progress, machine.elapsed)
+        status = PrinterStatus(
+            PrinterState.PAUSED if self.stuck and state is PrinterState.PRINTING else state,
+            str(machine.job) if self.numbers_jobs else None,
+            machine.file,
+            machine.progress,
+            machine.elapsed,
+            print_time=machine.elapsed if self.stuck else None,
+        )
+        return replace(status, age=0.0 if self.silent_since is None else self.now() - self.silent_since)
 
     async def pause(self) -> None:
         self._check()
@@ -64,6 +76,16 @@ class MemoryPrinter:
     async def gcode(self, lines: Sequence[str]) -> None:
         self._check()
         self.machine.gcode(list(lines))
+
+    async def heaters_off(self) -> None:
+        await self.gcode(["M104 S0", "M140 S0"])
+
+    async def heater_targets(self) -> Mapping[str, float]:
+        self._check()
+        return self.machine.targets
+
+    async def check_control(self) -> None:
+        pass
 
     async def light(self, on: bool) -> None:
         self.machine.switch_light(on)
@@ -159,10 +181,12 @@ async def scene(tmp_path: Path) -> AsyncIterator[Callable[..., Scene]]:
 
     def make(verdict: Callable[[float], Verdict] = lambda _: HEALTHY, **judge: Any) -> Scene:
         clock, machine = VirtualClock(), Machine()
+        printer = MemoryPrinter(machine)
+        printer.now = clock.monotonic
         scene = Scene(
             clock,
             machine,
-            MemoryPrinter(machine),
+            printer,
             MemoryCamera(),
             ScriptedInspector(clock, verdict, **judge),
             tmp_path / "actions.jsonl",

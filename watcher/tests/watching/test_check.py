@@ -7,7 +7,7 @@ import io
 import json
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -43,19 +43,33 @@ def jpeg(colour: tuple[int, int, int], *, drawn: bool = False) -> bytes:
     return out.getvalue()
 
 
+class _Permissions(Sequence[str]):
+    """What the house allows at the moment it is asked."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._house.permissions[index]
+
+    def __len__(self) -> int:
+        return len(self._house.permissions)
+
+
 class House:
     """An OctoPrint, its cameras and a Layerwatch server in one."""
 
     def __init__(self) -> None:
         self.machine = Machine()
         self.date = formatdate(usegmt=True)
-        self.url = ""
+        self.url = self.given = ""
+        self.permissions: Sequence[str] = ("STATUS", "PRINT", "CONTROL")
 
     def app(self) -> Starlette:
         async def open_context(request: Request) -> Response:
             if request.headers.get("x-api-key") != KEY:
                 return JSONResponse({"ErrorType": "OE_INVALID_API_KEY", "ErrorDetails": "Unknown."}, 401)
-            url = f"{self.url}/api/gadget/v1/process/a"
+            url = f"{self.given or self.url}/api/gadget/v1/process/a"
             return JSONResponse(
                 {"ContextId": "a", "ProcessRequestUrl": url, "FallbackProcessRequestUrl": url}
             )
@@ -71,7 +85,7 @@ class House:
                 return Response(jpeg((3, 3, 4)), media_type="image/jpeg")
             return Response(jpeg((90, 90, 90), drawn=True), media_type="image/jpeg")
 
-        host = octoprint.octoprint_app(self.machine)
+        host = octoprint.octoprint_app(self.machine, permissions=_Permissions(self))
         return Starlette(
             routes=[
                 Route("/api/gadget/v1/createcontext", open_context, methods=["POST"]),
@@ -122,6 +136,24 @@ async def test_all_is_well(house: House, tmp_path: Path) -> None:
     assert [finding.subject for finding in found] == ["server", "ender, printer", "ender, camera"]
     assert all(finding.ok is True for finding in found)
     assert house.machine.commands == [], "and nothing was done to the printer"
+
+
+async def test_a_key_that_may_read_but_not_pause(house: House, tmp_path: Path) -> None:
+    house.permissions = ("STATUS",)
+    bad = wrong(await findings(house, tmp_path))
+    assert (bad.subject, bad.ok) == ("ender, printer", False)
+    assert "lacks the permission PRINT and CONTROL" in bad.what and "Access Control" in bad.hint
+    assert house.machine.commands == []
+
+
+async def test_a_server_that_names_an_address_that_does_not_work_from_here(
+    house: House, tmp_path: Path, nobody: str
+) -> None:
+    house.given = f"http://{nobody}"
+    bad = wrong(await findings(house, tmp_path))
+    assert (bad.subject, bad.ok) == ("server", False)
+    assert f"gives http://{nobody} as the address for pictures, which is not reachable from here" in bad.what
+    assert f"--public-url {house.url}" in bad.hint
 
 
 async def test_a_wrong_key(house: House, tmp_path: Path) -> None:

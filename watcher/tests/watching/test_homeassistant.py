@@ -13,7 +13,7 @@ import aiomqtt
 import pytest
 from PIL import Image
 from watcher.tests.stand_ins.broker import Broker, brokering
-from watcher.tests.stand_ins.judge import PAUSE, inspection
+from watcher.tests.stand_ins.judge import HEALTHY, PAUSE, inspection
 
 from layerwatch_sdk.models import Box
 from layerwatch_watcher.mqtt import Client
@@ -26,7 +26,8 @@ class Watched:
     def __init__(self, name: str) -> None:
         self.name = name
         self.enabled = True
-        self.status: Optional[PrinterStatus] = PrinterStatus(PrinterState.PRINTING)
+        self.seen = True
+        self.reported: Optional[PrinterStatus] = PrinterStatus(PrinterState.PRINTING)
         self.said: list[Any] = []
 
     def false_alarm(self, who: str) -> bool:
@@ -73,6 +74,43 @@ async def test_a_printer_is_announced_shown_and_obeyed() -> None:
         await until(lambda: broker.retained["layerwatch/status"] == b"online")
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_was_seen_is_withdrawn_when_it_no_longer_holds() -> None:
+    broker = Broker("ha", "pw")
+    printer = Watched("ender")
+    async with brokering(broker):
+        home = HomeAssistant("127.0.0.1", broker.port, user="ha", password="pw")
+        home.add(printer)
+        task = asyncio.ensure_future(home.run())
+
+        def told(part: str) -> Any:
+            return broker.retained.get(f"layerwatch/ender/{part}")
+
+        home.show(printer, Look(1, 0.0, b"\xff\xd8\xff", inspection(PAUSE)))
+        await until(lambda: told("seen") == b"online")
+        assert json.loads(told("inspection"))["pause"] == "ON"
+        frozen = inspection(HEALTHY, condition="frozen")
+        home.show(printer, Look(2, 0.0, b"\xff\xd8\xff", frozen))
+        printer.seen = False
+        home.refresh(printer)
+        await until(lambda: told("seen") == b"offline")
+        await until(lambda: json.loads(told("inspection"))["pause"] is None)
+        assert not [
+            1
+            for topic, payload in broker.messages
+            if topic.endswith("inspection") and b'"quality": 9' in payload
+        ], "a frozen picture is never shown as fine"
+        printer.seen = True
+        home.show(printer, Look(3, 0.0, b"\xff\xd8\xff", inspection(PAUSE)))
+        await until(lambda: told("seen") == b"online")
+        printer.reported = None
+        home.refresh(printer)
+        await until(lambda: told("printer") == b"unknown")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert told("seen") == b"offline" and json.loads(told("inspection"))["pause"] is None
+        assert broker.retained["layerwatch/status"] == b"offline"
 
 
 @pytest.mark.parametrize("turns", range(6))
@@ -123,6 +161,8 @@ def test_every_entity_has_its_own_id_and_a_topic_it_is_read_from() -> None:
     for topic, entity in entities.items():
         assert topic.startswith("homeassistant/") and topic.endswith("/config")
         assert {"state_topic", "topic", "command_topic"} & entity.keys()
+        assert "object_id" not in entity, "Home Assistant 2026.4 knows it no more"
+        assert entity["default_entity_id"].startswith(f"{topic.split('/')[1]}.p_")
 
 
 def test_two_printers_whose_names_look_alike_stay_two() -> None:

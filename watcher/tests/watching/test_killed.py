@@ -146,7 +146,8 @@ async def test_killed_at_any_instant_it_pauses_once_and_stays_resumed(tmp_path: 
             last = now
             # Between the pause and its being noted, a kill and a person's going on cannot be told from
             # a pause that was never sent; then the watcher pauses again.
-            if machine.state == "paused" and not resumed and not stage.note().get("acting", True):
+            noted = stage.note().get("state", {}).get("phase") == "paused"
+            if machine.state == "paused" and not resumed and noted:
                 machine.resume()
                 resumed = True
 

@@ -290,7 +290,7 @@ async def test_a_printer_that_takes_the_pause_and_prints_on_is_told_of(scene: Ma
     s.start_print()
     await s.run(300)
     failed = [event for event in s.events if event.kind is Kind.ACTION_FAILED]
-    assert failed and "goes on printing" in failed[0].text
+    assert failed and "still printing after" in failed[0].text
 
 
 async def test_a_camera_that_fails_is_told_of_once_and_when_it_is_back(scene: Make) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 import pytest
 from watcher.tests.stand_ins.judge import PAUSE, WARN, Verdict
+from watcher.tests.watching.conftest import SOME_DAY
 
 from layerwatch_sdk.models import Context
 from layerwatch_watcher.notifications.event import Kind
@@ -24,6 +25,7 @@ from layerwatch_watcher.watching.checkpoint import (
     may_be_kept,
 )
 from layerwatch_watcher.watching.print_session import Levels
+from layerwatch_watcher.watching.watch_state import Phase, WatchState
 
 Make = Callable[..., Any]
 
@@ -37,8 +39,11 @@ def note_of(scene: Any) -> dict[str, Any]:
     return note
 
 
-def rewrite(scene: Any, **values: Any) -> None:
-    scene.note_path.write_text(json.dumps({**note_of(scene), **values}))
+def rewrite(scene: Any, **state: Any) -> None:
+    """Change what the checkpoint says of the print's state."""
+    note = note_of(scene)
+    note["state"].update(state)
+    scene.note_path.write_text(json.dumps(note))
 
 
 async def test_it_goes_on_in_the_same_context_and_not_sooner_than_told(scene: Make) -> None:
@@ -54,7 +59,7 @@ async def test_it_goes_on_in_the_same_context_and_not_sooner_than_told(scene: Ma
     assert min(gaps) >= 20.0
     assert len(s.judge.seen) >= 5
     assert s.told() == [Kind.PRINT_STARTED]
-    assert s.journal("watching goes on")[0]["why"] == "restarted in mid-print"
+    assert s.journal("watching continues")[0]["why"] == "restarted in mid-print"
 
 
 async def test_a_context_is_kept_before_its_first_picture_could_be_had(scene: Make) -> None:
@@ -122,7 +127,7 @@ async def test_a_kill_just_before_the_pause_leaves_the_print_to_be_paused(scene:
     s.start_print()
     await s.run(60)
     await s.die()
-    rewrite(s, acting=True, acted=True, warned=True)
+    rewrite(s, phase="stopping", order="pause", latch={"warned": True, "acted": True, "clear": 0})
     s.judge.verdict = always(PAUSE)
     s.watch()
     await s.run(60)
@@ -135,7 +140,7 @@ async def test_a_kill_just_after_the_pause_is_known_for_our_pause(scene: Make) -
     s.start_print()
     await s.run(60)
     await s.die()
-    rewrite(s, acting=True, standing=False, heaters_off_at=None)
+    rewrite(s, phase="stopping", order="pause", heaters_off_at=None)
     s.events.clear()
     s.watch(heaters_off_after=600.0)
     await s.run(10)
@@ -158,6 +163,21 @@ async def test_heaters_go_off_on_time_although_it_was_away(scene: Make) -> None:
     assert s.machine.commands == ["pause"]
     await s.run(150)
     assert s.machine.commands == ["pause", "M104 S0", "M140 S0"]
+
+
+async def test_a_restart_while_it_heats_reports_the_beginning_once(scene: Make) -> None:
+    s = scene()
+    s.printer.numbers_jobs = False
+    s.watch()
+    s.machine.start()
+    await s.run(30)
+    await s.die()
+    s.watch()
+    await s.run(30)
+    s.machine.print_on(1, 0.01)
+    await s.run(60)
+    assert s.told() == [Kind.PRINT_STARTED]
+    assert len(s.judge.opened) == 1
 
 
 async def test_another_print_of_the_same_file_is_watched_afresh(scene: Make) -> None:
@@ -290,7 +310,7 @@ async def test_the_note_is_private_and_holds_nothing_secret(scene: Make) -> None
     assert not may_be_kept(Context("c", "local:", "local:")), "nor one that dies with the process"
 
 
-NOTE = Checkpoint(1000.0, None, "benchy.gcode", 600.0)
+NOTE = Checkpoint(1000.0, file="benchy.gcode", elapsed=600.0)
 STATUS = PrinterStatus(PrinterState.PRINTING, None, "benchy.gcode", 0.5, 610.0)
 
 
@@ -310,6 +330,9 @@ STATUS = PrinterStatus(PrinterState.PRINTING, None, "benchy.gcode", 0.5, 610.0)
         ({"job": "7"}, {"job": "8"}, 10, False),
         ({"job": "7"}, {}, 10, True),
         ({"job": "7"}, {"job": "7"}, 15 * 86400, False),
+        ({"elapsed": None}, {"elapsed": None}, 10, True),
+        ({"elapsed": 0.0}, {"elapsed": 0.0}, 10, True),
+        ({"elapsed": 0.0, "state": WatchState(phase=Phase.PAUSED)}, {"elapsed": 0.0}, 10, False),
         ({"in_print": False}, {}, 10, False),
         ({}, {}, -3600, True),
     ],
@@ -347,9 +370,50 @@ def test_a_write_that_is_cut_off_leaves_the_old_note_or_the_new(
         monkeypatch.setattr(os, name, dies(getattr(os, name)))
     monkeypatch.setattr(Path, "replace", dies(Path.replace))
     with pytest.raises(KeyboardInterrupt):
-        CheckpointStore(path).write(replace(NOTE, acted=True), durable=True)
+        CheckpointStore(path).write(replace(NOTE, enabled=False), durable=True)
     monkeypatch.undo()
-    assert CheckpointStore(path).kept in (NOTE, replace(NOTE, acted=True))
+    assert CheckpointStore(path).kept in (NOTE, replace(NOTE, enabled=False))
+
+
+VERSION_1 = {
+    "version": 1,
+    "job": "1",
+    "file": "benchy.gcode",
+    "elapsed": 60.0,
+    "server": "http://x",
+    "context_id": "c1",
+    "process_url": "http://x/1",
+    "fallback_url": "http://x/2",
+    "warning_level": 3,
+    "pause_level": 3,
+    "next_at": 0.0,
+    "warned": True,
+    "acted": True,
+    "clear": 0,
+    "standing": True,
+    "acting": False,
+    "untold": [],
+    "enabled": True,
+    "in_print": True,
+}
+
+
+async def test_a_checkpoint_of_the_first_version_is_read(scene: Make) -> None:
+    s = scene(always(PAUSE), learns=False)
+    s.start_print()
+    s.machine.pause()
+    s.note_path.parent.mkdir()
+    now = SOME_DAY + s.clock.monotonic()
+    s.note_path.write_text(json.dumps({**VERSION_1, "at": now - 60.0, "heaters_off_at": now + 100.0}))
+    s.watch(heaters_off_after=600.0)
+    await s.run(90)
+    assert s.machine.commands == ["pause"], "it is known for our pause"
+    await s.run(30)
+    assert s.machine.commands == ["pause", "M104 S0", "M140 S0"]
+    s.machine.resume()
+    await s.run(60)
+    assert s.told() == [Kind.HEATERS_OFF, Kind.RESUMED] and s.judge.opened == []
+    assert note_of(s)["version"] == 2
 
 
 def test_two_printers_of_one_name_have_two_notes(tmp_path: Path) -> None:

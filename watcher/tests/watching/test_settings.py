@@ -269,3 +269,12 @@ async def test_a_device_with_its_own_certificate_can_be_configured(
             assert wrong and wrong in str(error)
         else:
             assert wrong is None
+
+
+def test_a_camera_is_enough_and_only_notifies() -> None:
+    camera = {"url": "http://cam.local/shot.jpg"}
+    (printer,) = read({"printer": [{"name": "cam", "camera": camera}]}, Path()).printers
+    assert printer.camera_only and printer.policy.on_pause == (Action.NOTIFY,)
+    paused = {"name": "cam", "camera": camera, "policy": {"on_pause": ["pause"]}}
+    with pytest.raises(ConfigError, match="nothing can be paused"):
+        read({"printer": [paused]}, Path())

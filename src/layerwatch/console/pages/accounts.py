@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from layerwatch.console.pages.sign_in import welcome
 from layerwatch.console.web import BASE, Needs, Pages, Visit
-from layerwatch.identity import BadInput, IdentityError, NotFound, invitations, passwords, sessions
+from layerwatch.identity import BadInput, IdentityError, NotFound, invitations, passwords, sessions, users
 from layerwatch.identity.models import Account, User
 from layerwatch.identity.roles import role_in, roles_of
 
@@ -64,6 +64,7 @@ def join(visit: Visit) -> Response:
     try:
         with database.read() as session:
             email = invitations.find_invitation(session, link, visit.now).email
+        database.transact(lambda session: users.guard_new_password(session, visit.visitor, visit.now))
         passwords.check_strength(password, email)
         hashed = passwords.hash_password(password)
         with database.begin() as session:

@@ -21,7 +21,7 @@ _PATH = f"{BASE}/oidc"
 
 @pages.get("/oidc/start", Needs.NOTHING)
 def start(visit: Visit) -> Response:
-    """Lead to the provider. Another site's link leads to our own page first."""
+    """Redirect to the provider. A link on another site leads to the sign-in page instead."""
     provider = _provider(visit)
     wanted = next_page(visit.query("next"))
     if visit.request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
@@ -66,7 +66,7 @@ def connect(visit: Visit) -> Response:
 
 @pages.post("/profile/provider/off", Needs.SIGNED_IN)
 def disconnect(visit: Visit) -> Response:
-    """The provider leads in no more."""
+    """Disconnect the provider."""
     _provider(visit)
     try:
         confirm(visit)
@@ -80,7 +80,7 @@ def disconnect(visit: Visit) -> Response:
 def _take(visit: Visit, provider: Provider, flow: Flow | None) -> Response:
     key, database = visit.services.secrets.sessions, visit.services.database
     if flow is None or not flow.is_state(visit.query("state"), key):
-        raise SignInRefused("This sign-in was begun elsewhere or too long ago. Begin it again here.")
+        raise SignInRefused("This sign-in began in another browser or too long ago. Start again here.")
     if visit.query("error"):
         raise SignInRefused(f"{provider.name} did not sign you in.")
     network = visit.visitor.network
@@ -90,7 +90,7 @@ def _take(visit: Visit, provider: Provider, flow: Flow | None) -> Response:
     person = provider.person(flow, key, visit.query("code"), visit.query("iss"))
     if flow.user_id is not None:
         if visit.signed is None or not visit.signed.complete or visit.signed.user_id != flow.user_id:
-            raise SignInRefused("Somebody else is signed in by now. Begin again.")
+            raise SignInRefused("Another user is signed in now. Start again.")
         with database.begin() as session:
             user = session.get_one(User, flow.user_id)
             sign_in.connect(session, user, person, visit.visitor, visit.now)
@@ -103,7 +103,7 @@ def _take(visit: Visit, provider: Provider, flow: Flow | None) -> Response:
             )
         )
     except IntegrityError as twice:
-        raise SignInRefused("You are signing in twice at once. Begin again.") from twice
+        raise SignInRefused("You signed in twice at the same moment. Try again.") from twice
     return welcome(visit, begun, flow.next)
 
 

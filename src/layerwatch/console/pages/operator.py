@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio.from_thread
 from starlette.responses import Response
 
 from layerwatch.billing.closing import close_months
@@ -16,6 +17,7 @@ from layerwatch.identity import NotFound
 from layerwatch.identity.audit import entries, record
 from layerwatch.identity.models import Account
 from layerwatch.identity.service import list_accounts
+from layerwatch.telemetry.metrics import totals
 
 pages = Pages()
 
@@ -44,7 +46,36 @@ def show(visit: Visit) -> Response:
         month=month,
         last_month=month.previous,
         now=visit.clock,
+        drop_in=_drop_in(visit) if visit.services.settings.obico_api else None,
     )
+
+
+DROP_IN_OUTCOMES = {
+    "failure": "inspected, a failure is seen",
+    "clear": "inspected, no failure is seen",
+    "unfit": "inspected, but the picture is dark, blurred or shows no print",
+    "unreachable": "not fetched: the address did not answer in time",
+    "not_allowed": "not fetched: in a private network that LAYERWATCH_OBICO_HOSTS does not list",
+    "not_a_picture": "not inspected: the address gave something else than a whole JPEG",
+    "bad_address": "refused: no http or https address",
+    "no_token": "refused: the bearer token was missing or wrong",
+    "busy": "refused: too busy",
+}
+"""Outcomes of calls in Obico's form, in words. All but the first two need somebody's attention."""
+
+
+def _drop_in(visit: Visit) -> list[dict[str, Any]]:
+    """How often each outcome of a call in Obico's form came up since the processes started."""
+    services = visit.services
+    if services.peers is None:
+        texts = [services.metrics.text()]
+    else:
+        texts = list(anyio.from_thread.run(services.peers.metrics).values())
+    counted = totals(texts, "layerwatch_obico_pictures_total", "outcome")
+    return [
+        {"meaning": meaning, "count": counted.get(outcome, 0), "good": outcome in ("failure", "clear")}
+        for outcome, meaning in DROP_IN_OUTCOMES.items()
+    ]
 
 
 def _row(account: Account, draft: Statement, visit: Visit) -> dict[str, Any]:

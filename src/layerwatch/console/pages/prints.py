@@ -11,10 +11,10 @@ from layerwatch.console.live_prints import heat_picture, live_prints
 from layerwatch.console.web import Needs, Pages, Visit
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.models import ContextRow
-from layerwatch.contexts.service import TEACHERS
 from layerwatch.identity import BadInput, NotAllowed, NotFound
 from layerwatch.learning import FeedbackLimitReached
 from layerwatch.learning.recent import RecentPicture
+from layerwatch.temporal import TEACHERS, UNDO
 
 pages = Pages()
 
@@ -70,7 +70,7 @@ def feedback(visit: Visit) -> Response:
         anyio.from_thread.run(record)
     except FeedbackLimitReached as limit:
         raise NotAllowed(str(limit)) from limit
-    return visit.go("/", "taught")
+    return visit.go("/", "undone" if kind == UNDO else "taught")
 
 
 def _own(visit: Visit) -> str:

@@ -16,6 +16,7 @@ from layerwatch.identity import (
     rate_limit,
     recovery_codes,
     sessions,
+    sign_up,
     totp,
     users,
 )
@@ -24,8 +25,8 @@ from layerwatch.identity.models import User
 
 pages = Pages()
 
-LATELY = timedelta(minutes=15)
-"""After a sign-in, how long it stands for the password that a user does not have."""
+RECENT_SIGN_IN = timedelta(minutes=15)
+"""How long a sign-in counts in place of the password that a user does not have."""
 
 
 @pages.get("/profile", Needs.SIGNED_IN)
@@ -56,7 +57,7 @@ def verify(visit: Visit) -> Response:
     """Send the verification mail again."""
     with visit.services.database.begin() as session:
         user = session.get_one(User, visit.me.user_id)
-        mail = users.verification_mail(session, user, visit.base_url, visit.now)
+        mail = sign_up.verification_mail(session, user, visit.base_url, visit.now)
     visit.send(mail)
     return visit.go("/profile", "check-mail")
 
@@ -128,27 +129,27 @@ def others_out(visit: Visit) -> Response:
 
 
 def confirm(visit: Visit) -> None:
-    """That it is really the user: a browser left open must not be enough. Raises SignInRefused.
+    """Check that it is really the user: a browser left open is not enough. Raises SignInRefused.
 
-    Whoever has no password proves it by having signed in lately. The operator of one's own machine came by a
-    link that proves as much.
+    A user without a password must have signed in recently. The operator on their own machine came by a link,
+    which proves as much.
     """
     me = visit.me
     _take(visit)
     with visit.services.database.read() as session:
         user, here = session.get_one(User, me.user_id), sessions.find(session, visit.token, visit.now)
         password = user.password
-        late = here is None or visit.now - here.created_at > LATELY
+        late = here is None or visit.now - here.created_at > RECENT_SIGN_IN
         by_provider = user.subject is not None
     if password is not None:
         if not passwords.is_right(visit.form.get("password", ""), password):
             raise SignInRefused("The password is wrong.")
     elif by_provider and late:
-        raise SignInRefused("Sign out and in again first, so that it is certain to be you.")
+        raise SignInRefused("Sign out and in again first, to prove that it is you.")
 
 
 def _take(visit: Visit) -> None:
-    """Count a try, for this session alone: nobody else's tries keep its user from anything."""
+    """Count a try for this session alone: guesses made elsewhere do not block its user."""
     subject = f"session {visit.token}"
     visit.services.database.transact(
         lambda session: rate_limit.take(session, subject, rate_limit.PER_USER, visit.now)

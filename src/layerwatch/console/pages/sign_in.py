@@ -7,6 +7,7 @@ from starlette.responses import Response
 from layerwatch.billing import Month
 from layerwatch.console.web import BASE, FORM_COOKIE, SESSION_COOKIE, Needs, Pages, Visit
 from layerwatch.identity import BadInput, IdentityError, NotFound, SignInRefused, passwords, sessions, users
+from layerwatch.identity import sign_up as registration
 from layerwatch.identity.models import User
 from layerwatch.identity.one_time_links import Purpose, user_of
 from layerwatch.identity.service import STANDARD
@@ -111,12 +112,14 @@ def sign_up(visit: Visit) -> Response:
     email, name = visit.form.get("email", ""), visit.form.get("name", "")
     password, database = visit.form.get("password", ""), visit.services.database
     try:
-        users.check_sign_up(email, password, name)
-        database.transact(lambda session: users.guard_sign_up(session, visit.visitor, visit.now))
+        database.transact(lambda session: registration.guard(session, visit.visitor, visit.now))
+        registration.check(email, password, name)
         # Outside of any transaction, as at sign-in.
         hashed = passwords.hash_password(password)
         with database.begin() as session:
-            mail = users.sign_up(session, email, hashed, name, visit.base_url, visit.visitor, visit.now)
+            mail = registration.sign_up(
+                session, email, hashed, name, visit.base_url, visit.visitor, visit.now
+            )
     except BadInput as wrong:
         return _sign_up_page(visit, str(wrong), 400)
     visit.send(mail)
@@ -133,7 +136,7 @@ def verify_form(visit: Visit) -> Response:
 def verify(visit: Visit) -> Response:
     """Use the link of a verification mail."""
     link, user_id = visit.form.get("link", ""), visit.me.user_id
-    visit.services.database.transact(lambda session: users.verify(session, link, user_id, visit.now))
+    visit.services.database.transact(lambda session: registration.verify(session, link, user_id, visit.now))
     return visit.go("/", "verified")
 
 
@@ -172,6 +175,7 @@ def reset(visit: Visit) -> Response:
     try:
         with database.read() as session:
             email = user_of(session, link, Purpose.RESET, visit.now).email
+        database.transact(lambda session: users.guard_new_password(session, visit.visitor, visit.now))
         passwords.check_strength(password, email)
         hashed = passwords.hash_password(password)
         user_id = database.transact(

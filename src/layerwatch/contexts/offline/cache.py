@@ -13,7 +13,7 @@ from layerwatch.temporal import PrintState, StateFormatError
 
 MOST_CONTEXTS = 20_000
 """Prints remembered, the longest unheard goes first. A node of two cores has a few thousand; a state has at
-most 4 KB, 1.4 KB as a rule."""
+most 4 KB, twice that after feedback, and 1.5 KB as a rule."""
 
 FORGOTTEN = timedelta(hours=2)
 """A print unheard for so long has ended, or may start afresh in an outage: intervals are minutes at most."""

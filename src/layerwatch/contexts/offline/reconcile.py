@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, cast
 
-from sqlalchemy import Table, bindparam, delete, insert, select, text, update
+from sqlalchemy import Table, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from layerwatch.contexts import repository
@@ -31,7 +31,9 @@ _ANSWERS = cast(Table, AnswerRow.__table__)
 _BOOKED = cast(Table, ReplayedUnit.__table__)
 _THIS = (_CONTEXTS.c.id == bindparam("context"), _CONTEXTS.c.expires_at == bindparam("expires"))
 _COUNT = update(_CONTEXTS).where(*_THIS).values(revision=_CONTEXTS.c.revision + bindparam("units"))
-_MOVE = _COUNT.values({name: bindparam(f"new_{name}") for name in repository.Moved._fields})
+_MOVE = _COUNT.values({name: bindparam(f"new_{name}") for name in repository.Moved._fields}).values(
+    progress=func.coalesce(bindparam("new_progress", type_=_CONTEXTS.c.progress.type), _CONTEXTS.c.progress)
+)
 _COLUMNS = [column.name for column in _CONTEXTS.c]
 _ADD = text(
     f"INSERT INTO contexts ({', '.join(_COLUMNS)})"

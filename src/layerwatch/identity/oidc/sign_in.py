@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.identity import audit, invitations, sessions, users
+from layerwatch.identity import audit, invitations, sessions, sign_up, users
 from layerwatch.identity.audit import Actor
 from layerwatch.identity.errors import BadInput, SignInRefused
 from layerwatch.identity.models import User
@@ -56,15 +56,15 @@ def connect(session: Session, user: User, person: Person, visitor: Visitor, now:
         raise BadInput("Verify your e-mail address first.")
     other = _user_of(session, person)
     if other is not None and other.id != user.id:
-        raise BadInput("You are connected with another user here already.")
+        raise BadInput("Your sign-in at the provider is connected with another user here already.")
     user.subject = person.subject
     audit.record(session, Actor.of(user, visitor.address), "provider connected", "", now)
 
 
 def disconnect(session: Session, user: User, visitor: Visitor, now: datetime) -> None:
-    """The provider leads in no more. Raises BadInput if nothing else would."""
+    """Disconnect the provider. Raises BadInput if the user has no other way to sign in."""
     if user.password is None and not user.operator:
-        raise BadInput("Set a password first: nothing else would let you in.")
+        raise BadInput("Set a password first: you have no other way to sign in.")
     user.subject = None
     audit.record(session, Actor.of(user, visitor.address), "provider disconnected", "", now)
 
@@ -79,7 +79,7 @@ def _sign_up(session: Session, email: str, strangers: bool, visitor: Visitor, no
         raise SignInRefused(
             "Your e-mail address was not invited here. Ask the operator or an account's owner."
         )
-    users.guard_sign_up(session, visitor, now)
+    sign_up.guard(session, visitor, now)
     user = users.new_user(session, address, now, password=None)
     if not strangers:
         return user

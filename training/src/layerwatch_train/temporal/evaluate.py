@@ -41,7 +41,10 @@ def evaluate_temporal(
     ] = None,
     held_out: Annotated[
         list[Path] | None,
-        typer.Option(help="oof.npz of cross-validation; may be given several times.", show_default=False),
+        typer.Option(
+            help="oof.npz of cross-validation; may be given several times.",
+            show_default="the packaged detector's scores, also of pictures that it was trained on",
+        ),
     ] = None,
     rendered: Annotated[
         list[Path] | None,
@@ -68,7 +71,7 @@ def evaluate_temporal(
 ) -> None:
     """Judge the temporal model against the rules that other programs use, on the same detector scores.
 
-    Modelled prints always run; real sequences need --data and --held-out, rendered prints --rendered. Every
+    Modelled prints always run; real sequences need --data, rendered prints --rendered. Every
     method is shown as published and moved to our false pauses, and ours at levels 1 to 5.
 
     Example: layerwatch-train evaluate-temporal --prints 600 --data DATA_DIR --held-out runs/oof.npz
@@ -103,11 +106,12 @@ def evaluate_temporal(
             transient=True,
         )
         judge(f"Modelled scores, {_described(detector)}", f"modelled, {detector.name}", list(made))
-    if data is not None and held_out:
-        from layerwatch_train.temporal.sequences import real_sequences
+    if data is not None:
+        from layerwatch_train.temporal.sequences import detected_sequences, real_sequences
 
-        sequences = real_sequences(data, held_out, cache)
-        judge("Real sequences, held-out scores of the real detector, 30 s a frame", "real", sequences)
+        sequences = real_sequences(data, held_out, cache) if held_out else detected_sequences(data, cache)
+        scores = "held-out scores" if held_out else "scores, also of pictures that it was trained on,"
+        judge(f"Real sequences, {scores} of the real detector, 30 s a frame", "real", sequences)
         found["sequences"] = _tell_sequences(sequences, say)
         found["static"] = _tell_static(sequences, say)
     if rendered:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerwatch.vision.evidence import KINDS, Condition, Evidence, HeatMap
+from layerwatch.vision.model_files import packaged_models
 
 Floats = NDArray[np.float64]
 
@@ -81,3 +84,11 @@ class Print:
             conditions=[self.conditions[i] for i in frames],
             kinds=kinds,
         )
+
+
+def weights_key(model: Path | None) -> str:
+    """Names a detector by its weights: two of the same day have the same version."""
+    digest = hashlib.sha256()
+    for path in [model] if model else sorted(packaged_models()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -7,7 +7,6 @@ pictures do.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -22,8 +21,8 @@ from layerwatch.simulator.truth import Frame, Truth
 from layerwatch.temporal import Levels, PrintState, step
 from layerwatch.temporal.baseline import logit
 from layerwatch.vision import Condition, Evidence, ImageDecodeError, Vision
-from layerwatch.vision.model_files import packaged_models
 from layerwatch_train.temporal.prints import Print
+from layerwatch_train.temporal.prints import weights_key as _key_of
 
 SIZE = (320, 240)
 """The detector sees 320 x 320, and a picture of twice the size takes 2.5 times as long to render."""
@@ -201,14 +200,6 @@ def _watch(file: Path, seen: Path, vision: Vision) -> int:
             state, _ = step(state, evidence, truth.second, Levels())
     looks.save(seen)
     return len(looks.rows)
-
-
-def _key_of(model: Path | None) -> str:
-    """Names a detector by its weights: two of the same day have the same version."""
-    digest = hashlib.sha256()
-    for path in [model] if model else sorted(packaged_models()):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def _look(vision: Vision, jpeg: bytes, file: Path) -> Evidence:

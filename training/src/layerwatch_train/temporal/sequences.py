@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from layerwatch.vision import Vision
 from layerwatch.vision.evidence import Condition
 from layerwatch.vision.image_quality import MEASURED_SIZE, judge, measure
 from layerwatch_train.index import Picture, read_index
-from layerwatch_train.temporal.prints import Print
+from layerwatch_train.temporal.prints import Print, weights_key
 
 INTERVAL = 30.0
 """Seconds between frames. The real ones are not known (videos and time-lapses); a client would use this."""
@@ -46,6 +48,66 @@ def real_sequences(data: Path, held_out: Sequence[Path], cache: Path) -> list[Pr
             part_name = f"{name}#{number + 1}" if number else name
             prints.append(_print(part_name, data, [pictures[at] for at in own], own, scores, cache))
     return prints
+
+
+def detected_sequences(data: Path, cache: Path) -> list[Print]:
+    """Every sequence of the index with the packaged detector's scores, which are kept for the next time.
+
+    The detector was trained on many of these pictures: good for what follows a score, not for how good it is.
+    """
+    vision, key = Vision.load(threads=1), weights_key(None)
+    order: dict[str, list[Picture]] = defaultdict(list)
+    for picture in read_index(data):
+        if picture.sequence:
+            order[picture.sequence].append(picture)
+    prints = []
+    for name, pictures in order.items():
+        pictures.sort(key=lambda picture: picture.frame)
+        kept = cache / f"seen-{key}" / f"{name}.npz"
+        if not kept.exists():
+            _detect([data / picture.file for picture in pictures], vision, kept)
+        with np.load(kept) as seen:
+            for number, part in enumerate(parts_of([picture.label for picture in pictures])):
+                own = pictures[part]
+                onset, well = onset_of([picture.label for picture in own])
+                prints.append(
+                    Print(
+                        name=f"{name}#{number + 1}" if number else name,
+                        seconds=np.arange(len(own), dtype=np.float64) * INTERVAL,
+                        scores=seen["scores"][part],
+                        heat=seen["heat"][part],
+                        thumbnails=seen["thumbnails"][part],
+                        conditions=[Condition(value) for value in seen["conditions"][part]],
+                        onset=None if onset is None else onset * INTERVAL,
+                        well_until=well * INTERVAL,
+                        kinds=seen["kinds"][part],
+                        tags=(own[0].source,),
+                    )
+                )
+    return prints
+
+
+def _detect(files: Sequence[Path], vision: Vision, kept: Path) -> None:
+    """Have the detector inspect pictures of any format, and keep what it says."""
+    rows = []
+    for file in files:
+        with Image.open(file) as picture:
+            buffer = io.BytesIO()
+            if picture.format != "JPEG":
+                picture.convert("RGB").save(buffer, "JPEG", quality=95)
+        rows.append(vision.inspect(buffer.getvalue() or file.read_bytes()))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shape = (len(rows), rows[0].heat.rows, rows[0].heat.columns)
+    partial = kept.with_suffix(".partial.npz")
+    np.savez_compressed(
+        partial,
+        scores=np.array([row.failure_probability for row in rows]),
+        kinds=np.array([row.kinds for row in rows]),
+        heat=np.frombuffer(b"".join(row.heat.cells for row in rows), np.uint8).reshape(shape),
+        thumbnails=np.frombuffer(b"".join(row.thumbnail for row in rows), np.uint8).reshape(len(rows), -1),
+        conditions=np.array([row.condition.value for row in rows]),
+    )
+    partial.rename(kept)
 
 
 def parts_of(labels: Sequence[str]) -> list[slice]:

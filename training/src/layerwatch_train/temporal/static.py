@@ -34,34 +34,43 @@ class Static:
     frames_to_pause: int | None
 
 
-def static_scenes(sequences: Sequence[Print], count: int, seed: int) -> list[Static]:
-    """The test on the `count` healthy frames with the highest held-out scores, at most two of a sequence."""
+def static_prints(sequences: Sequence[Print], count: int, seed: int, *, failed: bool = False) -> list[Print]:
+    """A print of each of the `count` healthy frames with the highest scores, at most two of a sequence.
+
+    failed: of frames of failures instead.
+    """
     rng = np.random.default_rng(seed)
     healthy = [
         (float(one.scores[i]), one, i)
         for one in sequences
-        for i in np.flatnonzero(one.seconds < one.healthy_seconds).tolist()
+        for i in np.flatnonzero((one.seconds < one.healthy_seconds) != failed).tolist()
     ]
     healthy.sort(key=lambda entry: -entry[0])
     taken: Counter[str] = Counter()
-    worst: list[tuple[float, Print, int]] = []
-    for entry in healthy:
-        taken[entry[1].name] += 1
-        if taken[entry[1].name] <= 2 and len(worst) < count:
-            worst.append(entry)
+    worst: list[tuple[Print, int]] = []
+    for _, scene, frame in healthy:
+        taken[scene.name] += 1
+        if taken[scene.name] <= 2 and len(worst) < count:
+            worst.append((scene, frame))
     failing = [one for one in sequences if one.onset is not None]
+    return [
+        _static_print(scene, frame, failing[at % len(failing)], rng)
+        for at, (scene, frame) in enumerate(worst)
+    ]
+
+
+def static_scenes(sequences: Sequence[Print], count: int, seed: int) -> list[Static]:
+    """The test on the prints of `static_prints`."""
     results = []
-    for at, (score, scene, frame) in enumerate(worst):
-        failure = failing[at % len(failing)]
-        print_ = _static_print(scene, frame, failure, rng)
+    for print_ in static_prints(sequences, count, seed):
         flags = run_ours(print_)[2]
         assert flags.quality is not None
         low = flags.quality <= 3
         begins = int(np.searchsorted(print_.seconds, print_.onset or 0.0))
         results.append(
             Static(
-                f"{scene.name} frame {frame}, then {failure.name}",
-                score,
+                print_.name,
+                float(np.median(print_.scores[:begins])),
                 int(np.count_nonzero(flags.warning[:begins])),
                 _first(low[begins:]),
                 _first(flags.warning[begins:]),
@@ -82,7 +91,7 @@ def _static_print(scene: Print, frame: int, failure: Print, rng: np.random.Gener
     heat[still:] = np.maximum(heat[still:], _moved(failure.heat[shown] / 255.0, scene.heat[frame] / 255.0))
     pixels = scene.thumbnails[frame][None].astype(float) + rng.normal(0, 1.0, (total, 768))
     return Print(
-        name=scene.name,
+        name=f"{scene.name} frame {frame}, then {failure.name}",
         seconds=np.arange(total, dtype=np.float64) * INTERVAL,
         scores=score,
         heat=np.rint(heat * 255).astype(np.uint8),

@@ -1,5 +1,8 @@
 """Home Assistant, by MQTT discovery: each printer becomes a device there, without a line of YAML.
 
+What was seen of a print is withdrawn when it no longer holds: at the print's end, while nothing is
+seen, and before an orderly disconnect.
+
 Sensors for quality, score, likely failure and the printer's state; binary sensors for warning and pause; a
 camera with what was seen marked in it; a switch for the watching; a button "false alarm". Needs aiomqtt
 (extra `layerwatch-watcher`); marks need Pillow. Topics as in Home Assistant's "MQTT" integration.
@@ -8,6 +11,7 @@ camera with what was seen marked in it; a switch for the watching; a button "fal
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
@@ -21,6 +25,7 @@ from layerwatch_sdk.models import Box, Inspection
 from layerwatch_watcher.mqtt import Client
 from layerwatch_watcher.notifications.event import DeliveryError
 from layerwatch_watcher.printers.base import PrinterStatus
+from layerwatch_watcher.waiting import within
 from layerwatch_watcher.watching.print_session import Look
 
 log = logging.getLogger("layerwatch_watcher")
@@ -30,6 +35,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
 """Seconds before connecting again, doubled at every failure. Chosen, not tuned."""
 LEAST_MARKED = 0.5
 """Boxes less probable are not drawn."""
+WITHDRAW_S = 3.0
+"""How long an orderly end waits for the broker."""
+ONLINE, OFFLINE = "online", "offline"
 _MARK = (230, 40, 40)
 
 
@@ -38,7 +46,12 @@ class Watching(Protocol):
 
     name: str
     enabled: bool
-    status: Optional[PrinterStatus]
+
+    @property
+    def seen(self) -> bool: ...
+
+    @property
+    def reported(self) -> Optional[PrinterStatus]: ...
 
     def false_alarm(self, who: str) -> bool: ...
 
@@ -87,19 +100,25 @@ class HomeAssistant:
         self.refresh(printer)
 
     def refresh(self, printer: Watching) -> None:
-        """Tell the switch's and the printer's state."""
-        slug = self._slug(printer)
+        """Publish the switch's and the printer's state; withdraw what was seen, if it no longer holds."""
+        slug, status = self._slug(printer), printer.reported
         self._set(f"{self._base}/{slug}/watching", "ON" if printer.enabled else "OFF")
-        if printer.status is not None:
-            self._set(f"{self._base}/{slug}/printer", printer.status.state.value)
+        self._set(f"{self._base}/{slug}/printer", status.state.value if status is not None else "unknown")
+        if not printer.seen:
+            self._unsee(slug)
+
+    def _unsee(self, slug: str) -> None:
+        self._set(f"{self._base}/{slug}/seen", OFFLINE)
+        self._set(f"{self._base}/{slug}/inspection", json.dumps(NOT_SEEN))
 
     def show(self, printer: Watching, look: Look) -> None:
-        """Tell what was seen."""
+        """Publish what was seen. A picture that could not be judged changes nothing that was."""
         slug = self._slug(printer)
         self.refresh(printer)
-        if look.inspection is None:
+        if look.inspection is None or look.condition != "ok":
             return
         self._set(f"{self._base}/{slug}/inspection", json.dumps(state_of(look.inspection)))
+        self._set(f"{self._base}/{slug}/seen", ONLINE)
         if look.picture is not None:
             detail = look.inspection.detail
             self._set(f"{self._base}/{slug}/picture", marked(look.picture, detail.boxes if detail else ()))
@@ -146,14 +165,14 @@ class HomeAssistant:
             await asyncio.sleep(min(FIRST_PAUSE * 2 ** min(failures, 10), LONGEST_PAUSE))
 
     async def _serve(self) -> None:
-        status = f"{self._base}/status"
+        status, ends = f"{self._base}/status", False
         async with Client(
             self._host,
             self._port,
             username=self._user or None,
             password=self._password or None,
             tls_context=self._tls,
-            will=aiomqtt.Will(status, "offline", qos=1, retain=True),
+            will=aiomqtt.Will(status, OFFLINE, qos=1, retain=True),
             timeout=10,
         ) as client:
             self._news = asyncio.Queue()
@@ -161,7 +180,7 @@ class HomeAssistant:
             await client.subscribe(f"{self._base}/+/false_alarm")
             for topic, payload in list(self._topics.items()):
                 await client.publish(topic, payload, retain=True)
-            await client.publish(status, "online", qos=1, retain=True)
+            await client.publish(status, ONLINE, qos=1, retain=True)
             both = [
                 asyncio.ensure_future(self._talk(client, self._news)),
                 asyncio.ensure_future(self._listen(client)),
@@ -170,11 +189,26 @@ class HomeAssistant:
                 ended, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended:
                     task.result()
+            except asyncio.CancelledError:
+                ends = True
+                raise
             finally:
                 self._news = None
                 for task in both:
                     task.cancel()
                 await asyncio.gather(*both, return_exceptions=True)
+                if ends:
+                    with contextlib.suppress(aiomqtt.MqttError, asyncio.TimeoutError):
+                        await within(self._withdraw(client), WITHDRAW_S)
+
+    async def _withdraw(self, client: Client) -> None:
+        """Before an orderly disconnect, for which the broker sends no last will."""
+        for slug in self._printers:
+            self._unsee(slug)
+            for part in ("seen", "inspection"):
+                topic = f"{self._base}/{slug}/{part}"
+                await client.publish(topic, self._topics[topic], retain=True)
+        await client.publish(f"{self._base}/status", OFFLINE, qos=1, retain=True)
 
     async def _listen(self, client: Client) -> None:
         async for message in client.messages:
@@ -197,6 +231,17 @@ class HomeAssistant:
             printer.false_alarm(WHO)
 
 
+NOT_SEEN = {
+    "quality": None,
+    "score": None,
+    "warning": None,
+    "pause": None,
+    "failure": None,
+    "condition": "not seen",
+}
+"""What the sensors read while nothing is known of the print. Home Assistant shows a None as unknown."""
+
+
 def state_of(inspection: Inspection) -> dict[str, Any]:
     """What the sensors read."""
     detail = inspection.detail
@@ -206,7 +251,7 @@ def state_of(inspection: Inspection) -> dict[str, Any]:
         "warning": "ON" if inspection.warning_suggested else "OFF",
         "pause": "ON" if inspection.pause_suggested else "OFF",
         "failure": (detail.kind if detail else None) or "none",
-        "condition": (detail.condition if detail else None) or "unknown",
+        "condition": inspection.condition or "unknown",
     }
 
 
@@ -219,20 +264,26 @@ def discovery(name: str, slug: str, prefix: str, base: str) -> dict[str, dict[st
         "model": "Watcher",
     }
     inspection = f"{base}/{slug}/inspection"
+    up, seen = {"topic": f"{base}/status"}, {"topic": f"{base}/{slug}/seen"}
+    where_seen: dict[str, Any] = {"availability": [up, seen], "availability_mode": "all"}
 
     def entity(kind: str, what: str, title: str, **more: Any) -> tuple[str, dict[str, Any]]:
         payload = {
             "name": title,
             "unique_id": f"layerwatch_{slug}_{what}",
-            "object_id": f"{slug}_{what}",
+            "default_entity_id": f"{kind}.{slug}_{what}",
             "device": device,
-            "availability_topic": f"{base}/status",
+            "availability": [up],
             **more,
         }
         return f"{prefix}/{kind}/layerwatch_{slug}/{what}/config", payload
 
     def read(what: str) -> dict[str, Any]:
-        return {"state_topic": inspection, "value_template": f"{{{{ value_json.{what} }}}}"}
+        return {
+            "state_topic": inspection,
+            "value_template": f"{{{{ value_json.{what} }}}}",
+            **(where_seen if what != "condition" else {}),
+        }
 
     return dict(
         [
@@ -259,7 +310,13 @@ def discovery(name: str, slug: str, prefix: str, base: str) -> dict[str, dict[st
             ),
             entity("binary_sensor", "warning", "Warning", device_class="problem", **read("warning")),
             entity("binary_sensor", "pause", "Pause suggested", device_class="problem", **read("pause")),
-            entity("camera", "picture", "Last picture", topic=f"{base}/{slug}/picture"),
+            entity(
+                "camera",
+                "picture",
+                "Last picture",
+                topic=f"{base}/{slug}/picture",
+                **where_seen,
+            ),
             entity(
                 "switch",
                 "watching",

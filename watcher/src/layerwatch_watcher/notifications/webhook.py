@@ -106,7 +106,7 @@ def payload(event: Event, *, picture: bool) -> dict[str, Any]:
             "warning": inspection.warning_suggested,
             "pause": inspection.pause_suggested,
             "kind": detail.kind if detail else None,
-            "condition": detail.condition if detail else None,
+            "condition": inspection.condition,
         },
         "picture": base64.b64encode(event.picture).decode() if picture and event.picture else None,
     }

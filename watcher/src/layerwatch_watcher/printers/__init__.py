@@ -1,4 +1,4 @@
-"""Printers: whatever runs the print, as a thing that tells how it goes and can be stopped.
+"""Printers: whatever runs the print, as a thing that says how it goes and can be stopped.
 
 Each kind has its module, imported only where it is used: `octoprint`, `moonraker`, `moonraker_socket`,
 `prusalink`, `bambu`, `duet`.

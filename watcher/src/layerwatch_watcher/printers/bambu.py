@@ -12,19 +12,32 @@ import contextlib
 import itertools
 import json
 import ssl
-from collections.abc import Sequence
-from typing import Any, Optional
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, Optional
 
 import aiomqtt
 
 from layerwatch_watcher.cameras.bambu import USER, tls_context
 from layerwatch_watcher.mqtt import Client
+from layerwatch_watcher.printers.bambu_codes import (
+    CANCELLED,
+    COMMANDS_REFUSED,
+    DEVELOPER_HINT,
+    developer_mode,
+    hms_entries,
+    hms_text,
+    print_error_text,
+)
 from layerwatch_watcher.printers.base import (
+    NotSupported,
     PrinterError,
     PrinterSetupError,
     PrinterState,
     PrinterStatus,
+    count,
+    degrees,
     fraction,
+    refined,
 )
 from layerwatch_watcher.printers.http import mapping
 from layerwatch_watcher.printers.live import LiveLink
@@ -47,9 +60,11 @@ _STATES = {
 _PREPARING_STAGES = frozenset({1, 2, 3, 7, 8, 9, 11, 12, 13, 14, 15, 18, 19, 25, 29})
 # `stg_cur` while PAUSE: filament runout, change, loading; front cover off; malfunctions.
 _ATTENTION_STAGES = frozenset({4, 6, 17, 20, 21, 22, 23, 24, 26, 27, 28, 32, 33, 34, 35})
-# A print stopped by a person ends as FAILED with this code.
-_CANCELLED_CODE = 0x0300400C
-_CONFIRMED_WITHIN = 10.0
+_CONFIRMED_WITHIN_S = 10.0
+ASK_ANEW_S = 30.0
+"""Printers report every few seconds; one that has been silent for so long is asked for everything."""
+RECONNECT_S = 90.0
+"""One that does not answer that either is connected to anew."""
 
 
 class Bambu:
@@ -58,22 +73,32 @@ class Bambu:
     host: its address in the local network.  serial: its serial number.  code: its LAN access code.
     certificate: a PEM file with the printer's own certificate, to be sure that it is this printer that is
         talked to; without it any certificate is taken, because each printer signs its own.
+    connect: makes the MQTT client, as aiomqtt's.
     """
 
     def __init__(
-        self, host: str, serial: str, code: str, *, port: int = PORT, certificate: Optional[str] = None
+        self,
+        host: str,
+        serial: str,
+        code: str,
+        *,
+        port: int = PORT,
+        certificate: Optional[str] = None,
+        connect: Callable[..., Client] = Client,
     ) -> None:
         if not serial or not code:
             raise PrinterSetupError(
                 "a Bambu printer needs its serial number and its access code",
-                "both stand on its screen: Settings → Device, and Settings → Network (LAN access code)",
+                "both are on its screen: Settings → Device, and Settings → Network (LAN access code)",
             )
         self._host = host
         self._port = port
-        self._serial = serial
+        self._serial = serial.strip().upper()  # topics are case-sensitive, and serials have no small letters
+        self._connect = connect
         self._code = code
         self._tls: ssl.SSLContext = tls_context(certificate)
-        self._link = LiveLink(f"the printer at {host}", self._serve)
+        self._link = LiveLink(f"the printer at {host}", self._serve, self._silence)
+        self._heard_at = self._asked_at = 0.0
         self._report: dict[str, Any] = {}
         self._client: Optional[Client] = None
         self._numbers = itertools.count(1)
@@ -82,11 +107,34 @@ class Bambu:
     async def status(self) -> PrinterStatus:
         """What the printer reported last. Reports of most models hold changes only; they are put together."""
         await self._link.ready()
-        return status_of(self._report)
+        now = asyncio.get_running_loop().time()
+        age = now - self._heard_at
+        if age > RECONNECT_S:
+            await self._link.close()  # the next call connects anew
+        elif age > ASK_ANEW_S and now - self._asked_at > ASK_ANEW_S:
+            await self._ask_for_everything()
+        return status_of(self._report, age=age if age > ASK_ANEW_S else 0.0)
+
+    async def _ask_for_everything(self) -> None:
+        self._asked_at = asyncio.get_running_loop().time()
+        with contextlib.suppress(aiomqtt.MqttError, asyncio.TimeoutError):
+            await within(
+                self._publish({"pushing": {"sequence_id": "0", "command": "pushall"}}), _CONFIRMED_WITHIN_S
+            )
+
+    def _silence(self) -> Optional[PrinterError]:
+        """What it means that no report has come; None without a connection."""
+        if self._client is None:
+            return None
+        return PrinterError(
+            f"the printer at {self._host} takes the login, but reports nothing under the serial number "
+            f"{self._serial}",
+            "check the serial number (on its screen: Settings → Device); if it is right, restart the printer",
+        )
 
     async def _serve(self) -> None:
         try:
-            async with Client(
+            async with self._connect(
                 self._host,
                 self._port,
                 username=USER,
@@ -98,14 +146,14 @@ class Bambu:
                 await client.subscribe(f"device/{self._serial}/report")
                 self._client = client
                 self._report = {}
-                await self._publish({"pushing": {"sequence_id": "0", "command": "pushall"}})
+                await self._ask_for_everything()
                 async for message in client.messages:
                     self._heard(message.payload)
         except aiomqtt.MqttCodeError as error:
             if error.rc in (4, 5, 134, 135) or "authori" in str(error).lower():
                 raise PrinterSetupError(
                     f"the printer at {self._host} refuses the access code",
-                    "it stands on its screen, Settings → Network, and changes when it is renewed there",
+                    "it is on its screen, Settings → Network, and changes when it is renewed there",
                 ) from None
             raise PrinterError(f"the printer at {self._host} broke the connection off") from None
         except aiomqtt.MqttError as error:
@@ -131,7 +179,7 @@ class Bambu:
         if "not authorized" in text or "bad user" in text:
             return PrinterSetupError(
                 f"the printer at {self._host} refuses the access code",
-                "it stands on its screen, Settings → Network, and changes when it is renewed there",
+                "it is on its screen, Settings → Network, and changes when it is renewed there",
             )
         return PrinterError(
             f"no connection with the printer at {self._host}",
@@ -144,11 +192,16 @@ class Bambu:
         except (ValueError, TypeError, RecursionError):
             return
         for part in ("print", "system"):
-            told = mapping(said.get(part))
-            waiting = self._confirmations.get(str(told.get("sequence_id")))
-            if waiting is not None and "result" in told and not waiting.done():
-                waiting.set_result(told)
+            answer = mapping(said.get(part))
+            waiting = self._confirmations.get(str(answer.get("sequence_id")))
+            if waiting is not None and "result" in answer and not waiting.done():
+                waiting.set_result(answer)
         report = mapping(said.get("print"))
+        self._heard_at = asyncio.get_running_loop().time()
+        if COMMANDS_REFUSED in hms_entries(report):
+            for waiting in self._confirmations.values():
+                if not waiting.done():
+                    waiting.set_exception(self._no_developer_mode("the command"))
         if report.get("command", "push_status") == "push_status" and report:
             self._report.update(report)
             if "gcode_state" in self._report:
@@ -162,23 +215,31 @@ class Bambu:
         """Send a command and wait until the printer confirms it."""
         await self._link.ready()
         if self._client is None:
-            raise PrinterError(f"the printer at {self._host} is not connected just now")
+            raise PrinterError(f"the printer at {self._host} is not connected at the moment")
         number = str(next(self._numbers))
         waiting: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._confirmations[number] = waiting
         try:
             await self._publish({part: {"sequence_id": number, "command": command, **values}})
-            answer = await within(waiting, _CONFIRMED_WITHIN)
+            answer = await within(waiting, _CONFIRMED_WITHIN_S)
         except (asyncio.TimeoutError, aiomqtt.MqttError):
-            raise PrinterError(f"the printer at {self._host} did not confirm {command}") from None
+            if developer_mode(self._report) is False:
+                raise self._no_developer_mode(command) from None
+            raise PrinterError(
+                f"the printer at {self._host} did not confirm {command}",
+                f"it may be busy; or {DEVELOPER_HINT}",
+            ) from None
         finally:
             self._confirmations.pop(number, None)
         if str(answer.get("result")).lower() != "success":
             reason = str(answer.get("reason") or "no reason given")[:200]
-            raise PrinterError(
-                f"the printer refuses {command}: {reason}",
-                "newer firmware obeys only in LAN-only mode with developer mode on",
-            )
+            raise PrinterError(f"the printer refuses {command}: {reason}", DEVELOPER_HINT, refused=True)
+
+    def _no_developer_mode(self, command: str) -> PrinterSetupError:
+        return PrinterSetupError(
+            f"the printer at {self._host} did not carry {command} out: {hms_text(COMMANDS_REFUSED)}",
+            DEVELOPER_HINT,
+        )
 
     async def pause(self) -> None:
         """Pause the print, unless it is paused."""
@@ -196,6 +257,38 @@ class Bambu:
     async def gcode(self, lines: Sequence[str]) -> None:
         """Run G-code."""
         await self._command("print", "gcode_line", param="\n".join(lines) + "\n")
+
+    async def heaters_off(self) -> None:
+        """M104 for every nozzle, M140 for the bed."""
+        nozzles = range(len(_extruders(self._report)))
+        await self.gcode(["M104 S0", *(f"M104 T{n} S0" for n in nozzles if len(nozzles) > 1), "M140 S0"])
+
+    async def heater_targets(self) -> Mapping[str, float]:
+        """Of the nozzles and the bed, as reported. Raises NotSupported if they are not."""
+        await self._link.ready()
+        found = {
+            "nozzle": degrees(self._report.get("nozzle_target_temper")),
+            "bed": degrees(self._report.get("bed_target_temper")),
+        }
+        extruders = _extruders(self._report)
+        if len(extruders) > 1:  # the target is in the upper half of the number
+            found.update({f"nozzle {n}": float(packed >> 16) for n, packed in enumerate(extruders)})
+        targets = {name: target for name, target in found.items() if target is not None}
+        if not targets:
+            raise NotSupported("the printer reports no heater targets")
+        return targets
+
+    async def check_control(self) -> None:
+        """From the report: whether developer mode is on. NotSupported where the firmware has no such mode."""
+        await self._link.ready()
+        allowed = developer_mode(self._report)
+        if allowed is None:
+            raise NotSupported("this firmware does not report developer mode")
+        if not allowed:
+            raise PrinterSetupError(
+                f"the printer at {self._host} takes no commands from other programs: developer mode is off",
+                DEVELOPER_HINT,
+            )
 
     async def light(self, on: bool) -> None:
         """Switch the chamber light."""
@@ -216,8 +309,15 @@ class Bambu:
             await self._link.close()
 
 
-def status_of(report: dict[str, Any]) -> PrinterStatus:
-    """What a printer's put-together report means."""
+def _extruders(report: dict[str, Any]) -> list[int]:
+    """Temperature and target of each extruder, packed into a number; of printers with several."""
+    listed = mapping(mapping(report.get("device")).get("extruder")).get("info")
+    packed = [mapping(one).get("temp") for one in listed] if isinstance(listed, list) else []
+    return [number for number in packed if isinstance(number, int)]
+
+
+def status_of(report: dict[str, Any], age: float = 0.0) -> PrinterStatus:
+    """What a printer's put-together report means. age: seconds since it came."""
     state = _STATES.get(str(report.get("gcode_state")), PrinterState.IDLE)
     stage = report.get("stg_cur")
     if state is PrinterState.PRINTING and stage in _PREPARING_STAGES:
@@ -225,16 +325,22 @@ def status_of(report: dict[str, Any]) -> PrinterStatus:
     elif state is PrinterState.PAUSED and stage in _ATTENTION_STAGES:
         state = PrinterState.ATTENTION
     error = report.get("print_error")
-    if state is PrinterState.ERROR and error in (_CANCELLED_CODE, 0, None):
+    if state is PrinterState.ERROR and (error in CANCELLED or error in (0, None)):
         state = PrinterState.CANCELLED
     # Local prints have task and subtask 0; then the start time tells prints apart, where it is reported.
     parts = [str(report.get(name) or "0") for name in ("task_id", "subtask_id", "gcode_start_time")]
     job = "-".join(parts)
     name = report.get("subtask_name") or report.get("gcode_file")
+    progress = fraction(report.get("mc_percent"), 100.0)
+    layer, layers = count(report.get("layer_num")), count(report.get("total_layer_num"))
+    said = print_error_text(error) if state is PrinterState.ERROR or state.standing else ""
     return PrinterStatus(
-        state,
+        refined(state, progress=progress, layer=layer if layers else None),
         job=None if set(parts) == {"0"} else job,
         file=str(name) if name else None,
-        progress=fraction(report.get("mc_percent"), 100.0),
-        message=f"error {error:08X}" if state is PrinterState.ERROR and isinstance(error, int) else "",
+        progress=progress,
+        message=said,
+        layer=layer or None,
+        layers=layers or None,
+        age=age,
     )

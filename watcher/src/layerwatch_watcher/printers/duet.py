@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Awaitable, Callable, Optional, TypeVar
 
 import httpx
@@ -19,7 +19,10 @@ from layerwatch_watcher.printers.base import (
     PrinterSetupError,
     PrinterState,
     PrinterStatus,
+    count,
+    degrees,
     fraction,
+    refined,
     seconds,
 )
 from layerwatch_watcher.printers.http import PrinterHttp, Refused, mapping
@@ -86,13 +89,23 @@ class Duet:
         size, at = file.get("size"), job_part.get("filePosition")
         done = fraction(at, float(size)) if isinstance(size, (int, float)) and size > 0 else None
         box = mapping(state_part.get("messageBox"))
+        layer, layers = count(job_part.get("layer")), count(file.get("numLayers"))
         return PrinterStatus(
-            state,
+            refined(state, progress=done, layer=layer if layers else None),
             file=str(name).rsplit("/", 1)[-1] if name else None,
             progress=done,
             elapsed=seconds(job_part.get("duration")),
             message=str(box.get("message") or ""),
+            layer=layer or None,
+            layers=layers or None,
         )
+
+    async def _part(self, key: str) -> Any:
+        """One part of the object model."""
+        if await self._is_standalone():
+            return mapping(await self._standalone_call("/rr_model", {"key": key})).get("result")
+        model = await self._board(lambda: self._http.json("GET", "/machine/status", headers=self._session))
+        return mapping(model).get(key)
 
     async def _model(self) -> tuple[dict[str, Any], dict[str, Any]]:
         if await self._is_standalone():
@@ -177,6 +190,31 @@ class Duet:
                 )
             )
 
+    async def heaters_off(self) -> None:
+        """Every tool, bed and chamber heater of the object model; where it lists none, M104 and M140."""
+        heat, tools = mapping(await self._part("heat")), _list(await self._part("tools"))
+        numbers = [mapping(tool).get("number") for tool in tools]
+        lines = [f"M568 P{number} R0 S0 A0" for number in numbers if isinstance(number, int)]
+        lines += [
+            f"M140 P{n} S-273.1" for n, heater in enumerate(_list(heat.get("bedHeaters"))) if heater != -1
+        ]
+        lines += [
+            f"M141 P{n} S-273.1" for n, heater in enumerate(_list(heat.get("chamberHeaters"))) if heater != -1
+        ]
+        await self.gcode(lines or ["M104 S0", "M140 S0"])
+
+    async def heater_targets(self) -> Mapping[str, float]:
+        """Of each heater: its active or standby temperature, 0 where it is off. Raises NotSupported."""
+        heaters = _list(mapping(await self._part("heat")).get("heaters"))
+        targets = {f"heater {n}": _target(mapping(heater)) for n, heater in enumerate(heaters) if heater}
+        if not targets:
+            raise NotSupported("the Duet reports no heaters")
+        return targets
+
+    async def check_control(self) -> None:
+        """A Duet's password gives every right. Raises NotSupported."""
+        raise NotSupported("a Duet's password gives every right")
+
     async def light(self, on: bool) -> None:
         """A Duet's lights hang on G-code. Raises NotSupported."""
         raise NotSupported("a Duet's light is switched by G-code", "set light_on and light_off to G-code")
@@ -194,3 +232,14 @@ class Duet:
                 await self._http.json("GET", path, headers=self._session)
             self._standalone = None
         await self._http.close()
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _target(heater: Mapping[str, Any]) -> float:
+    """What a heater of the object model is set to, °C."""
+    state = heater.get("state")
+    set_to = heater.get("active") if state in ("active", "tuning") else heater.get("standby")
+    return max(0.0, degrees(set_to) or 0.0) if state in ("active", "standby", "tuning") else 0.0

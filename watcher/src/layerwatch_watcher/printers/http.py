@@ -19,14 +19,21 @@ class Refused(PrinterError):
     """The printer's software answered, but not with success. `status` is the HTTP status."""
 
     def __init__(self, what: str, hint: str, status: int) -> None:
-        super().__init__(what, hint)
+        # Behind a proxy, a 5xx may be the proxy's: the command may have got through.
+        super().__init__(what, hint, refused=status < 500)
         self.status = status
+
+
+class ControlRefused(PrinterSetupError):
+    """The login may read, but not command."""
 
 
 class PrinterHttp:
     """One base address, one login, JSON in and out.
 
     software: what is expected there, for messages.
+    login_hint: what to do when the login is refused.
+    control_hint: what to do when the login may read but not command; empty where logins may do everything.
     client: shared by many printers; only a client that was made here is closed here.
     tls: for a printer with a certificate of its own (see `private_tls`); it then has its own client.
     """
@@ -42,6 +49,7 @@ class PrinterHttp:
         tls: Optional[ssl.SSLContext] = None,
         timeout: float = 10.0,
         login_hint: str = "check the API key",
+        control_hint: str = "",
     ) -> None:
         url = with_scheme(url.strip()).rstrip("/")
         parts = urlsplit(url)
@@ -60,6 +68,7 @@ class PrinterHttp:
         self.client = client if client is not None and tls is None else httpx.AsyncClient(verify=tls or True)
         self._timeout = timeout
         self._login_hint = login_hint
+        self._control_hint = control_hint
 
     async def json(
         self,
@@ -70,9 +79,12 @@ class PrinterHttp:
         content: Optional[str] = None,
         params: Optional[Mapping[str, str]] = None,
         headers: Optional[Mapping[str, str]] = None,
+        patience: Optional[float] = None,
     ) -> Any:
         """Call, and give the answer's JSON; None for an empty answer. Raises PrinterError, Refused."""
-        text = await self.text(method, path, body=body, content=content, params=params, headers=headers)
+        text = await self.text(
+            method, path, body=body, content=content, params=params, headers=headers, patience=patience
+        )
         if not text.strip():
             return None
         try:
@@ -91,8 +103,12 @@ class PrinterHttp:
         content: Optional[str] = None,
         params: Optional[Mapping[str, str]] = None,
         headers: Optional[Mapping[str, str]] = None,
+        patience: Optional[float] = None,
     ) -> str:
-        """Call, and give the answer's text. Raises PrinterError, Refused."""
+        """Call, and give the answer's text. patience: seconds, where it may take longer than usual.
+
+        Raises PrinterError, Refused.
+        """
         try:
             answer = await self.client.request(
                 method,
@@ -102,7 +118,7 @@ class PrinterHttp:
                 params=params,
                 headers={**self._headers, **(headers or {})},
                 auth=self._auth,
-                timeout=self._timeout,
+                timeout=patience or self._timeout,
             )
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
             what, hint = explain(error, self.base)
@@ -114,6 +130,11 @@ class PrinterHttp:
         status = answer.status_code
         if status < 300:
             return
+        if status == 403 and answer.request.method != "GET" and self._control_hint:
+            raise ControlRefused(
+                f"{self.software} at {self.base} does not let this login control the printer (HTTP 403)",
+                self._control_hint,
+            )
         if status in (401, 403):
             raise PrinterSetupError(
                 f"{self.software} at {self.base} refuses the login (HTTP {status})", self._login_hint

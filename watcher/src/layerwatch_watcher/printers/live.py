@@ -20,11 +20,18 @@ class LiveLink:
     """Runs `serve` again and again in a task of its own.
 
     serve: connects, calls `up()` once data are there, and returns or raises PrinterError when the link ends.
+    silence: what it means that no data have come, if that is known better than "does not answer".
     """
 
-    def __init__(self, name: str, serve: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        serve: Callable[[], Awaitable[None]],
+        silence: Callable[[], Optional[PrinterError]] = lambda: None,
+    ) -> None:
         self._name = name
         self._serve = serve
+        self._silence = silence
         self._task: Optional[asyncio.Task[None]] = None
         self._told: Optional[asyncio.Event] = None  # the first outcome, good or bad
         self._trouble: Optional[PrinterError] = None
@@ -45,7 +52,7 @@ class LiveLink:
         try:
             await within(self._told.wait(), patience)
         except asyncio.TimeoutError:
-            raise PrinterError(
+            raise self._silence() or PrinterError(
                 f"{self._name} does not answer", "see that it is switched on and in the same network"
             ) from None
         if self._trouble is not None:

@@ -1,4 +1,4 @@
-"""Klipper behind Moonraker, over its WebSocket: changes are told at once, and nothing is asked in between.
+"""Klipper behind Moonraker, over its WebSocket: changes come at once, and everything is asked for at times.
 
 Needs the package `websockets` (extra `layerwatch-watcher`). JSON-RPC methods as in Moonraker's
 documentation; commands still go over HTTP, where an answer is certain.
@@ -21,21 +21,22 @@ from layerwatch_watcher.cameras.http import explain
 from layerwatch_watcher.printers.base import PrinterError, PrinterSetupError, PrinterState, PrinterStatus
 from layerwatch_watcher.printers.http import mapping
 from layerwatch_watcher.printers.live import LiveLink
-from layerwatch_watcher.printers.moonraker import LOGIN_HINT, Moonraker, status_of
+from layerwatch_watcher.printers.moonraker import LOGIN_HINT, Moonraker, others, status_of
 from layerwatch_watcher.waiting import within
 
 # Durations and progress change four times a second; they are asked for, not subscribed to.
 _SUBSCRIBED: dict[str, Optional[list[str]]] = {
     "webhooks": ["state", "state_message"],
-    "print_stats": ["state", "filename", "message"],
+    "print_stats": ["state", "filename", "message", "info"],
     "pause_resume": ["is_paused"],
 }
 _ASKED: dict[str, Optional[list[str]]] = {
-    "print_stats": ["print_duration", "total_duration"],
+    **_SUBSCRIBED,
+    "print_stats": [*(_SUBSCRIBED["print_stats"] or ()), "print_duration", "total_duration"],
     "virtual_sdcard": ["progress"],
 }
 _ASK_EVERY = 30.0
-"""Seconds after which durations and progress are asked for again while a print is under way."""
+"""Seconds after which everything is asked for again: durations are not sent, and a change may be lost."""
 
 
 class MoonrakerSocket(Moonraker):
@@ -58,7 +59,6 @@ class MoonrakerSocket(Moonraker):
         self._socket_headers = {"X-Api-Key": key} if key else {}
         self._link = LiveLink(f"Moonraker at {self.base}", self._serve)
         self._objects: dict[str, dict[str, Any]] = {}
-        self._found_sensors: list[str] = []
         self._job: Optional[str] = None
         self._klippy_ready = False
         self._numbers = itertools.count(1)
@@ -67,17 +67,19 @@ class MoonrakerSocket(Moonraker):
         self._asked_at = 0.0
 
     async def status(self) -> PrinterStatus:
-        """What Moonraker told last; durations are asked for at times while a print is under way."""
+        """What Moonraker sent last; everything is asked for again at times."""
         await self._link.ready()
         if not self._klippy_ready:
             return PrinterStatus(PrinterState.OFFLINE, message="Klipper is not connected")
         now = asyncio.get_running_loop().time()
-        stats = self._objects.get("print_stats", {})
-        heating = stats.get("state") == "printing" and not stats.get("print_duration")
-        if now - self._asked_at > (0.0 if heating else _ASK_EVERY) and stats.get("state") == "printing":
-            self._asked_at = now
+        stats, paused = self._objects.get("print_stats", {}), self._objects.get("pause_resume", {})
+        printing = stats.get("state") == "printing"
+        # While it heats, and while its two flags disagree, the print time shows what is so.
+        urgent = printing and (not stats.get("print_duration") or paused.get("is_paused"))
+        if urgent or now - self._asked_at > _ASK_EVERY:
             self._merge(mapping(await self._rpc("printer.objects.query", {"objects": _ASKED})).get("status"))
-        return status_of(self._objects, self._found_sensors, self._job)
+            self._asked_at = now
+        return status_of(self._objects, self._job)
 
     async def _serve(self) -> None:
         try:
@@ -130,12 +132,7 @@ class MoonrakerSocket(Moonraker):
             self._link.up()
             return
         listed = mapping(await self._rpc("printer.objects.list", {})).get("objects")
-        self._found_sensors = [
-            str(name)
-            for name in (listed if isinstance(listed, list) else [])
-            if str(name).startswith(("filament_switch_sensor ", "filament_motion_sensor "))
-        ]
-        wanted = {**_SUBSCRIBED, **{name: ["enabled", "filament_detected"] for name in self._found_sensors}}
+        wanted = {**_SUBSCRIBED, **others(listed)}
         self._objects = {}
         self._merge(mapping(await self._rpc("printer.objects.subscribe", {"objects": wanted})).get("status"))
         self._merge(mapping(await self._rpc("printer.objects.query", {"objects": _ASKED})).get("status"))

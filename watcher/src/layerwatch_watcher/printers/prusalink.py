@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import httpx
@@ -14,7 +15,9 @@ from layerwatch_watcher.printers.base import (
     PrinterSetupError,
     PrinterState,
     PrinterStatus,
+    degrees,
     fraction,
+    refined,
     seconds,
 )
 from layerwatch_watcher.printers.http import PrinterHttp, Refused, mapping
@@ -30,6 +33,9 @@ _STATES = {
     "STOPPED": PrinterState.CANCELLED,
     "ERROR": PrinterState.ERROR,
 }
+
+NO_JOB = 2147483647
+"""A job number that no printer reaches."""
 
 
 class PrusaLink:
@@ -52,7 +58,7 @@ class PrusaLink:
         if not key and not password:
             raise PrinterSetupError(
                 "PrusaLink needs a password",
-                "it stands in the printer's menu: Settings → Network → PrusaLink",
+                "it is in the printer's menu: Settings → Network → PrusaLink",
             )
         self._http = PrinterHttp(
             "PrusaLink",
@@ -61,7 +67,8 @@ class PrusaLink:
             auth=None if key else httpx.DigestAuth(user, password),
             client=client,
             tls=tls,
-            login_hint="user and password stand in the printer's menu: Settings → Network → PrusaLink",
+            login_hint="user and password are in the printer's menu: Settings → Network → PrusaLink",
+            control_hint="use the user and password of the printer's menu: Settings → Network → PrusaLink",
         )
         self._file: tuple[Optional[str], Optional[str]] = (None, None)
 
@@ -83,11 +90,14 @@ class PrusaLink:
         name = None if number is None else str(number)
         if name != self._file[0]:
             self._file = (name, await self._file_of(name))
+        progress = fraction(job.get("progress"), 100.0)
+        now, target = degrees(printer.get("temp_nozzle")), degrees(printer.get("target_nozzle"))
+        nozzles = [] if now is None or target is None else [(now, target)]
         return PrinterStatus(
-            state,
+            refined(state, progress=progress, nozzles=nozzles, bed=degrees(printer.get("target_bed"))),
             job=name,
             file=self._file[1],
-            progress=fraction(job.get("progress"), 100.0),
+            progress=progress,
             elapsed=seconds(job.get("time_printing")),
             message=text if state is PrinterState.ATTENTION else "",
         )
@@ -114,7 +124,7 @@ class PrusaLink:
     async def _job(self, method: str, what: str) -> None:
         number = mapping(mapping(await self._http.json("GET", "/api/v1/status")).get("job")).get("id")
         if number is None:
-            raise PrinterError("PrusaLink has no print under way")
+            raise PrinterError("PrusaLink has no print under way", refused=True)
         try:
             await self._http.json(method, f"/api/v1/job/{number}{what}")
         except Refused as error:
@@ -122,11 +132,33 @@ class PrusaLink:
             if error.status != 409:
                 raise
             if not (what == "/pause" and (await self.status()).state.standing):
-                raise PrinterError("PrusaLink cannot do that in its present state") from None
+                raise PrinterError(
+                    "PrusaLink cannot do that now: the printer is busy, or asks a question on its screen",
+                    "look at the printer's screen",
+                    refused=True,
+                ) from None
 
     async def gcode(self, lines: Sequence[str]) -> None:
         """PrusaLink takes no G-code. Raises NotSupported."""
         raise NotSupported("PrusaLink takes no G-code", "choose pause or cancel for this printer")
+
+    async def heaters_off(self) -> None:
+        """PrusaLink takes no G-code. Raises NotSupported."""
+        raise NotSupported(
+            "PrusaLink takes no G-code, so that its heaters cannot be switched off",
+            "set heaters_off_after = false; the printer itself switches them off when it is paused for long",
+        )
+
+    async def heater_targets(self) -> Mapping[str, float]:
+        """Of nozzle and bed."""
+        printer = mapping(mapping(await self._http.json("GET", "/api/v1/status")).get("printer"))
+        targets = {name: degrees(printer.get(f"target_{name}")) for name in ("nozzle", "bed")}
+        return {name: target for name, target in targets.items() if target is not None}
+
+    async def check_control(self) -> None:
+        """Pause a job that does not exist: only the login is checked."""
+        with contextlib.suppress(Refused):  # 404 or 409: this login would have been heard
+            await self._http.json("PUT", f"/api/v1/job/{NO_JOB}/pause")
 
     async def light(self, on: bool) -> None:
         """PrusaLink switches no light. Raises NotSupported."""

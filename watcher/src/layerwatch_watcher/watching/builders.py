@@ -7,7 +7,7 @@ MQTT, and one without RTSP no ffmpeg.
 from __future__ import annotations
 
 import ssl
-from typing import Any, Callable, Optional, cast
+from typing import Any, Callable, Optional, Tuple, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
@@ -16,6 +16,7 @@ from layerwatch_sdk.clock import AsyncClock
 from layerwatch_watcher.cameras.base import Camera, CameraSetupError
 from layerwatch_watcher.cameras.transform import Area, LitCamera, TransformedCamera, View
 from layerwatch_watcher.printers.base import Printer, PrinterSetupError
+from layerwatch_watcher.printers.camera_only import CameraOnly
 from layerwatch_watcher.tls import private_tls
 from layerwatch_watcher.watching.toml_reader import ConfigError, Table
 
@@ -123,6 +124,17 @@ _PRINTER_BUILDERS: dict[str, Callable[[Table, httpx.AsyncClient], BuiltPrinter]]
     "bambu": _bambu,
     "duet": _duet,
 }
+
+
+def build_camera_only(
+    table: Table, camera: Optional[Table], client: httpx.AsyncClient, clock: AsyncClock
+) -> Tuple[BuiltPrinter, Camera]:
+    """The printer of a [[printer]] that has nothing but a camera, and that camera. Raises ConfigError."""
+    if camera is None:
+        raise ConfigError(f"{table.place}: kind is missing; or give a camera, which is enough to be notified")
+    printer = CameraOnly(clock.monotonic)
+    built = BuiltPrinter("camera", printer)
+    return built, printer.through(build_camera(camera, built, table.place, client, clock))
 
 
 def build_camera(

@@ -12,10 +12,10 @@ from typing import Callable, Optional
 
 import httpx
 
-from layerwatch_sdk.errors import LayerwatchError
+from layerwatch_sdk.errors import InvalidResponse, LayerwatchError, NoAnswer
 from layerwatch_watcher.cameras import jpeg
 from layerwatch_watcher.cameras.base import Camera, CameraError, EndOfPictures
-from layerwatch_watcher.watching.inspector import Inspector, explain
+from layerwatch_watcher.watching.inspector import Inspector, explain, origin_of
 
 DARK = 16.0
 """Mean luma, 0..255, below which nobody would see a print."""
@@ -117,14 +117,27 @@ async def check_clock(client: httpx.AsyncClient, server: str) -> Optional[Findin
     )
 
 
-async def check_server(judge: Inspector, server: str) -> Finding:
-    """Open a context, which is free: it shows that the server is there and that the key is good."""
+async def check_server(inspector: Inspector, server: str) -> Finding:
+    """Open a context, which is free, and reach the address that it names for pictures.
+
+    It shows that the server is there, that the key is good, and that pictures would get through.
+    """
     try:
-        await judge.create_context(3, 3)
+        context = await inspector.create_context(3, 3)
     except LayerwatchError as error:
         what, hint = explain(error, server)
         return Finding("server", False, what, hint)
-    return Finding("server", True, f"{server} answers and takes this key")
+    given = origin_of(context.process_url)
+    if given == origin_of(server):
+        return Finding("server", True, f"{server} answers and takes this key")
+    try:
+        await inspector.feedback(context, "false_alarm")  # there is nothing yet that it could teach
+    except (NoAnswer, InvalidResponse) as error:
+        what, hint = explain(error, server)
+        return Finding("server", False, what, hint)
+    except LayerwatchError:
+        pass  # the service itself has answered: that is what was to be seen
+    return Finding("server", True, f"{server} answers and takes this key; pictures go to {given}")
 
 
 async def report(findings: AsyncIterator[Finding], *, as_json: bool) -> int:

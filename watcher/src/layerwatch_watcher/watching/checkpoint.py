@@ -15,38 +15,42 @@ import re
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, Tuple
 
+from layerwatch_sdk.alarm import AlarmLatch
 from layerwatch_sdk.calls import FEEDBACK_KINDS
 from layerwatch_sdk.models import Context
 from layerwatch_watcher.cameras.addresses import redact
 from layerwatch_watcher.printers.base import PrinterStatus
-from layerwatch_watcher.watching.print_lifecycle import WENT_BACK
+from layerwatch_watcher.watching.policy import Action
+from layerwatch_watcher.watching.print_lifecycle import WENT_BACK_S
+from layerwatch_watcher.watching.watch_state import Phase, WatchState, read_state
 
 log = logging.getLogger("layerwatch_watcher")
 
-VERSION = 1
+VERSION = 2
 CONTEXT_LIVES = 14 * 24 * 3600.0
-"""Seconds that a context lives on the service; older notes are of no use."""
+"""Seconds that a context lives on the service; older checkpoints are of no use."""
 LONGEST_WAIT = 300.0
 """No kept interval is waited for longer: the machine's clock may have been set in between."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A print as it was at `at`. Moments are seconds since 1970, by the machine's clock.
+    """A print as it was at `at`, in seconds since 1970 by the machine's clock.
 
-    job, file, elapsed: as in `PrinterStatus`; they tell whether a print is this one.
+    monotonic: the same moment on the watcher's clock, which the moments in `state` are of.
+    job, file, elapsed: as in `PrinterStatus`; they show whether a print is this one.
     server, context_id, process_url, fallback_url, warning_level, pause_level: where it is judged.
-    next_at: no picture may go to the service before.
-    warned, acted, clear: the `AlarmLatch`.  standing: paused by us.  acting: a pause or a cancel was about to
-    be done and was not yet seen to be done.  heaters_off_at: when the heaters are due to go off.
-    untold: feedback that the service was not yet told.  enabled: whether the watching is switched on.
+    next_at: no picture may go to the service before; seconds since 1970.
+    untold: feedback that the service has not got yet.  enabled: whether the watching is switched on.
+    state: what was done to the print, as the watcher holds it.
     """
 
     at: float
+    monotonic: float = 0.0
     job: Optional[str] = None
     file: Optional[str] = None
     elapsed: Optional[float] = None
@@ -57,18 +61,17 @@ class Checkpoint:
     warning_level: int = 3
     pause_level: int = 3
     next_at: float = 0.0
-    warned: bool = False
-    acted: bool = False
-    clear: int = 0
-    standing: bool = False
-    acting: bool = False
-    heaters_off_at: Optional[float] = None
     untold: Tuple[str, ...] = ()
     enabled: bool = True
     in_print: bool = True
+    state: WatchState = field(default_factory=WatchState)
+
+    def state_on(self, now: float, monotonic: float) -> WatchState:
+        """The state, its moments on a clock that reads `monotonic` at `now`."""
+        return self.state.moved(monotonic - max(0.0, now - self.at) - self.monotonic)
 
     def is_of(self, status: PrinterStatus, now: float) -> bool:
-        """Whether the print that `status` shows at `now` is the one of this note.
+        """Whether the print that `status` shows at `now` is the one of this checkpoint.
 
         Where the printer numbers its prints, the number tells. Elsewhere it must be the same file, and its
         print time must fit: a print that has lasted longer than we were away began before that. One that
@@ -80,12 +83,17 @@ class Checkpoint:
             return False
         if self.job is not None and status.job is not None:
             return self.job == status.job
-        if self.file != status.file or self.elapsed is None or status.elapsed is None:
+        if self.file != status.file:
+            return False
+        began = (self.elapsed or 0.0) < WENT_BACK_S and (status.elapsed or 0.0) < away + WENT_BACK_S
+        if began and self.state.untouched:
+            return True  # nothing has been done to it that another print must not inherit
+        if self.elapsed is None or status.elapsed is None:
             return False
         gained = status.elapsed - self.elapsed
-        if gained < -WENT_BACK:
+        if gained < -WENT_BACK_S:
             return False
-        stood_since = gained < WENT_BACK and status.state.standing
+        stood_since = gained < WENT_BACK_S and status.state.standing
         return status.elapsed > away or stood_since
 
     def context(self, server: str, warning_level: int, pause_level: int) -> Optional[Context]:
@@ -111,7 +119,7 @@ class CheckpointStore:
     """The file of one printer. Reads it once, at the start.
 
     path: the file; None keeps nothing.  now: the machine's clock, seconds since 1970.
-    A file that cannot be read or written is told of in the log; the watching goes on without it.
+    A file that cannot be read or written is reported in the log; the watching continues without it.
     """
 
     def __init__(self, path: Optional[Path] = None, now: Callable[[], float] = time.time) -> None:
@@ -124,21 +132,21 @@ class CheckpointStore:
         if self._path is None:
             return None
         try:
-            return _note(json.loads(self._path.read_text(encoding="utf-8")))
+            return _checkpoint(json.loads(self._path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             log.warning("%s cannot be used (%s); the print under way is looked at afresh", self._path, error)
             return None
 
-    def write(self, note: Checkpoint, *, durable: bool = False) -> None:
-        """Put `note` in the place of the old one, all of it or nothing.
+    def write(self, checkpoint: Checkpoint, *, durable: bool = False) -> None:
+        """Put `checkpoint` in the place of the old one, all of it or nothing.
 
         durable: on the disk when this returns. A killed process loses nothing either way, a power cut might.
         """
         if self._path is None:
             return
-        text = json.dumps({"version": VERSION, **asdict(note)}, ensure_ascii=False)
+        text = json.dumps({"version": VERSION, **asdict(checkpoint)}, ensure_ascii=False)
         new = self._path.with_name(f".{self._path.name}.new")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -160,7 +168,7 @@ class CheckpointStore:
             self._told = True
 
     def forget(self, *, enabled: bool) -> None:
-        """The print is over. Only a watching that was switched off stays noted."""
+        """The print is over. Only that the watching was switched off is kept."""
         self.kept = None
         if not enabled:
             self.write(Checkpoint(self.now(), enabled=False, in_print=False), durable=True)
@@ -169,27 +177,45 @@ class CheckpointStore:
                 self._path.unlink()
 
 
-def _note(values: Any) -> Checkpoint:
-    """A note from its JSON. Raises ValueError for anything else."""
-    if not isinstance(values, dict) or values.get("version") != VERSION:
-        raise ValueError("not a note of this version")
-    note = Checkpoint(**{one.name: values[one.name] for one in fields(Checkpoint) if one.name in values})
-    numbers = (note.at, note.next_at, note.clear, note.warning_level, note.pause_level)
-    maybe_numbers = (note.elapsed, note.heaters_off_at)
-    texts = (note.server, note.context_id, note.process_url, note.fallback_url)
-    flags = (note.warned, note.acted, note.standing, note.acting, note.enabled, note.in_print)
+def _checkpoint(values: Any) -> Checkpoint:
+    """A checkpoint from its JSON, of this version or the one before. Raises ValueError for anything else."""
+    if not isinstance(values, dict) or values.get("version") not in (1, VERSION):
+        raise ValueError("not a checkpoint of a known version")
+    state = _state_of_version_1(values) if values["version"] == 1 else read_state(values.get("state"))
+    plain = {one.name: values[one.name] for one in fields(Checkpoint) if one.name in values}
+    made = Checkpoint(**{**plain, "state": state})
+    numbers = (made.at, made.monotonic, made.next_at, made.warning_level, made.pause_level)
+    texts = (made.server, made.context_id, made.process_url, made.fallback_url)
     good = (
         all(isinstance(one, (int, float)) for one in numbers)
-        and all(one is None or isinstance(one, (int, float)) for one in maybe_numbers)
+        and (made.elapsed is None or isinstance(made.elapsed, (int, float)))
         and all(isinstance(one, str) for one in texts)
-        and all(one is None or isinstance(one, str) for one in (note.job, note.file))
-        and all(isinstance(one, bool) for one in flags)
-        and isinstance(note.untold, (list, tuple))
-        and all(one in FEEDBACK_KINDS for one in note.untold)
+        and all(one is None or isinstance(one, str) for one in (made.job, made.file))
+        and all(isinstance(one, bool) for one in (made.enabled, made.in_print))
+        and isinstance(made.untold, (list, tuple))
+        and all(one in FEEDBACK_KINDS for one in made.untold)
     )
     if not good:
         raise ValueError("a value of the wrong type")
-    return replace(note, untold=tuple(note.untold))
+    return replace(made, untold=tuple(made.untold))
+
+
+def _state_of_version_1(values: Mapping[str, Any]) -> WatchState:
+    """The state out of the flags that the first version had, its one moment in seconds since 1970."""
+    standing, acting = values.get("standing", False), values.get("acting", False)
+    at, due = values.get("at", 0.0), values.get("heaters_off_at")
+    phase = Phase.PAUSED if standing else Phase.STOPPING if acting else Phase.WATCHED
+    return read_state(
+        {
+            "phase": phase.value,
+            "latch": {name: values.get(name, default) for name, default in asdict(AlarmLatch()).items()},
+            "order": Action.PAUSE.value if phase is Phase.STOPPING else None,
+            "ordered_at": 0.0,
+            "heaters_off_at": None if due is None else due - at,
+            "stopping": {},
+            "heating": {},
+        }
+    )
 
 
 def default_folder() -> Path:

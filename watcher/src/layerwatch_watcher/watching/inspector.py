@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Optional, Protocol
+from typing import Optional
+from urllib.parse import urlsplit
 
-from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.errors import (
     ApiKeyDisabled,
+    ApiKeyIpRestricted,
     BackendThrottled,
     ContextRateLimited,
     ForeignRefusal,
@@ -20,57 +21,29 @@ from layerwatch_sdk.errors import (
     PaymentFailed,
     ServerError,
 )
-from layerwatch_sdk.models import Context, Inspection
+from layerwatch_sdk.inspector import Inspector
+from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition
 
-
-class Inspector(Protocol):
-    """Opens a context for a print and judges its pictures. `AsyncClient` is one.
-
-    All raise LayerwatchError. `clock` is the clock that the pacing goes by.
-    """
-
-    clock: AsyncClock
-
-    async def create_context(self, warning_level: int = 3, pause_level: int = 3) -> Context:
-        """Open a context for a new print. Levels 1 (sooner) to 5 (only when more certain)."""
-        ...
-
-    async def process(
-        self,
-        context: Context,
-        jpeg: bytes,
-        *,
-        detail: bool = False,
-        camera: Optional[str] = None,
-        idempotency_key: Optional[str] = None,
-    ) -> Inspection:
-        """Judge one JPEG of the print."""
-        ...
-
-    async def feedback(self, context: Context, kind: str) -> None:
-        """Teach the context's baseline: `false_alarm`, `resumed` or `missed`."""
-        ...
-
-    async def close(self) -> None:
-        """Give back connections."""
-        ...
+__all__ = ["Inspector", "MinimumIntervalInspector", "explain", "origin_of"]
 
 
 class MinimumIntervalInspector:
-    """A judge whose pictures are taken as soon as it allows, not as seldom as it recommends.
+    """An inspector whose pictures are taken as soon as it allows, not as seldom as it recommends.
 
     The service's newer dialect names both: the soonest that its load allows (`Minimum`, 20 s at rest) and
     the interval that costs no more than it helps (40 s). On a server of one's own, a failure is then seen
     up to 20 s earlier, for about twice the work.
     """
 
-    def __init__(self, judge: Inspector) -> None:
-        self._judge = judge
-        self.clock = judge.clock
+    def __init__(self, inspector: Inspector) -> None:
+        self._inspector = inspector
+        self.clock = inspector.clock
 
-    async def create_context(self, warning_level: int = 3, pause_level: int = 3) -> Context:
-        """As the judge does."""
-        return await self._judge.create_context(warning_level, pause_level)
+    async def create_context(
+        self, warning_level: int = 3, pause_level: int = 3, *, labels: Optional[PrintLabels] = None
+    ) -> Context:
+        """As the inspector does."""
+        return await self._inspector.create_context(warning_level, pause_level, labels=labels)
 
     async def process(
         self,
@@ -79,22 +52,23 @@ class MinimumIntervalInspector:
         *,
         detail: bool = False,
         camera: Optional[str] = None,
+        position: Optional[PrintPosition] = None,
         idempotency_key: Optional[str] = None,
     ) -> Inspection:
-        """As the judge does, with the next picture due at the minimum."""
-        inspection = await self._judge.process(
-            context, jpeg, detail=detail, camera=camera, idempotency_key=idempotency_key
+        """As the inspector does, with the next picture due at the minimum."""
+        inspection = await self._inspector.process(
+            context, jpeg, detail=detail, camera=camera, position=position, idempotency_key=idempotency_key
         )
-        told = inspection.next_interval
-        return replace(inspection, next_interval=replace(told, seconds=told.minimum))
+        interval = inspection.next_interval
+        return replace(inspection, next_interval=replace(interval, seconds=interval.minimum))
 
     async def feedback(self, context: Context, kind: str) -> None:
-        """As the judge does."""
-        await self._judge.feedback(context, kind)
+        """As the inspector does."""
+        await self._inspector.feedback(context, kind)
 
     async def close(self) -> None:
-        """Close the judge."""
-        await self._judge.close()
+        """Close the inspector."""
+        await self._inspector.close()
 
 
 def explain(error: LayerwatchError, server: str) -> tuple[str, str]:
@@ -109,13 +83,25 @@ def explain(error: LayerwatchError, server: str) -> tuple[str, str]:
     if isinstance(error, InvalidResponse):
         return f"what answers at {server} is not a Layerwatch server", "check host and port"
     if isinstance(error, NoAnswer):
+        given = error.address
+        if given is not None and "://" in server and given != origin_of(server):
+            return (
+                f"the server {server} gives {given} as the address for pictures, which is not reachable "
+                f"from here{_network(error, given)}",
+                f"start the server with --public-url {origin_of(server)}, the address that works from here",
+            )
         return f"the server {server} is not reachable{_network(error, server)}", (
-            "see that it runs (layerwatch serve) and that the address and port are right"
+            "see that it runs (layerwatch serve) and that the address and port are right; to be reached from "
+            "other machines it must listen on their network (--host 0.0.0.0)"
         )
     if isinstance(error, InvalidApiKey):
         return "the server does not know this key", "make one with: layerwatch keys create --name NAME"
     if isinstance(error, ApiKeyDisabled):
         return "this key is disabled, for ever", "make a new one with: layerwatch keys create --name NAME"
+    if isinstance(error, ApiKeyIpRestricted):
+        return "this key may not be used from this address", (
+            "make a key that allows it: layerwatch keys create --name NAME --allow-from ADDRESS"
+        )
     if isinstance(error, PaymentFailed):
         return "the account has an unpaid invoice", "inspections go on as soon as it is paid"
     if isinstance(error, FreeUsageLimitReached):
@@ -129,6 +115,12 @@ def explain(error: LayerwatchError, server: str) -> tuple[str, str]:
     if isinstance(error, ServerError):
         return f"the server {server} failed", "its log says why; it is tried again"
     return str(error), ""
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an address, without a login."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _network(error: NoAnswer, server: str) -> str:

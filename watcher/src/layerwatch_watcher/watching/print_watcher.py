@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
 from typing import Callable, Optional
 
+from layerwatch_sdk.alarm import Alarm
+from layerwatch_sdk.models import PrintLabels, PrintPosition
 from layerwatch_watcher.notifications.event import Event, Kind
 from layerwatch_watcher.printers.base import PrinterError, PrinterState, PrinterStatus
-from layerwatch_watcher.watching import actions
 from layerwatch_watcher.watching.action_log import AT_THE_PRINTER, WATCHER, ActionLog
-from layerwatch_watcher.watching.action_runner import STOPS, ActionRunner, reason
-from layerwatch_watcher.watching.actions import ActionFailed
-from layerwatch_watcher.watching.checkpoint import Checkpoint, CheckpointStore, may_be_kept
-from layerwatch_watcher.watching.gaze import Gaze, Watched
+from layerwatch_watcher.watching.action_runner import ActionRunner, reason
+from layerwatch_watcher.watching.checkpoint import Checkpoint, CheckpointStore
+from layerwatch_watcher.watching.heater_shutoff import HeaterShutoff
 from layerwatch_watcher.watching.inspector import Inspector
-from layerwatch_watcher.watching.outage_tracker import OutageTracker
-from layerwatch_watcher.watching.policy import Action, Alarm, AlarmLatch
+from layerwatch_watcher.watching.policy import STOPS, Action
 from layerwatch_watcher.watching.print_lifecycle import PrintLife, Step
-from layerwatch_watcher.watching.print_session import Look
-
-log = logging.getLogger("layerwatch_watcher")
+from layerwatch_watcher.watching.print_memory import PrintMemory
+from layerwatch_watcher.watching.print_session import Look, PrintSession
+from layerwatch_watcher.watching.status_reader import StatusReader, missing
+from layerwatch_watcher.watching.watch_state import Phase, WatchState
+from layerwatch_watcher.watching.watchdog import BLIND_S, PRINTER, Watchdog
+from layerwatch_watcher.watching.watched import Watched
 
 POLL_SECONDS = 5.0
 """How often a printer is asked how it goes. A resume is noticed within this time."""
@@ -37,7 +39,7 @@ class PrintWatcher:
     def __init__(
         self,
         watched: Watched,
-        judge: Inspector,
+        inspector: Inspector,
         journal: ActionLog,
         tell: Callable[[Event], None],
         *,
@@ -48,28 +50,29 @@ class PrintWatcher:
         self.watched = watched
         self.name = watched.name
         self.status: Optional[PrinterStatus] = None
-        self._memory = memory or CheckpointStore()
-        self.enabled = self._memory.kept is None or self._memory.kept.enabled
-        self._clock = judge.clock
+        self._memory = PrintMemory(
+            memory or CheckpointStore(), watched.name, server, watched.levels, inspector.clock
+        )
+        self.enabled = self._memory.was_enabled
+        self._inspector = inspector
+        self._clock = inspector.clock
         self._journal = journal
         self._tell = tell
         self._server = server
         self._on_look = on_look
         self._kept: Optional[Checkpoint] = None
         self._life = PrintLife()
-        self._guard = AlarmLatch()
-        self._gaze = Gaze(watched, judge, self._looked, server)
-        self._stands_by_us = False
-        self._ended_by_us = False
-        self._heaters_off_at: Optional[float] = None
-        self._acting = asyncio.Lock()
-        self._about_to_stop = False
-        self._response = ActionRunner(watched, journal, judge.clock, self._before, self._seen_to_stand)
-        self._troubles = OutageTracker(
-            watched.name,
-            judge.clock.monotonic,
-            lambda kind, title, text: tell(self._event(kind, title, text)),
+        self._state = WatchState()
+        self._session: Optional[PrintSession] = None
+        self._reader = StatusReader(watched.printer, inspector.clock)
+        self._reading = asyncio.Lock()
+        self._read_at = 0.0
+        self._acting: Optional[asyncio.Task[None]] = None
+        self._runner = ActionRunner(
+            watched, journal, inspector.clock, self._read, self._before, self._stop_failure_is_news
         )
+        self._heaters = HeaterShutoff(watched, inspector.clock, journal, self._report)
+        self._watchdog = Watchdog(watched.name, inspector.clock.monotonic, self._report)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -78,31 +81,57 @@ class PrintWatcher:
                 await self.turn()
                 await self._clock.sleep(POLL_SECONDS)
         finally:
-            await self._gaze.stop()
+            if self._acting is not None:
+                self._acting.cancel()
+                await asyncio.gather(self._acting, return_exceptions=True)
+            if self._session is not None:
+                await self._session.stop()
 
     async def turn(self) -> None:
         """Ask the printer once, and follow what it says."""
-        try:
-            status = await self.watched.printer.status()
-        except PrinterError as error:
-            # Its host may be restarting while the print goes on: whatever is being looked at, still is.
-            self._troubles.begin("printer", str(error), error.hint, matters=self._life.printing)
-            return
-        self._troubles.end("printer")
-        self.status = status
-        self._recall(status)
-        for step in self._life.follow(status):
-            if step is Step.BEGUN:
-                self._begun(status)
-            elif step is Step.PRINTING:
-                self._printing()
-            elif step is Step.STOOD:
-                self._stood(status)
+        with contextlib.suppress(PrinterError):  # the watchdog has it
+            await self._read()
+            if await self._heaters.run(self._state):
+                self._keep(durable=True)
+        if self._life.printing and self._session is not None:
+            await self._session.start_again()
+        looking = self._session is not None and self._session.on and self._life.printing and self.enabled
+        self._watchdog.expect(looks=looking, reports=self._life.in_print and self.enabled)
+        self._watchdog.check()
+
+    async def _read(self) -> PrinterStatus:
+        """Read the printer's state and follow it. Raises PrinterError; what was believed then stays so."""
+        async with self._reading:
+            try:
+                status = await self._reader.read()
+            except PrinterError as error:
+                self._watchdog.fails(PRINTER, "printer", str(error), error.hint)
+                raise
+            self.status, self._read_at = status, self._clock.monotonic()
+            lost = missing(status)
+            if lost:
+                self._watchdog.fails(PRINTER, "printer", lost, "see that the printer is on and connected")
             else:
-                await self._ended(status)
-        if self._life.printing:
-            await self._gaze.start_again()
-        await self._heaters()
+                self._watchdog.works(PRINTER, age=status.age)
+            self._kept = self._memory.recall(status, enabled=self.enabled) or self._kept
+            for step in self._life.follow(status):
+                await self._follow(step, status)
+        if lost and self._life.in_print:
+            raise PrinterError(lost)
+        return status
+
+    async def _follow(self, step: Step, status: PrinterStatus) -> None:
+        if step is Step.BEGUN:
+            self._begun(status)
+        elif step is Step.PRINTING:
+            self._printing()
+        elif step is Step.STOOD:
+            self._stood(status)
+        elif step is Step.FINISHING:
+            if self._session is not None:
+                self._session.hold()
+        else:
+            await self._ended(status)
 
     # The print's life
 
@@ -111,160 +140,164 @@ class PrintWatcher:
         if kept is not None:
             self._go_on_with(kept, status)
             return
-        self._guard = AlarmLatch()
-        self._stands_by_us = self._ended_by_us = self._about_to_stop = False
-        self._heaters_off_at = None
-        self._gaze.turn_to()
+        self._set_state(WatchState())
+        self._session = self._new_session(status)
+        self._keep(durable=True)
         self._journal.write(self.name, "print begun", who=AT_THE_PRINTER, why="a new print", file=status.file)
         self._tell(self._event(Kind.PRINT_STARTED, f"{self.name} has begun {status.file or 'a print'}"))
 
+    def _set_state(self, state: WatchState) -> None:
+        self._state = state
+        self._watchdog.follow(state.unseen)
+
+    def _new_session(self, status: PrinterStatus, kept: Optional[Checkpoint] = None) -> PrintSession:
+        watched = self.watched
+        context, first_after, untold = self._memory.session_of(kept)
+        return PrintSession(
+            watched.camera,
+            self._inspector,
+            self._looked,
+            levels=watched.levels,
+            server=self._server,
+            min_interval=watched.min_interval,
+            labels=PrintLabels(status.file, self.name, watched.camera_name, status.file),
+            position=self._position,
+            context=context,
+            first_after=first_after,
+            untold=untold,
+        )
+
+    def _position(self) -> Optional[PrintPosition]:
+        now = self.status
+        return None if now is None else PrintPosition(now.layer, now.layers, now.progress, now.state.value)
+
     def _printing(self) -> None:
-        if self._stands_by_us:
-            self._stands_by_us = False
-            self._heaters_off_at = None
-            self._guard.quiet()
-            self._gaze.go_on(tell=True)
+        assert self._session is not None
+        resumed = self._state.phase is Phase.PAUSED
+        if resumed:
+            self._state.resumed()
             self._journal.write(
                 self.name,
                 "resumed",
                 who=AT_THE_PRINTER,
                 why="went on after our pause; the same will not pause it again",
             )
-            self._tell(self._event(Kind.RESUMED, f"{self.name} goes on"))
-        else:
-            self._gaze.go_on(tell=False)
-        if self.enabled and not self._gaze.on:
-            self._gaze.start()
+            self._tell(self._event(Kind.RESUMED, f"{self.name} is printing again"))
+        self._session.resume(tell=resumed)
+        if self.enabled and not self._session.on:
+            self._session.start()
         self._keep(durable=True)
 
     def _stood(self, status: PrinterStatus) -> None:
-        self._gaze.hold()
-        if not self._stands_by_us and not self._acting.locked():
+        if self._session is not None:
+            self._session.hold()
+        if self._state.expects_pause(self._clock.monotonic()):
+            self._paused(late=self._acting is None)
+        elif self._state.phase is not Phase.PAUSED:
             why = "wants a person" if status.state is PrinterState.ATTENTION else "paused"
             self._journal.write(
                 self.name, "stands", who=AT_THE_PRINTER, why=why, message=status.message or None
             )
-        self._keep()
+        self._keep(durable=True)
+
+    def _paused(self, *, late: bool) -> None:
+        """The print stands by our pause. late: nobody waits for it any more, so that it is reported here."""
+        after, now = self.watched.policy.heaters_off_after, self._clock.monotonic()
+        ordered_at = self._state.ordered_at
+        self._state.paused(None if after is None else now + after)
+        if late:
+            why = f"it stands, {now - ordered_at:.0f} s after the pause was ordered"
+            self._journal.write(self.name, Action.PAUSE.value, who=WATCHER, why=why)
+            self._tell(self._event(Kind.PAUSED, f"{self.name} was paused", why))
 
     async def _ended(self, status: PrinterStatus) -> None:
-        await self._gaze.stop()
-        self._stands_by_us = False
-        self._heaters_off_at = None
-        self._memory.forget(enabled=self.enabled)
+        session, self._session = self._session, None
+        if session is not None:
+            await session.stop()
+        by_us = self._state.phase is Phase.STOPPING and self._state.order is Action.CANCEL
         finished = status.state is PrinterState.FINISHED
+        by_us = by_us and not finished
+        self._set_state(WatchState())
+        self._memory.forget(enabled=self.enabled)
         how = "finished" if finished else "cancelled" if status.state is PrinterState.CANCELLED else "ended"
         self._journal.write(
             self.name,
             f"print {how}",
-            who=WATCHER if self._ended_by_us else AT_THE_PRINTER,
+            who=WATCHER if by_us else AT_THE_PRINTER,
             why=status.state.value,
             message=status.message or None,
         )
         kind = Kind.PRINT_FINISHED if finished else Kind.PRINT_ENDED
-        self._tell(self._event(kind, f"{self.name}: the print has {'finished' if finished else 'ended'}"))
+        title = f"{self.name}: the print has {'finished' if finished else 'ended'}"
+        self._tell(self._event(kind, title, status.message))
 
     # What is kept for a restart
 
-    def _recall(self, status: PrinterStatus) -> None:
-        """After a restart, see whether the print that was under way still is."""
-        kept, self._memory.kept = self._memory.kept, None
-        if kept is None:
-            return
-        if status.state is PrinterState.OFFLINE:
-            self._memory.kept = kept
-        elif status.state.in_print and kept.is_of(status, self._memory.now()):
-            self._kept = kept
-        elif kept.in_print:
-            log.info("%s: the print that was watched before the restart is over", self.name)
-            self._memory.forget(enabled=self.enabled)
-
     def _go_on_with(self, kept: Checkpoint, status: PrinterStatus) -> None:
-        now = self._memory.now()
-        levels = self.watched.levels
-        context = kept.context(self._server, levels.warning, levels.pause)
-        self._gaze.turn_to(context, kept.wait(now), kept.untold if context is not None else ())
-        self._guard = AlarmLatch(kept.warned, kept.acted, kept.clear)
-        self._stands_by_us = kept.standing
-        self._heaters_off_at = None
-        if kept.heaters_off_at is not None:
-            self._heaters_off_at = self._clock.monotonic() + max(0.0, kept.heaters_off_at - now)
+        self._session = self._new_session(status, kept)
+        self._set_state(self._memory.state_of(kept))
         self._journal.write(
-            self.name, "watching goes on", who=WATCHER, why="restarted in mid-print", file=status.file
+            self.name, "watching continues", who=WATCHER, why="restarted in mid-print", file=status.file
         )
-        if not kept.acting:
-            return
-        if status.state.standing:  # what was about to be done has been done
-            self._paused()
-            why = "it was paused when the watcher was restarted"
-            self._journal.write(self.name, Action.PAUSE.value, who=WATCHER, why=why)
-            self._tell(self._event(Kind.PAUSED, f"{self.name} was paused", why))
-        else:
-            self._guard.not_done()
+        if self._state.phase is Phase.STOPPING:
+            self._state.ordered_at = self._clock.monotonic()
+            self._state.latch.not_done()
 
     def _keep(self, *, durable: bool = False) -> None:
         """Write down where the print is, for a restart."""
-        status, now = self.status, self._memory.now()
-        if status is None or not status.state.in_print:
-            return
-        context, due = self._gaze.context, self._heaters_off_at
-        if context is not None and not may_be_kept(context):
-            context = None
-        note = Checkpoint(
-            now,
-            status.job,
-            status.file,
-            status.elapsed,
-            server=self._server,
-            context_id=context.context_id if context is not None else "",
-            process_url=context.process_url if context is not None else "",
-            fallback_url=context.fallback_url if context is not None else "",
-            warning_level=self.watched.levels.warning,
-            pause_level=self.watched.levels.pause,
-            next_at=now + self._gaze.due_in,
-            warned=self._guard.warned,
-            acted=self._guard.acted,
-            clear=self._guard.clear,
-            standing=self._stands_by_us,
-            acting=self._about_to_stop,
-            heaters_off_at=None if due is None else now + due - self._clock.monotonic(),
-            untold=self._gaze.untold,
-            enabled=self.enabled,
-        )
-        self._memory.write(note, durable=durable)
+        if self.status is not None and self._session is not None:
+            self._memory.keep(self.status, self._session, self._state, enabled=self.enabled, durable=durable)
 
     # What was seen
 
     async def _looked(self, look: Look) -> None:
+        self._watchdog.looked(look)
         if self._on_look is not None:
             self._on_look(self, look)
-        if look.trouble is not None:
-            self._gaze.failed()
-            self._troubles.begin(
-                look.trouble.about, look.trouble.what, look.trouble.hint, final=look.trouble.final
-            )
+        if look.inspection is None:
+            self._watchdog.check()
             self._keep()
             return
-        assert look.inspection is not None
-        self._troubles.end("camera")
-        self._troubles.end("service")
-        alarm = self._guard.alarm(look.inspection)
-        # The printer may have been stopped by hand since its status was asked for.
+        alarm = self._state.latch.alarm(look.inspection, usable=look.condition == "ok")
+        # The printer may have been stopped by hand since its state was read.
         if alarm is not None and self._life.printing and self.enabled:
-            await self._alarm(alarm, look)
+            if alarm is Alarm.PAUSE and not self._state.stopping.due(self._clock.monotonic()):
+                self._state.latch.not_done()
+            else:
+                # A task of its own: it outlasts the session, which ends when the print does.
+                self._acting = asyncio.ensure_future(self._alarm(alarm, look))
+                await asyncio.shield(self._acting)
         self._keep(durable=alarm is not None)
 
+    @property
+    def seen(self) -> bool:
+        """Whether the last usable look is recent and of this print."""
+        return self._life.in_print and self.enabled and self._watchdog.sees
+
+    @property
+    def reported(self) -> Optional[PrinterStatus]:
+        """What the printer said last, unless that is too long ago to be so still."""
+        return self.status if self._clock.monotonic() - self._read_at < BLIND_S else None
+
     async def _alarm(self, alarm: Alarm, look: Look) -> None:
-        policy, inspection = self.watched.policy, look.inspection
+        policy, inspection, state = self.watched.policy, look.inspection, self._state
         assert inspection is not None
         wanted = policy.on_pause if alarm is Alarm.PAUSE else policy.on_warning
         why = f"{alarm.value} suggested: {reason(inspection)}"
         file = (self.status.file if self.status else None) or ""
-        async with self._acting:
-            outcome = await self._response.carry_out(wanted, inspection, why, file=file, picture=look.picture)
-        self._about_to_stop = False
-        if any(action in STOPS for action in outcome.failed):
-            self._guard.not_done()
-        self._ended_by_us = self._ended_by_us or Action.CANCEL in outcome.done
+        try:
+            outcome = await self._runner.carry_out(wanted, inspection, why, file=file, picture=look.picture)
+        finally:
+            self._acting = None
+        failed = outcome.not_stopped
+        if outcome.ended or (failed is not None and self._state is not state):
+            return  # the print has ended by itself, and is reported as ended
+        if failed is not None:
+            state.latch.not_done()
+            if failed.refused and state.phase is Phase.STOPPING:
+                state.refused()
+            if not state.stopping.failed(self._clock.monotonic()):
+                return
         kind, title = outcome.words(alarm, self.name)
         if outcome.failed:
             self._tell(self._event(kind, title, "; ".join([why, *outcome.reasons()]), look))
@@ -272,45 +305,21 @@ class PrintWatcher:
             self._tell(self._event(kind, title, reason(inspection), look))
 
     def _before(self, action: Action) -> None:
-        self._about_to_stop = action in STOPS
+        if action in STOPS:
+            self._state.ordered(action, self._clock.monotonic())
         self._keep(durable=True)
 
-    def _seen_to_stand(self, status: PrinterStatus) -> None:
-        # Followed here and now: a user who goes on at once must be seen to go on.
-        self._paused()
-        if Step.STOOD in self._life.follow(status):
-            self._stood(status)
-
-    def _paused(self) -> None:
-        self._about_to_stop = False
-        self._stands_by_us = True
-        if self.watched.policy.heaters_off_after is not None:
-            self._heaters_off_at = self._clock.monotonic() + self.watched.policy.heaters_off_after
-
-    async def _heaters(self) -> None:
-        due = self._heaters_off_at
-        if due is None or not self._stands_by_us or self._clock.monotonic() < due:
-            return
-        self._heaters_off_at = None
-        why = "nobody has come since our pause"
-        try:
-            await actions.heaters_off(self.watched.printer)
-        except ActionFailed as error:
-            self._journal.write(self.name, "heaters off", who=WATCHER, why=why, failed=str(error))
-            self._tell(self._event(Kind.ACTION_FAILED, f"{self.name}: the heaters are still on", str(error)))
-            return
-        self._keep(durable=True)
-        self._journal.write(self.name, "heaters off", who=WATCHER, why=why)
-        self._tell(self._event(Kind.HEATERS_OFF, f"{self.name}: the heaters are off", why))
+    def _stop_failure_is_news(self) -> bool:
+        return self._state.stopping.reported_at is None
 
     # What people say
 
     def false_alarm(self, who: str) -> bool:
         """A person says that nothing is wrong: the same thing will not alarm again. False without a print."""
-        if not self._gaze.on:
+        if self._session is None or not self._session.on:
             return False
-        self._guard.quiet()
-        self._gaze.feedback("false_alarm")
+        self._state.latch.quiet()
+        self._session.feedback("false_alarm")
         self._keep(durable=True)
         self._journal.write(self.name, "false alarm", who=who, why="nothing is wrong, says a person")
         return True
@@ -323,14 +332,19 @@ class PrintWatcher:
         self._journal.write(
             self.name, f"watching {'on' if enabled else 'off'}", who=who, why="switched by a person"
         )
-        if not enabled:
-            await self._gaze.stop()
-        elif self._life.printing:
-            self._gaze.start()
-        if self._life.last is not None and self._life.last.state.in_print:
+        if self._session is not None:
+            if not enabled:
+                await self._session.stop()
+            elif self._life.printing:
+                self._session.start()
+        if self._life.in_print:
             self._keep(durable=True)
         else:
             self._memory.forget(enabled=enabled)
+
+    def _report(self, kind: Kind, title: str, text: str) -> None:
+        self._tell(self._event(kind, title, text))
+        self._keep()
 
     def _event(self, kind: Kind, title: str, text: str = "", look: Optional[Look] = None) -> Event:
         status = self.status

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Mapping, Optional
@@ -27,6 +27,8 @@ class PrinterSettings:
     policy: Policy
     levels: Levels
     min_interval: float
+    camera_only: bool = False
+    """There is no printer to ask or to pause: people are notified."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ def read(values: Mapping[str, Any], folder: Path) -> WatcherSettings:
     notify = _notify(top.table("notify"))
     top.done()
     if not printers:
-        raise ConfigError("no printer: add one as [[printer]], with name, kind and url")
+        raise ConfigError(
+            "no printer: add one as [[printer]], with name, kind and url, or with name and camera"
+        )
     names = [printer.name for printer in printers]
     for name in names:
         if names.count(name) > 1:
@@ -110,10 +114,15 @@ def _printer(table: Table, common: Policy, levels: Levels, interval: float) -> P
     name = table.text("name")
     if not name or len(name) > 64 or not name.isprintable():
         raise table.wrong("name", "must have 1 to 64 visible characters")
+    camera_only = not table.has("kind")
+    policy = _policy(table.table("policy"), _without_stops(common) if camera_only else common)
+    if camera_only and policy != _without_stops(policy):
+        raise table.wrong("policy", "can only notify or run a command: without kind nothing can be paused")
     return PrinterSettings(
         name=name,
         camera=table.table("camera"),
-        policy=_policy(table.table("policy"), common),
+        policy=policy,
+        camera_only=camera_only,
         levels=Levels(
             table.whole("warning_level", levels.warning, 1, 5), table.whole("pause_level", levels.pause, 1, 5)
         ),
@@ -145,6 +154,17 @@ def _policy(table: Optional[Table], common: Policy) -> Policy:
     if Action.COMMAND in wanted and not policy.command:
         raise table.wrong("command", 'is missing: the action "command" needs a program and its arguments')
     return policy
+
+
+def _without_stops(policy: Policy) -> Policy:
+    """What is left of a policy where only a camera is known."""
+    possible = (Action.NOTIFY, Action.COMMAND)
+    return replace(
+        policy,
+        on_warning=tuple(action for action in policy.on_warning if action in possible),
+        on_pause=tuple(action for action in policy.on_pause if action in possible),
+        heaters_off_after=None,
+    )
 
 
 def _actions(table: Table, name: str, default: tuple[Action, ...]) -> tuple[Action, ...]:

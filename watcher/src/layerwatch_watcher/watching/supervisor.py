@@ -18,18 +18,18 @@ from layerwatch_watcher.cameras.addresses import redact
 from layerwatch_watcher.notifications.build import build_channels, build_homeassistant
 from layerwatch_watcher.notifications.dispatch import Dispatcher, deliver
 from layerwatch_watcher.notifications.event import DeliveryError, Event, Kind
-from layerwatch_watcher.printers.base import PrinterError
+from layerwatch_watcher.printers.base import NotSupported, Printer, PrinterError, PrinterSetupError
 from layerwatch_watcher.watching.action_log import ActionLog
-from layerwatch_watcher.watching.builders import BuiltPrinter, build_camera, build_printer
+from layerwatch_watcher.watching.builders import BuiltPrinter, build_camera, build_camera_only, build_printer
 from layerwatch_watcher.watching.check import Finding, check_camera, check_clock, check_server
 from layerwatch_watcher.watching.checkpoint import CheckpointStore, file_of
-from layerwatch_watcher.watching.gaze import Watched
 from layerwatch_watcher.watching.inspector import Inspector, MinimumIntervalInspector
 from layerwatch_watcher.watching.policy import Action
 from layerwatch_watcher.watching.print_session import Look
 from layerwatch_watcher.watching.print_watcher import POLL_SECONDS, PrintWatcher
 from layerwatch_watcher.watching.settings import PrinterSettings, WatcherSettings
 from layerwatch_watcher.watching.toml_reader import ConfigError
+from layerwatch_watcher.watching.watched import Watched
 
 if TYPE_CHECKING:
     from layerwatch_watcher.notifications.homeassistant import HomeAssistant
@@ -118,8 +118,10 @@ async def watch(
             tasks.append(asyncio.ensure_future(home.run()))
             tasks.append(asyncio.ensure_future(_refresh(home, watchers, judge)))
         try:
-            await asyncio.gather(*tasks)
-        finally:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in ended:
+                task.result()
+        finally:  # each is cancelled once: a second time would cut short what it does on its way out
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -135,9 +137,12 @@ def shared_client() -> httpx.AsyncClient:
 def _assemble(
     printer: PrinterSettings, client: httpx.AsyncClient, judge: Inspector
 ) -> tuple[Watched, BuiltPrinter]:
-    built = build_printer(printer.table, client)
+    if printer.camera_only:
+        built, camera = build_camera_only(printer.table, printer.camera, client, judge.clock)
+    else:
+        built = build_printer(printer.table, client)
+        camera = build_camera(printer.camera, built, printer.table.place, client, judge.clock)
     printer.table.done()
-    camera = build_camera(printer.camera, built, printer.table.place, client, judge.clock)
     watched = Watched(
         printer.name, built.printer, camera, printer.policy, printer.levels, printer.min_interval
     )
@@ -201,13 +206,21 @@ async def _check_printer(
         yield Finding(printer.name, False, str(error))
         return
     stack.push_async_callback(built.printer.close)
+    if printer.camera_only:
+        async for finding in check_camera(lambda: watched.camera, f"{printer.name}, camera"):
+            yield finding
+        yield Finding(
+            f"{printer.name}, printer", None, "only a camera: a failure is reported, nothing is paused"
+        )
+        return
     try:
         status = await built.printer.status()
     except PrinterError as error:
         yield Finding(f"{printer.name}, printer", False, str(error), error.hint)
     else:
         file = f", {status.file}" if status.file and status.state.in_print else ""
-        yield Finding(f"{printer.name}, printer", True, f"answers: {status.state.value}{file}")
+        answers = f"answers: {status.state.value}{file}"
+        yield await _check_control(printer.name, built.printer, answers)
     async for finding in check_camera(lambda: watched.camera, f"{printer.name}, camera"):
         yield finding
     needs_gcode = Action.GCODE in (*printer.policy.on_warning, *printer.policy.on_pause)
@@ -218,6 +231,20 @@ async def _check_printer(
             "PrusaLink takes no G-code, so gcode and heaters_off_after cannot work",
             "set heaters_off_after = false and leave gcode out for this printer",
         )
+
+
+async def _check_control(name: str, printer: Printer, answers: str) -> Finding:
+    """Whether a pause would be let through, where the printer says so."""
+    subject = f"{name}, printer"
+    try:
+        await printer.check_control()
+    except NotSupported:
+        return Finding(subject, True, answers)
+    except PrinterSetupError as error:
+        return Finding(subject, False, f"{answers}; but it could not be paused: {error}", error.hint)
+    except PrinterError as error:
+        return Finding(subject, None, f"{answers}; it may not be possible to pause it: {error}", error.hint)
+    return Finding(subject, True, f"{answers}; this login may pause it")
 
 
 async def try_channels(settings: WatcherSettings) -> AsyncIterator[Finding]:

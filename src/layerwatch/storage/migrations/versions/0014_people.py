@@ -1,6 +1,6 @@
 """Invitations, recovery codes, the account a user last worked in.
 
-Invitations used to make a member of whoever held the invited address, verified or not. Memberships of
+Invitations used to make a member of the user with the invited address, verified or not. Memberships of
 unverified users end here, except where nobody verified owns the account: those are people who signed up and
 have not opened their mail yet.
 """

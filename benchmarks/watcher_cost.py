@@ -1,7 +1,7 @@
 """What a watcher of 20 printers costs: memory, and its share of one core.
 
-    python benchmarks/watcher.py                     120 s, pictures every 40 s
-    python benchmarks/watcher.py --seconds 60 --interval 20 --json
+    python benchmarks/watcher_cost.py                     120 s, pictures every 40 s
+    python benchmarks/watcher_cost.py --seconds 60 --interval 20 --json
 
 The watcher runs as users run it, `layerwatch watch --config`, in a process of its own, in real time. The
 printers, their cameras (1280x720 JPEG) and the Layerwatch server are stand-ins in this process, on real

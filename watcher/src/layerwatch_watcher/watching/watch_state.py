@@ -1,0 +1,132 @@
+"""What the watcher knows of the print under way beyond what the printer says: one value, stored as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from typing import Any, Dict, Optional
+
+from layerwatch_sdk.alarm import AlarmLatch
+from layerwatch_watcher.watching.failing_action import FailingAction
+from layerwatch_watcher.watching.policy import Action
+
+ORDER_LASTS_S = 600.0
+"""A pause that nobody saw carried out may still come: one that comes within this time is ours."""
+
+
+class Phase(str, Enum):  # noqa: UP042 - StrEnum came with Python 3.11
+    """What we have done to the print."""
+
+    WATCHED = "watched"
+    """Nothing."""
+    STOPPING = "stopping"
+    """A pause or a cancel was ordered; that it happened has not been seen."""
+    PAUSED = "paused"
+    """It stands by our pause."""
+
+
+@dataclass
+class WatchState:
+    """One print. Moments are seconds on the watcher's monotonic clock.
+
+    order, ordered_at: what was ordered last, while STOPPING.
+    heaters_off_at: when the heaters are due to go off, while PAUSED.
+    stopping, heating: pauses and heater switches that failed.
+    unseen: what has been reported of not seeing the print, as the watchdog has it.
+    """
+
+    phase: Phase = Phase.WATCHED
+    latch: AlarmLatch = field(default_factory=AlarmLatch)
+    order: Optional[Action] = None
+    ordered_at: float = 0.0
+    heaters_off_at: Optional[float] = None
+    stopping: FailingAction = field(default_factory=FailingAction)
+    heating: FailingAction = field(default_factory=FailingAction)
+    unseen: Dict[str, str] = field(default_factory=dict)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has been done, nor anything been warned of."""
+        return self.phase is Phase.WATCHED and not self.latch.warned and not self.latch.acted
+
+    def ordered(self, action: Action, now: float) -> None:
+        """A pause or a cancel is about to be ordered."""
+        self.phase, self.order, self.ordered_at = Phase.STOPPING, action, now
+
+    def refused(self) -> None:
+        """The printer said no: nothing is under way."""
+        self.phase, self.order = Phase.WATCHED, None
+
+    def expects_pause(self, now: float) -> bool:
+        """Whether a pause that is seen now is ours."""
+        return self.phase is Phase.STOPPING and now - self.ordered_at <= ORDER_LASTS_S
+
+    def paused(self, heaters_off_at: Optional[float]) -> None:
+        """The print is seen to stand by our pause."""
+        self.phase, self.order, self.heaters_off_at = Phase.PAUSED, None, heaters_off_at
+        self.stopping, self.heating = FailingAction(), FailingAction()
+
+    def resumed(self) -> None:
+        """A person has gone on with the print: what is there now is known."""
+        self.phase, self.order, self.heaters_off_at = Phase.WATCHED, None, None
+        self.latch.quiet()
+
+    def moved(self, by: float) -> WatchState:
+        """The same on a clock that is `by` seconds ahead."""
+        due = None if self.heaters_off_at is None else self.heaters_off_at + by
+        return WatchState(
+            self.phase,
+            self.latch,
+            self.order,
+            self.ordered_at + by,
+            due,
+            self.stopping.moved(by),
+            self.heating.moved(by),
+            dict(self.unseen),
+        )
+
+
+def read_state(values: object) -> WatchState:
+    """A state from its JSON. Raises ValueError for anything else."""
+    if not isinstance(values, Mapping):
+        raise ValueError("the state is no object")
+    order = values.get("order")
+    state = WatchState(
+        phase=Phase(values.get("phase")),
+        latch=_read(AlarmLatch, values.get("latch")),
+        order=None if order is None else Action(order),
+        ordered_at=_number(values.get("ordered_at")),
+        heaters_off_at=None if values.get("heaters_off_at") is None else _number(values["heaters_off_at"]),
+        stopping=_read(FailingAction, values.get("stopping")),
+        heating=_read(FailingAction, values.get("heating")),
+        unseen=_words(values.get("unseen", {})),
+    )
+    latch = state.latch
+    if not isinstance(latch.warned, bool) or not isinstance(latch.acted, bool):
+        raise ValueError("a value of the wrong type")
+    for number in (latch.clear, state.stopping.tries, state.heating.tries):
+        _number(number)
+    for failing in (state.stopping, state.heating):
+        _number(failing.retry_at)
+        if failing.reported_at is not None:
+            _number(failing.reported_at)
+    return state
+
+
+def _read(kind: Any, values: object) -> Any:
+    if not isinstance(values, Mapping):
+        raise ValueError("a part of the state is no object")
+    return kind(**{one.name: values[one.name] for one in fields(kind) if one.name in values})
+
+
+def _words(values: object) -> Dict[str, str]:
+    if not isinstance(values, dict) or not all(isinstance(one, str) for one in (*values, *values.values())):
+        raise ValueError("a value of the wrong type")
+    return values
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("a value of the wrong type")
+    return float(value)

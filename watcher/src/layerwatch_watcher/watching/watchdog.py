@@ -1,0 +1,150 @@
+"""The watchdog: reports once that a print under way is not seen, with the reason, and once that it is again.
+
+Two senses are needed: usable looks (camera and service) and fresh reports of the printer. Nothing has to
+raise for a sense to be missed: what counts is how long ago it last worked. Pure but for its clock.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Callable, Dict, Optional, Tuple
+
+from layerwatch_watcher.notifications.event import Kind
+from layerwatch_watcher.watching.conditions import explain
+from layerwatch_watcher.watching.print_session import Look
+
+log = logging.getLogger("layerwatch_watcher")
+
+BLIND_S = 120.0
+"""A sense that has not worked for so long is reported; shorter gaps are only logged."""
+USUAL_INTERVAL_S = 40.0
+"""Between two looks, where neither the service nor the configuration wants more."""
+NO_PRINT_YET_S = 600.0
+"""The first layers may not be in view: a print that has not been seen at all is reported after this."""
+
+SIGHT, PRINTER = "sight", "printer"
+_KINDS = {
+    "camera": (Kind.CAMERA_TROUBLE, Kind.CAMERA_BACK),
+    "printer": (Kind.PRINTER_TROUBLE, Kind.PRINTER_BACK),
+    "service": (Kind.SERVICE_TROUBLE, Kind.SERVICE_BACK),
+}
+
+
+@dataclass
+class _Sense:
+    """usual: what it is about and what is wrong if nobody says.
+
+    since: when it last worked, or was first needed; None while it is not needed.
+    """
+
+    usual: Tuple[str, str]
+    about: str = ""
+    what: str = ""
+    since: Optional[float] = None
+    hint: str = ""
+    patience: float = BLIND_S
+    worked: bool = False
+    logged: str = ""
+
+
+@dataclass
+class Watchdog:
+    """Watches the watching of the printer called `name`.
+
+    now: seconds on the watcher's clock.  report: given a kind of event, a title and a text.
+    """
+
+    name: str
+    now: Callable[[], float]
+    report: Callable[[Kind, str, str], None]
+    reported: Dict[str, str] = field(default_factory=dict)
+    """What has been reported and is not over: of which sense, and about what. Kept with the print's state."""
+    _senses: Dict[str, _Sense] = field(
+        default_factory=lambda: {
+            SIGHT: _Sense(("camera", "no picture came")),
+            PRINTER: _Sense(("printer", "the printer has reported nothing")),
+        }
+    )
+
+    def expect(self, *, looks: bool, reports: bool) -> None:
+        """What is needed from now on: looks while it prints, reports while a print is under way."""
+        for sense, needed in ((self._senses[SIGHT], looks), (self._senses[PRINTER], reports)):
+            if not needed:
+                sense.since = None
+            elif sense.since is None:
+                sense.since = self.now()
+
+    def works(self, name: str, *, age: float = 0.0, next_in: float = 0.0) -> None:
+        """A usable look (SIGHT) or a fresh report (PRINTER) came.
+
+        age: seconds since it was so.  next_in: seconds until the next one is due.
+        """
+        sense = self._senses[name]
+        if sense.logged:
+            log.info("%s: the %s is back", self.name, sense.about)
+        sense.about = sense.what = sense.hint = sense.logged = ""
+        sense.patience, sense.worked = BLIND_S, True
+        if sense.since is not None:
+            sense.since = self.now() - age + max(0.0, next_in - USUAL_INTERVAL_S)
+        about = self.reported.pop(name, None)
+        if about is not None:
+            self.report(_KINDS[about][1], f"{self.name}: the {about} is back", "it is watched again")
+
+    def fails(
+        self,
+        name: str,
+        about: str,
+        what: str,
+        hint: str = "",
+        *,
+        final: bool = False,
+        patience: float = BLIND_S,
+    ) -> None:
+        """There was no usable look or fresh report, because of `about`: camera, service or printer.
+
+        final: waiting does not mend it, so that it is reported at once.
+        """
+        sense = self._senses[name]
+        if sense.logged != what:
+            log.warning("%s: %s%s", self.name, what, f" ({hint})" if hint else "")
+            sense.logged = what
+        sense.about, sense.what, sense.hint = about, what, hint
+        sense.patience = 0.0 if final else patience
+
+    def looked(self, look: Look) -> None:
+        """A look came; not each is of use."""
+        if look.trouble is not None:
+            trouble = look.trouble
+            self.fails(SIGHT, trouble.about, trouble.what, trouble.hint, final=trouble.final)
+        elif look.condition == "ok" and look.inspection is not None:
+            self.works(SIGHT, next_in=look.inspection.next_interval.seconds)
+        else:
+            not_yet = look.condition == "no-print" and not self._senses[SIGHT].worked
+            what, hint = explain(look.condition)
+            self.fails(SIGHT, "camera", what, hint, patience=NO_PRINT_YET_S if not_yet else BLIND_S)
+
+    def check(self) -> None:
+        """Report what is due. To be called every few seconds."""
+        for name, sense in self._senses.items():
+            if sense.since is None or name in self.reported:
+                continue
+            missing = self.now() - sense.since
+            if missing < sense.patience:
+                continue
+            about, what = (sense.about, sense.what) if sense.what else sense.usual
+            self.reported[name] = about
+            lasts = "" if sense.patience == 0.0 else f" (for {round(missing / 60)} min now)"
+            self.report(_KINDS[about][0], f"{self.name} is not watched: {what}{lasts}", sense.hint)
+
+    @property
+    def sees(self) -> bool:
+        """Whether the last usable look still holds."""
+        sight = self._senses[SIGHT]
+        return sight.worked and (sight.since is None or self.now() - sight.since < BLIND_S)
+
+    def follow(self, reported: Dict[str, str]) -> None:
+        """Watch another print, of which this has been reported before a restart; it is kept up to date."""
+        self.reported = reported
+        self._senses[SIGHT] = _Sense(self._senses[SIGHT].usual)
+        self._senses[PRINTER].since = None
