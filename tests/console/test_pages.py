@@ -69,7 +69,6 @@ def test_the_overview_shows_a_failing_print_first_and_learns_that_it_is_none(off
     page = browser.get("/").text
     assert page.index(bad) < page.index(good)
     assert "Pause suggested" in page and "spaghetti" in page
-    assert bad in browser.get("/live").text
     answer = browser.post(f"/prints/{bad}/feedback", "/", kind="false_alarm")
     assert answer.headers["location"] == "/console/?said=taught"
     with server.services.database.read() as session:

@@ -12,6 +12,8 @@ from starlette.routing import Route
 
 from layerwatch.billing.payments.factory import payments_of
 from layerwatch.console import pages
+from layerwatch.console.live_feed import LiveFeeds
+from layerwatch.console.live_prints import LivePrint, live_prints
 from layerwatch.console.payment_webhook import payment_events
 from layerwatch.console.render import static_file
 from layerwatch.console.web import BASE, HEADERS, ConsoleServices, error_page, routes
@@ -24,7 +26,9 @@ def install(app: Starlette, services: Services, mailer: Mailer | None = None) ->
     """Put the console under `/console`, and lead a browser there that asks for `/`."""
     for path in ("/", BASE):
         app.add_route(path, _to_the_console, methods=["GET"], include_in_schema=False)
-    app.mount(BASE, create_console(services, mailer), name="console")
+    console = create_console(services, mailer)
+    app.mount(BASE, console, name="console")
+    app.state.close_streams = console.state.live_feeds.close
 
 
 def create_console(services: Services, mailer: Mailer | None = None) -> Starlette:
@@ -32,7 +36,8 @@ def create_console(services: Services, mailer: Mailer | None = None) -> Starlett
     settings = services.settings
     mailer = mailer or mailer_for(settings.mail_server.get_secret_value(), settings.mail_from)
     post_room = ThreadPoolExecutor(2, thread_name_prefix="layerwatch-mail")
-    desk = ConsoleServices(services, mailer, post_room, payments_of(settings), provider_of(settings))
+    feeds = LiveFeeds(lambda account_id: _read_live_prints(services, account_id))
+    desk = ConsoleServices(services, mailer, post_room, payments_of(settings), feeds, provider_of(settings))
     console = Starlette(
         routes=[
             Route("/static/{name}", static_file, methods=["GET"]),
@@ -42,7 +47,13 @@ def create_console(services: Services, mailer: Mailer | None = None) -> Starlett
         exception_handlers={HTTPException: _no_such_page},
     )
     console.router.redirect_slashes = False
+    console.state.live_feeds = feeds
     return console
+
+
+def _read_live_prints(services: Services, account_id: int) -> tuple[LivePrint, ...]:
+    with services.database.read() as session:
+        return live_prints(session, account_id, services.clock.now())
 
 
 async def _to_the_console(request: Request) -> Response:

@@ -24,6 +24,7 @@ SAID = {
     "withdrawn": "The invitation is withdrawn. Its link no longer works.",
     "member-changed": "The member's role is changed.",
     "member-removed": "The member is removed.",
+    "untaught": "The feedback is taken back.",
     "taught": "Thank you. The print's baseline has learned it.",
     "feedback-deleted": "The feedback and its pictures are deleted.",
     "months-closed": "The months that were over are closed. Their invoices are below.",

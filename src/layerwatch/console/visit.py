@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from layerwatch.billing.payments import Payments
+from layerwatch.console.live_feed import LiveFeeds
 from layerwatch.console.render import render
 from layerwatch.identity import BadInput, NotFound, devices, sessions
 from layerwatch.identity.audit import Actor, record
@@ -38,6 +39,7 @@ class ConsoleServices:
     mailer: Mailer
     post_room: Executor
     payments: Payments
+    feeds: LiveFeeds
     provider: Provider | None
     """None: users sign in with e-mail and password only."""
 
@@ -119,6 +121,15 @@ class Visit:
     def base_url(self) -> str:
         """Where links in mails lead: from the settings, never from what the browser sent."""
         return self.services.settings.own_url
+
+    @property
+    def reachable_url(self) -> str:
+        """The server's address for commands that a visitor copies: from the settings, or the browser.
+
+        Not for what others read: a browser can send any host.
+        """
+        url = self.request.url
+        return self.services.settings.public_url or f"{url.scheme}://{url.netloc}"
 
     @property
     def provider_name(self) -> str:

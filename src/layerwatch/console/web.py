@@ -124,7 +124,9 @@ def _answer(page: Page, request: Request, desk: ConsoleServices, form: Mapping[s
     if fresh:
         form_cookie = sessions.new_form_cookie()
     try:
-        token, signed = _who(request, desk.services, now)
+        cookie = request.cookies.get(SESSION_COOKIE)
+        signed = signed_in(cookie, desk.services, now)
+        token = cookie if signed is not None else None
         visit = Visit(request, desk, form, token, signed, form_cookie, now)
         response = _checked(page, visit)
     except (NotFound, BillingNotFound) as error:
@@ -186,14 +188,14 @@ def _checked(page: Page, visit: Visit) -> Response:
 _ROLES = {Needs.READ_ONLY: Role.READ_ONLY, Needs.MEMBER: Role.MEMBER, Needs.OWNER: Role.OWNER}
 
 
-def _who(request: Request, services: Services, now: datetime) -> tuple[str | None, Signed | None]:
-    token = request.cookies.get(SESSION_COOKIE)
+def signed_in(token: str | None, services: Services, now: datetime) -> Signed | None:
+    """Who is signed in with this session cookie, if anybody is."""
     if not token:
-        return None, None
+        return None
     with services.database.read() as session:
         row = sessions.find(session, token, now)
         if row is None:
-            return None, None
+            return None
         user = session.get_one(User, row.user_id)
         account = None if row.account_id is None else session.get(Account, row.account_id)
         role = None if account is None else role_in(session, user, account.id)
@@ -210,7 +212,7 @@ def _who(request: Request, services: Services, now: datetime) -> tuple[str | Non
         stale = now - row.seen_at > sessions.TOUCH
     if stale:
         services.database.transact(lambda session: sessions.touch(session, token, now))
-    return token, signed
+    return signed
 
 
 def _check_form(visit: Visit) -> None:
