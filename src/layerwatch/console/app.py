@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,7 +18,7 @@ from layerwatch.console.live_feed import LiveFeeds
 from layerwatch.console.live_prints import LivePrint, live_prints
 from layerwatch.console.payment_webhook import payment_events
 from layerwatch.console.render import static_file
-from layerwatch.console.web import BASE, HEADERS, ConsoleServices, error_page, routes
+from layerwatch.console.web import BASE, ConsoleServices, no_such_page, routes
 from layerwatch.identity.oidc.flow import provider_of
 from layerwatch.notify.mail import Mailer, mailer_for
 from layerwatch.services import Services
@@ -44,7 +46,7 @@ def create_console(services: Services, mailer: Mailer | None = None) -> Starlett
             Route("/payments/{provider}", payment_events(desk), methods=["POST"]),
             *routes(pages.ALL, desk),
         ],
-        exception_handlers={HTTPException: _no_such_page},
+        exception_handlers={HTTPException: partial(_no_such_page, desk)},
     )
     console.router.redirect_slashes = False
     console.state.live_feeds = feeds
@@ -60,9 +62,6 @@ async def _to_the_console(request: Request) -> Response:
     return RedirectResponse(f"{BASE}/", 307)
 
 
-async def _no_such_page(request: Request, error: Exception) -> Response:
+async def _no_such_page(desk: ConsoleServices, request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
-    response = error_page(status, "There is no such page.")
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+    return await anyio.to_thread.run_sync(no_such_page, request, desk, status)

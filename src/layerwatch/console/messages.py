@@ -4,6 +4,7 @@ cannot put words into our mouth."""
 from __future__ import annotations
 
 SAID = {
+    "sign-in-ended": "Your sign-in has ended. Sign in again to continue; what you sent was not done.",
     "signed-out": "You are signed out.",
     "check-mail": "If this address can be used, a mail is on its way. Open the link in it.",
     "verified": "Your address is verified.",

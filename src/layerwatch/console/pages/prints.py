@@ -63,7 +63,7 @@ def heat(visit: Visit) -> Response:
     return Response(map_drawing(_recent(visit).evidence), media_type="image/svg+xml")
 
 
-@pages.post("/prints/{context_id}/feedback", Needs.MEMBER)
+@pages.post("/prints/{context_id}/feedback", Needs.MEMBER, overview)
 def feedback(visit: Visit) -> Response:
     """Say what is true of the print, so that the next pictures are judged better; or take that back."""
     kind = visit.form.get("kind", "")
