@@ -13,7 +13,8 @@ import pytest
 from layerwatch.config import ConfigError, load
 from layerwatch.identity import invitations
 from layerwatch.identity.models import Account, Membership, User, WebSession
-from layerwatch.identity.oidc.flow import LIFETIME, Flow, provider_of
+from layerwatch.identity.oidc.factory import provider_of
+from layerwatch.identity.oidc.flow import LIFETIME, Flow
 from layerwatch.identity.roles import Role
 from tests.support.browser import PASSWORD, text_of
 from tests.support.openid_provider import CLIENT, CLIENT_SECRET, running_provider

@@ -19,7 +19,7 @@ from layerwatch.console.live_prints import LivePrint, live_prints
 from layerwatch.console.payment_webhook import payment_events
 from layerwatch.console.render import static_file
 from layerwatch.console.web import BASE, ConsoleServices, no_such_page, routes
-from layerwatch.identity.oidc.flow import provider_of
+from layerwatch.identity.oidc.factory import provider_of
 from layerwatch.notify.mail import Mailer, mailer_for
 from layerwatch.services import Services
 
