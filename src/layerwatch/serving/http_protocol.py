@@ -58,8 +58,8 @@ class _Refused:
 
 
 class _Flow(FlowControl):
-    """Uvicorn's flow control, which does not read while requests that were sent ahead are kept: otherwise each
-    answer lets in another read, and a client could fill the memory."""
+    """Uvicorn's flow control, which does not read while requests that were sent ahead are kept: otherwise
+    each answer lets in another read, and a client could fill the memory."""
 
     def __init__(self, transport: asyncio.Transport, framer: RequestFramer) -> None:
         super().__init__(transport)
