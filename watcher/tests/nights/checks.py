@@ -29,7 +29,7 @@ _BACK = (Kind.CAMERA_BACK, Kind.SERVICE_BACK, Kind.PRINTER_BACK)
 
 
 @dataclass
-class Told:
+class SentMessage:
     """One message as it was sent."""
 
     at: float
@@ -42,8 +42,8 @@ class Checks:
     """wrong: every sentence that did not hold."""
 
     service: Service
-    told: dict[int, list[Told]] = field(default_factory=dict)
-    open: dict[tuple[int, str], Told] = field(default_factory=dict)
+    sent: dict[int, list[SentMessage]] = field(default_factory=dict)
+    open: dict[tuple[int, str], SentMessage] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     messages: Counter[str] = field(default_factory=Counter)
     started: Counter[tuple[int, int]] = field(default_factory=Counter)
@@ -51,13 +51,13 @@ class Checks:
     def hear(self, plant: Plant, event: Event) -> None:
         """A message is being sent."""
         plant.tick()
-        said = Told(now(), plant.job, Event(event.kind, event.printer, event.title, event.text))
+        message = SentMessage(now(), plant.job, Event(event.kind, event.printer, event.title, event.text))
         self.messages[event.kind.value] += 1
         if not self._true(plant, event):
             self._wrong(plant, f"claims {event.title!r} ({event.text}) while {self._truth(plant)}")
-        self._once(plant, said)
-        mine = self.told.setdefault(plant.number, [])
-        mine.append(said)
+        self._once(plant, message)
+        mine = self.sent.setdefault(plant.number, [])
+        mine.append(message)
         del mine[:-60]
 
     def _truth(self, plant: Plant) -> str:
@@ -84,30 +84,32 @@ class Checks:
             Kind.HEATERS_OFF: "are off" not in title or not any(plant.targets.values()),
         }.get(kind, False)
 
-    def _once(self, plant: Plant, said: Told) -> None:
-        event = said.event
+    def _once(self, plant: Plant, message: SentMessage) -> None:
+        event = message.event
         if event.kind is Kind.PRINT_STARTED:
             self.started[plant.number, plant.job] += 1
         if event.kind in _ABOUT:
             where = (plant.number, _ABOUT[event.kind])
             before = self.open.pop(where, None)
             if event.kind not in _BACK:
-                self.open[where] = said
-                if before is not None and before.job == said.job:
+                self.open[where] = message
+                if before is not None and before.job == message.job:
                     self._wrong(plant, f"reports {event.title!r} a second time")
             elif before is None:
                 self._wrong(plant, f"reports {event.title!r} without a trouble before")
             return
-        for one in self.told.get(plant.number, ()):
-            same = (one.job, one.event.kind, one.event.title) == (said.job, event.kind, event.title)
-            if same and (event.kind is not Kind.ACTION_FAILED or said.at - one.at < REMIND_S - 1):
-                self._wrong(plant, f"reports {event.title!r} a second time, after {said.at - one.at:.0f} s")
+        for one in self.sent.get(plant.number, ()):
+            same = (one.job, one.event.kind, one.event.title) == (message.job, event.kind, event.title)
+            if same and (event.kind is not Kind.ACTION_FAILED or message.at - one.at < REMIND_S - 1):
+                self._wrong(
+                    plant, f"reports {event.title!r} a second time, after {message.at - one.at:.0f} s"
+                )
 
     def fault_over(self, fault: Fault) -> None:
         """Some minutes after a fault: was it reported once, in time, and its end?"""
         about = [
             one
-            for one in self.told.get(fault.plant.number, ())
+            for one in self.sent.get(fault.plant.number, ())
             if _ABOUT.get(one.event.kind) == fault.about and fault.begin <= one.at <= fault.end + BACK_S
         ]
         begun = [one for one in about if one.event.kind not in _BACK]
@@ -130,7 +132,7 @@ class Checks:
         unseen = min(printing_for, now() - (looks[-1] if looks else 0.0))
         reported = any((plant.number, about) in self.open for about in ("camera", "service"))
         if unseen > IN_TIME_S + FROZEN_MORE_S and not reported:
-            self._wrong(plant, f"nothing was seen for {unseen:.0f} s, and nothing was said of it")
+            self._wrong(plant, f"nothing was seen for {unseen:.0f} s, and no message was sent")
         del looks[:-5]
 
     def failed_print(self, plant: Plant, detail: str, orders: int, seconds: float) -> None:
@@ -146,7 +148,7 @@ class Checks:
     def print_over(self, plant: Plant, job: int) -> None:
         times = self.started.pop((plant.number, job), 0)
         if times != 1:
-            self._wrong(plant, f"print {job} was reported as begun {times} times")
+            self._wrong(plant, f"print {job} was reported as started {times} times")
         contexts = self.service.opened.pop((plant.number, job), 0)
         if contexts > 1:
             self._wrong(plant, f"print {job} had {contexts} contexts")

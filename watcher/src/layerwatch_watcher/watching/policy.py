@@ -45,7 +45,7 @@ class Policy:
 
 
 class Alarm(Enum):
-    """What an inspection calls for."""
+    """The alarm level of an inspection."""
 
     WARNING = "warning"
     PAUSE = "pause"
@@ -79,10 +79,10 @@ class AlarmLatch:
         return None
 
     def not_done(self) -> None:
-        """The pause did not work: let the next inspection try again."""
+        """The pause failed: let the next inspection try again."""
         self.acted = False
 
     def quiet(self) -> None:
-        """A person has looked: what is there now is known."""
+        """A person has checked the print: the current condition is known."""
         self.warned = self.acted = True
         self.clear = 0
