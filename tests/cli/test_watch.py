@@ -120,7 +120,7 @@ def test_a_broken_frame_is_reported_and_the_rest_is_seen(frames: Path) -> None:
 
 @pytest.mark.parametrize(
     ("source", "said"),
-    [("/no/such/place", "no folder, no file and no address"), ("ftp://x/y", "not understood")],
+    [("/no/such/place", "not a folder, file or address"), ("ftp://x/y", "not supported")],
 )
 def test_a_source_that_cannot_be_is_refused_in_plain_words(source: str, said: str) -> None:
     result = run.invoke(app, ["watch", source])
@@ -213,7 +213,7 @@ def test_check_says_that_all_is_well(service: str) -> None:
     code, said = check(f"{service}/snapshot", "--server", service, "--key", "prod_good")
     assert code == 0
     assert "✓ camera: gives a JPEG of 320x240 pixels" in said
-    assert "takes this key" in said
+    assert "accepts this key" in said
     assert Service.processed == 0, "a check is free"
 
 
@@ -349,7 +349,7 @@ camera = {{ url = "{octoprint}/page" }}
     )
     result = run.invoke(app, ["watch", "--config", str(config), "--check"])
     assert result.exit_code == 1
-    assert "answers and takes this key" in result.stdout
+    assert "answers and accepts this key" in result.stdout
     assert "✓ good, printer: answers: printing, a.gcode" in result.stdout
     assert "✓ good, camera: gives a JPEG" in result.stdout
     assert "✗ bad, printer: OctoPrint at" in result.stdout and "refuses the login" in result.stdout

@@ -1,4 +1,4 @@
-"""What a printer is told, and what it says of it: heaters, permissions, refusals, stuck flags, silence."""
+"""Printer commands and their outcomes: heaters, permissions, refusals, stuck flags, no answer."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ async def test_a_bambu_that_drops_commands_is_said_to_lack_developer_mode(tls: A
 
 
 async def test_a_bambu_that_falls_silent_is_asked_anew(tls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bambu, "ASK_ANEW_S", 0.05)
+    monkeypatch.setattr(bambu, "REFRESH_INTERVAL_S", 0.05)
     peer = BambuPrinter(Machine(state="printing", job=1))
     async with bambu_printer(peer, tls.server) as port:
         printer = Bambu("127.0.0.1", SERIAL, CODE, port=port)

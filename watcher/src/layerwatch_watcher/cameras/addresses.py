@@ -56,7 +56,7 @@ def beside(base: str, url: str) -> str:
 def without_login(url: str) -> Tuple[str, str, str]:
     """`url` without its login, then the user name and the password, percent-decoded as browsers do.
 
-    Both are empty if there is no login. Raises ValueError for an address that cannot be read.
+    Both are empty without a login. Raises ValueError for an address that cannot be read.
     """
     parts = urlsplit(url)
     bare = urlunsplit((parts.scheme, _host(parts), parts.path, parts.query, ""))

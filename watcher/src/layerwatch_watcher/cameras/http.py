@@ -1,4 +1,4 @@
-"""Cameras that answer over HTTP: a snapshot address or an MJPEG stream, told apart by what they answer.
+"""Cameras that answer over HTTP: a snapshot address or an MJPEG stream, distinguished by the answer.
 
 Also the one place where an httpx failure is turned into plain words, for cameras and printers alike.
 """
@@ -56,7 +56,7 @@ class HttpCamera:
     ) -> None:
         url = with_scheme(url)
         self.shown = redact(url)
-        """The address without anything secret, for messages."""
+        """The address without secrets, for messages."""
         self._url, url_user, url_password = _checked_url(url, self.shown)
         self._login = (url_user or user, url_password or password)
         self._auth = _auth(*self._login, digest)
@@ -73,7 +73,7 @@ class HttpCamera:
             return await within(self._snapshot(), WHOLE_SNAPSHOT_FACTOR * self._timeout)
         except asyncio.TimeoutError:
             raise CameraError(
-                f"{self.shown} sent no whole picture in {WHOLE_SNAPSHOT_FACTOR * self._timeout:g} s",
+                f"{self.shown} sent no complete picture in {WHOLE_SNAPSHOT_FACTOR * self._timeout:g} s",
                 "the camera or the network is too slow; lower its resolution, or restart it",
             ) from None
 
@@ -190,7 +190,7 @@ def _check_status(answer: httpx.Response, shown: str) -> None:
     if status in (502, 503, 504):
         raise CameraError(
             f"{shown} is up, but the camera behind it is not (HTTP {status})",
-            "see that the camera is plugged in and that its streaming service runs",
+            "check that the camera is plugged in and its streaming service is running",
         )
     raise CameraError(f"{shown} answered HTTP {status}", "open the address in a browser")
 
@@ -205,30 +205,36 @@ def explain(error: BaseException, shown: str) -> tuple[str, str]:
         cause = cause.__cause__ or cause.__context__
     text = str(error)
     if any(isinstance(link, socket.gaierror) for link in chain) or "Name or service" in text:
-        return f"the name {host} is not known", "check the spelling; try the machine's IP address instead"
+        return (
+            f"the name {host} cannot be resolved",
+            "check the spelling; try the machine's IP address instead",
+        )
     if any(isinstance(link, ssl.SSLError) for link in chain):
         reason = next(str(link) for link in chain if isinstance(link, ssl.SSLError))
         if "CERTIFICATE_VERIFY_FAILED" in reason:
             return (
-                f"{host} shows a certificate that is not trusted",
-                "give its certificate (certificate = FILE), or verify = false in a network of your own",
+                f"{host} has an untrusted certificate",
+                "give its certificate (certificate = FILE), or verify = false on your own network",
             )
         return f"{host} does not speak TLS there", "try http:// instead of https://, or another port"
     if isinstance(error, httpx.ConnectTimeout):
-        return f"{host} does not answer", "see that it is switched on and in the same network"
+        return f"{host} does not answer", "check that it is switched on and in the same network"
     if isinstance(error, (httpx.TimeoutException, asyncio.TimeoutError)):
-        return f"{shown} began but did not answer in time", "the machine may be overloaded; try again"
+        return (
+            f"{shown} started to answer but did not finish in time",
+            "the machine may be overloaded; try again",
+        )
     if isinstance(error, (httpx.ConnectError, ConnectionRefusedError)):
         if any(getattr(link, "errno", None) in (101, 113) for link in chain):
-            return f"{host} cannot be reached from here", "see that both are in the same network"
+            return f"{host} cannot be reached from here", "check that both are in the same network"
         return (
             f"nothing listens at {_place(shown)}",
             "check the port, and that the software there is running",
         )
     if isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError)):
-        return f"{shown} broke the connection off", "try again; if it stays, restart what runs there"
+        return f"{shown} closed the connection", "try again; if it persists, restart the software there"
     if isinstance(error, httpx.TooManyRedirects):
-        return f"{shown} sends from one address to the next without end", "use the final address"
+        return f"{shown} redirects endlessly", "use the final address"
     return f"{shown}: {text or type(error).__name__}", ""
 
 

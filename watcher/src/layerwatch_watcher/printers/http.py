@@ -173,5 +173,5 @@ def _detail(answer: httpx.Response) -> str:
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """`value` if it is a JSON object, else an empty one: a printer's missing part is no crash."""
+    """`value` if it is a JSON object, else an empty one, so that a missing part does not crash."""
     return value if isinstance(value, dict) else {}

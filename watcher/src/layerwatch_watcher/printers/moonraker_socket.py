@@ -104,7 +104,7 @@ class MoonrakerSocket(Moonraker):
                     await asyncio.gather(reading, setup, return_exceptions=True)
         except InvalidStatus as error:
             if error.response.status_code in (401, 403):
-                await self._call("GET", "/server/info")  # tells it, if this is no Moonraker
+                await self._call("GET", "/server/info")  # raises if the host does not run Moonraker
                 raise PrinterSetupError(
                     f"Moonraker at {self.base} refuses the login",
                     LOGIN_HINT,
@@ -143,24 +143,24 @@ class MoonrakerSocket(Moonraker):
         try:
             found = mapping(await self._rpc("server.history.list", {"limit": 1, "order": "desc"})).get("jobs")
         except PrinterError:
-            return  # the history component is not loaded; prints are told apart by their time
+            return  # the history component is not loaded; prints are distinguished by their time
         newest = mapping(found[0]) if isinstance(found, list) and found else {}
         if newest.get("status") == "in_progress":
             self._job = str(newest.get("job_id"))
 
     def _heard(self, message: object) -> None:
         try:
-            said = mapping(json.loads(message))  # type: ignore[arg-type]
+            answered = mapping(json.loads(message))  # type: ignore[arg-type]
         except (ValueError, TypeError):
             return
-        answer = self._answers.pop(said["id"], None) if isinstance(said.get("id"), int) else None
+        answer = self._answers.pop(answered["id"], None) if isinstance(answered.get("id"), int) else None
         if answer is not None and not answer.done():
-            if "error" in said:
-                answer.set_exception(self._refused(mapping(said["error"])))
+            if "error" in answered:
+                answer.set_exception(self._refused(mapping(answered["error"])))
             else:
-                answer.set_result(said.get("result"))
+                answer.set_result(answered.get("result"))
             return
-        method, params = said.get("method"), said.get("params")
+        method, params = answered.get("method"), answered.get("params")
         first = params[0] if isinstance(params, list) and params else None
         if method == "notify_status_update":
             self._merge(first)

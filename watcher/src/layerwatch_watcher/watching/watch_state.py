@@ -55,7 +55,7 @@ class WatchState:
         self.phase, self.order, self.ordered_at = Phase.STOPPING, action, now
 
     def refused(self) -> None:
-        """The printer said no: nothing is under way."""
+        """The printer refused: no action is pending."""
         self.phase, self.order = Phase.WATCHED, None
 
     def expects_pause(self, now: float) -> bool:
