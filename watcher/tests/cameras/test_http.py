@@ -223,6 +223,16 @@ async def test_headers_that_break_the_rules_do_not_cost_the_picture(
     assert server.requests[-1][0] == "/snap?w=1"
 
 
+async def test_a_digest_password_is_never_sent_as_basic(server: Any, jpeg: MakeJpeg) -> None:
+    async def answer(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 401 No\r\nWWW Authenticate: Digest\r\n\r\n")
+
+    server.answer = answer
+    await complaint(server.url, user="anna", password="s3cret", digest=True)
+    assert len(server.requests) == 2
+    assert all("authorization" not in headers for _, headers in server.requests)
+
+
 async def test_a_stream_of_boundaries_alone_ends_in_time() -> None:
     async def boundaries(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=f\r\n\r\n")

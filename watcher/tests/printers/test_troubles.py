@@ -250,3 +250,9 @@ async def test_a_proxy_s_login_in_a_printer_s_address_is_percent_decoded() -> No
         await printer.status()
         await printer.close()
     assert base64.b64decode(seen[0].split()[1]) == b"admin:p@ss#1"
+
+
+@pytest.mark.parametrize("url", ["http://host:99999", "http://[::1", "ftp://host", "http://"])
+def test_an_address_that_cannot_be_read_is_a_setup_error(url: str) -> None:
+    with pytest.raises(PrinterSetupError, match="is not an http address"):
+        OctoPrint(url, "k")

@@ -9,12 +9,12 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from typing import Optional, Tuple
+from typing import Optional
 from urllib.parse import urlsplit
 
 import httpx
 
-from layerwatch_watcher.cameras.addresses import redact, with_scheme, without_login
+from layerwatch_watcher.cameras.addresses import http_address, redact, with_scheme
 from layerwatch_watcher.cameras.base import MAX_PICTURE_BYTES, CameraError, CameraSetupError, checked
 from layerwatch_watcher.cameras.mjpeg import MjpegParser
 from layerwatch_watcher.cameras.raw_http import read_picture
@@ -57,8 +57,14 @@ class HttpCamera:
         url = with_scheme(url)
         self.shown = redact(url)
         """The address without secrets, for messages."""
-        self._url, url_user, url_password = _checked_url(url, self.shown)
+        try:
+            self._url, url_user, url_password = http_address(url)
+        except ValueError:
+            raise CameraSetupError(
+                f"{self.shown} is not an http address", "write it as http://HOST/PATH, as a browser shows it"
+            ) from None
         self._login = (url_user or user, url_password or password)
+        self._digest = digest
         self._auth = _auth(*self._login, digest)
         self._headers = headers or {}
         self._tls = tls
@@ -104,8 +110,11 @@ class HttpCamera:
             return checked(await self._body(answer), self.shown, kind)
 
     async def _ignoring_the_wrapping(self) -> Optional[bytes]:
-        """The picture in an answer whose headers no strict client accepts."""
-        user, password = self._login
+        """The picture in an answer whose headers no strict client accepts.
+
+        A digest login is not sent in its place as Basic, which would give the password away.
+        """
+        user, password = ("", "") if self._digest else self._login
         with contextlib.suppress(OSError, ssl.SSLError):
             return await read_picture(
                 self._url, user=user, password=password, headers=self._headers, tls=self._tls
@@ -152,19 +161,6 @@ class HttpCamera:
         """Close the connections, unless the client is somebody else's."""
         if self._own_client:
             await self._client.aclose()
-
-
-def _checked_url(url: str, shown: str) -> Tuple[str, str, str]:
-    """The address without its login, the user and the password. Raises CameraSetupError."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname:
-            return without_login(url)
-    except ValueError:
-        pass
-    raise CameraSetupError(
-        f"{shown} is not an http address", "write it as http://HOST/PATH, as a browser shows it"
-    )
 
 
 def _auth(user: str, password: str, digest: bool) -> Optional[httpx.Auth]:
