@@ -89,7 +89,7 @@ def _still(job: tuple[int, int]) -> tuple[int, Frame]:
 
 
 def take_in(store: Rendered, first: int, folder: Path) -> None:
-    """Import path-traced pictures (`layerwatch_train.path_traced`) from `folder`, in the order of their seeds.
+    """Import path-traced pictures (`layerwatch_train.path_traced`) from `folder`, ordered by seed.
 
     They fill the positions from `first` on. Pictures imported earlier are left as they are.
     """
