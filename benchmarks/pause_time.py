@@ -27,8 +27,8 @@ from rich.table import Table
 from layerwatch.cli.local_inspector import LocalInspector
 from layerwatch.simulator import Simulation
 from layerwatch.vision import Vision
+from layerwatch_sdk.alarm import Alarm, AlarmLatch
 from layerwatch_watcher.watching.clock import SteppingClock
-from layerwatch_watcher.watching.policy import Alarm, AlarmLatch
 from layerwatch_watcher.watching.print_session import Levels, Look, PrintSession
 
 ONSET = 900.0

@@ -101,7 +101,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(services.database.migrate)
-        with suppress(StorageError):  # the sweep tries again, and nothing fails for want of it
+        with suppress(StorageError):  # the sweep tries again, and nothing depends on it
             await asyncio.to_thread(make_room, services.database, services.clock.now())
         await services.offline_ledger.catch_up()
         heartbeat = _heartbeat(services, slot)
@@ -336,7 +336,7 @@ def _answer_errors(app: FastAPI, services: Services) -> Refuse:
         assert isinstance(error, HTTPException)
         headers = dict(error.headers or {})
         if error.status_code == 404:
-            refusal = bad_args("There is no such path. The calls stand at /docs.", 404)
+            refusal = bad_args("Not found. See /docs.", 404)
         elif error.status_code == 405:
             allowed = _allowed(headers.pop("Allow", ""))
             headers["Allow"] = allowed

@@ -123,3 +123,36 @@ def test_waiting_for_the_client_to_leave_has_no_limit() -> None:
         return await body()
 
     assert asyncio.run(call(receive, silence=0.05, whole=0.05, route=route)) == []
+
+
+@pytest.mark.parametrize(("status", "read_first"), [(200, True), (401, False)])
+def test_a_success_waits_for_the_end_of_the_body_and_a_refusal_does_not(
+    status: int, read_first: bool
+) -> None:
+    """A proxy that streams uploads loses an answer that overtakes one."""
+    events: list[str] = []
+
+    async def upload() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield BODY
+        events.append("body read")
+
+    async def answers_from_the_head(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(b"{}", status)(scope, receive, send)
+        events.append("answered")
+
+    sent = asyncio.run(call(from_client(upload()), silence=5, whole=5, route=answers_from_the_head))
+    assert sent[0]["status"] == status
+    assert events == (["body read", "answered"] if read_first else ["answered"])
+
+
+def test_a_success_is_not_sent_to_a_client_that_stops_in_the_middle_of_its_body() -> None:
+    async def stops() -> AsyncIterator[bytes]:
+        yield BODY
+        await asyncio.sleep(60)
+
+    async def answers_from_the_head(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(b"{}")(scope, receive, send)
+
+    sent = asyncio.run(call(from_client(stops()), silence=0.05, whole=5, route=answers_from_the_head))
+    assert_refused(sent)

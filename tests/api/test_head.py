@@ -44,7 +44,9 @@ def test_head_answers_as_get_does_on_every_route(server_of_everything: Server) -
     paths = sorted(set(paths_with_get(server.app.routes)) - USES_UP_ITS_LINK)
     assert {"/livez", "/readyz", "/docs", "/openapi.json", "/hc/", "/console/keys", "/status"} <= set(paths)
     for path in paths:
-        got, head = server.http.get(path), server.http.head(path)
+        with server.http.stream("GET", path) as got:  # one route is a stream without end
+            pass
+        head = server.http.head(path)
         assert head.status_code == got.status_code, path
         assert head.content == b"", path
         compared = ["content-type", "location"] + ["content-length"] * (path not in CHANGES_WITH_TIME)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import trustme
 from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
@@ -120,7 +122,7 @@ def test_a_broken_frame_is_reported_and_the_rest_is_seen(frames: Path) -> None:
 
 @pytest.mark.parametrize(
     ("source", "said"),
-    [("/no/such/place", "no folder, no file and no address"), ("ftp://x/y", "not understood")],
+    [("/no/such/place", "not a folder, file or address"), ("ftp://x/y", "not supported")],
 )
 def test_a_source_that_cannot_be_is_refused_in_plain_words(source: str, said: str) -> None:
     result = run.invoke(app, ["watch", source])
@@ -213,7 +215,7 @@ def test_check_says_that_all_is_well(service: str) -> None:
     code, said = check(f"{service}/snapshot", "--server", service, "--key", "prod_good")
     assert code == 0
     assert "✓ camera: gives a JPEG of 320x240 pixels" in said
-    assert "takes this key" in said
+    assert "accepts this key" in said
     assert Service.processed == 0, "a check is free"
 
 
@@ -349,7 +351,7 @@ camera = {{ url = "{octoprint}/page" }}
     )
     result = run.invoke(app, ["watch", "--config", str(config), "--check"])
     assert result.exit_code == 1
-    assert "answers and takes this key" in result.stdout
+    assert "answers and accepts this key" in result.stdout
     assert "✓ good, printer: answers: printing, a.gcode" in result.stdout
     assert "✓ good, camera: gives a JPEG" in result.stdout
     assert "✗ bad, printer: OctoPrint at" in result.stdout and "refuses the login" in result.stdout
@@ -365,6 +367,43 @@ def test_check_of_flags_tries_the_printer(octoprint: str) -> None:
     assert [finding["ok"] for finding in findings] == ["yes", "yes", "yes"]
 
 
+@pytest.mark.parametrize("more", [[], ["--notify", "json://127.0.0.1:9/"]])
+def test_a_camera_with_its_own_certificate_is_checked_by_it(tmp_path: Path, more: list[str]) -> None:
+    made = trustme.CA().issue_cert("camera.invalid")
+    made.cert_chain_pems[0].write_to_path(str(tmp_path / "camera.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.configure_cert(context)
+    jpeg = picture(1)
+
+    class Camera(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(jpeg)))
+            self.end_headers()
+            self.wfile.write(jpeg)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        command = ["watch", f"https://127.0.0.1:{server.server_port}/snap.jpg", "--check", "--json", *more]
+        for trusted, options in (
+            ("no", []),
+            ("yes", ["--certificate", str(tmp_path / "camera.pem")]),
+            ("yes", ["--no-verify"]),
+        ):
+            result = run.invoke(app, [*command, *options])
+            findings = [json.loads(line) for line in result.stdout.splitlines()]
+            (camera,) = [one for one in findings if "JPEG" in str(one) or "trusted" in str(one)]
+            assert camera["ok"] == trusted, options
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -372,6 +411,7 @@ def test_check_of_flags_tries_the_printer(octoprint: str) -> None:
         (["--printer", "http://octopi"], "octoprint://KEY@HOST"),
         (["--printer", "moonraker://x", "/tmp"], "a recording cannot be the camera of a printer"),
         (["--printer", "duet://x"], "a duet printer has no camera of its own"),
+        (["--printer", "octoprint://k@x", "--no-verify"], "need an https camera as SOURCE"),
         ([], "give a camera, a folder or a video"),
         (["http://x/", "--dry-run"], "go with --config, --printer or --notify"),
     ],

@@ -13,7 +13,8 @@ import pytest
 from layerwatch.config import ConfigError, load
 from layerwatch.identity import invitations
 from layerwatch.identity.models import Account, Membership, User, WebSession
-from layerwatch.identity.oidc.flow import LIFETIME, Flow, provider_of
+from layerwatch.identity.oidc.factory import provider_of
+from layerwatch.identity.oidc.flow import LIFETIME, Flow
 from layerwatch.identity.roles import Role
 from tests.support.browser import PASSWORD, text_of
 from tests.support.openid_provider import CLIENT, CLIENT_SECRET, running_provider
@@ -163,7 +164,8 @@ def test_a_stranger_is_let_in_only_where_sign_up_is_open(desk, provider):
     desk.server.services.settings.sign_up = "open"
     browser = desk.browser()
     assert sign_in(browser).status_code == 303
-    assert "Your new key" in browser.post("/keys", "/keys", name="farm").text
+    browser.post("/keys", "/keys", name="farm")
+    assert "Your new key" in browser.get("/keys").text
     with desk.server.services.database.read() as session:
         mine = session.query(Membership).filter_by(user_id=user_named(desk).id).one()
         account = session.get(Account, mine.account_id)
@@ -298,7 +300,7 @@ def test_one_time_codes_are_asked_for_all_the_same(desk):
         user.totp_nonce, user.totp_since = b"n" * 16, datetime.now(UTC)
     browser = desk.browser()
     assert sign_in(browser).headers["location"].startswith("/console/code")
-    assert browser.get("/keys").headers["location"] == "/console/code"
+    assert browser.get("/keys").headers["location"] == "/console/code?next=%2Fconsole%2Fkeys"
 
 
 def test_a_user_connects_behind_the_password_and_then_signs_in_there(desk, provider):

@@ -127,6 +127,8 @@ def test_nothing_of_another_account_can_be_seen_or_changed_on_any_route(two):
     tried = 0
     for method, path, _ in PAGES:
         address = path_of(path, **two.values())
+        if path == "/live":
+            continue  # a stream without an end, of the attacker's own account: tests/console/test_wall.py
         if method == "GET":
             answer = two.attacker.get(address)
         elif path in ("/sign-out", "/sign-in", "/code"):
@@ -171,7 +173,7 @@ def test_the_owner_of_b_does_see_them(two):
     assert two.number in owner.get("/invoices").text
     assert two.context in owner.get("/").text
     assert owner.get(f"/prints/{two.context}/picture").headers["content-type"] == "image/jpeg"
-    assert owner.get(f"/prints/{two.context}/heat").headers["content-type"] == "image/png"
+    assert owner.get(f"/prints/{two.context}/heat").headers["content-type"] == "image/svg+xml"
 
 
 def test_every_page_but_the_public_ones_needs_a_sign_in(office):
@@ -184,7 +186,8 @@ def test_every_page_but_the_public_ones_needs_a_sign_in(office):
             answer = stranger.get(address)
             assert answer.status_code == 303 and "/sign-in" in answer.headers["location"], address
         else:
-            assert stranger.post(address, "/sign-in").status_code == 403, address
+            answer = stranger.post(address, "/sign-in")
+            assert answer.status_code == 303 and "/sign-in?next=" in answer.headers["location"], address
 
 
 def test_the_public_pages_are_these_and_no_others():
@@ -240,7 +243,7 @@ def test_a_form_from_another_site_is_refused_even_with_a_right_token(office, hea
     browser = office.signed_in("ann@example.org")
     data = {"form_token": browser.form_token("/keys"), "name": "farm"}
     assert browser.http.post("/console/keys", data=data, headers=headers).status_code == 403
-    assert browser.http.post("/console/keys", data=data).status_code == 200
+    assert browser.http.post("/console/keys", data=data).status_code == 303
 
 
 def test_a_session_cannot_be_fixed_beforehand(office):
@@ -374,7 +377,8 @@ def test_no_secret_is_logged(tmp_path):
             browser = Browser(began["url"])
             for _ in range(2):  # once good, once used up
                 browser.get(f"/enter?link={link}")
-            key = re.search(r"prod_[0-9A-Za-z]{36}", browser.post("/keys", name="farm").text)[0]
+            browser.post("/keys", name="farm")
+            key = re.search(r"prod_[0-9A-Za-z]{36}", browser.get("/keys").text)[0]
             form = browser.form_token("/keys")
             api = {"X-API-Key": key}
             context = httpx.post(f"{began['url']}/api/gadget/v1/createcontext", headers=api, trust_env=False)

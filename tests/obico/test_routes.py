@@ -271,7 +271,7 @@ def test_a_token_is_asked_for_if_there_is_one(open_settings: Settings, camera: A
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("page", "gives no picture"),
+        ("page", "does not return a picture"),
         ("stream", "snapshot address"),
         ("gone", "status 404"),
         ("broken", "cut off"),

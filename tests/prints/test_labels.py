@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from layerwatch.prints import PrintLabels, repository, service
-from layerwatch.prints.repository import labels_of
 from layerwatch.storage import Database, StorageUnavailable
 from tests.support.accounts import NOON
+from tests.support.prints_kept import labels_of
 from tests.support.servers import Server
 
 GOOD = {"Name": "Bracket №2", "Printer": "garage", "Camera": "top", "File": "bracket (2).gcode"}

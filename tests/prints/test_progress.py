@@ -12,8 +12,8 @@ import layerwatch_sdk
 from layerwatch.api.routes import BASE
 from layerwatch.contexts.models import ContextRow
 from layerwatch.prints import PrintProgress
-from layerwatch.prints.repository import labels_of
 from tests.support.fake_detector import picture
+from tests.support.prints_kept import labels_of
 from tests.support.servers import Server
 
 

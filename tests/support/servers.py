@@ -9,7 +9,7 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,8 @@ class Server:
     detector: FakeDetector
     http: httpx.Client = field(repr=False)
     app: FastAPI = field(repr=False)
+    stop: Callable[[], None] = field(repr=False)
+    """Ask it to stop, as SIGTERM does; it ends what it has begun."""
 
     @property
     def port(self) -> int:
@@ -127,11 +129,12 @@ def running(
     detector: FakeDetector | None = None,
     vision: Inspector | None = None,
     peers: MakePeers | None = None,
+    port: int = 0,
 ) -> Iterator[Server]:
-    """A server with these settings, listening on a free port of 127.0.0.1, until the block ends."""
+    """A server with these settings, listening on 127.0.0.1 at this or a free port, until the block ends."""
     clock, detector = clock or ManualClock(), detector or FakeDetector()
     configure(settings.log_level, "console")
-    listener = listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", port)
     port = listener.getsockname()[1]
     settings = settings.model_copy(update={"port": port})
     app = create_app(settings, clock=clock, vision=vision or Vision(detector), peers=peers)
@@ -145,7 +148,15 @@ def running(
     url = f"http://127.0.0.1:{port}"
     try:
         with httpx.Client(base_url=url, timeout=20, trust_env=False) as http:
-            yield Server(url, app.state.services, clock, detector, http, app)
+            yield Server(
+                url,
+                app.state.services,
+                clock,
+                detector,
+                http,
+                app,
+                lambda: setattr(server, "should_exit", True),
+            )
     finally:
         server.should_exit = True
         thread.join(20)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 
-from layerwatch_train.clean import look_alikes
 from layerwatch_train.index import Picture
 from layerwatch_train.split import split_sources
 from layerwatch_train.teacher.judge import figures, jobs, judged_by
@@ -51,14 +49,6 @@ def test_what_looks_like_a_held_out_picture_is_hidden_with_it() -> None:
     alike[44] = alike[0]  # a picture of `healthy` is a copy of one of `large`
     made = jobs(PICTURES, 2, alike)
     assert made.outside[made.fold_head[0], 44] and made.outside[made.names.index("without large"), 44]
-
-
-def test_turned_and_mirrored_copies_look_alike_and_other_pictures_do_not() -> None:
-    rng = np.random.default_rng(0)
-    small = (rng.integers(0, 255, (8, 8, 3), dtype=np.uint8) for _ in range(2))
-    one, other = (cv2.resize(s, (96, 96), interpolation=cv2.INTER_CUBIC) for s in small)
-    found = look_alikes(np.stack([one, np.rot90(one), one[:, ::-1], other]))
-    assert found[0] == found[1] == found[2] != found[3]
 
 
 def test_each_picture_is_judged_by_its_own_head() -> None:

@@ -15,14 +15,27 @@ from layerwatch_train.export import Calibration, export
 from layerwatch_train.losses import losses
 from layerwatch_train.mixing import cutmix
 from layerwatch_train.model import Detector
+from tests.support import clip_package
 
 from .made_up import made_up
 
 
 def test_every_step_runs_and_leaves_a_detector_in_the_served_format(tmp_path: Path) -> None:
-    data = made_up(tmp_path)
-    result = CliRunner().invoke(app, ["all", "--data", str(data), "--out", str(tmp_path / "runs"), "--quick"])
+    data, tower = made_up(tmp_path), tmp_path / "tower.onnx"
+    onnx.save(clip_package.tower_model(), tower)
+    arguments = [
+        "all",
+        "--data",
+        str(data),
+        "--out",
+        str(tmp_path / "runs"),
+        "--quick",
+        "--tower",
+        str(tower),
+    ]
+    result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
+    assert (tmp_path / "runs" / "teacher" / "head.onnx").is_file()
     session = onnxruntime.InferenceSession(str(tmp_path / "runs" / "detector.onnx"))
     size = session.get_inputs()[0].shape[1]
     failure, kinds, cells, in_view = session.run(

@@ -44,20 +44,20 @@ async def test_what_comes_too_late_is_ended() -> None:
 @pytest.mark.parametrize("turns", range(8))
 async def test_a_cancellation_is_never_lost(turns: int) -> None:
     """Whatever turn of the event loop it comes in, before, with or after what is waited for."""
-    told = asyncio.Event()
+    started = asyncio.Event()
     waits = 0
 
     async def for_ever() -> None:
         nonlocal waits
         while True:
-            await within(told.wait(), 60)
-            told.clear()
+            await within(started.wait(), 60)
+            started.clear()
             waits += 1
 
     task = asyncio.ensure_future(for_ever())
     for _ in range(5):
         await asyncio.sleep(0)
-    told.set()
+    started.set()
     for _ in range(turns):
         await asyncio.sleep(0)
     task.cancel()

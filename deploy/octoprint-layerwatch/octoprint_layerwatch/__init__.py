@@ -9,7 +9,7 @@ from octoprint.events import Events
 from octoprint.webcams import get_snapshot_webcam
 
 from layerwatch_sdk import Client, Inspection, InspectionSession, LayerwatchError
-from layerwatch_watcher.watching.policy import Alarm, Guard
+from layerwatch_sdk.alarm import Alarm, AlarmLatch
 
 __plugin_name__ = "Layerwatch"
 __plugin_pythoncompat__ = ">=3.9,<4"
@@ -29,7 +29,7 @@ class LayerwatchPlugin(
         super().__init__()
         self._client: Client | None = None
         self._session: InspectionSession | None = None
-        self._guard = Guard()
+        self._latch = AlarmLatch()
         self._paused_by_us = False
 
     def get_settings_defaults(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class LayerwatchPlugin(
             # The user has looked and goes on: the same thing is not to pause the print again.
             self._session.resume(tell=self._paused_by_us)
             if self._paused_by_us:
-                self._guard.quiet()
+                self._latch.quiet()
             self._paused_by_us = False
         elif event in (Events.PRINT_DONE, Events.PRINT_FAILED, Events.PRINT_CANCELLED):
             self._end()
@@ -91,7 +91,7 @@ class LayerwatchPlugin(
     def _end(self) -> None:
         session, self._session = self._session, None
         client, self._client = self._client, None
-        self._guard = Guard()
+        self._latch = AlarmLatch()
         self._paused_by_us = False
         if session is not None:
             session.stop()
@@ -105,7 +105,7 @@ class LayerwatchPlugin(
         return b"".join(webcam.providerPlugin.take_webcam_snapshot(webcam.config.name))
 
     def _judged(self, inspection: Inspection) -> None:
-        alarm = self._guard.alarm(inspection)
+        alarm = self._latch.alarm(inspection, usable=inspection.condition in (None, "ok"))
         if alarm is Alarm.PAUSE and self._settings.get_boolean(["pause"]) and self._printer.is_printing():
             self._paused_by_us = True
             self._logger.warning("pausing: score %d of 100", inspection.score)

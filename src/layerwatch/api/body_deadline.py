@@ -1,4 +1,4 @@
-"""Limits on the time that a request's body may take, for every route."""
+"""Limits on the time that a request's body may take, and no success before it has come, for every route."""
 
 from __future__ import annotations
 
@@ -69,6 +69,11 @@ class _TimedBody:
         return message
 
     async def send(self, message: Message) -> None:
+        # A repeat is answered from its head. Proxies that stream uploads (Caddy 2.6) lose an answer that
+        # comes before the upload's end; a refusal may come at once, so that the client can stop sending.
+        if message["type"] == "http.response.start" and message["status"] < 300:
+            while self._more and not self.late:
+                await self.receive()
         if not self.late or self.answered:
             self.answered = True
             await self._send(message)

@@ -78,7 +78,7 @@ def internal() -> ApiError:
 
 
 def translate(error: Exception, retry_after: int = SHORTLY) -> ApiError:
-    """The wire's error for one of ours. retry_after: for what is told to come again later, seconds."""
+    """The wire's error for one of ours. retry_after: seconds, for errors that ask for a later retry."""
     match error:
         case ApiError():
             return error
@@ -99,7 +99,7 @@ def translate(error: Exception, retry_after: int = SHORTLY) -> ApiError:
             return ApiError(
                 ErrorType.RATE_LIMITED,
                 429,
-                f"Sooner than the last NextProcessIntervalSec. Come again in {error.retry_after} s.",
+                f"Too early: NextProcessIntervalSec has not passed. Retry in {error.retry_after} s.",
                 {"Retry-After": str(error.retry_after)},
             )
         case FeedbackLimitReached():

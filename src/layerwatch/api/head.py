@@ -20,9 +20,10 @@ class HeadMiddleware:
         as_get = {**scope, "method": "GET"}
 
         async def send_without_body(message: Message) -> None:
-            if message["type"] == "http.response.body":
-                message = {**message, "body": b""}
-            await send(message)
+            # The answer ends with its head, which also ends a stream of events: its client is gone.
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body", "body": b""})
 
         try:
             await self._app(as_get, receive, send_without_body)

@@ -1,6 +1,8 @@
-"""The address of this machine that a caller used: the local end of its connection.
+"""The address of this machine that a caller used: one of its own, whatever the request's headers say.
 
-The operating system names it, so that it is one of the machine's own whatever the request's headers say.
+It is the local end of the connection, which the operating system names. The Host header counts where it names
+this machine itself (localhost): through a container's published port the connection's end is an address that
+only the container has.
 """
 
 from __future__ import annotations
@@ -9,10 +11,11 @@ import ipaddress
 import socket
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 
 def url_used(scope: Mapping[str, Any]) -> str | None:
-    """The URL of the local end of a request's connection, without path; None where it is no IP address.
+    """The URL of this machine's address that a request used, without path; None where it is no IP address.
 
     scope: the ASGI scope, whose `server` is the connection's local address and port.
     """
@@ -23,6 +26,9 @@ def url_used(scope: Mapping[str, Any]) -> str | None:
         address = ipaddress.ip_address(server[0])
     except ValueError:
         return None
+    asked = _loopback_asked(scope)
+    if asked is not None and not address.is_loopback:
+        address = asked
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             address = address.ipv4_mapped
@@ -30,6 +36,19 @@ def url_used(scope: Mapping[str, Any]) -> str | None:
             return None
     host = f"[{address}]" if address.version == 6 else str(address)
     return f"http://{host}:{server[1]}"
+
+
+def _loopback_asked(scope: Mapping[str, Any]) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The loopback address in the Host header, or None if it names anything else."""
+    for name, value in scope.get("headers", ()):
+        if name == b"host":
+            try:
+                host = urlsplit(f"//{value.decode('latin-1')}").hostname or ""
+                address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+            except ValueError:
+                return None
+            return address if address.is_loopback else None
+    return None
 
 
 def network_address() -> str | None:

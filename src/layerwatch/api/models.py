@@ -113,7 +113,7 @@ class ProcessAnswer1(_Verdict):
     """The answer in dialect 1."""
 
     NextProcessIntervalSec: Annotated[StrictInt, Field(ge=20)] = Field(
-        description="Come again after so many seconds; sooner is refused."
+        description="Seconds to wait before the next request; earlier ones are rejected."
     )
     Detail: DetailObject | None = Field(None, description="Only with ?detail=1.")
 

@@ -54,7 +54,7 @@ async def read_upload(
 ) -> Upload:
     """Read the one file out of a multipart body.
 
-    hold: told of each number of bytes before they are kept; may refuse by raising.
+    hold: called with each chunk's size before it is buffered; may refuse by raising.
     Raises ApiError for what is not one file of at most `MAX_FILE` bytes in a whole multipart body.
     """
     form = _Form(_boundary(content_type), hold)

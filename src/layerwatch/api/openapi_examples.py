@@ -89,7 +89,7 @@ _ERRORS: dict[str, tuple[int, ErrorType, str]] = {
     "too soon": (
         429,
         ErrorType.RATE_LIMITED,
-        "Sooner than the last NextProcessIntervalSec. Come again in 27 s.",
+        "Too early: NextProcessIntervalSec has not passed. Retry in 27 s.",
     ),
     "much feedback": (429, ErrorType.RATE_LIMITED, "At most 20 feedbacks for one print."),
     "context lost": (500, ErrorType.INTERNAL, "Failed to get context object."),
@@ -263,7 +263,7 @@ PROCESS: Description = {
     "responses": _answers(
         {
             "model": ProcessAnswer1 | ProcessAnswer2,
-            "description": "What the print looks like, and when to come again.",
+            "description": "What the print looks like, and when to send the next picture.",
             "headers": _PICTURE_CONDITION,
             "content": {
                 "application/json": {
@@ -348,7 +348,7 @@ PROCESS: Description = {
 
 FEEDBACK: Description = {
     "summary": "Give feedback on a print",
-    "description": "An extension of the contract; free. `false_alarm`: what is seen is no failure. "
+    "description": "An extension of the contract; free. `false_alarm`: what is seen is not a failure. "
     "`resumed`: a person resumed the print after a pause, whatever is seen now. `missed`: this is a "
     "failure that was not reported. `undo`: takes back the last feedback. The picture last inspected "
     "is kept for review. At most 20 for one print and 200 for one account in 24 hours.",

@@ -20,7 +20,7 @@ NOT_TRACED = {"/livez", "/readyz", "/metrics"}
 """What machines ask every few seconds."""
 
 DETECTION = "/api/"
-"""How the routes begin whose calls the status page tells of."""
+"""Path prefixes of the routes that the status page counts."""
 
 
 class RequestLogMiddleware:

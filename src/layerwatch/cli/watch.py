@@ -178,6 +178,8 @@ def command(
             check=check,
             test=test,
             as_json=as_json,
+            certificate=certificate,
+            no_verify=no_verify,
             notify=notify or (),
             state=state,
             end_with_input=end_with_input,

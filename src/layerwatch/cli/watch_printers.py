@@ -40,24 +40,32 @@ def watch_farm(
     check: bool,
     test: bool,
     as_json: bool,
+    certificate: Path | None = None,
+    no_verify: bool = False,
     notify: Sequence[str] = (),
     state: Path | None = None,
     end_with_input: bool = False,
 ) -> int:
     """Carry the command out; gives the exit code.
 
-    notify: Apprise addresses.  state: folder for what a restart needs, before the configuration's own.
+    certificate, no_verify: for an https camera that signs its own certificate.  notify: Apprise addresses.
+    state: folder for what a restart needs, before the configuration's own.
     end_with_input: end when standard input is closed, as it is when the program that started this one ends.
     """
     try:
         if config is not None:
-            if printer or source or notify:
+            if printer or source or notify or certificate is not None or no_verify:
                 raise ConfigError(
                     "--config holds printers, cameras and channels; leave SOURCE, --printer and --notify out"
                 )
             settings = read_file(config)
         else:
             values = _values(printer, source, server, key, levels, interval, dry_run)
+            camera = values["printer"][0].get("camera")
+            if certificate is not None or no_verify:
+                if camera is None or camera["kind"] != "http":
+                    raise ConfigError("--certificate and --no-verify need an https camera as SOURCE")
+                camera |= {"certificate": str(certificate)} if certificate else {"verify": False}
             values["notify"] = {"apprise": [{"url": address} for address in notify]}
             settings = read(values, Path.cwd())
 

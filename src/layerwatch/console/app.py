@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,10 +14,12 @@ from starlette.routing import Route
 
 from layerwatch.billing.payments.factory import payments_of
 from layerwatch.console import pages
+from layerwatch.console.live_feed import LiveFeeds
+from layerwatch.console.live_prints import LivePrint, live_prints
 from layerwatch.console.payment_webhook import payment_events
 from layerwatch.console.render import static_file
-from layerwatch.console.web import BASE, HEADERS, ConsoleServices, error_page, routes
-from layerwatch.identity.oidc.flow import provider_of
+from layerwatch.console.web import BASE, ConsoleServices, no_such_page, routes
+from layerwatch.identity.oidc.factory import provider_of
 from layerwatch.notify.mail import Mailer, mailer_for
 from layerwatch.services import Services
 
@@ -24,7 +28,9 @@ def install(app: Starlette, services: Services, mailer: Mailer | None = None) ->
     """Put the console under `/console`, and lead a browser there that asks for `/`."""
     for path in ("/", BASE):
         app.add_route(path, _to_the_console, methods=["GET"], include_in_schema=False)
-    app.mount(BASE, create_console(services, mailer), name="console")
+    console = create_console(services, mailer)
+    app.mount(BASE, console, name="console")
+    app.state.close_streams = console.state.live_feeds.close
 
 
 def create_console(services: Services, mailer: Mailer | None = None) -> Starlette:
@@ -32,26 +38,30 @@ def create_console(services: Services, mailer: Mailer | None = None) -> Starlett
     settings = services.settings
     mailer = mailer or mailer_for(settings.mail_server.get_secret_value(), settings.mail_from)
     post_room = ThreadPoolExecutor(2, thread_name_prefix="layerwatch-mail")
-    desk = ConsoleServices(services, mailer, post_room, payments_of(settings), provider_of(settings))
+    feeds = LiveFeeds(lambda account_id: _read_live_prints(services, account_id))
+    desk = ConsoleServices(services, mailer, post_room, payments_of(settings), feeds, provider_of(settings))
     console = Starlette(
         routes=[
             Route("/static/{name}", static_file, methods=["GET"]),
             Route("/payments/{provider}", payment_events(desk), methods=["POST"]),
             *routes(pages.ALL, desk),
         ],
-        exception_handlers={HTTPException: _no_such_page},
+        exception_handlers={HTTPException: partial(_no_such_page, desk)},
     )
     console.router.redirect_slashes = False
+    console.state.live_feeds = feeds
     return console
+
+
+def _read_live_prints(services: Services, account_id: int) -> tuple[LivePrint, ...]:
+    with services.database.read() as session:
+        return live_prints(session, account_id, services.clock.now())
 
 
 async def _to_the_console(request: Request) -> Response:
     return RedirectResponse(f"{BASE}/", 307)
 
 
-async def _no_such_page(request: Request, error: Exception) -> Response:
+async def _no_such_page(desk: ConsoleServices, request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
-    response = error_page(status, "There is no such page.")
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+    return await anyio.to_thread.run_sync(no_such_page, request, desk, status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from base64 import b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,14 +14,18 @@ from sqlalchemy.orm import Session
 from layerwatch.contexts import Answer
 from layerwatch.contexts.models import ContextRow
 from layerwatch.learning import RecentPictures
+from layerwatch.learning.models import FeedbackRow
 from layerwatch.prints import PrintLabels, PrintProgress
-from layerwatch.prints.repository import labels_of
-from layerwatch.temporal import PrintState, StateFormatError
-from layerwatch.vision.evidence import Box, Condition, HeatMap
+from layerwatch.prints.models import PrintRow
+from layerwatch.temporal.constants import MARKED_QUALITY
+from layerwatch.vision.evidence import Condition, Evidence, HeatMap
 
-SHOWN = 60
 LIVE = timedelta(minutes=15)
-"""A print without an inspection for this long is taken for ended: the longest interval is 5 minutes."""
+"""A print without an inspection for this long has ended: the longest interval is 5 minutes."""
+LATE_FACTOR, LATE_GRACE = 2, timedelta(seconds=60)
+"""A picture is late once this many promised intervals and the grace have passed since the last one."""
+MAX_LIVE = 10_000
+"""Prints read for one account; a larger farm needs several accounts."""
 
 QUALITY_WORDS = {
     1: "Failure",
@@ -35,6 +39,8 @@ QUALITY_WORDS = {
     9: "Great",
     10: "Perfect",
 }
+FAILING_QUALITY, SUSPICIOUS_QUALITY = 3, 5
+"""Up to which quality a print counts as failing, and as worth a look."""
 CONDITIONS = {
     "dark": "Too dark to see",
     "overexposed": "Too bright to see",
@@ -44,11 +50,32 @@ CONDITIONS = {
     "moved": "Camera moved",
     "no_print": "No print in view",
 }
+FEEDBACK_WORDS = {
+    "false_alarm": "Marked as false alarm",
+    "resumed": "Marked as fine when it was resumed",
+    "missed": "Reported as a missed failure",
+}
+TONES = ("bad", "watch", "marked", "blind", "good")
+"""How a card is coloured, the most urgent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFeedback:
+    """The newest feedback on a print."""
+
+    id: int
+    kind: str
+    at: datetime
+
+    @property
+    def words(self) -> str:
+        """What was said."""
+        return FEEDBACK_WORDS.get(self.kind, self.kind)
 
 
 @dataclass(frozen=True, slots=True)
 class LivePrint:
-    """One print that is being watched."""
+    """One print that is being watched. inspections: grows with every picture and every feedback."""
 
     id: str
     opened_at: datetime
@@ -59,44 +86,109 @@ class LivePrint:
     warning: bool
     pause: bool
     kind: str | None
-    trouble: str
+    condition: str
     """What keeps the camera from seeing; empty if nothing."""
-    picture: bool
-    """Whether this node holds its last picture."""
-    boxes: Sequence[Box]
+    late: bool
+    """Whether the promised picture is overdue."""
+    feedback: GivenFeedback | None
     labels: PrintLabels
     progress: PrintProgress
-    undoable: bool
-    """Whether its last feedback can be taken back."""
+
+    @property
+    def key(self) -> str:
+        """Changes whenever the card does."""
+        given = self.feedback.id if self.feedback else 0
+        return f"{self.inspections}.{given}.{int(self.late)}"
+
+    @property
+    def title(self) -> str:
+        """The best name that there is for it."""
+        names = self.labels
+        return names.name or names.file or names.printer or names.camera or "Unnamed print"
+
+    @property
+    def place(self) -> str:
+        """The printer or camera, where the title is not already that."""
+        names = self.labels
+        place = names.printer or names.camera or ""
+        return place if place != self.title else ""
+
+    @property
+    def unjudged(self) -> bool:
+        """Whether no picture was judged since the newest feedback."""
+        return self.feedback is not None and self.feedback.at >= self.seen_at
+
+    @property
+    def marked(self) -> bool:
+        """Whether the quality follows from feedback: no picture was judged since, or the map is still red."""
+        if self.feedback is None:
+            return False
+        if self.unjudged:
+            return True
+        accepted = self.feedback.kind in ("false_alarm", "resumed")
+        return accepted and SUSPICIOUS_QUALITY < self.quality <= MARKED_QUALITY
 
     @property
     def word(self) -> str:
         """The quality in words."""
+        if self.marked:
+            return "As marked by you"
+        if self.tone == "blind":
+            return self.trouble
         return QUALITY_WORDS[self.quality]
 
     @property
+    def trouble(self) -> str:
+        """Why the print is not seen; empty if it is."""
+        return "Not seen lately" if self.late else self.condition
+
+    @property
     def tone(self) -> str:
-        """bad, watch, good, or blind: how the card is coloured."""
-        if self.quality <= 3:  # also of a picture that is frozen
+        """One of `TONES`."""
+        if self.marked:
+            return "marked"
+        if self.quality <= FAILING_QUALITY:
             return "bad"
         if self.trouble:
             return "blind"
-        return "watch" if self.quality <= 5 else "good"
+        return "watch" if self.quality <= SUSPICIOUS_QUALITY else "good"
+
+    @property
+    def shows_map(self) -> bool:
+        """Whether there is something to see in the map of the failure."""
+        return self.quality <= MARKED_QUALITY
 
 
-def live_prints(session: Session, recent: RecentPictures, account_id: int, now: datetime) -> list[LivePrint]:
-    """The account's prints inspected lately, the worst first."""
-    rows = session.scalars(
-        select(ContextRow)
-        .where(ContextRow.account_id == account_id, ContextRow.inspected_at > now - LIVE)
-        .order_by(ContextRow.inspected_at.desc())
-        .limit(SHOWN)
+def live_prints(session: Session, account_id: int, now: datetime) -> tuple[LivePrint, ...]:
+    """All prints of the account that were inspected lately, by the time when they were opened."""
+    found = session.execute(
+        select(
+            ContextRow.id,
+            ContextRow.opened_at,
+            ContextRow.inspected_at,
+            ContextRow.interval_ms,
+            ContextRow.revision,
+            ContextRow.answer,
+            ContextRow.progress,
+            PrintRow.name,
+            PrintRow.printer,
+            PrintRow.camera,
+            PrintRow.file,
+        )
+        .outerjoin(PrintRow, PrintRow.context_id == ContextRow.id)
+        .where(
+            ContextRow.account_id == account_id,
+            ContextRow.inspected_at > now - LIVE,
+            ContextRow.expires_at > now,  # PostgreSQL then reads the partitions of live contexts only
+        )
+        .order_by(ContextRow.opened_at, ContextRow.id)
+        .limit(MAX_LIVE)
     ).all()
+    feedback = _newest_feedback(session, account_id, found[0].opened_at) if found else {}
     prints = []
-    labels = labels_of(session, [row.id for row in rows])
-    for row in rows:
+    for row in found:
         answer = Answer.from_json(row.answer)
-        held = recent.get(row.id)
+        due = row.inspected_at + LATE_FACTOR * timedelta(milliseconds=row.interval_ms) + LATE_GRACE
         prints.append(
             LivePrint(
                 id=row.id,
@@ -107,27 +199,52 @@ def live_prints(session: Session, recent: RecentPictures, account_id: int, now: 
                 score=answer.score,
                 warning=answer.warning,
                 pause=answer.pause,
-                kind=answer.kind.replace("_", " ") if answer.kind and answer.quality <= 5 else None,
-                trouble="" if answer.condition == Condition.OK else CONDITIONS.get(answer.condition, ""),
-                picture=held is not None,
-                boxes=held.evidence.boxes if held else (),
-                labels=labels.get(row.id, PrintLabels()),
+                kind=answer.kind.replace("_", " ")
+                if answer.kind and answer.quality <= SUSPICIOUS_QUALITY
+                else None,
+                condition="" if answer.condition == Condition.OK else CONDITIONS.get(answer.condition, ""),
+                late=now > due,
+                feedback=feedback.get(row.id),
+                labels=PrintLabels(row.name, row.printer, row.camera, row.file),
                 progress=PrintProgress.from_json(row.progress),
-                undoable=_undoable(row.state),
             )
         )
-    return sorted(prints, key=lambda shown: (shown.quality, shown.opened_at))
+    return tuple(prints)
 
 
-def _undoable(state: bytes) -> bool:
-    try:
-        return PrintState.from_bytes(state).before is not None
-    except StateFormatError:
-        return False
+def _newest_feedback(session: Session, account_id: int, since: datetime) -> dict[str, GivenFeedback]:
+    rows = session.execute(
+        select(FeedbackRow.context_id, FeedbackRow.id, FeedbackRow.kind, FeedbackRow.at)
+        .where(FeedbackRow.account_id == account_id, FeedbackRow.at >= since)
+        .order_by(FeedbackRow.id)
+    )
+    return {row.context_id: GivenFeedback(row.id, row.kind, row.at) for row in rows}
 
 
-def heat_picture(heat: HeatMap) -> bytes:
-    """The heat map as a small transparent PNG, one pixel a cell; the browser stretches it smoothly."""
+def holds_pictures(recent: RecentPictures, context_id: str) -> bool:
+    """Whether this server may hold the print's last picture; asks no other process."""
+    return recent.elsewhere is not None or recent.own(context_id) is not None
+
+
+def map_drawing(evidence: Evidence) -> str:
+    """Where the failure is seen, as a transparent SVG that the browser stretches over the picture.
+
+    The heat map is a PNG of one pixel a cell in it; the boxes are drawn over that.
+    """
+    cells = b64encode(_heat_picture(evidence.heat)).decode()
+    boxes = "".join(
+        f'<rect x="{1000 * box.left:.0f}" y="{1000 * box.top:.0f}" width="{1000 * box.width:.0f}"'
+        f' height="{1000 * box.height:.0f}" rx="8"/>'
+        for box in evidence.boxes
+    )
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 1000" preserveAspectRatio="none">'
+        f'<image width="1000" height="1000" preserveAspectRatio="none" href="data:image/png;base64,{cells}"/>'
+        f'<g fill="none" stroke="#ff6a3d" stroke-width="6">{boxes}</g></svg>'
+    )
+
+
+def _heat_picture(heat: HeatMap) -> bytes:
     tint = Image.new("RGB", (heat.columns, heat.rows), (255, 64, 32))
     strength = Image.frombytes("L", (heat.columns, heat.rows), heat.cells).point(lambda v: v * 3 // 5)
     tint.putalpha(strength)

@@ -4,6 +4,7 @@ cannot put words into our mouth."""
 from __future__ import annotations
 
 SAID = {
+    "sign-in-ended": "Your sign-in has ended. Sign in again to continue; what you sent was not done.",
     "signed-out": "You are signed out.",
     "check-mail": "If this address can be used, a mail is on its way. Open the link in it.",
     "verified": "Your address is verified.",
@@ -24,7 +25,7 @@ SAID = {
     "withdrawn": "The invitation is withdrawn. Its link no longer works.",
     "member-changed": "The member's role is changed.",
     "member-removed": "The member is removed.",
-    "undone": "The last feedback is taken back.",
+    "untaught": "The feedback is taken back.",
     "taught": "Thank you. The print's baseline has learned it.",
     "feedback-deleted": "The feedback and its pictures are deleted.",
     "months-closed": "The months that were over are closed. Their invoices are below.",

@@ -27,6 +27,11 @@ def render(template: str, status: int, values: Mapping[str, Any]) -> Response:
     return HTMLResponse(_environment().get_template(template).render(values), status)
 
 
+def render_text(template: str, values: Mapping[str, Any]) -> str:
+    """A part of a page from a template; every value is escaped."""
+    return _environment().get_template(template).render(values)
+
+
 async def static_file(request: Request) -> Response:
     """A stylesheet, script or picture of the console, named with its hash so that it is kept for ever."""
     files = _static()
@@ -70,6 +75,8 @@ def _environment() -> Environment:
         "number": lambda value: f"{value:,}",
         "day": lambda at: f"{at.astimezone(UTC):%Y-%m-%d}" if at else "–",  # noqa: RUF001
         "minute": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else "never",
+        "hour": lambda at: f"{at.astimezone(UTC):%H:%M} UTC",
+        "epoch": lambda at: int(at.timestamp()),
         "ago": ago,
         "share": share,
         "within": within,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from layerwatch.billing.payments import Payments
+from layerwatch.console.live_feed import LiveFeeds
 from layerwatch.console.render import render
 from layerwatch.identity import BadInput, NotFound, devices, sessions
 from layerwatch.identity.audit import Actor, record
@@ -28,6 +30,7 @@ log = structlog.get_logger(__name__)
 BASE = "/console"
 SESSION_COOKIE = "layerwatch_session"
 FORM_COOKIE = "layerwatch_form"
+SECRET_COOKIE = "layerwatch_once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class ConsoleServices:
     mailer: Mailer
     post_room: Executor
     payments: Payments
+    feeds: LiveFeeds
     provider: Provider | None
     """None: users sign in with e-mail and password only."""
 
@@ -57,6 +61,15 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a form was refused. action: its path.  field: the one at fault; empty if none is."""
+
+    action: str
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
     """One request to the console."""
 
@@ -69,11 +82,28 @@ class Visit:
     form_cookie: str
     now: datetime
     """The real time: sessions and links do not run with an accelerated print clock."""
+    problem: Problem | None = None
+    """What was wrong with the form that was sent, where its page is shown again because of that."""
 
     @property
     def services(self) -> Services:
         """The services of the server."""
         return self.desk.services
+
+    def refused(self, error: Exception) -> Visit:
+        """The same visit, for showing the form's page again with what was wrong."""
+        action = self.request.url.path.removeprefix(BASE)
+        return replace(self, problem=Problem(action, getattr(error, "field", ""), str(error)))
+
+    def kept(self, action: str, name: str, default: str = "") -> str:
+        """What a field shows: what was sent, if this form was refused."""
+        return self.form.get(name, default) if self.problem and self.problem.action == action else default
+
+    def wrong(self, action: str, name: str) -> str:
+        """What was wrong with a form's field; empty if nothing."""
+        problem = self.problem
+        at = problem is not None and problem.action == action and problem.field == name
+        return problem.message if at and problem is not None else ""
 
     @property
     def visitor(self) -> Visitor:
@@ -119,6 +149,15 @@ class Visit:
     def base_url(self) -> str:
         """Where links in mails lead: from the settings, never from what the browser sent."""
         return self.services.settings.own_url
+
+    @property
+    def reachable_url(self) -> str:
+        """The server's address for commands that a visitor copies: from the settings, or the browser.
+
+        Not for what others read: a browser can send any host.
+        """
+        url = self.request.url
+        return self.services.settings.public_url or f"{url.scheme}://{url.netloc}"
 
     @property
     def provider_name(self) -> str:
@@ -186,6 +225,30 @@ class Visit:
         )
         return response
 
+    def show_once(self, response: Response, page: str, secret: str) -> Response:
+        """Hand a new secret to the page that the response leads to, which reads it with `shown_once`.
+
+        Loading that page again then neither shows the secret nor makes another one. It travels in a
+        cookie of one minute, bound to the session and account.
+        """
+        proof = sessions.form_token(f"{self.form_subject} once {secret}", self.services.secrets.sessions)
+        response.set_cookie(
+            SECRET_COOKIE,
+            f"{proof}.{secret}",
+            max_age=60,
+            path=BASE + page,
+            secure=self.secure,
+            httponly=True,
+            samesite="strict",
+        )
+        return response
+
+    def shown_once(self) -> str:
+        """The secret that was handed to this page; empty if none was."""
+        proof, _, secret = self.request.cookies.get(SECRET_COOKIE, "").partition(".")
+        subject = f"{self.form_subject} once {secret}"
+        return secret if sessions.is_form_token(proof, subject, self.services.secrets.sessions) else ""
+
     def with_known_device(self, response: Response, user_id: int) -> Response:
         """Let the browser show from now on that this user signed in with it."""
         with self.services.database.read() as session:
@@ -218,5 +281,15 @@ def required(visit: Visit, name: str, what: str) -> str:
     """A field that a form must have. Raises BadInput."""
     value = visit.form.get(name, "").strip()
     if not value:
-        raise BadInput(f"{what} is missing.")
+        raise BadInput(f"{what} is missing.", field=name)
     return value
+
+
+@contextmanager
+def from_field(name: str) -> Iterator[None]:
+    """Whatever is invalid in the block came from this field of the form."""
+    try:
+        yield
+    except BadInput as wrong:
+        wrong.field = name
+        raise

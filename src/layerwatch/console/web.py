@@ -30,10 +30,12 @@ from layerwatch.billing import NotFound as BillingNotFound
 from layerwatch.console.render import render
 from layerwatch.console.visit import BASE as BASE
 from layerwatch.console.visit import FORM_COOKIE as FORM_COOKIE
+from layerwatch.console.visit import SECRET_COOKIE as SECRET_COOKIE
 from layerwatch.console.visit import SESSION_COOKIE as SESSION_COOKIE
 from layerwatch.console.visit import ConsoleServices as ConsoleServices
 from layerwatch.console.visit import Signed
 from layerwatch.console.visit import Visit as Visit
+from layerwatch.console.visit import from_field as from_field
 from layerwatch.console.visit import required as required
 from layerwatch.identity import BadInput, IdentityError, NotAllowed, NotFound, SignInRefused, sessions
 from layerwatch.identity.models import Account, User
@@ -78,6 +80,8 @@ class Page:
     path: str
     needs: Needs
     handler: Handler
+    back: Handler | None = None
+    """For a form: the page that it is on, which is shown again when the form is refused."""
 
 
 @dataclass(slots=True)
@@ -88,15 +92,17 @@ class Pages:
 
     def get(self, path: str, needs: Needs) -> Callable[[Handler], Handler]:
         """Declare a page that only shows."""
-        return self._declare("GET", path, needs)
+        return self._declare("GET", path, needs, None)
 
-    def post(self, path: str, needs: Needs) -> Callable[[Handler], Handler]:
-        """Declare a form's target."""
-        return self._declare("POST", path, needs)
+    def post(self, path: str, needs: Needs, back: Handler | None = None) -> Callable[[Handler], Handler]:
+        """Declare a form's target. back: the page that the form is on."""
+        return self._declare("POST", path, needs, back)
 
-    def _declare(self, method: str, path: str, needs: Needs) -> Callable[[Handler], Handler]:
+    def _declare(
+        self, method: str, path: str, needs: Needs, back: Handler | None
+    ) -> Callable[[Handler], Handler]:
         def keep(handler: Handler) -> Handler:
-            self.all.append(Page(method, path, needs, handler))
+            self.all.append(Page(method, path, needs, handler, back))
             return handler
 
         return keep
@@ -111,7 +117,7 @@ def _endpoint(page: Page, desk: ConsoleServices) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
         form = await _read_form(request) if page.method == "POST" else {}
         if form is None:
-            return error_page(413, "This form is too large.")
+            return await anyio.to_thread.run_sync(_oversized, request, desk)
         return await anyio.to_thread.run_sync(_answer, page, request, desk, form)
 
     return endpoint
@@ -123,53 +129,101 @@ def _answer(page: Page, request: Request, desk: ConsoleServices, form: Mapping[s
     fresh = not 20 <= len(form_cookie) <= 100
     if fresh:
         form_cookie = sessions.new_form_cookie()
+    visit = None
     try:
-        token, signed = _who(request, desk.services, now)
+        cookie = request.cookies.get(SESSION_COOKIE)
+        signed = signed_in(cookie, desk.services, now)
+        token = cookie if signed is not None else None
         visit = Visit(request, desk, form, token, signed, form_cookie, now)
         response = _checked(page, visit)
-    except (NotFound, BillingNotFound) as error:
-        response = error_page(404, str(error))
-    except NotAllowed as error:
-        response = error_page(403, str(error))
-    except SignInRefused as error:
-        response = error_page(429 if error.retry_after else 403, str(error))
-        if error.retry_after:
-            response.headers["Retry-After"] = str(error.retry_after)
-    except (IdentityError, BillingError) as error:
-        response = error_page(400, str(error))
-    except IntegrityError:
-        response = error_page(409, "Somebody did the same at the same moment. Load the page and try again.")
-    except StorageUnavailable:
-        response = error_page(503, "The database does not answer just now. Try again in a moment.")
-        response.headers["Retry-After"] = "5"
-    except Exception:
-        log.exception("console_crash", page=page.path)
-        response = error_page(500, "Something went wrong on our side.")
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", "no-store")
+    except Exception as error:
+        response = _refusal(page, visit, error)
+    _harden(response)
     if fresh and page.needs is Needs.NOTHING and page.method == "GET":
         secure = desk.services.settings.own_url.startswith("https://") or request.url.scheme == "https"
         response.set_cookie(FORM_COOKIE, form_cookie, path=BASE, secure=secure, httponly=True, samesite="lax")
     return response
 
 
+def _refusal(page: Page, visit: Visit | None, error: Exception) -> Response:
+    """The answer to what a page raised: the form again where that helps, else a page that says why."""
+    if isinstance(error, (NotFound, BillingNotFound)):
+        return error_page(404, str(error), visit)
+    if isinstance(error, NotAllowed):
+        return error_page(403, str(error), visit)
+    if isinstance(error, SignInRefused):
+        wait = error.retry_after
+        response = _again(page, visit, error, 429 if wait else 403)
+        if wait:
+            response.headers["Retry-After"] = str(wait)
+        return response
+    if isinstance(error, (IdentityError, BillingError)):
+        return _again(page, visit, error, 400)
+    if isinstance(error, IntegrityError):
+        message = "Somebody did the same at the same moment. Load the page and try again."
+        return error_page(409, message, visit)
+    if isinstance(error, StorageUnavailable):
+        response = error_page(503, "The database does not answer just now. Try again in a moment.", visit)
+        response.headers["Retry-After"] = "5"
+        return response
+    log.error("console_crash", page=page.path, exc_info=error)
+    return error_page(500, "Something went wrong on our side.", visit)
+
+
+def _again(page: Page, visit: Visit | None, error: Exception, status: int) -> Response:
+    """The form's page with what was sent and what is wrong with it, or a page that only says so."""
+    if page.back is None or visit is None:
+        return error_page(status, str(error), visit)
+    try:
+        response = page.back(visit.refused(error))
+    except (IdentityError, BillingError, StorageUnavailable):  # the page is not to be had either
+        return error_page(status, str(error), visit)
+    response.status_code = status
+    return response
+
+
+def _harden(response: Response) -> None:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+
+
+def no_such_page(request: Request, desk: ConsoleServices, status: int) -> Response:
+    """The answer to a path that no page has, with the menu for whoever is signed in."""
+    response = error_page(status, "There is no such page.", _visit_of(request, desk))
+    _harden(response)
+    return response
+
+
+def _oversized(request: Request, desk: ConsoleServices) -> Response:
+    response = error_page(413, "This form is too large.", _visit_of(request, desk))
+    _harden(response)
+    return response
+
+
+def _visit_of(request: Request, desk: ConsoleServices) -> Visit | None:
+    """The visit of a request that no page handles; None where the database does not say who it is."""
+    now, cookie = datetime.now(UTC), request.cookies.get(SESSION_COOKIE)
+    try:
+        signed = signed_in(cookie, desk.services, now)
+    except StorageUnavailable:
+        return None
+    token = cookie if signed is not None else None
+    return Visit(request, desk, {}, token, signed, request.cookies.get(FORM_COOKIE, ""), now)
+
+
 def _checked(page: Page, visit: Visit) -> Response:
-    if page.method == "POST":
+    signed = visit.signed
+    unknown = page.needs is not Needs.NOTHING and (signed is None or not signed.complete)
+    if page.method == "POST" and not unknown:
         _check_form(visit)
     sent = [visit.request.url.path, *visit.request.query_params.values(), *visit.form.values()]
     if any("\0" in text for text in sent):
         raise BadInput("The request contains a NUL character.")  # PostgreSQL rejects it in any text
-    signed = visit.signed
-    if page.needs is Needs.NOTHING:
+    if unknown:
+        return _to_sign_in(visit, page)
+    if page.needs is Needs.NOTHING or signed is None:
         return page.handler(visit)
-    if signed is None or not signed.complete:
-        if page.method == "POST":
-            raise NotAllowed("You are not signed in any more.")
-        wanted = visit.request.url.path
-        if visit.request.url.query:
-            wanted += f"?{visit.request.url.query}"
-        return visit.go("/code") if signed else visit.go("/sign-in", next=wanted)
     if page.needs is Needs.OPERATOR and not signed.operator:
         # As if it did not exist: other users do not learn which pages the operator has.
         raise NotFound("There is no such page.")
@@ -183,17 +237,32 @@ def _checked(page: Page, visit: Visit) -> Response:
     return page.handler(visit)
 
 
+def _to_sign_in(visit: Visit, page: Page) -> Response:
+    """To the sign-in, and from there back to the page: for a form, the one that it was sent from."""
+    url = visit.request.url
+    if page.method == "POST":
+        url = url.replace(path=f"{BASE}/", query="")
+        came_from = urlsplit(visit.request.headers.get("referer", ""))
+        if came_from.netloc == url.netloc and came_from.path.startswith(BASE + "/"):
+            url = url.replace(path=came_from.path, query=came_from.query)
+    wanted = f"{url.path}?{url.query}" if url.query else url.path
+    if visit.signed is not None:
+        return visit.go("/code", next=wanted)
+    ended = SESSION_COOKIE in visit.request.cookies
+    return visit.go("/sign-in", "sign-in-ended" if ended else "", next=wanted)
+
+
 _ROLES = {Needs.READ_ONLY: Role.READ_ONLY, Needs.MEMBER: Role.MEMBER, Needs.OWNER: Role.OWNER}
 
 
-def _who(request: Request, services: Services, now: datetime) -> tuple[str | None, Signed | None]:
-    token = request.cookies.get(SESSION_COOKIE)
+def signed_in(token: str | None, services: Services, now: datetime) -> Signed | None:
+    """Who is signed in with this session cookie, if anybody is."""
     if not token:
-        return None, None
+        return None
     with services.database.read() as session:
         row = sessions.find(session, token, now)
         if row is None:
-            return None, None
+            return None
         user = session.get_one(User, row.user_id)
         account = None if row.account_id is None else session.get(Account, row.account_id)
         role = None if account is None else role_in(session, user, account.id)
@@ -210,7 +279,7 @@ def _who(request: Request, services: Services, now: datetime) -> tuple[str | Non
         stale = now - row.seen_at > sessions.TOUCH
     if stale:
         services.database.transact(lambda session: sessions.touch(session, token, now))
-    return token, signed
+    return signed
 
 
 def _check_form(visit: Visit) -> None:
@@ -243,7 +312,9 @@ async def _read_form(request: Request) -> dict[str, str] | None:
     return dict(pairs)
 
 
-def error_page(status: int, message: str) -> Response:
-    """A page that says what went wrong."""
-    title = HTTPStatus(status).phrase
-    return render("error.html", status, {"title": title, "message": message, "me": None})
+def error_page(status: int, message: str, visit: Visit | None = None) -> Response:
+    """A page that says what went wrong, with the menu if the visitor is known and signed in."""
+    values = {"title": HTTPStatus(status).phrase, "message": message}
+    if visit is None:
+        return render("error.html", status, {**values, "me": None})
+    return visit.page("error.html", status, **values)

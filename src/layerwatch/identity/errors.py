@@ -27,7 +27,11 @@ class NotAllowed(IdentityError):
 
 
 class BadInput(IdentityError):
-    """An invalid value."""
+    """An invalid value. field: the form's field that it came from; empty if it is no single one."""
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class SignInRefused(IdentityError):

@@ -44,7 +44,7 @@ def check_strength(password: str, email: str) -> None:
     from zxcvbn import zxcvbn  # 13 MB of word lists, measured: not for every command that imports this
 
     if not SHORTEST <= len(password) <= LONGEST:
-        raise BadInput(f"A password needs {SHORTEST} to {LONGEST} characters.")
+        raise BadInput(f"A password needs {SHORTEST} to {LONGEST} characters.", field="password")
     local, _, domain = email[:254].partition("@")
     own = [*_OWN_WORDS, email[:254], local, domain, *re.split(r"[\W_]+", local), re.sub(r"[\W_]+", "", local)]
     own += domain.split(".")
@@ -52,7 +52,7 @@ def check_strength(password: str, email: str) -> None:
         estimate = zxcvbn(_estimated(password), user_inputs=[word for word in own[:30] if len(word) > 2])
     if estimate["score"] < LEAST_SCORE:
         why = estimate["feedback"]["warning"] or "It is made of common parts."
-        raise BadInput(f"This password is too easy to guess. {why} Try a few random words.")
+        raise BadInput(f"This password is too easy to guess. {why} Try a few random words.", field="password")
 
 
 def _estimated(password: str) -> str:

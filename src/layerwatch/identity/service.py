@@ -55,14 +55,14 @@ def valid_name(text: str, what: str) -> str:
     try:
         return clean_name(text, what)
     except InvalidName as wrong:
-        raise BadInput(str(wrong)) from wrong
+        raise BadInput(str(wrong), field="name") from wrong
 
 
 def email_address(text: str) -> str:
     """An e-mail address as it is stored, in lower case. Raises BadInput for an invalid one."""
     address = text.strip().lower()
     if len(address) > 254 or not _EMAIL.fullmatch(address) or not address.isprintable():
-        raise BadInput("Invalid e-mail address.")
+        raise BadInput("Invalid e-mail address.", field="email")
     return address
 
 

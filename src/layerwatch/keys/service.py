@@ -109,5 +109,7 @@ def parse_networks(addresses: Sequence[str]) -> list[str]:
         try:
             networks.append(str(ipaddress.ip_network(text.strip(), strict=False)))
         except ValueError as wrong:
-            raise BadInput(f"{text!r} is no IP address or network (such as 192.0.2.0/24).") from wrong
+            raise BadInput(
+                f"{text!r} is no IP address or network (such as 192.0.2.0/24).", field="addresses"
+            ) from wrong
     return networks

@@ -16,11 +16,9 @@ from layerwatch.learning.examples import ExampleStore
 from layerwatch.learning.recent import RecentPicture, RecentPictures
 from layerwatch.learning.service import KINDS_OF_FEEDBACK, find_used, record, withdraw
 from layerwatch.storage import DatabaseGateway, OutcomeUnknown, StorageError, StorageUnavailable
+from layerwatch.temporal import UNDO
 
 log = structlog.get_logger(__name__)
-
-UNDO = "undo"
-"""Takes back the newest feedback on a print; not kept itself."""
 
 Apply = Callable[[Callable[[Session], None]], Awaitable[bool]]
 """Runs what it is given in the transaction that teaches the print; False if the print saw nothing yet."""

@@ -20,9 +20,11 @@ from layerwatch.learning.models import FeedbackRow
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.storage import Database
 from layerwatch.storage.locks import take_turns
+from layerwatch.temporal import TEACHERS, UNDO
 from layerwatch.vision.evidence import KINDS
 
-KINDS_OF_FEEDBACK: tuple[str, ...] = ("false_alarm", "missed", "resumed")
+KINDS_OF_FEEDBACK: tuple[str, ...] = tuple(sorted(TEACHERS.keys() - {UNDO}))
+"""What is kept for review: every kind that a print learns from, but not taking one back."""
 LABELS: tuple[str, ...] = ("good", "failed", "other")
 """A reviewer's words, the same as the training index uses; `other` is left out of training."""
 

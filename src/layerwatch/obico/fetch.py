@@ -126,7 +126,9 @@ async def _body(answer: httpcore.Response, headers: dict[bytes, str], hold: Call
     if kind.startswith("multipart/"):
         raise FetchFailed("not_a_picture", "That is a video stream; give the camera's snapshot address.")
     if not kind.startswith("image/") and kind not in _PICTURE_TYPES:
-        raise FetchFailed("not_a_picture", "The address gives no picture, but something of another type.")
+        raise FetchFailed(
+            "not_a_picture", "The address does not return a picture, but another type of content."
+        )
     picture = bytearray()
     length = headers.get(b"content-length", "0")
     if not length.isdigit() or int(length) > MAX_FILE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, cast
@@ -46,12 +45,6 @@ def add(
     oldest = session.scalars(beyond).all()
     if oldest:
         session.execute(delete(PrintRow).where(PrintRow.context_id.in_(oldest)))
-
-
-def labels_of(session: Session, context_ids: Collection[str]) -> dict[str, PrintLabels]:
-    """The labels of those prints that have any."""
-    rows = session.scalars(select(PrintRow).where(PrintRow.context_id.in_(context_ids)))
-    return {row.context_id: PrintLabels(row.name, row.printer, row.camera, row.file) for row in rows}
 
 
 def delete_expired(session: Session, now: datetime, limit: int) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from layerwatch.api.errors import ApiError, bad_args, throttled
@@ -54,6 +55,19 @@ class _Refused:
 
     def __init__(self, last: bool) -> None:
         self.last = last
+
+
+class _Flow(FlowControl):
+    """Uvicorn's flow control, which does not read while requests that were sent ahead are kept: otherwise
+    each answer lets in another read, and a client could fill the memory."""
+
+    def __init__(self, transport: asyncio.Transport, framer: RequestFramer) -> None:
+        super().__init__(transport)
+        self._framer = framer
+
+    def resume_reading(self) -> None:
+        if not self._framer.ahead:
+            super().resume_reading()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -111,6 +125,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.flow = _Flow(transport, self._framer)
         self._within(HEAD_SECONDS, self._head_is_late)
         if not self._connections.add(self, self.loop.time()):
             self._refuse(throttled(RETRY_AFTER_S))

@@ -66,6 +66,11 @@ class RequestFramer:
         return self._state is _State.COMPLETE
 
     @property
+    def ahead(self) -> bool:
+        """Whether bytes of later requests are being kept."""
+        return self.complete and self._at < len(self._data)
+
+    @property
     def begun(self) -> bool:
         """Whether there are bytes of a request that has not ended."""
         if self._state is _State.HEAD:

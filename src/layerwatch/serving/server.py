@@ -58,6 +58,7 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=grace,
             )
         )
+        self._close_streams: Callable[[], None] = app.state.close_streams
         self._alive = alive
         self._ready = ready
 
@@ -66,6 +67,10 @@ class Server(uvicorn.Server):
         if self.started:
             self._ready()
             self._alive()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._close_streams()  # they would last for the whole grace period
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_A_SECOND == 0:

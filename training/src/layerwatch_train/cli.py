@@ -197,8 +197,8 @@ def ablate(
     quick: Quick = False,
     threads: Threads = 2,
     minutes: Minutes = None,
-    steps: Annotated[int | None, typer.Option(help="Of each training; 120 unless told.", min=1)] = None,
-    batch: Annotated[int | None, typer.Option(help="Samples a step; 32 unless told.", min=1)] = None,
+    steps: Annotated[int | None, typer.Option(help="Of each training; 120 by default.", min=1)] = None,
+    batch: Annotated[int | None, typer.Option(help="Samples a step; 32 by default.", min=1)] = None,
 ) -> None:
     """What each part of the recipe buys: short trainings without it or with more, on two folds (hours)."""
     from layerwatch_train import ablation

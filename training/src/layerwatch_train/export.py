@@ -77,24 +77,32 @@ def export(
     freeze_scales(detector.eval())
     served = Served(detector, calibration).eval()
     picture = torch.zeros((1, size, size, 3), dtype=torch.uint8)
+    graph = traced(served, picture, "image", out)
+    describe(graph, size, version, trained)
+    onnx.save(graph, out)
+    return out
+
+
+def traced(served: nn.Module, example: Tensor, name: str, out: Path) -> onnx.ModelProto:
+    """Trace `served` into the ONNX file `out`, and read it back.
+
+    name: of the input.  Its first dimension and that of the outputs (failure, kinds, map, in_view) are free.
+    """
     names = ["failure", "kinds", "map", "in_view"]
     out.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             served,
-            (picture,),
+            (example,),
             str(out),
-            input_names=["image"],
+            input_names=[name],
             output_names=names,
-            dynamic_axes={name: {0: "n"} for name in ["image", *names]},
+            dynamic_axes={each: {0: "n"} for each in [name, *names]},
             opset_version=OPSET,
             dynamo=False,
         )
-    graph = onnx.load(out)
-    describe(graph, size, version, trained)
-    onnx.save(graph, out)
-    return out
+    return onnx.load(out)
 
 
 def describe(graph: onnx.ModelProto, size: int, version: str, trained: str) -> None:

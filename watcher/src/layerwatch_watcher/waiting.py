@@ -1,4 +1,4 @@
-"""Waiting for something, but not for ever."""
+"""Bounded waiting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def within(awaited: Awaitable[T], seconds: Optional[float], clock: Optional[AsyncClock] = None) -> T:
-    """What `awaited` gives, if it gives it within so many seconds; then it is cancelled.
+    """The result of `awaited`, which is cancelled after `seconds`.
 
     As `asyncio.wait_for`, but a caller that is cancelled while waiting ends: up to Python 3.11, `wait_for`
     forgets a cancellation that comes in the same turn of the event loop as the result, and a task that is

@@ -62,7 +62,7 @@ async def test_a_video_left_early_leaves_no_process(video: Path) -> None:
 async def test_a_file_that_is_no_video_is_said_to_be_that(ffmpeg: str, tmp_path: Path) -> None:
     path = tmp_path / "print.mp4"
     path.write_bytes(b"no video at all" * 100)
-    with pytest.raises(CameraSetupError, match="no video that ffmpeg can read"):
+    with pytest.raises(CameraSetupError, match="not a video that ffmpeg can read"):
         await VideoFileCamera(path, fps=1).snapshot()
 
 
@@ -83,7 +83,7 @@ async def test_a_source_that_hangs_is_given_up_and_its_process_ended(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("stderr", "message"),
     [
         ("Connection refused", "nothing listens"),
         ("401 Unauthorized", "refuses the login"),
@@ -98,16 +98,16 @@ async def test_a_source_that_hangs_is_given_up_and_its_process_ended(tmp_path: P
     ],
 )
 async def test_ffmpegs_words_become_plain_ones_and_hide_the_password(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stderr: str, message: str
 ) -> None:
     complaining = tmp_path / "ffmpeg"
-    complaining.write_text(f"#!/bin/sh\necho 'rtsp://eva:s3cret@cam/1: {words}' >&2\nexit 1\n")
+    complaining.write_text(f"#!/bin/sh\necho 'rtsp://eva:s3cret@cam/1: {stderr}' >&2\nexit 1\n")
     complaining.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     camera = rtsp_camera("rtsp://eva:s3cret@cam/1")
     with pytest.raises(CameraError) as caught:
         await camera.snapshot()
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "s3cret" not in str(caught.value) + caught.value.hint
 
 

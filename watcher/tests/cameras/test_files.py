@@ -103,15 +103,15 @@ def test_a_word_means_what_a_person_means_by_it(tmp_path: Path, jpeg: MakeJpeg) 
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
-        ("ftp://host/x", "not understood"),
-        ("/no/such/folder", "no folder, no file and no address"),
+        ("ftp://host/x", "not supported"),
+        ("/no/such/folder", "not a folder, file or address"),
         ("/dev/video97", "no camera at /dev/video97"),
     ],
 )
-def test_a_word_that_means_nothing_is_refused_with_a_hint(source: str, said: str) -> None:
-    with pytest.raises(CameraSetupError, match=said) as caught:
+def test_an_unsupported_source_is_rejected_with_a_hint(source: str, message: str) -> None:
+    with pytest.raises(CameraSetupError, match=message) as caught:
         open_source(source)
     assert caught.value.hint
 

@@ -29,7 +29,7 @@ _BACK = (Kind.CAMERA_BACK, Kind.SERVICE_BACK, Kind.PRINTER_BACK)
 
 
 @dataclass
-class Told:
+class Message:
     """One message as it was sent."""
 
     at: float
@@ -42,8 +42,8 @@ class Checks:
     """wrong: every sentence that did not hold."""
 
     service: Service
-    told: dict[int, list[Told]] = field(default_factory=dict)
-    open: dict[tuple[int, str], Told] = field(default_factory=dict)
+    sent: dict[int, list[Message]] = field(default_factory=dict)
+    open: dict[tuple[int, str], Message] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     messages: Counter[str] = field(default_factory=Counter)
     started: Counter[tuple[int, int]] = field(default_factory=Counter)
@@ -51,12 +51,12 @@ class Checks:
     def hear(self, plant: Plant, event: Event) -> None:
         """A message is being sent."""
         plant.tick()
-        said = Told(now(), plant.job, Event(event.kind, event.printer, event.title, event.text))
+        said = Message(now(), plant.job, Event(event.kind, event.printer, event.title, event.text))
         self.messages[event.kind.value] += 1
         if not self._true(plant, event):
             self._wrong(plant, f"claims {event.title!r} ({event.text}) while {self._truth(plant)}")
         self._once(plant, said)
-        mine = self.told.setdefault(plant.number, [])
+        mine = self.sent.setdefault(plant.number, [])
         mine.append(said)
         del mine[:-60]
 
@@ -84,7 +84,7 @@ class Checks:
             Kind.HEATERS_OFF: "are off" not in title or not any(plant.targets.values()),
         }.get(kind, False)
 
-    def _once(self, plant: Plant, said: Told) -> None:
+    def _once(self, plant: Plant, said: Message) -> None:
         event = said.event
         if event.kind is Kind.PRINT_STARTED:
             self.started[plant.number, plant.job] += 1
@@ -98,7 +98,7 @@ class Checks:
             elif before is None:
                 self._wrong(plant, f"reports {event.title!r} without a trouble before")
             return
-        for one in self.told.get(plant.number, ()):
+        for one in self.sent.get(plant.number, ()):
             same = (one.job, one.event.kind, one.event.title) == (said.job, event.kind, event.title)
             if same and (event.kind is not Kind.ACTION_FAILED or said.at - one.at < REMIND_S - 1):
                 self._wrong(plant, f"reports {event.title!r} a second time, after {said.at - one.at:.0f} s")
@@ -107,7 +107,7 @@ class Checks:
         """Some minutes after a fault: was it reported once, in time, and its end?"""
         about = [
             one
-            for one in self.told.get(fault.plant.number, ())
+            for one in self.sent.get(fault.plant.number, ())
             if _ABOUT.get(one.event.kind) == fault.about and fault.begin <= one.at <= fault.end + BACK_S
         ]
         begun = [one for one in about if one.event.kind not in _BACK]

@@ -1,4 +1,4 @@
-"""What a printer is told, and what it says of it: heaters, permissions, refusals, stuck flags, silence."""
+"""Printer commands and their outcomes: heaters, permissions, refusals, stuck flags, no answer."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from layerwatch_watcher.printers.base import (
     refined,
 )
 from layerwatch_watcher.printers.moonraker import Moonraker
+from layerwatch_watcher.printers.moonraker import status_of as klipper_status
 from layerwatch_watcher.printers.octoprint import OctoPrint
 from layerwatch_watcher.printers.prusalink import PrusaLink
 
@@ -147,7 +148,7 @@ async def test_a_bambu_that_drops_commands_is_said_to_lack_developer_mode(tls: A
 
 
 async def test_a_bambu_that_falls_silent_is_asked_anew(tls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bambu, "ASK_ANEW_S", 0.05)
+    monkeypatch.setattr(bambu, "REFRESH_INTERVAL_S", 0.05)
     peer = BambuPrinter(Machine(state="printing", job=1))
     async with bambu_printer(peer, tls.server) as port:
         printer = Bambu("127.0.0.1", SERIAL, CODE, port=port)
@@ -204,6 +205,18 @@ def test_what_is_called_printing_begins_with_the_first_layer_and_ends_with_the_l
 ) -> None:
     assert refined(PrinterState.PRINTING, **given) is state
     assert refined(PrinterState.PAUSED, **given) is PrinterState.PAUSED
+
+
+def test_klipper_that_prints_with_its_second_tool_is_not_at_its_end() -> None:
+    objects = {
+        "webhooks": {"state": "ready"},
+        "print_stats": {"state": "printing", "print_duration": 60.0, "total_duration": 60.0},
+        "virtual_sdcard": {"progress": 0.95},
+        "extruder": {"target": 0.0},
+        "extruder1": {"target": 215.0},
+    }
+    assert klipper_status(objects).state is PrinterState.PRINTING
+    assert klipper_status({**objects, "extruder1": {"target": 0.0}}).state is PrinterState.FINISHING
 
 
 def test_a_bambu_before_its_first_layer_is_preparing() -> None:

@@ -46,9 +46,9 @@ async def test_two_prints_are_told_apart(peer: Any) -> None:
     machine.print_on(5, 0.01)
     await asyncio.sleep(0.1)
     second = await settled(peer, S.PRINTING)
-    told = first.job is not None and first.job != second.job
+    distinct = first.job is not None and first.job != second.job
     back = first.elapsed is not None and second.elapsed is not None and second.elapsed < first.elapsed
-    assert told or back
+    assert distinct or back
 
 
 async def test_pause_stands_it_still_and_resume_goes_on(peer: Any) -> None:

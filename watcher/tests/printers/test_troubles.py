@@ -1,4 +1,4 @@
-"""What goes wrong between the watcher and a printer is said in plain words, and mends itself where it can."""
+"""Printer connection errors: clear messages and automatic recovery."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def eventually(printer: Printer, wanted: PrinterState) -> None:
 
 
 async def asked(peer: BambuPrinter) -> None:
-    """Wait until the printer was told to pause."""
+    """Wait until the printer received a pause command."""
     deadline = time.monotonic() + 6
     while not any(b'"pause"' in message for _, message in peer.broker.messages):
         assert time.monotonic() < deadline
@@ -167,7 +167,7 @@ async def test_a_bambu_that_breaks_off_before_it_answers_is_said_to_have(tls: An
         pausing = asyncio.ensure_future(printer.pause())
         await asked(peer)
         peer.broker.drop_all()
-        with pytest.raises(PrinterError, match="broke the connection off"):
+        with pytest.raises(PrinterError, match="closed the connection"):
             await asyncio.wait_for(pausing, 5)
         await printer.close()
 
@@ -250,3 +250,9 @@ async def test_a_proxy_s_login_in_a_printer_s_address_is_percent_decoded() -> No
         await printer.status()
         await printer.close()
     assert base64.b64decode(seen[0].split()[1]) == b"admin:p@ss#1"
+
+
+@pytest.mark.parametrize("url", ["http://host:99999", "http://[::1", "ftp://host", "http://"])
+def test_an_address_that_cannot_be_read_is_a_setup_error(url: str) -> None:
+    with pytest.raises(PrinterSetupError, match="is not an http address"):
+        OctoPrint(url, "k")

@@ -78,7 +78,9 @@ async def life(name: str, printer: Printer, machine: Machine, report: Report) ->
     machine.commands.clear()
     report.line(await settled(printer, PrinterState.IDLE), f"{name}: idle")
     machine.start("vase.gcode")
-    report.line(await settled(printer, PrinterState.PREPARING), f"{name}: heating is told from printing")
+    report.line(
+        await settled(printer, PrinterState.PREPARING), f"{name}: heating is distinguished from printing"
+    )
     machine.print_on(120, 0.25)
     report.line(await settled(printer, PrinterState.PRINTING), f"{name}: printing")
     first = await printer.status()
@@ -89,7 +91,9 @@ async def life(name: str, printer: Printer, machine: Machine, report: Report) ->
     await printer.resume()
     report.line(await settled(printer, PrinterState.PRINTING), f"{name}: resume goes on")
     machine.run_out()
-    report.line(await settled(printer, PrinterState.ATTENTION), f"{name}: a runout is told from a pause")
+    report.line(
+        await settled(printer, PrinterState.ATTENTION), f"{name}: a runout is distinguished from a pause"
+    )
     await printer.resume()
     await printer.gcode(["M117 Layerwatch"])
     report.line("M117 Layerwatch" in machine.commands, f"{name}: G-code is taken")
@@ -206,10 +210,10 @@ async def run(python: str, folder: Path) -> int:
             printer = kind(strict.url)
             try:
                 await printer.status()
-                report.line(False, f"{kind.__name__}: a login that is missing is told")
+                report.line(False, f"{kind.__name__}: a missing login is reported")
             except PrinterError as error:
-                told = "refuses the login" in str(error)
-                report.line(told, f"{kind.__name__}: a login that is missing is told: {error}")
+                reported = "refuses the login" in str(error)
+                report.line(reported, f"{kind.__name__}: a missing login is reported: {error}")
             await printer.close()
             printer = kind(strict.url, key)
             report.line(await settled(printer, PrinterState.IDLE), f"{kind.__name__}: its API key opens it")

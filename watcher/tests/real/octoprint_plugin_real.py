@@ -4,7 +4,7 @@ $OCTOPRINT names an `octoprint` program in whose environment the plugin is insta
 
     /tmp/octoprint/bin/pip install ./sdk ./deploy/octoprint-layerwatch
 
-The Layerwatch server is a stand-in that suggests a pause from the third picture on, whatever it is told.
+The Layerwatch server is a stand-in that suggests a pause from the third picture on.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Service:
 
     def __init__(self) -> None:
         self.pictures = 0
-        self.told: list[str] = []
+        self.received: list[str] = []
         self.url = ""
         self.jpeg = Simulation(11, None, duration=60, nuisance=False).frame(1.0).jpeg()
 
@@ -71,7 +71,7 @@ class Service:
         )
 
     async def feedback(self, request: Request) -> Response:
-        self.told.append((await request.json())["Kind"])
+        self.received.append((await request.json())["Kind"])
         return JSONResponse({})
 
 
@@ -109,7 +109,7 @@ async def run(octo: RealOctoPrint) -> int:
             service.pictures >= before + 5 and state == "Printing",
             f"after resume it still prints, {service.pictures - before} pictures later",
         )
-        report.line(service.told == ["resumed"], f"the service was told: {service.told}")
+        report.line(service.received == ["resumed"], f"feedback received: {service.received}")
         await asyncio.to_thread(octo.cancel)
         await asyncio.sleep(3)
         before = service.pictures

@@ -122,7 +122,7 @@ async def protocol(octo: RealOctoPrint, report: Report) -> None:
         await wrong.status()
         report.line(False, "a wrong key is refused")
     except PrinterError as error:
-        report.line("refuses the login" in str(error), f"a wrong key is told: {error}")
+        report.line("refuses the login" in str(error), f"a wrong key is reported: {error}")
     await wrong.close()
 
     printer = OctoPrint(octo.url, octo.key)
@@ -160,9 +160,9 @@ async def protocol(octo: RealOctoPrint, report: Report) -> None:
     report.line(state in (PrinterState.CANCELLED, PrinterState.IDLE), f"cancel ends it ({state.value})")
     try:
         await printer.pause()
-        report.line(False, "nothing to pause is told")
+        report.line(False, "pausing without a print is reported")
     except PrinterError as error:
-        report.line(True, f"nothing to pause is told: {error}")
+        report.line(True, f"pausing without a print is reported: {error}")
 
     async def shot(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -216,7 +216,7 @@ async def failing(
         report.line(octo.state() == "Printing", "10 minutes later it still prints")
         report.line(len(seen.entries("pause")) == 1, f"it was paused {len(seen.entries('pause'))} time(s)")
         events = [event["event"] for event in seen.events]
-        report.line(events.count("paused") == 1, f"the webhook was told: {', '.join(events)}")
+        report.line(events.count("paused") == 1, f"the webhook received: {', '.join(events)}")
         report.line(
             any(event["picture"] for event in seen.events if event["event"] == "paused"), "with the picture"
         )

@@ -30,7 +30,7 @@ from layerwatch_watcher.watching.print_watcher import PrintWatcher
 from layerwatch_watcher.watching.settings import read
 
 FRAME_SECONDS = 10.0
-"""One rendered frame stands for so many seconds of the simulated print."""
+"""Simulated print time between two rendered frames, seconds."""
 
 
 @contextmanager
@@ -180,8 +180,8 @@ async def watching(
     def looked(watcher: PrintWatcher, look: Look) -> None:
         if look.inspection is not None:
             i = look.inspection
-            told = (i.print_quality, i.score, i.warning_suggested, i.pause_suggested)
-            seen.looks.append((round(filmed.seconds, 1), *told))
+            verdict = (i.print_quality, i.score, i.warning_suggested, i.pause_suggested)
+            seen.looks.append((round(filmed.seconds, 1), *verdict))
         else:
             print("  trouble:", look.trouble)
 

@@ -81,9 +81,9 @@ async def test_rtsp_with_a_login() -> None:
         camera = rtsp_camera(with_login(f"{url}/h264", *LOGIN), timeout=60)
         assert jpeg.size_of(await camera.snapshot()) == (640, 480)
         for wrong in (f"{url}/h264", with_login(f"{url}/h264", "admin", "wrong")):
-            with pytest.raises(CameraError, match="refuses the login") as told:
+            with pytest.raises(CameraError, match="refuses the login") as caught:
                 await rtsp_camera(wrong, timeout=60).snapshot()
-            assert "wrong" not in str(told.value)
+            assert "wrong" not in str(caught.value)
 
 
 async def until_it_listens(url: str) -> None:

@@ -69,9 +69,9 @@ class BambuPrinter:
 
     async def report(self, *, full: bool) -> None:
         now = self.full()
-        said = now if full else {k: v for k, v in now.items() if self._last.get(k) != v or k == "command"}
+        report = now if full else {k: v for k, v in now.items() if self._last.get(k) != v or k == "command"}
         self._last = now
-        await self.broker.publish(f"device/{SERIAL}/report", json.dumps({"print": said}).encode())
+        await self.broker.publish(f"device/{SERIAL}/report", json.dumps({"print": report}).encode())
 
     async def say(self, report: dict[str, Any]) -> None:
         """Report something of one's own choice."""

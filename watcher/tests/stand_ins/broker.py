@@ -34,7 +34,7 @@ class Broker:
         self._clients: list[_Client] = []
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Send to whoever has subscribed."""
+        """Send to all subscribers."""
         if retain:
             self.retained[topic] = payload
         for client in self._clients:

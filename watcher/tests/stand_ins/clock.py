@@ -24,7 +24,7 @@ class VirtualClock:
         await wake
 
     async def advance(self, seconds: float) -> None:
-        """Let so many seconds pass."""
+        """Advance the clock by `seconds`."""
         until = self._now + seconds
         while self._sleepers and self._sleepers[0][0] <= until:
             when, _, wake = heapq.heappop(self._sleepers)

@@ -25,7 +25,7 @@ _STATES = {
 
 
 def model(machine: Machine) -> dict[str, Any]:
-    """The object model's parts that tell of a print."""
+    """The print-related parts of the object model."""
     state: dict[str, Any] = {"status": _STATES[machine.state], "messageBox": None}
     if machine.state == "attention":
         state["messageBox"] = {"message": "Out of filament", "mode": 2}

@@ -60,7 +60,7 @@ class ScriptedInspector:
         self.interval = interval
         self.opened: list[tuple[float, int, int]] = []
         self.seen: list[float] = []
-        self.told: list[str] = []
+        self.feedback_received: list[str] = []
         self.condition = "ok"
         self.labels: list[Optional[PrintLabels]] = []
         self.positions: list[Optional[PrintPosition]] = []
@@ -96,7 +96,7 @@ class ScriptedInspector:
         return inspection(verdict, self.interval, now, self.condition)
 
     async def feedback(self, context: Context, kind: str) -> None:
-        self.told.append(kind)
+        self.feedback_received.append(kind)
         if self.learns:
             self._taught.add(context.context_id)
 

@@ -1,4 +1,4 @@
-"""The machine behind every stand-in: what a printer does, without a word on how it is told so."""
+"""The simulated machine behind every stand-in printer, independent of its protocol."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Callable, Optional
 
 @dataclass
 class Machine:
-    """A printer's state, and all that it was told to do.
+    """A printer's state and the commands it received.
 
     state: offline, idle, heating, printing, paused, attention, finished, cancelled or error.
     stuck: Klipper's flag `is_paused` stays set. It then ignores PAUSE until CLEAR_PAUSE.
@@ -66,7 +66,7 @@ class Machine:
         return self.state in ("heating", "printing", "paused", "attention")
 
     def pause(self) -> bool:
-        """Told to pause. False if there is nothing to pause."""
+        """Pause the print. False if nothing is printing."""
         self.commands.append("pause")
         if not self.busy:
             return False
@@ -77,7 +77,7 @@ class Machine:
         return True
 
     def resume(self) -> bool:
-        """Told to go on. False if nothing is paused."""
+        """Resume the print. False if nothing is paused."""
         self.commands.append("resume")
         if self.state not in ("paused", "attention"):
             return False
@@ -85,7 +85,7 @@ class Machine:
         return True
 
     def cancel(self) -> bool:
-        """Told to end the print. False if there is none."""
+        """Cancel the print. False if there is none."""
         self.commands.append("cancel")
         if not self.busy:
             return False
@@ -93,7 +93,7 @@ class Machine:
         return True
 
     def gcode(self, lines: list[str]) -> None:
-        """Told to run G-code. M104 without T is for the first tool, as in Marlin."""
+        """Run G-code. M104 without T addresses the first tool, as in Marlin."""
         self.commands += lines
         for line in lines:
             code, *words = line.split()
@@ -110,6 +110,6 @@ class Machine:
                 self.targets[f"tool{values['P']}"] = float(values["S"])
 
     def switch_light(self, on: bool) -> None:
-        """Told to switch the light."""
+        """Switch the light."""
         self.light = on
         self.commands.append(f"light {'on' if on else 'off'}")

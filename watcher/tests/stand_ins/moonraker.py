@@ -151,10 +151,10 @@ def moonraker_app(machine: Machine, picture: bytes = b"", lacks: Sequence[str] =
             calls.append({"method": "notify_klippy_ready"})
         last.update(state=machine.state, job=machine.job)
         for websocket, subscription in sockets:
-            told = [*calls]
+            messages = [*calls]
             if klippy():
-                told.append({"method": "notify_status_update", "params": [query(subscription), 1.0]})
-            for call in told:
+                messages.append({"method": "notify_status_update", "params": [query(subscription), 1.0]})
+            for call in messages:
                 message = json.dumps({"jsonrpc": "2.0", **call})
                 asyncio.ensure_future(websocket.send_text(message))  # noqa: RUF006
 

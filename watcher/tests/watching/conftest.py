@@ -167,7 +167,7 @@ class Scene:
         entries = [json.loads(line) for line in self.journal_path.read_text().splitlines()]
         return [entry for entry in entries if not what or entry["what"] == what]
 
-    def told(self) -> list[Kind]:
+    def kinds(self) -> list[Kind]:
         return [event.kind for event in self.events]
 
     def start_print(self, file: str = "benchy.gcode") -> None:

@@ -34,7 +34,7 @@ async def test_a_picture_that_shows_nothing_is_reported(scene: Make, condition: 
     assert word in trouble.title and trouble.text
     s.judge.condition = "ok"
     await s.run(60)
-    assert s.told()[-1] is Kind.CAMERA_BACK and watcher.seen
+    assert s.kinds()[-1] is Kind.CAMERA_BACK and watcher.seen
 
 
 async def test_first_layers_that_are_not_in_view_are_no_trouble_yet(scene: Make) -> None:
@@ -43,9 +43,9 @@ async def test_first_layers_that_are_not_in_view_are_no_trouble_yet(scene: Make)
     s.watch()
     s.start_print()
     await s.run(480)
-    assert s.told() == [Kind.PRINT_STARTED]
+    assert s.kinds() == [Kind.PRINT_STARTED]
     await s.run(240)
-    assert s.told()[-1] is Kind.CAMERA_TROUBLE
+    assert s.kinds()[-1] is Kind.CAMERA_TROUBLE
 
 
 async def test_a_camera_that_never_answers_is_reported(scene: Make) -> None:
@@ -60,8 +60,8 @@ async def test_a_camera_that_never_answers_is_reported(scene: Make) -> None:
     await s.run(60)
     s.camera.snapshot = hangs
     await s.run(LIMIT_S)
-    assert s.told()[-1] is Kind.CAMERA_TROUBLE
-    assert "no whole picture within 30 s" in s.events[-1].title
+    assert s.kinds()[-1] is Kind.CAMERA_TROUBLE
+    assert "no complete picture within 30 s" in s.events[-1].title
 
 
 async def test_a_printer_that_its_host_has_lost_is_reported(scene: Make) -> None:
@@ -71,11 +71,11 @@ async def test_a_printer_that_its_host_has_lost_is_reported(scene: Make) -> None
     await s.run(60)
     s.machine.state = "offline"
     await s.run(LIMIT_S)
-    assert s.told()[-1] is Kind.PRINTER_TROUBLE
+    assert s.kinds()[-1] is Kind.PRINTER_TROUBLE
     assert "lost the printer" in s.events[-1].title
     s.machine.state = "printing"
     await s.run(30)
-    assert s.told()[-1] is Kind.PRINTER_BACK
+    assert s.kinds()[-1] is Kind.PRINTER_BACK
     assert len(s.judge.opened) == 1, "it is the same print"
 
 
@@ -86,9 +86,9 @@ async def test_a_printer_that_is_connected_and_mute_is_reported(scene: Make) -> 
     await s.run(60)
     s.printer.silent_since = s.clock.monotonic()
     await s.run(LIMIT_S)
-    assert s.told()[-1] is Kind.PRINTER_TROUBLE
+    assert s.kinds()[-1] is Kind.PRINTER_TROUBLE
     assert "has reported nothing for" in s.events[-1].title
-    assert not s.watcher.reported, "what it said last is no longer taken for what is"
+    assert not s.watcher.reported, "the last report is stale"
 
 
 async def test_a_printer_that_never_answers_is_reported(scene: Make) -> None:
@@ -102,7 +102,7 @@ async def test_a_printer_that_never_answers_is_reported(scene: Make) -> None:
 
     s.printer.status = hangs
     await s.run(LIMIT_S)
-    assert s.told()[-1] is Kind.PRINTER_TROUBLE
+    assert s.kinds()[-1] is Kind.PRINTER_TROUBLE
 
 
 async def test_a_stuck_pause_flag_does_not_stop_the_watching(scene: Make) -> None:
@@ -115,7 +115,7 @@ async def test_a_stuck_pause_flag_does_not_stop_the_watching(scene: Make) -> Non
     before = len(s.judge.seen)
     await s.run(600)
     assert len(s.judge.seen) - before >= 25
-    assert s.told() == [Kind.PRINT_STARTED]
+    assert s.kinds() == [Kind.PRINT_STARTED]
 
 
 async def test_nothing_is_expected_of_a_print_that_stands(scene: Make) -> None:
@@ -126,10 +126,10 @@ async def test_nothing_is_expected_of_a_print_that_stands(scene: Make) -> None:
     s.machine.pause()
     s.camera.broken = "unplugged"
     await s.run(3600)
-    assert s.told() == [Kind.PRINT_STARTED]
+    assert s.kinds() == [Kind.PRINT_STARTED]
     s.machine.resume()
     await s.run(LIMIT_S)
-    assert s.told()[-1] is Kind.CAMERA_TROUBLE
+    assert s.kinds()[-1] is Kind.CAMERA_TROUBLE
 
 
 async def test_parking_at_the_end_is_not_looked_at(scene: Make) -> None:
@@ -141,10 +141,10 @@ async def test_parking_at_the_end_is_not_looked_at(scene: Make) -> None:
     await s.run(20)
     before = s.camera.taken
     await s.run(600)
-    assert s.camera.taken == before and s.told() == [Kind.PRINT_STARTED]
+    assert s.camera.taken == before and s.kinds() == [Kind.PRINT_STARTED]
     s.machine.finish()
     await s.run(10)
-    assert s.told()[-1] is Kind.PRINT_FINISHED
+    assert s.kinds()[-1] is Kind.PRINT_FINISHED
 
 
 async def test_an_interval_that_is_longer_than_the_limit_is_no_blindness(scene: Make) -> None:
@@ -152,7 +152,7 @@ async def test_an_interval_that_is_longer_than_the_limit_is_no_blindness(scene: 
     s.watch()
     s.start_print()
     await s.run(3000)
-    assert s.told() == [Kind.PRINT_STARTED]
+    assert s.kinds() == [Kind.PRINT_STARTED]
 
 
 async def test_people_see_what_is_printed_where(scene: Make) -> None:
@@ -176,10 +176,10 @@ async def test_what_was_reported_before_a_restart_is_not_reported_again_and_its_
     await s.die()
     s.watch()
     await s.run(600)
-    assert s.told().count(Kind.CAMERA_TROUBLE) == 1
+    assert s.kinds().count(Kind.CAMERA_TROUBLE) == 1
     s.camera.broken = None
     await s.run(60)
-    assert s.told()[-1] is Kind.CAMERA_BACK
+    assert s.kinds()[-1] is Kind.CAMERA_BACK
 
 
 async def test_pictures_that_show_nothing_do_not_show_that_a_failure_is_gone(scene: Make) -> None:
@@ -203,13 +203,15 @@ class Dog:
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
-        self.said: list[tuple[Kind, str]] = []
-        self.dog = Watchdog("a", self.clock.monotonic, lambda kind, title, _: self.said.append((kind, title)))
+        self.reports: list[tuple[Kind, str]] = []
+        self.dog = Watchdog(
+            "a", self.clock.monotonic, lambda kind, title, _: self.reports.append((kind, title))
+        )
 
     async def after(self, seconds: float) -> list[Kind]:
         await self.clock.advance(seconds)
         self.dog.check()
-        return [kind for kind, _ in self.said]
+        return [kind for kind, _ in self.reports]
 
 
 async def test_the_watchdog_reports_once_and_once_when_it_is_over() -> None:
@@ -230,7 +232,7 @@ async def test_the_watchdog_needs_no_error_to_report() -> None:
     d = Dog()
     d.dog.expect(looks=True, reports=False)
     await d.after(BLIND_S)
-    assert d.said == [(Kind.CAMERA_TROUBLE, "a is not watched: no picture came (for 2 min now)")]
+    assert d.reports == [(Kind.CAMERA_TROUBLE, "a is not watched: no picture came (for 2 min now)")]
 
 
 async def test_what_waiting_does_not_mend_is_reported_at_once() -> None:

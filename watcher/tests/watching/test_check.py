@@ -218,7 +218,7 @@ async def test_certificates_that_are_not_trusted(house: House, tmp_path: Path, t
         camera = {"url": f"{url}/cam/good"}
         found = await findings(house, tmp_path, server=url, printer={"url": url, "camera": camera})
     assert [finding.ok for finding in found] == [False, False, False]
-    assert all("a certificate that is not trusted" in finding.what for finding in found)
+    assert all("an untrusted certificate" in finding.what for finding in found)
     assert "SSL_CERT_FILE" in found[0].what
 
 
@@ -237,7 +237,7 @@ async def test_a_broker_that_refuses_the_login(house: House, tmp_path: Path) -> 
     bad = wrong(await findings(house, tmp_path, notify=notify))
     assert "refuses the login: check user and password" in bad.what and "hidden" not in bad.line()
     notify["mqtt"]["password"] = "right"
-    assert (await findings(house, tmp_path, notify=notify))[-1].what == "answers and takes the login"
+    assert (await findings(house, tmp_path, notify=notify))[-1].what == "answers and accepts the login"
     broker.close()
 
 

@@ -33,7 +33,7 @@ def add_on() -> dict[str, str]:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
-    """Its programs are not installed here, so one that is stands in for them."""
+    """Replace its programs, which are not installed here, by one that is."""
     text = UNIT.read_text().replace("/opt/layerwatch/bin/python", sys.executable)
     (tmp_path / UNIT.name).write_text(text)
     done = subprocess.run(

@@ -59,10 +59,10 @@ class Print:
 
 @dataclass
 class Farm:
-    """Four printers, three of which fail, and what the webhook was told."""
+    """Four printers, three of which fail, and the webhook deliveries."""
 
     prints: dict[str, Print]
-    told: list[dict[str, Any]] = field(default_factory=list)
+    delivered: list[dict[str, Any]] = field(default_factory=list)
     watchers: list[PrintWatcher] = field(default_factory=list)
     journal: Path = Path()
     clock: VirtualClock = field(default_factory=VirtualClock)
@@ -88,7 +88,7 @@ async def farm(tmp_path: Path, tls: Any) -> AsyncIterator[Farm]:
         return Response(FRAMES[failed][one.pictures % 7], media_type="image/jpeg")
 
     async def hook(request: Request) -> Response:
-        made.told.append(await request.json())
+        made.delivered.append(await request.json())
         return JSONResponse({})
 
     async def pass_time() -> None:
@@ -161,7 +161,7 @@ async def farm(tmp_path: Path, tls: Any) -> AsyncIterator[Farm]:
 
 
 async def until(f: Farm, true: Callable[[], bool], seconds: float) -> None:
-    """Wait until it is so, for at most so many seconds of the clock."""
+    """Wait until the condition holds, for at most `seconds` of the virtual clock."""
     deadline = f.clock.monotonic() + seconds
     while not true():
         assert f.clock.monotonic() < deadline
@@ -180,8 +180,8 @@ async def test_failing_prints_are_paused_once_and_healthy_ones_never(tmp_path: P
         quickest = f.prints["octo"]
         assert quickest.paused_at is not None and quickest.paused_at <= ONSET + 120, "at pause level 1"
         assert f.prints["healthy"].machine.commands == []
-        await until(f, lambda: sum(t["event"] == "paused" for t in f.told) == 3, 120)
-        assert all(told["picture"] for told in f.told if told["event"] == "paused")
+        await until(f, lambda: sum(t["event"] == "paused" for t in f.delivered) == 3, 120)
+        assert all(event["picture"] for event in f.delivered if event["event"] == "paused")
 
         # Somebody looks, and goes on with the print as it is: it is not paused again for the same thing.
         for one in failing.values():
@@ -199,7 +199,7 @@ async def test_failing_prints_are_paused_once_and_healthy_ones_never(tmp_path: P
 async def test_a_false_alarm_stops_repeats(tmp_path: Path, tls: Any) -> None:
     async with farm(tmp_path, tls.server) as f:
         failing = [name for name, one in f.prints.items() if one.fails]
-        warned = lambda name: [t for t in f.told if t["printer"] == name and t["event"] == "warning"]  # noqa: E731
+        warned = lambda name: [t for t in f.delivered if t["printer"] == name and t["event"] == "warning"]  # noqa: E731
         await until(f, lambda: bool(warned("voron")), ONSET + 240)
         for name in failing:
             f.watcher(name).false_alarm("anna")

@@ -28,15 +28,15 @@ class Watched:
         self.enabled = True
         self.seen = True
         self.reported: Optional[PrinterStatus] = PrinterStatus(PrinterState.PRINTING)
-        self.said: list[Any] = []
+        self.commands: list[Any] = []
 
     def false_alarm(self, who: str) -> bool:
-        self.said.append(("false alarm", who))
+        self.commands.append(("false alarm", who))
         return True
 
     async def set_enabled(self, enabled: bool, who: str) -> None:
         self.enabled = enabled
-        self.said.append((enabled, who))
+        self.commands.append((enabled, who))
 
 
 async def until(true: Callable[[], bool], every: float = 0.01) -> None:
@@ -66,8 +66,8 @@ async def test_a_printer_is_announced_shown_and_obeyed() -> None:
         await broker.publish("layerwatch/voron_2_4/watching/set", b"OFF")
         await until(lambda: broker.retained["layerwatch/voron_2_4/watching"] == b"OFF")
         await broker.publish("layerwatch/voron_2_4/false_alarm", b"PRESS")
-        await until(lambda: len(printer.said) == 2)
-        assert printer.said == [(False, "Home Assistant"), ("false alarm", "Home Assistant")]
+        await until(lambda: len(printer.commands) == 2)
+        assert printer.commands == [(False, "Home Assistant"), ("false alarm", "Home Assistant")]
 
         broker.drop_all()
         await until(lambda: broker.retained["layerwatch/status"] == b"offline")
@@ -84,18 +84,18 @@ async def test_what_was_seen_is_withdrawn_when_it_no_longer_holds() -> None:
         home.add(printer)
         task = asyncio.ensure_future(home.run())
 
-        def told(part: str) -> Any:
+        def published(part: str) -> Any:
             return broker.retained.get(f"layerwatch/ender/{part}")
 
         home.show(printer, Look(1, 0.0, b"\xff\xd8\xff", inspection(PAUSE)))
-        await until(lambda: told("seen") == b"online")
-        assert json.loads(told("inspection"))["pause"] == "ON"
+        await until(lambda: published("seen") == b"online")
+        assert json.loads(published("inspection"))["pause"] == "ON"
         frozen = inspection(HEALTHY, condition="frozen")
         home.show(printer, Look(2, 0.0, b"\xff\xd8\xff", frozen))
         printer.seen = False
         home.refresh(printer)
-        await until(lambda: told("seen") == b"offline")
-        await until(lambda: json.loads(told("inspection"))["pause"] is None)
+        await until(lambda: published("seen") == b"offline")
+        await until(lambda: json.loads(published("inspection"))["pause"] is None)
         assert not [
             1
             for topic, payload in broker.messages
@@ -103,13 +103,13 @@ async def test_what_was_seen_is_withdrawn_when_it_no_longer_holds() -> None:
         ], "a frozen picture is never shown as fine"
         printer.seen = True
         home.show(printer, Look(3, 0.0, b"\xff\xd8\xff", inspection(PAUSE)))
-        await until(lambda: told("seen") == b"online")
+        await until(lambda: published("seen") == b"online")
         printer.reported = None
         home.refresh(printer)
-        await until(lambda: told("printer") == b"unknown")
+        await until(lambda: published("printer") == b"unknown")
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        assert told("seen") == b"offline" and json.loads(told("inspection"))["pause"] is None
+        assert published("seen") == b"offline" and json.loads(published("inspection"))["pause"] is None
         assert broker.retained["layerwatch/status"] == b"offline"
 
 
@@ -161,7 +161,7 @@ def test_every_entity_has_its_own_id_and_a_topic_it_is_read_from() -> None:
     for topic, entity in entities.items():
         assert topic.startswith("homeassistant/") and topic.endswith("/config")
         assert {"state_topic", "topic", "command_topic"} & entity.keys()
-        assert "object_id" not in entity, "Home Assistant 2026.4 knows it no more"
+        assert "object_id" not in entity, "removed in Home Assistant 2026.4"
         assert entity["default_entity_id"].startswith(f"{topic.split('/')[1]}.p_")
 
 

@@ -144,7 +144,7 @@ async def test_killed_at_any_instant_it_pauses_once_and_stays_resumed(tmp_path: 
             if machine.state == "printing":
                 machine.elapsed += (now - last) * SPEED
             last = now
-            # Between the pause and its being noted, a kill and a person's going on cannot be told from
+            # Between the pause and its checkpoint, a kill and a manual resume cannot be distinguished from
             # a pause that was never sent; then the watcher pauses again.
             noted = stage.note().get("state", {}).get("phase") == "paused"
             if machine.state == "paused" and not resumed and noted:

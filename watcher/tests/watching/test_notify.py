@@ -1,4 +1,4 @@
-"""People are told: signed, again if it failed, not at night, and with the picture."""
+"""Notifications are signed, retried, held during quiet hours, and carry the picture."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_a_webhook_carries_the_event_the_picture_and_a_true_signature() ->
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda body, header: (body + b" ", header, 1000), "does not fit"),
         (lambda body, header: (body, header.replace("t=1000", "t=1001"), 1000), "does not fit"),
@@ -87,9 +87,9 @@ async def test_a_webhook_carries_the_event_the_picture_and_a_true_signature() ->
         (lambda body, header: (body, "t=1000,v1=\u00e9", 1000), "does not fit"),
     ],
 )
-def test_a_forged_or_replayed_delivery_is_told(change: Callable[..., Any], said: str) -> None:
+def test_forged_and_replayed_deliveries_are_rejected(change: Callable[..., Any], message: str) -> None:
     body, header, now = change(b"{}", sign("secret", b"{}", 1000))
-    with pytest.raises(SignatureError, match=said):
+    with pytest.raises(SignatureError, match=message):
         verify("secret", body, header, now)
 
 
@@ -110,7 +110,7 @@ async def test_what_may_work_later_is_told_from_what_will_not(status: int, again
 
 
 class Recorder:
-    """A channel that keeps what it is given, and fails as often as it is told to."""
+    """A channel that records its events and fails the configured number of times."""
 
     name = "recorder"
 
@@ -402,6 +402,6 @@ async def test_a_test_message_carries_a_picture() -> None:
 def test_an_event_with_a_warning_only_has_its_numbers() -> None:
     from layerwatch_watcher.notifications.webhook import payload
 
-    told = payload(Event(Kind.WARNING, "p", "t", inspection=inspection(WARN)), picture=True)
-    assert told["inspection"]["quality"] == 3
-    assert told["picture"] is None
+    body = payload(Event(Kind.WARNING, "p", "t", inspection=inspection(WARN)), picture=True)
+    assert body["inspection"]["quality"] == 3
+    assert body["picture"] is None

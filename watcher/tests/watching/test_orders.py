@@ -56,13 +56,13 @@ async def test_a_macro_that_answers_when_it_is_over_is_a_pause_as_soon_as_it_sta
     s.watch(heaters_off_after=120.0)
     s.start_print()
     await s.run(60)
-    assert s.told() == [Kind.PRINT_STARTED, Kind.PAUSED]
+    assert s.kinds() == [Kind.PRINT_STARTED, Kind.PAUSED]
     await s.run(120)
-    assert s.told()[-1] is Kind.HEATERS_OFF and not any(s.machine.targets.values())
+    assert s.kinds()[-1] is Kind.HEATERS_OFF and not any(s.machine.targets.values())
     s.machine.resume()
     await s.run(600)
     assert s.machine.commands.count("pause") == 1
-    assert s.judge.told == ["resumed"]
+    assert s.judge.feedback_received == ["resumed"]
 
 
 async def test_a_lost_answer_is_no_refusal(scene: Make) -> None:
@@ -71,7 +71,7 @@ async def test_a_lost_answer_is_no_refusal(scene: Make) -> None:
     s.watch()
     s.start_print()
     await s.run(300)
-    assert s.told() == [Kind.PRINT_STARTED, Kind.PAUSED]
+    assert s.kinds() == [Kind.PRINT_STARTED, Kind.PAUSED]
     assert len(order.given) == 1
     assert s.journal("stands") == [], "it was not somebody at the printer"
 
@@ -82,7 +82,7 @@ async def test_a_lost_order_is_given_once_more(scene: Make) -> None:
     s.watch()
     s.start_print()
     await s.run(100)
-    assert s.told() == [Kind.PRINT_STARTED, Kind.PAUSED]
+    assert s.kinds() == [Kind.PRINT_STARTED, Kind.PAUSED]
     assert len(order.given) == 2
 
 
@@ -92,14 +92,14 @@ async def test_a_pause_that_comes_after_it_was_given_up_is_still_ours(scene: Mak
     s.watch(heaters_off_after=60.0)
     s.start_print()
     await s.run(90)
-    assert s.told()[-1] is Kind.ACTION_FAILED
+    assert s.kinds()[-1] is Kind.ACTION_FAILED
     assert s.events[-1].title == "mk4 looks failed, and could not be paused"
     assert "accepted the pause but is still printing after" in s.events[-1].text
     s.judge.verdict = lambda _: HEALTHY
     await s.run(60)
-    assert s.told()[-1] is Kind.PAUSED
+    assert s.kinds()[-1] is Kind.PAUSED
     await s.run(90)
-    assert s.told()[-1] is Kind.HEATERS_OFF
+    assert s.kinds()[-1] is Kind.HEATERS_OFF
 
 
 async def test_what_cannot_be_read_is_said_to_be_not_known(scene: Make) -> None:
@@ -119,7 +119,7 @@ async def test_a_print_that_finishes_while_it_is_paused_has_finished_and_was_not
     s.watch()
     s.start_print()
     await s.run(60)
-    assert s.told() == [Kind.PRINT_STARTED, Kind.PRINT_FINISHED]
+    assert s.kinds() == [Kind.PRINT_STARTED, Kind.PRINT_FINISHED]
     assert s.journal("pause") == []
 
 
@@ -134,7 +134,7 @@ async def test_a_print_that_finishes_while_it_stands_by_our_pause_ends(scene: Ma
     await s.run(60)
     s.machine.finish()
     await s.run(900)
-    assert s.told() == [Kind.PRINT_STARTED, Kind.PAUSED, Kind.PRINT_FINISHED]
+    assert s.kinds() == [Kind.PRINT_STARTED, Kind.PAUSED, Kind.PRINT_FINISHED]
     assert s.machine.commands == ["pause"], "and its heaters are its own business again"
 
 
@@ -151,10 +151,10 @@ async def test_a_refused_pause_is_reported_once_with_the_hint_and_tried_again_qu
     assert 5 <= len(order.given) <= 15, "again, ever more rarely"
     assert len(s.journal("pause")) == 1
     await s.run(2400)
-    assert s.told().count(Kind.ACTION_FAILED) == 2, "and again after an hour"
+    assert s.kinds().count(Kind.ACTION_FAILED) == 2, "and again after an hour"
     order.times = 0
     await s.run(400)
-    assert s.told()[-1] is Kind.PAUSED
+    assert s.kinds()[-1] is Kind.PAUSED
 
 
 async def test_what_was_done_is_said_although_something_else_failed(scene: Make) -> None:
@@ -184,6 +184,22 @@ async def test_heaters_that_stay_on_are_named_and_tried_again(scene: Make) -> No
     assert s.events[-1].title == "mk4: the heaters are off"
 
 
+async def test_heaters_of_which_nothing_is_known_are_not_said_to_be_on(scene: Make) -> None:
+    s = scene(failing_after(20))
+
+    async def refuse(_: Any) -> None:
+        raise PrinterError("no G-code now", refused=True)
+
+    async def unread() -> Any:
+        raise PrinterError("no temperatures")
+
+    s.printer.gcode, s.printer.heater_targets = refuse, unread
+    s.watch(heaters_off_after=60.0)
+    s.start_print()
+    await s.run(200)
+    assert s.events[-1].title == "mk4: it is not known whether the heaters are off"
+
+
 async def test_a_print_restarted_after_our_pause_is_a_new_print(scene: Make) -> None:
     s = scene(failing_after(20))
     s.watch()
@@ -194,5 +210,5 @@ async def test_a_print_restarted_after_our_pause_is_a_new_print(scene: Make) -> 
     s.printer.numbers_jobs = False
     s.machine.print_on(0.0, 0.0)
     await s.run(60)
-    assert s.told()[2:] == [Kind.PRINT_ENDED, Kind.PRINT_STARTED]
-    assert len(s.judge.opened) == 2 and s.judge.told == []
+    assert s.kinds()[2:] == [Kind.PRINT_ENDED, Kind.PRINT_STARTED]
+    assert len(s.judge.opened) == 2 and s.judge.feedback_received == []

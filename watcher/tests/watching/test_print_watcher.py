@@ -29,7 +29,7 @@ async def test_a_healthy_print_is_never_touched(scene: Make) -> None:
     s.machine.finish()
     await s.run(60)
     assert s.machine.commands == []
-    assert s.told() == [Kind.PRINT_STARTED, Kind.PRINT_FINISHED]
+    assert s.kinds() == [Kind.PRINT_STARTED, Kind.PRINT_FINISHED]
     gaps = {b - a for a, b in zip(s.judge.seen, s.judge.seen[1:])}
     assert gaps == {20.0}, "as often as the service asked, and no sooner"
 
@@ -41,7 +41,7 @@ async def test_a_failing_print_is_warned_of_and_paused_once(scene: Make) -> None
     await s.run(3600)
     assert s.machine.state == "paused"
     assert s.machine.commands == ["pause"]
-    assert s.told() == [Kind.PRINT_STARTED, Kind.WARNING, Kind.PAUSED]
+    assert s.kinds() == [Kind.PRINT_STARTED, Kind.WARNING, Kind.PAUSED]
     (entry,) = s.journal("pause")
     assert entry["who"] == "layerwatch"
     assert entry["why"] == "pause suggested: quality 1 of 10, score 97 of 100, spaghetti"
@@ -71,7 +71,7 @@ async def test_no_picture_is_taken_while_the_print_stands(scene: Make) -> None:
     await s.run(60)
     assert s.camera.taken > before
     assert len(s.judge.opened) == 1, "a filament change is no new print"
-    assert s.judge.told == [], "nor is it news to the service"
+    assert s.judge.feedback_received == [], "nor is it news to the service"
 
 
 async def test_after_the_user_resumes_it_stays_resumed(scene: Make) -> None:
@@ -83,7 +83,7 @@ async def test_after_the_user_resumes_it_stays_resumed(scene: Make) -> None:
     s.machine.resume()
     await s.run(3600)
     assert s.machine.state == "printing"
-    assert s.judge.told == ["resumed"]
+    assert s.judge.feedback_received == ["resumed"]
     (entry,) = s.journal("resumed")
     assert entry["who"] == "somebody at the printer"
 
@@ -96,7 +96,7 @@ async def test_a_user_who_goes_on_at_once_is_seen_to_go_on(scene: Make) -> None:
         await s.clock.advance(1)
     s.machine.resume()  # before the printer is asked for its status again
     await s.run(1800)
-    assert s.judge.told == ["resumed"]
+    assert s.judge.feedback_received == ["resumed"]
     assert s.machine.commands == ["pause", "resume"]
 
 
@@ -108,7 +108,7 @@ async def test_it_stays_resumed_although_the_service_does_not_learn(scene: Make)
     s.machine.resume()
     await s.run(3600)
     assert s.machine.commands.count("pause") == 1
-    assert s.told().count(Kind.WARNING) == 1
+    assert s.kinds().count(Kind.WARNING) == 1
 
 
 async def test_another_failure_after_that_pauses_again(scene: Make) -> None:
@@ -128,11 +128,11 @@ async def test_a_false_alarm_stops_repeats(scene: Make) -> None:
     watcher = s.watch()
     s.start_print()
     await s.run(200)
-    assert s.told().count(Kind.WARNING) == 1
+    assert s.kinds().count(Kind.WARNING) == 1
     assert watcher.false_alarm("anna")
     await s.run(3600)
-    assert s.told().count(Kind.WARNING) == 1
-    assert s.judge.told == ["false_alarm"]
+    assert s.kinds().count(Kind.WARNING) == 1
+    assert s.judge.feedback_received == ["false_alarm"]
     assert s.journal("false alarm")[0]["who"] == "anna"
 
 
@@ -141,7 +141,7 @@ async def test_a_false_alarm_told_at_the_warning_keeps_the_pause_away(scene: Mak
     watcher = s.watch()
     s.start_print()
     await s.run(125)
-    assert s.told()[-1] is Kind.WARNING
+    assert s.kinds()[-1] is Kind.WARNING
     watcher.false_alarm("anna")
     await s.run(3600)
     assert "pause" not in s.machine.commands
@@ -194,7 +194,7 @@ async def test_a_dry_run_tells_and_does_nothing(scene: Make) -> None:
     s.start_print()
     await s.run(1200)
     assert s.machine.commands == []
-    assert Kind.PAUSE_SUGGESTED in s.told()
+    assert Kind.PAUSE_SUGGESTED in s.kinds()
     assert s.journal("pause")[0]["dry_run"] is True
 
 
@@ -204,7 +204,7 @@ async def test_a_policy_that_only_tells_does_not_pause(scene: Make) -> None:
     s.start_print()
     await s.run(1200)
     assert s.machine.state == "printing"
-    assert s.told().count(Kind.PAUSE_SUGGESTED) == 1
+    assert s.kinds().count(Kind.PAUSE_SUGGESTED) == 1
 
 
 async def test_cancel_and_gcode_as_the_policy_says(scene: Make) -> None:
@@ -246,7 +246,7 @@ async def test_heaters_go_off_when_nobody_comes(scene: Make) -> None:
     assert s.machine.commands == ["pause", "M104 S0", "M140 S0"]
     await s.run(3600)
     assert len(s.machine.commands) == 3, "once"
-    assert Kind.HEATERS_OFF in s.told()
+    assert Kind.HEATERS_OFF in s.kinds()
 
 
 async def test_heaters_stay_on_when_somebody_came(scene: Make) -> None:
@@ -300,10 +300,10 @@ async def test_a_camera_that_fails_is_told_of_once_and_when_it_is_back(scene: Ma
     await s.run(60)
     s.camera.broken = "no answer from the camera"
     await s.run(1800)
-    assert s.told().count(Kind.CAMERA_TROUBLE) == 1
+    assert s.kinds().count(Kind.CAMERA_TROUBLE) == 1
     s.camera.broken = None
     await s.run(120)
-    assert s.told()[-1] is Kind.CAMERA_BACK
+    assert s.kinds()[-1] is Kind.CAMERA_BACK
 
 
 async def test_a_short_gap_wakes_nobody(scene: Make) -> None:
@@ -315,7 +315,7 @@ async def test_a_short_gap_wakes_nobody(scene: Make) -> None:
     await s.run(60)
     s.camera.broken = None
     await s.run(300)
-    assert s.told() == [Kind.PRINT_STARTED]
+    assert s.kinds() == [Kind.PRINT_STARTED]
 
 
 async def test_a_service_that_is_away_is_waited_for(scene: Make) -> None:
@@ -325,10 +325,10 @@ async def test_a_service_that_is_away_is_waited_for(scene: Make) -> None:
     await s.run(60)
     s.judge.trouble = ConnectionFailed("no route")
     await s.run(900)
-    assert s.told().count(Kind.SERVICE_TROUBLE) == 1
+    assert s.kinds().count(Kind.SERVICE_TROUBLE) == 1
     s.judge.trouble = None
     await s.run(120)
-    assert s.told()[-1] is Kind.SERVICE_BACK
+    assert s.kinds()[-1] is Kind.SERVICE_BACK
     assert len(s.judge.opened) == 1
 
 
@@ -338,7 +338,7 @@ async def test_a_refused_key_is_told_at_once_and_tried_again_later(scene: Make) 
     s.watch()
     s.start_print()
     await s.run(30)
-    assert s.told()[-1] is Kind.SERVICE_TROUBLE
+    assert s.kinds()[-1] is Kind.SERVICE_TROUBLE
     assert "does not know this key" in s.events[-1].title
     s.judge.trouble = None
     await s.run(400)

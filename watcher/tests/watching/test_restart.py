@@ -58,7 +58,7 @@ async def test_it_goes_on_in_the_same_context_and_not_sooner_than_told(scene: Ma
     gaps = [b - a for a, b in zip(s.judge.seen, s.judge.seen[1:])]
     assert min(gaps) >= 20.0
     assert len(s.judge.seen) >= 5
-    assert s.told() == [Kind.PRINT_STARTED]
+    assert s.kinds() == [Kind.PRINT_STARTED]
     assert s.journal("watching continues")[0]["why"] == "restarted in mid-print"
 
 
@@ -87,7 +87,7 @@ async def test_what_the_user_went_on_with_is_not_paused_again(scene: Make) -> No
         s.watch()
         await s.run(300)
     assert s.machine.commands == ["pause", "resume"]
-    assert s.told().count(Kind.PAUSED) == 1 and Kind.WARNING not in s.told()
+    assert s.kinds().count(Kind.PAUSED) == 1 and Kind.WARNING not in s.kinds()
 
 
 async def test_a_user_who_goes_on_while_it_is_away_is_seen_to_have_gone_on(scene: Make) -> None:
@@ -103,8 +103,8 @@ async def test_a_user_who_goes_on_while_it_is_away_is_seen_to_have_gone_on(scene
     s.watch()
     await s.run(600)
     assert s.machine.commands == ["pause", "resume"]
-    assert s.judge.told == ["resumed"]
-    assert s.told()[-1] is Kind.RESUMED
+    assert s.judge.feedback_received == ["resumed"]
+    assert s.kinds()[-1] is Kind.RESUMED
 
 
 async def test_a_false_alarm_told_before_stays_told(scene: Make) -> None:
@@ -118,7 +118,7 @@ async def test_a_false_alarm_told_before_stays_told(scene: Make) -> None:
     s.watch()
     await s.run(600)
     assert s.machine.commands == []
-    assert s.judge.told == ["false_alarm"], "the service had not been told yet, and is"
+    assert s.judge.feedback_received == ["false_alarm"], "pending feedback is sent after the restart"
 
 
 async def test_a_kill_just_before_the_pause_leaves_the_print_to_be_paused(scene: Make) -> None:
@@ -144,11 +144,11 @@ async def test_a_kill_just_after_the_pause_is_known_for_our_pause(scene: Make) -
     s.events.clear()
     s.watch(heaters_off_after=600.0)
     await s.run(10)
-    assert s.told() == [Kind.PAUSED], "nobody may have been told"
+    assert s.kinds() == [Kind.PAUSED], "the first report may not have been delivered"
     s.machine.resume()
     await s.run(900)
     assert s.machine.commands == ["pause", "resume"]
-    assert s.judge.told == ["resumed"]
+    assert s.judge.feedback_received == ["resumed"]
 
 
 async def test_heaters_go_off_on_time_although_it_was_away(scene: Make) -> None:
@@ -163,6 +163,21 @@ async def test_heaters_go_off_on_time_although_it_was_away(scene: Make) -> None:
     assert s.machine.commands == ["pause"]
     await s.run(150)
     assert s.machine.commands == ["pause", "M104 S0", "M140 S0"]
+
+
+async def test_a_restart_while_it_heats_reports_the_beginning_once(scene: Make) -> None:
+    s = scene()
+    s.printer.numbers_jobs = False
+    s.watch()
+    s.machine.start()
+    await s.run(30)
+    await s.die()
+    s.watch()
+    await s.run(30)
+    s.machine.print_on(1, 0.01)
+    await s.run(60)
+    assert s.kinds() == [Kind.PRINT_STARTED]
+    assert len(s.judge.opened) == 1
 
 
 async def test_another_print_of_the_same_file_is_watched_afresh(scene: Make) -> None:
@@ -397,7 +412,7 @@ async def test_a_checkpoint_of_the_first_version_is_read(scene: Make) -> None:
     assert s.machine.commands == ["pause", "M104 S0", "M140 S0"]
     s.machine.resume()
     await s.run(60)
-    assert s.told() == [Kind.HEATERS_OFF, Kind.RESUMED] and s.judge.opened == []
+    assert s.kinds() == [Kind.HEATERS_OFF, Kind.RESUMED] and s.judge.opened == []
     assert note_of(s)["version"] == 2
 
 

@@ -1,4 +1,4 @@
-"""The configuration is read as it is meant, and a slip of the pen is named with its place."""
+"""Configuration parsing: valid settings, and errors that name the setting."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def complaint(values: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({}, "no printer: add one as [[printer]]"),
         ({"printers": [PRINTER]}, "printers: is not known here; did you mean printer?"),
@@ -197,8 +197,8 @@ def complaint(values: dict[str, Any]) -> str:
         ),
     ],
 )
-async def test_a_slip_of_the_pen_is_named_with_its_place(values: dict[str, Any], said: str) -> None:
-    assert said in complaint(values)
+async def test_errors_name_the_setting(values: dict[str, Any], message: str) -> None:
+    assert message in complaint(values)
 
 
 def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:
@@ -209,8 +209,8 @@ def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:
 
 
 def test_a_secret_is_never_in_a_complaint() -> None:
-    said = complaint({"printer": [{**PRINTER, "key": "s3cret", "url": "http://eva:s3cret@"}]})
-    assert "s3cret" not in said
+    message = complaint({"printer": [{**PRINTER, "key": "s3cret", "url": "http://eva:s3cret@"}]})
+    assert "s3cret" not in message
 
 
 @pytest.mark.parametrize(

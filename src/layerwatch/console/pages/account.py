@@ -11,7 +11,7 @@ from layerwatch.billing.alerts import add_alert, list_alerts, remove_alert
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.money import MICRO_PER_DOLLAR, dollars
 from layerwatch.billing.month import Month
-from layerwatch.console.web import Needs, Pages, Visit, required
+from layerwatch.console.web import Needs, Pages, Visit, from_field, required
 from layerwatch.identity import BadInput, invitations, mail_limits
 from layerwatch.identity.audit import entries
 from layerwatch.identity.models import Account
@@ -55,12 +55,13 @@ def show(visit: Visit) -> Response:
     return visit.page("settings.html", roles=list(Role), owns=_owns(visit), now=visit.clock, **values)
 
 
-@pages.post("/settings", Needs.OWNER)
+@pages.post("/settings", Needs.OWNER, show)
 def save(visit: Visit) -> Response:
     """Name and the address that invoices go to."""
     name = account_name(required(visit, "name", "The name"))
     email = visit.form.get("billing_email", "").strip()
-    billing_email = email_address(email) if email else None
+    with from_field("billing_email"):
+        billing_email = email_address(email) if email else None
     with visit.services.database.begin() as session:
         account = session.get_one(Account, visit.account_id)
         account.name = name
@@ -69,7 +70,7 @@ def save(visit: Visit) -> Response:
     return visit.go("/settings", "saved")
 
 
-@pages.post("/settings/free-only", Needs.OWNER)
+@pages.post("/settings/free-only", Needs.OWNER, show)
 def free_only(visit: Visit) -> Response:
     """Switch free usage only on, or off if payment is set up."""
     on = visit.form.get("free_only") == "on"
@@ -82,7 +83,7 @@ def free_only(visit: Visit) -> Response:
     return visit.go("/settings", "saved")
 
 
-@pages.post("/settings/payment", Needs.OWNER)
+@pages.post("/settings/payment", Needs.OWNER, show)
 def set_up_payment(visit: Visit) -> Response:
     """Lead to the provider's page where a payment method is left."""
     visit.need_verified()
@@ -91,7 +92,7 @@ def set_up_payment(visit: Visit) -> Response:
     return visit.page("payment.html", url=url)
 
 
-@pages.post("/alerts", Needs.OWNER)
+@pages.post("/alerts", Needs.OWNER, show)
 def new_alert(visit: Visit) -> Response:
     """Add a spend alert."""
     visit.need_verified()
@@ -111,7 +112,7 @@ def new_alert(visit: Visit) -> Response:
     return visit.go("/settings", "alert-added")
 
 
-@pages.post("/alerts/{alert_id}/remove", Needs.OWNER)
+@pages.post("/alerts/{alert_id}/remove", Needs.OWNER, show)
 def drop_alert(visit: Visit) -> Response:
     """Remove a spend alert."""
     with visit.services.database.begin() as session:
@@ -139,7 +140,7 @@ def _micro_dollars(text: str) -> int:
     try:
         amount = Decimal(text.strip().removeprefix("$").replace(",", ""))
     except InvalidOperation as wrong:
-        raise BadInput("The amount is a number of dollars, such as 50 or 12.50.") from wrong
+        raise BadInput("The amount is a number of dollars, such as 50 or 12.50.", field="dollars") from wrong
     if not amount.is_finite() or not 0 < amount < 10**9:
-        raise BadInput("The amount is a number of dollars above zero.")
+        raise BadInput("The amount is a number of dollars above zero.", field="dollars")
     return int(amount * MICRO_PER_DOLLAR)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from layerwatch.billing.usage import last_used
-from layerwatch.console.web import Needs, Pages, Visit
-from layerwatch.identity import IdentityError
+from layerwatch.console.web import BASE, SECRET_COOKIE, Needs, Pages, Visit
 from layerwatch.keys import create_key, disable_key, list_keys
 
 pages = Pages()
@@ -15,33 +14,32 @@ pages = Pages()
 @pages.get("/keys", Needs.READ_ONLY)
 def show(visit: Visit) -> Response:
     """The account's keys."""
-    return _page(visit)
+    response = _page(visit, new=visit.shown_once())
+    response.delete_cookie(SECRET_COOKIE, path=f"{BASE}/keys")
+    return response
 
 
-@pages.post("/keys", Needs.MEMBER)
+@pages.post("/keys", Needs.MEMBER, show)
 def create(visit: Visit) -> Response:
-    """Make a key and show it, this once."""
+    """Make a key; the page of the keys shows it, this once."""
     form = visit.form
-    try:
-        visit.need_verified()
-        with visit.services.database.begin() as session:
-            new = create_key(
-                session,
-                visit.account_id,
-                name=form.get("name", ""),
-                pepper=visit.services.secrets.api_keys,
-                now=visit.now,
-                test=form.get("kind") == "test",
-                dialect=2 if form.get("dialect") == "2" else 1,
-                addresses=form.get("addresses", "").replace(",", " ").split(),
-            )
-            visit.note(session, "key created", f"{new.row.id} {new.row.name} {new.row.prefix}…")
-    except IdentityError as wrong:
-        return _page(visit, error=str(wrong), status=400)
-    return _page(visit, new=new.text)
+    visit.need_verified()
+    with visit.services.database.begin() as session:
+        new = create_key(
+            session,
+            visit.account_id,
+            name=form.get("name", ""),
+            pepper=visit.services.secrets.api_keys,
+            now=visit.now,
+            test=form.get("kind") == "test",
+            dialect=2 if form.get("dialect") == "2" else 1,
+            addresses=form.get("addresses", "").replace(",", " ").split(),
+        )
+        visit.note(session, "key created", f"{new.row.id} {new.row.name} {new.row.prefix}…")
+    return visit.show_once(visit.go("/keys"), "/keys", new.text)
 
 
-@pages.post("/keys/{key_id}/disable", Needs.MEMBER)
+@pages.post("/keys/{key_id}/disable", Needs.MEMBER, show)
 def disable(visit: Visit) -> Response:
     """Disable a key, for ever."""
     with visit.services.database.begin() as session:
@@ -50,7 +48,7 @@ def disable(visit: Visit) -> Response:
     return visit.go("/keys", "key-disabled")
 
 
-def _page(visit: Visit, *, new: str = "", error: str = "", status: int = 200) -> Response:
+def _page(visit: Visit, *, new: str = "") -> Response:
     with visit.services.database.read() as session:
         used = last_used(session, visit.account_id)
         rows = [
@@ -67,4 +65,4 @@ def _page(visit: Visit, *, new: str = "", error: str = "", status: int = 200) ->
             }
             for key in list_keys(session, visit.account_id)
         ]
-    return visit.page("keys.html", status, keys=rows, new=new, error=error, url=visit.base_url)
+    return visit.page("keys.html", keys=rows, new=new, url=visit.reachable_url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from layerwatch.console.pages.account import show
 from layerwatch.console.web import Needs, Pages, Visit, required
 from layerwatch.identity import BadInput, invitations
 from layerwatch.identity.models import Membership
@@ -13,7 +14,7 @@ from layerwatch.identity.roles import Role, need_owner, set_role
 pages = Pages()
 
 
-@pages.post("/members", Needs.OWNER)
+@pages.post("/members", Needs.OWNER, show)
 def invite(visit: Visit) -> Response:
     """Invite somebody. Nothing changes until they accept."""
     visit.need_verified()
@@ -34,7 +35,7 @@ def invite(visit: Visit) -> Response:
     return visit.go("/settings", "invited")
 
 
-@pages.post("/invitations/{invitation_id}/withdraw", Needs.OWNER)
+@pages.post("/invitations/{invitation_id}/withdraw", Needs.OWNER, show)
 def withdraw(visit: Visit) -> Response:
     """Withdraw an invitation; its link stops working."""
     with visit.services.database.begin() as session:
@@ -44,7 +45,7 @@ def withdraw(visit: Visit) -> Response:
     return visit.go("/settings", "withdrawn")
 
 
-@pages.post("/members/{user_id}/role", Needs.OWNER)
+@pages.post("/members/{user_id}/role", Needs.OWNER, show)
 def change_role(visit: Visit) -> Response:
     """Change a member's role."""
     role = _role(visit)
@@ -55,7 +56,7 @@ def change_role(visit: Visit) -> Response:
     return visit.go("/settings", "member-changed")
 
 
-@pages.post("/members/{user_id}/remove", Needs.OWNER)
+@pages.post("/members/{user_id}/remove", Needs.OWNER, show)
 def remove(visit: Visit) -> Response:
     """End somebody's membership."""
     with visit.services.database.begin() as session:
@@ -78,4 +79,4 @@ def _role(visit: Visit) -> Role:
     try:
         return Role(visit.form.get("role", ""))
     except ValueError as wrong:
-        raise BadInput("No such role.") from wrong
+        raise BadInput("No such role.", field="role") from wrong

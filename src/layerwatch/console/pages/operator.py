@@ -103,7 +103,7 @@ def close(visit: Visit) -> Response:
     return visit.go("/operator", "months-closed" if report.closed else "nothing-to-close")
 
 
-@pages.post("/operator/invoices/{number}/pay", Needs.OPERATOR)
+@pages.post("/operator/invoices/{number}/pay", Needs.OPERATOR, show)
 def mark_paid(visit: Visit) -> Response:
     """Book the whole balance as received."""
     reference = required(visit, "reference", "The bank's reference")
@@ -124,7 +124,7 @@ def mark_paid(visit: Visit) -> Response:
     return visit.go("/operator", "paid")
 
 
-@pages.post("/operator/invoices/{number}/credit", Needs.OPERATOR)
+@pages.post("/operator/invoices/{number}/credit", Needs.OPERATOR, show)
 def credit_rest(visit: Visit) -> Response:
     """Take back what is left to pay of an invoice."""
     reason = required(visit, "reason", "The reason")

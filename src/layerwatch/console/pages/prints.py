@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
 
 import anyio.from_thread
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
-from layerwatch.console.live_prints import heat_picture, live_prints
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.live_prints import LivePrint, holds_pictures, live_prints, map_drawing
+from layerwatch.console.live_stream import WallStream
+from layerwatch.console.render import render_text
+from layerwatch.console.wall import SHOWS, View, Wall, wall_of
+from layerwatch.console.web import Needs, Pages, Visit, signed_in
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.models import ContextRow
 from layerwatch.identity import BadInput, NotAllowed, NotFound
@@ -23,16 +29,25 @@ pages = Pages()
 def overview(visit: Visit) -> Response:
     """Live prints of the account."""
     with visit.services.database.read() as session:
-        prints = live_prints(session, visit.services.recent, visit.account_id, visit.clock)
-    return visit.page("prints.html", prints=prints, now=visit.clock)
+        prints = live_prints(session, visit.account_id, visit.clock)
+    wall = wall_of(prints, View.parse(visit.request.query_params))
+    return visit.page("prints.html", **_Renderer(visit).values(wall))
 
 
 @pages.get("/live", Needs.READ_ONLY)
 def live(visit: Visit) -> Response:
-    """The same as a fragment, which the open page asks for every few seconds."""
-    with visit.services.database.read() as session:
-        prints = live_prints(session, visit.services.recent, visit.account_id, visit.clock)
-    return visit.page("_prints.html", prints=prints, now=visit.clock)
+    """What changes on that page, as server-sent events."""
+    stream = WallStream(
+        visit.desk.feeds,
+        visit.account_id,
+        visit.token or "",
+        View.parse(visit.request.query_params),
+        _Renderer(visit),
+        partial(_ended, visit),
+        visit.services.clock.now,
+    )
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(stream.events(), media_type="text/event-stream", headers=headers)
 
 
 @pages.get("/prints/{context_id}/picture", Needs.READ_ONLY)
@@ -44,12 +59,12 @@ def picture(visit: Visit) -> Response:
 @pages.get("/prints/{context_id}/heat", Needs.READ_ONLY)
 def heat(visit: Visit) -> Response:
     """Where a failure is seen in it."""
-    return Response(heat_picture(_recent(visit).evidence.heat), media_type="image/png")
+    return Response(map_drawing(_recent(visit).evidence), media_type="image/svg+xml")
 
 
-@pages.post("/prints/{context_id}/feedback", Needs.MEMBER)
+@pages.post("/prints/{context_id}/feedback", Needs.MEMBER, overview)
 def feedback(visit: Visit) -> Response:
-    """Say what is true of the print, so that the next pictures are judged better."""
+    """Say what is true of the print, so that the next pictures are judged better; or take that back."""
     kind = visit.form.get("kind", "")
     if kind not in TEACHERS:
         raise BadInput("The feedback is not one that we know.")
@@ -70,7 +85,51 @@ def feedback(visit: Visit) -> Response:
         anyio.from_thread.run(record)
     except FeedbackLimitReached as limit:
         raise NotAllowed(str(limit)) from limit
-    return visit.go("/", "undone" if kind == UNDO else "taught")
+    view = View.parse(dict(parse_qsl(visit.form.get("view", "")[:1000])))
+    return visit.go("/", "untaught" if kind == UNDO else "taught", **view.this_page)
+
+
+class _Renderer:
+    """The wall's parts for one visitor."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        role = visit.me.role
+        self._may_teach = role is not None and role.value != "read-only"
+
+    def values(self, wall: Wall) -> dict[str, Any]:
+        """What the templates of the wall are given."""
+        visit = self._visit
+        return {
+            "wall": wall,
+            "now": visit.clock,
+            "url": visit.reachable_url,
+            "shows": SHOWS,
+            "placeholders": False,
+            **self._card_values(),
+        }
+
+    def card(self, one: LivePrint) -> str:
+        return render_text("_card.html", {"print": one, "now": self._visit.clock, **self._card_values()})
+
+    def frame(self, wall: Wall) -> str:
+        return render_text("_wall.html", {**self.values(wall), "placeholders": True})
+
+    def bar(self, wall: Wall) -> str:
+        return render_text("_wall_bar.html", self.values(wall))
+
+    def _card_values(self) -> dict[str, object]:
+        recent = self._visit.services.recent
+        return {"may_teach": self._may_teach, "holds": lambda one: holds_pictures(recent, one.id)}
+
+
+def _ended(visit: Visit) -> str:
+    """Why an open page may no longer be updated; empty while it may."""
+    found = signed_in(visit.token, visit.services, datetime.now(UTC))
+    if found is None:
+        return "signed-out"
+    me = visit.me
+    return "" if (found.account_id, found.role) == (me.account_id, me.role) else "elsewhere"
 
 
 def _own(visit: Visit) -> str:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from layerwatch.billing import Month
 from layerwatch.console.web import BASE, FORM_COOKIE, SESSION_COOKIE, Needs, Pages, Visit
-from layerwatch.identity import BadInput, IdentityError, NotFound, SignInRefused, passwords, sessions, users
+from layerwatch.identity import IdentityError, NotFound, SignInRefused, passwords, sessions, users
 from layerwatch.identity import sign_up as registration
 from layerwatch.identity.models import User
 from layerwatch.identity.one_time_links import Purpose, user_of
@@ -105,23 +105,18 @@ def sign_up_form(visit: Visit) -> Response:
     return _sign_up_page(visit)
 
 
-@pages.post("/sign-up", Needs.NOTHING)
+@pages.post("/sign-up", Needs.NOTHING, sign_up_form)
 def sign_up(visit: Visit) -> Response:
     """Make a user and an account, and send the mail that verifies the address."""
     _open_for_strangers(visit)
     email, name = visit.form.get("email", ""), visit.form.get("name", "")
     password, database = visit.form.get("password", ""), visit.services.database
-    try:
-        database.transact(lambda session: registration.guard(session, visit.visitor, visit.now))
-        registration.check(email, password, name)
-        # Outside of any transaction, as at sign-in.
-        hashed = passwords.hash_password(password)
-        with database.begin() as session:
-            mail = registration.sign_up(
-                session, email, hashed, name, visit.base_url, visit.visitor, visit.now
-            )
-    except BadInput as wrong:
-        return _sign_up_page(visit, str(wrong), 400)
+    database.transact(lambda session: registration.guard(session, visit.visitor, visit.now))
+    registration.check(email, password, name)
+    # Outside of any transaction, as at sign-in.
+    hashed = passwords.hash_password(password)
+    with database.begin() as session:
+        mail = registration.sign_up(session, email, hashed, name, visit.base_url, visit.visitor, visit.now)
     visit.send(mail)
     return visit.go("/sign-in", "check-mail")
 
@@ -214,14 +209,10 @@ def sign_in_page(visit: Visit, error: str = "", status: int = 200) -> Response:
     )
 
 
-def _sign_up_page(visit: Visit, error: str = "", status: int = 200) -> Response:
+def _sign_up_page(visit: Visit) -> Response:
     book = visit.services.terms.books.book(STANDARD, Month.of(visit.clock))
     return visit.page(
         "sign_up.html",
-        status,
-        error=error,
-        email=visit.form.get("email", ""),
-        name=visit.form.get("name", ""),
         free_calls=book.free_calls,
         provider=visit.provider_name,
     )

@@ -30,7 +30,7 @@ def show(visit: Visit) -> Response:
     return visit.page("users.html", users=rows, searched=searched, most=MAX_SHOWN)
 
 
-@pages.post("/operator/users/{user_id}/codes-off", Needs.OPERATOR)
+@pages.post("/operator/users/{user_id}/codes-off", Needs.OPERATOR, show)
 def reset_codes(visit: Visit) -> Response:
     """Switch a user's one-time codes off, and tell them by mail."""
     with visit.services.database.begin() as session:

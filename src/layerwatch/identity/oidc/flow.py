@@ -1,6 +1,6 @@
-"""Signing in elsewhere: what the console knows of an OpenID Connect provider, and of a try to sign in there.
+"""Sign-in at an OpenID Connect provider: what the console needs of it, and the state of one attempt.
 
-The provider itself is spoken to in `oidc.py`, which needs `layerwatch[oidc]`.
+`provider.py` talks to the provider and needs `layerwatch[oidc]`; `factory.py` makes it from the settings.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, Self
-
-from layerwatch.config import ConfigError, Settings
 
 LIFETIME = timedelta(minutes=10)
 """From leaving for the provider to coming back: time to find a phone with the second proof."""
@@ -33,7 +31,7 @@ class Person:
 
 
 class Provider(Protocol):
-    """Where users sign in elsewhere. Nobody is asked until somebody does."""
+    """An OpenID Connect provider. It is contacted only when somebody signs in."""
 
     name: str
     """What the button says."""
@@ -48,27 +46,6 @@ class Provider(Protocol):
         Raises SignInRefused unless the provider proves that it is somebody, for us, for this flow, now.
         """
         ...
-
-
-def provider_of(settings: Settings) -> Provider | None:
-    """The provider that the settings name, if any. Raises ConfigError for one that cannot be used."""
-    if not settings.oidc_issuer:
-        return None
-    if not settings.oidc_client_id:
-        raise ConfigError("oidc_issuer needs oidc_client_id, too")
-    try:
-        from layerwatch.identity.oidc.provider import OpenIdProvider, is_safe
-    except ImportError as missing:
-        raise ConfigError("oidc_issuer needs its libraries: pip install 'layerwatch[oidc]'") from missing
-    if not is_safe(settings.oidc_issuer, settings.oidc_issuer):
-        raise ConfigError("oidc_issuer needs https, as in https://accounts.example.org")
-    return OpenIdProvider(
-        settings.oidc_issuer,
-        settings.oidc_client_id,
-        settings.oidc_client_secret.get_secret_value(),
-        name=settings.oidc_name,
-        back=f"{settings.own_url}/console/oidc/back",
-    )
 
 
 @dataclass(frozen=True, slots=True)

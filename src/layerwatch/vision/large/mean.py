@@ -7,7 +7,7 @@ import onnx
 from onnx import compose, helper, numpy_helper
 
 SHARE = 2 / 3
-"""The large detector's share of the mean of log-odds; the rest is the standard one's. Between 1/2 and 4/5
+"""The large detector's share of the mean of log-odds; the rest is the standard one's. From 2/3 to 9/10
 it hardly matters, see docs/model-card.md."""
 
 _CERTAIN = 1e-6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from layerwatch.vision.large.join import BLOCK_KEY
 from layerwatch_train.calibrate import WIDE_SHARE
-from layerwatch_train.export import OPSET, Calibration, describe
+from layerwatch_train.export import Calibration, describe, traced
 from layerwatch_train.teacher.head import Heads
 
 _HALVED_FROM = 4096
@@ -65,21 +64,7 @@ def export(
     it."""
     served = Served(heads, calibration).eval()
     tokens = torch.zeros((1, 1 + (size // 16) ** 2, heads.form.inputs))
-    names = ["failure", "kinds", "map", "in_view"]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            served,
-            (tokens,),
-            str(out),
-            input_names=["tokens"],
-            output_names=names,
-            dynamic_axes={name: {0: "n"} for name in ["tokens", *names]},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    model = onnx.load(out)
+    model = traced(served, tokens, "tokens", out)
     _halve(model.graph)
     describe(model, size, version, trained)
     model.metadata_props.add(key=BLOCK_KEY, value=str(block))

@@ -53,12 +53,14 @@ def beside(base: str, url: str) -> str:
     return urljoin(f"{parts.scheme}://{host}/", url)
 
 
-def without_login(url: str) -> Tuple[str, str, str]:
-    """`url` without its login, then the user name and the password, percent-decoded as browsers do.
+def http_address(url: str) -> Tuple[str, str, str]:
+    """An http or https address without its login, then the user name and the password, percent-decoded.
 
-    Both are empty if there is no login. Raises ValueError for an address that cannot be read.
+    Both are empty without a login. Raises ValueError for any other address, and for one that cannot be read.
     """
     parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not an http address")
     bare = urlunsplit((parts.scheme, _host(parts), parts.path, parts.query, ""))
     return bare, unquote(parts.username or ""), unquote(parts.password or "")
 

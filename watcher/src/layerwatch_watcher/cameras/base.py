@@ -1,4 +1,4 @@
-"""What every camera is: something that gives a JPEG when asked.
+"""The camera protocol: a source of JPEG pictures.
 
 A camera is asked every 20-40 s, so none of them holds a stream open between two pictures: one slow
 Wi-Fi camera must not cost bandwidth all day, and a stream that died in the night is no problem when
@@ -18,11 +18,11 @@ from typing import Protocol
 from layerwatch_watcher.cameras import jpeg
 
 MAX_PICTURE_BYTES = 6 * 1024 * 1024
-"""The service takes no larger picture (the wire contract's limit)."""
+"""The service's limit for one picture (wire contract)."""
 
 
 class CameraError(Exception):
-    """No picture this time. `str()` says what happened, `hint` what the user can do about it."""
+    """A snapshot failed. `str()` says what happened, `hint` what the user can do about it."""
 
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
@@ -30,15 +30,15 @@ class CameraError(Exception):
 
 
 class CameraSetupError(CameraError):
-    """The camera cannot work as it is configured; trying again does not help."""
+    """The camera's configuration is wrong; a retry does not help."""
 
 
 class EndOfPictures(CameraError):
-    """A folder or a video has no further picture."""
+    """The folder or video has ended."""
 
 
 class Camera(Protocol):
-    """Gives pictures. Implementations need no base class."""
+    """Takes pictures. Implementations need no base class."""
 
     async def snapshot(self) -> bytes:
         """One whole JPEG, at most `MAX_PICTURE_BYTES`.
@@ -48,15 +48,15 @@ class Camera(Protocol):
         ...
 
     async def close(self) -> None:
-        """Give back connections and processes. Safe to call twice."""
+        """Release connections and processes. Safe to call twice."""
         ...
 
 
 def checked(data: bytes, source: str, content_type: str = "") -> bytes:
-    """`data` if it is a whole JPEG of a size that the service takes, else a CameraError in plain words."""
+    """`data` if it is a complete JPEG within the size limit. Raises CameraError otherwise."""
     if not jpeg.starts_as_jpeg(data):
         what, hint = jpeg.describe(data, content_type)
-        raise CameraError(f"{source} gave {what} instead of a JPEG picture", hint)
+        raise CameraError(f"{source} returned {what} instead of a JPEG picture", hint)
     if not jpeg.is_whole(data):
         raise CameraError(
             f"the picture from {source} is cut off after {len(data):,} bytes",
@@ -64,7 +64,7 @@ def checked(data: bytes, source: str, content_type: str = "") -> bytes:
         )
     if len(data) > MAX_PICTURE_BYTES:
         raise CameraError(
-            f"the picture from {source} has {len(data):,} bytes; the service takes {MAX_PICTURE_BYTES:,}",
+            f"the picture from {source} has {len(data):,} bytes; the limit is {MAX_PICTURE_BYTES:,}",
             "lower the camera's resolution; 1280x720 is more than enough",
         )
     return data

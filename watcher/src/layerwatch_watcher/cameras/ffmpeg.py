@@ -74,16 +74,16 @@ class FfmpegCamera:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            out, said = await within(_first_picture(process), self._timeout)
+            out, stderr = await within(_first_picture(process), self._timeout)
         except asyncio.TimeoutError:
             raise CameraError(
-                f"{self.shown} gave no picture in {self._timeout:g} s",
-                "see that the camera is on and not in use by another program",
+                f"{self.shown} returned no picture in {self._timeout:g} s",
+                "check that the camera is on and not in use by another program",
             ) from None
         finally:
             await _reap(process)
         if not out:
-            raise CameraError(*_plain(said, self.shown))
+            raise CameraError(*_plain(stderr, self.shown))
         return checked(out, self.shown)
 
     async def close(self) -> None:
@@ -105,7 +105,7 @@ class VideoFileCamera:
         self._given = 0
 
     async def snapshot(self) -> bytes:
-        """The next frame. Raises EndOfPictures, or CameraSetupError for a file that is no video."""
+        """The next frame. Raises EndOfPictures, or CameraSetupError for a file that is not a video."""
         if self._process is None:
             self._process = await asyncio.create_subprocess_exec(
                 self._ffmpeg,
@@ -129,8 +129,8 @@ class VideoFileCamera:
         assert self._process is not None and self._process.stderr is not None
         if self._given == 0:
             what, hint = _plain(await self._process.stderr.read(), self._path.name)
-            raise CameraSetupError(what, hint or "see that the file is a video")
-        raise EndOfPictures(f"{self._path.name} has no further frame")
+            raise CameraSetupError(what, hint or "check that the file is a video")
+        raise EndOfPictures(f"{self._path.name} has no more frames")
 
     async def close(self) -> None:
         """End ffmpeg."""
@@ -160,9 +160,9 @@ def usb_camera(device: str, *, size: str = "1280x720", timeout: float = 20.0) ->
     )
 
 
-def _plain(said: bytes, shown: str) -> tuple[str, str]:
-    """ffmpeg's complaint in plain words. Its own text may hold the address with its password: never shown."""
-    text = said.decode("utf-8", "replace").lower()
+def _plain(stderr: bytes, shown: str) -> tuple[str, str]:
+    """ffmpeg's error for the user. Its own text may contain the password, so it is never shown."""
+    text = stderr.decode("utf-8", "replace").lower()
     if _REFUSED.search(text):
         return f"{shown} refuses the login", "check user and password"
     if "connection refused" in text:
@@ -170,7 +170,7 @@ def _plain(said: bytes, shown: str) -> tuple[str, str]:
     if _ABSENT.search(text):
         return f"{shown} has no such stream", "check the path; the camera's manual names it"
     if "no route" in text or "timed out" in text or "unreachable" in text:
-        return f"{shown} cannot be reached", "see that it is on and in the same network"
+        return f"{shown} cannot be reached", "check that it is on and in the same network"
     if "permission denied" in text:
         return (
             f"no permission to open {shown}",
@@ -179,7 +179,7 @@ def _plain(said: bytes, shown: str) -> tuple[str, str]:
     if "busy" in text:
         return f"{shown} is in use by another program", "stop that program, or use its snapshot address"
     if "invalid data" in text or "moov atom" in text:
-        return f"{shown} is no video that ffmpeg can read", ""
+        return f"{shown} is not a video that ffmpeg can read", ""
     return f"ffmpeg got no picture from {shown}", "try it by hand: ffplay ADDRESS"
 
 

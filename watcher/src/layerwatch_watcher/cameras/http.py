@@ -1,4 +1,4 @@
-"""Cameras that answer over HTTP: a snapshot address or an MJPEG stream, told apart by what they answer.
+"""Cameras that answer over HTTP: a snapshot address or an MJPEG stream, distinguished by the answer.
 
 Also the one place where an httpx failure is turned into plain words, for cameras and printers alike.
 """
@@ -9,12 +9,12 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from typing import Optional, Tuple
+from typing import Optional
 from urllib.parse import urlsplit
 
 import httpx
 
-from layerwatch_watcher.cameras.addresses import redact, with_scheme, without_login
+from layerwatch_watcher.cameras.addresses import http_address, redact, with_scheme
 from layerwatch_watcher.cameras.base import MAX_PICTURE_BYTES, CameraError, CameraSetupError, checked
 from layerwatch_watcher.cameras.mjpeg import MjpegParser
 from layerwatch_watcher.cameras.raw_http import read_picture
@@ -56,9 +56,15 @@ class HttpCamera:
     ) -> None:
         url = with_scheme(url)
         self.shown = redact(url)
-        """The address without anything secret, for messages."""
-        self._url, url_user, url_password = _checked_url(url, self.shown)
+        """The address without secrets, for messages."""
+        try:
+            self._url, url_user, url_password = http_address(url)
+        except ValueError:
+            raise CameraSetupError(
+                f"{self.shown} is not an http address", "write it as http://HOST/PATH, as a browser shows it"
+            ) from None
         self._login = (url_user or user, url_password or password)
+        self._digest = digest
         self._auth = _auth(*self._login, digest)
         self._headers = headers or {}
         self._tls = tls
@@ -73,7 +79,7 @@ class HttpCamera:
             return await within(self._snapshot(), WHOLE_SNAPSHOT_FACTOR * self._timeout)
         except asyncio.TimeoutError:
             raise CameraError(
-                f"{self.shown} sent no whole picture in {WHOLE_SNAPSHOT_FACTOR * self._timeout:g} s",
+                f"{self.shown} sent no complete picture in {WHOLE_SNAPSHOT_FACTOR * self._timeout:g} s",
                 "the camera or the network is too slow; lower its resolution, or restart it",
             ) from None
 
@@ -104,8 +110,11 @@ class HttpCamera:
             return checked(await self._body(answer), self.shown, kind)
 
     async def _ignoring_the_wrapping(self) -> Optional[bytes]:
-        """The picture in an answer whose headers no strict client accepts."""
-        user, password = self._login
+        """The picture in an answer whose headers no strict client accepts.
+
+        A digest login is not sent in its place as Basic, which would give the password away.
+        """
+        user, password = ("", "") if self._digest else self._login
         with contextlib.suppress(OSError, ssl.SSLError):
             return await read_picture(
                 self._url, user=user, password=password, headers=self._headers, tls=self._tls
@@ -154,19 +163,6 @@ class HttpCamera:
             await self._client.aclose()
 
 
-def _checked_url(url: str, shown: str) -> Tuple[str, str, str]:
-    """The address without its login, the user and the password. Raises CameraSetupError."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname:
-            return without_login(url)
-    except ValueError:
-        pass
-    raise CameraSetupError(
-        f"{shown} is not an http address", "write it as http://HOST/PATH, as a browser shows it"
-    )
-
-
 def _auth(user: str, password: str, digest: bool) -> Optional[httpx.Auth]:
     if not user:
         return None
@@ -190,7 +186,7 @@ def _check_status(answer: httpx.Response, shown: str) -> None:
     if status in (502, 503, 504):
         raise CameraError(
             f"{shown} is up, but the camera behind it is not (HTTP {status})",
-            "see that the camera is plugged in and that its streaming service runs",
+            "check that the camera is plugged in and its streaming service is running",
         )
     raise CameraError(f"{shown} answered HTTP {status}", "open the address in a browser")
 
@@ -205,30 +201,36 @@ def explain(error: BaseException, shown: str) -> tuple[str, str]:
         cause = cause.__cause__ or cause.__context__
     text = str(error)
     if any(isinstance(link, socket.gaierror) for link in chain) or "Name or service" in text:
-        return f"the name {host} is not known", "check the spelling; try the machine's IP address instead"
+        return (
+            f"the name {host} cannot be resolved",
+            "check the spelling; try the machine's IP address instead",
+        )
     if any(isinstance(link, ssl.SSLError) for link in chain):
         reason = next(str(link) for link in chain if isinstance(link, ssl.SSLError))
         if "CERTIFICATE_VERIFY_FAILED" in reason:
             return (
-                f"{host} shows a certificate that is not trusted",
-                "give its certificate (certificate = FILE), or verify = false in a network of your own",
+                f"{host} has an untrusted certificate",
+                "give its certificate (certificate = FILE), or verify = false on your own network",
             )
         return f"{host} does not speak TLS there", "try http:// instead of https://, or another port"
     if isinstance(error, httpx.ConnectTimeout):
-        return f"{host} does not answer", "see that it is switched on and in the same network"
+        return f"{host} does not answer", "check that it is switched on and in the same network"
     if isinstance(error, (httpx.TimeoutException, asyncio.TimeoutError)):
-        return f"{shown} began but did not answer in time", "the machine may be overloaded; try again"
+        return (
+            f"{shown} started to answer but did not finish in time",
+            "the machine may be overloaded; try again",
+        )
     if isinstance(error, (httpx.ConnectError, ConnectionRefusedError)):
         if any(getattr(link, "errno", None) in (101, 113) for link in chain):
-            return f"{host} cannot be reached from here", "see that both are in the same network"
+            return f"{host} cannot be reached from here", "check that both are in the same network"
         return (
             f"nothing listens at {_place(shown)}",
             "check the port, and that the software there is running",
         )
     if isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError)):
-        return f"{shown} broke the connection off", "try again; if it stays, restart what runs there"
+        return f"{shown} closed the connection", "try again; if it persists, restart the software there"
     if isinstance(error, httpx.TooManyRedirects):
-        return f"{shown} sends from one address to the next without end", "use the final address"
+        return f"{shown} redirects endlessly", "use the final address"
     return f"{shown}: {text or type(error).__name__}", ""
 
 

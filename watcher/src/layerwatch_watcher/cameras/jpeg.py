@@ -1,7 +1,7 @@
 """Just enough of the JPEG format to cut frames out of a stream and to know what is not one.
 
 Nothing is decoded here: segments are walked by their lengths (ITU-T T.81, annex B), so that the end
-marker of a thumbnail inside EXIF data is not taken for the end of the picture.
+marker of a thumbnail inside EXIF data is not mistaken for the end of the picture.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BROKEN = -2
 
 
 def starts_as_jpeg(data: bytes) -> bool:
-    """True if `data` begins as every JPEG does."""
+    """Whether `data` begins with a JPEG's start marker."""
     return data[:3] == b"\xff\xd8\xff"
 
 
@@ -64,7 +64,7 @@ def end_of(data: Union[bytes, bytearray], start: int = 0) -> int:
 
 
 def is_whole(data: bytes) -> bool:
-    """True if `data` holds a JPEG from its first to its last marker. Bytes after it do not matter."""
+    """Whether `data` holds a complete JPEG, from first to last marker. Trailing bytes are ignored."""
     return starts_as_jpeg(data) and end_of(data) > 0
 
 
@@ -96,7 +96,7 @@ def _tiff_orientation(tiff: bytes) -> int:
 
 
 def describe(data: bytes, content_type: str = "") -> tuple[str, str]:
-    """In plain words what `data` is, given that it is no JPEG, and a hint on what to do."""
+    """Describe non-JPEG `data` for the user, with a hint on what to do."""
     head = data[:512].lstrip().lower()
     if not data:
         return "nothing (an empty answer)", "open the address in a browser and see whether a picture appears"
@@ -121,8 +121,8 @@ def describe(data: bytes, content_type: str = "") -> tuple[str, str]:
     if head.startswith(b"#extm3u"):
         return "an HLS playlist", "use the camera's JPEG snapshot, or its RTSP address with type = 'rtsp'"
     if content_type:
-        return f"something of type {content_type.split(';')[0]}", "use an address that gives image/jpeg"
-    return "bytes that are no picture", "use an address that gives image/jpeg"
+        return f"something of type {content_type.split(';')[0]}", "use an address that returns image/jpeg"
+    return "data that is not a picture", "use an address that returns image/jpeg"
 
 
 def _title(data: bytes) -> Optional[str]:

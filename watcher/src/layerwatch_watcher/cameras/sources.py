@@ -1,4 +1,4 @@
-"""The camera that a person means by one word on a command line."""
+"""Choose the camera type for a source given on the command line."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def open_source(
         return rtsp_camera(source)
     if scheme:
         raise CameraSetupError(
-            f"{redact(source)}: addresses of kind {scheme}:// are not understood",
-            "give an http, https or rtsp address, a folder, or a video file",
+            f"{redact(source)}: {scheme}:// addresses are not supported",
+            "use an http, https or rtsp address, a folder, or a video file",
         )
     if source.startswith("/dev/video"):
         return usb_camera(source)
@@ -55,12 +55,12 @@ def open_source(
     if path.is_file():
         if path.suffix.lower() in (".jpg", ".jpeg"):
             raise CameraSetupError(
-                f"{path} is a single picture", "to judge single pictures: layerwatch inspect FILE…"
+                f"{path} is a single picture", "to inspect single pictures, run layerwatch inspect FILE…"
             )
         return MjpegFileCamera(path) if holds_mjpeg(path) else VideoFileCamera(path, fps=fps)
     if _HOST_LIKE.match(source):
         return HttpCamera(source, client=client, tls=tls, timeout=timeout)
     raise CameraSetupError(
-        f"{source} is no folder, no file and no address",
-        "give a camera's address (http://HOST/…), a folder of JPEGs, or a video file",
+        f"{source} is not a folder, file or address",
+        "use a camera's address (http://HOST/…), a folder of JPEGs, or a video file",
     )

@@ -76,5 +76,5 @@ def _kinds(table: Table) -> FrozenSet[Kind]:
     for word in words:
         if word not in Kind._value2member_map_:
             raise table.wrong("events", f"{word!r} is none of {', '.join(kind.value for kind in Kind)}")
-    # What is held back by quiet hours comes as a digest; whoever wants events wants that too.
+    # Events held during quiet hours arrive as a digest, which every channel with events therefore receives.
     return frozenset(Kind(word) for word in words) | {Kind.DIGEST}

@@ -22,12 +22,12 @@ from layerwatch_watcher.waiting import within
 
 log = logging.getLogger("layerwatch_watcher")
 
-TRIES = 8
+MAX_ATTEMPTS = 8
 TRIES_WITH_PICTURE = 2
 """From then on the text goes alone: some receivers answer a picture that they cannot take with a fault."""
-FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
+FIRST_RETRY_S, MAX_RETRY_S = 2.0, 300.0
 """Seconds between tries, doubled each time: eight tries last two to four minutes."""
-WAITING = 200
+MAX_QUEUED_EVENTS = 200
 """Events that a channel may be behind with. Older ones are dropped, which is logged."""
 
 
@@ -96,7 +96,7 @@ class Dispatcher:
             if self._held_since is None:
                 self._held_since = self._now()
             self._held.append(event)
-            del self._held[:-WAITING]
+            del self._held[:-MAX_QUEUED_EVENTS]
             return
         self._pass_on(event)
 
@@ -184,7 +184,7 @@ class _Line:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def put(self, event: Event) -> None:
-        if len(self._events) >= WAITING:
+        if len(self._events) >= MAX_QUEUED_EVENTS:
             self._events.popleft()
             log.error("%s is too slow: an older message was dropped", self.channel.name)
         self._events.append(event)
@@ -202,17 +202,17 @@ class _Line:
             self._idle.set()
 
     async def _deliver(self, event: Event) -> None:
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             if attempt > TRIES_WITH_PICTURE:
                 event = replace(event, picture=None)
             try:
                 await deliver(self.channel, event)
             except DeliveryError as error:
-                if not error.again or attempt == TRIES:
+                if not error.again or attempt == MAX_ATTEMPTS:
                     log.error("%s: %r was not delivered: %s", self.channel.name, event.title, error)
                     return
-                wait = jittered(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
-                await self._sleep(max(wait, min(error.after or 0.0, LONGEST_PAUSE)))
+                wait = jittered(FIRST_RETRY_S * 2 ** (attempt - 1), MAX_RETRY_S)
+                await self._sleep(max(wait, min(error.after or 0.0, MAX_RETRY_S)))
             except Exception:  # one channel's mistake must not silence it for good
                 log.exception("%s: %r was not delivered", self.channel.name, event.title)
                 return

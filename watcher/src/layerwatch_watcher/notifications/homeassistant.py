@@ -31,9 +31,9 @@ from layerwatch_watcher.watching.print_session import Look
 log = logging.getLogger("layerwatch_watcher")
 
 WHO = "Home Assistant"
-FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
+FIRST_RETRY_S, MAX_RETRY_S = 2.0, 60.0
 """Seconds before connecting again, doubled at every failure. Chosen, not tuned."""
-LEAST_MARKED = 0.5
+MIN_BOX_PROBABILITY = 0.5
 """Boxes less probable are not drawn."""
 WITHDRAW_S = 3.0
 """How long an orderly end waits for the broker."""
@@ -150,19 +150,19 @@ class HomeAssistant:
             raise DeliveryError(_plain(str(error), f"{self._host}, port {self._port}")) from None
 
     async def run(self) -> None:
-        """Keep the link up until cancelled. All topics are told again after a break."""
+        """Keep the link up until cancelled. All topics are republished after a reconnect."""
         failures = 0
-        told: Optional[str] = None
+        logged: Optional[str] = None
         while True:
             try:
                 await self._serve()
                 failures = 0
             except aiomqtt.MqttError as error:
                 failures += 1
-                if str(error) != told:
+                if str(error) != logged:
                     log.warning("%s: %s", self.name, error)
-                    told = str(error)
-            await asyncio.sleep(min(FIRST_PAUSE * 2 ** min(failures, 10), LONGEST_PAUSE))
+                    logged = str(error)
+            await asyncio.sleep(min(FIRST_RETRY_S * 2 ** min(failures, 10), MAX_RETRY_S))
 
     async def _serve(self) -> None:
         status, ends = f"{self._base}/status", False
@@ -338,7 +338,7 @@ def discovery(name: str, slug: str, prefix: str, base: str) -> dict[str, dict[st
 
 def marked(picture: bytes, boxes: Sequence[Box]) -> bytes:
     """The picture with the probable boxes drawn in; as it is without boxes, or without Pillow."""
-    wanted = [box for box in boxes if box.probability >= LEAST_MARKED]
+    wanted = [box for box in boxes if box.probability >= MIN_BOX_PROBABILITY]
     if not wanted:
         return picture
     try:
@@ -363,9 +363,9 @@ def marked(picture: bytes, boxes: Sequence[Box]) -> bytes:
     return out.getvalue()
 
 
-def _plain(said: str, place: str) -> str:
+def _plain(error: str, place: str) -> str:
     """The MQTT library's complaint in plain words."""
-    text = said.lower()
+    text = error.lower()
     if "not authori" in text or "bad user name" in text:
         return f"the broker at {place} refuses the login: check user and password"
     if "refused" in text:
@@ -376,4 +376,4 @@ def _plain(said: str, place: str) -> str:
         return f"the name in {place} is not known: check the spelling, or give an IP address"
     if "timed out" in text or "timeout" in text:
         return f"no MQTT broker answers at {place}: check host and port; with TLS say tls = true"
-    return f"no MQTT broker answers at {place} ({said[:100]})"
+    return f"no MQTT broker answers at {place} ({error[:100]})"

@@ -61,7 +61,7 @@ _PREPARING_STAGES = frozenset({1, 2, 3, 7, 8, 9, 11, 12, 13, 14, 15, 18, 19, 25,
 # `stg_cur` while PAUSE: filament runout, change, loading; front cover off; malfunctions.
 _ATTENTION_STAGES = frozenset({4, 6, 17, 20, 21, 22, 23, 24, 26, 27, 28, 32, 33, 34, 35})
 _CONFIRMED_WITHIN_S = 10.0
-ASK_ANEW_S = 30.0
+REFRESH_INTERVAL_S = 30.0
 """Printers report every few seconds; one that has been silent for so long is asked for everything."""
 RECONNECT_S = 90.0
 """One that does not answer that either is connected to anew."""
@@ -111,9 +111,9 @@ class Bambu:
         age = now - self._heard_at
         if age > RECONNECT_S:
             await self._link.close()  # the next call connects anew
-        elif age > ASK_ANEW_S and now - self._asked_at > ASK_ANEW_S:
+        elif age > REFRESH_INTERVAL_S and now - self._asked_at > REFRESH_INTERVAL_S:
             await self._ask_for_everything()
-        return status_of(self._report, age=age if age > ASK_ANEW_S else 0.0)
+        return status_of(self._report, age=age if age > REFRESH_INTERVAL_S else 0.0)
 
     async def _ask_for_everything(self) -> None:
         self._asked_at = asyncio.get_running_loop().time()
@@ -155,7 +155,7 @@ class Bambu:
                     f"the printer at {self._host} refuses the access code",
                     "it is on its screen, Settings → Network, and changes when it is renewed there",
                 ) from None
-            raise PrinterError(f"the printer at {self._host} broke the connection off") from None
+            raise PrinterError(f"the printer at {self._host} closed the connection") from None
         except aiomqtt.MqttError as error:
             raise self._plain(error) from None
         finally:
@@ -188,15 +188,15 @@ class Bambu:
 
     def _heard(self, payload: object) -> None:
         try:
-            said = mapping(json.loads(payload))  # type: ignore[arg-type]
+            message = mapping(json.loads(payload))  # type: ignore[arg-type]
         except (ValueError, TypeError, RecursionError):
             return
         for part in ("print", "system"):
-            answer = mapping(said.get(part))
+            answer = mapping(message.get(part))
             waiting = self._confirmations.get(str(answer.get("sequence_id")))
             if waiting is not None and "result" in answer and not waiting.done():
                 waiting.set_result(answer)
-        report = mapping(said.get("print"))
+        report = mapping(message.get("print"))
         self._heard_at = asyncio.get_running_loop().time()
         if COMMANDS_REFUSED in hms_entries(report):
             for waiting in self._confirmations.values():
@@ -286,7 +286,7 @@ class Bambu:
             raise NotSupported("this firmware does not report developer mode")
         if not allowed:
             raise PrinterSetupError(
-                f"the printer at {self._host} takes no commands from other programs: developer mode is off",
+                f"the printer at {self._host} rejects commands from other programs: developer mode is off",
                 DEVELOPER_HINT,
             )
 
@@ -333,13 +333,13 @@ def status_of(report: dict[str, Any], age: float = 0.0) -> PrinterStatus:
     name = report.get("subtask_name") or report.get("gcode_file")
     progress = fraction(report.get("mc_percent"), 100.0)
     layer, layers = count(report.get("layer_num")), count(report.get("total_layer_num"))
-    said = print_error_text(error) if state is PrinterState.ERROR or state.standing else ""
+    text = print_error_text(error) if state is PrinterState.ERROR or state.standing else ""
     return PrinterStatus(
         refined(state, progress=progress, layer=layer if layers else None),
         job=None if set(parts) == {"0"} else job,
         file=str(name) if name else None,
         progress=progress,
-        message=said,
+        message=text,
         layer=layer or None,
         layers=layers or None,
         age=age,

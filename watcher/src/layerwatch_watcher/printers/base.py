@@ -81,7 +81,7 @@ class PrinterStatus:
         on whether it is paused, so that this tells.
     layer: 1 for the first.  layers: in all.
     message: the printer's own words, where it has any.
-    age: seconds since the printer itself said so; 0 where it was asked just now.
+    age: seconds since the printer itself reported it; 0 where it was asked just now.
     """
 
     state: PrinterState
@@ -185,14 +185,14 @@ def refined(
 
 
 def fraction(value: object, whole: float = 1.0) -> Optional[float]:
-    """`value` of `whole` as 0..1, or None if it is no number."""
+    """`value` of `whole` as 0..1, or None if it is not a number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return min(1.0, max(0.0, float(value) / whole))
 
 
 def seconds(value: object) -> Optional[float]:
-    """`value` as seconds, or None if it is no number."""
+    """`value` as seconds, or None if it is not a number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return max(0.0, float(value))
@@ -206,5 +206,5 @@ def count(value: object) -> Optional[int]:
 
 
 def degrees(value: object) -> Optional[float]:
-    """`value` as °C, or None if it is no number."""
+    """`value` as °C, or None if it is not a number."""
     return None if isinstance(value, bool) or not isinstance(value, (int, float)) else float(value)

@@ -6,11 +6,10 @@ import json
 import ssl
 from collections.abc import Mapping
 from typing import Any, Optional
-from urllib.parse import urlsplit
 
 import httpx
 
-from layerwatch_watcher.cameras.addresses import redact, with_scheme, without_login
+from layerwatch_watcher.cameras.addresses import http_address, redact, with_scheme
 from layerwatch_watcher.cameras.http import explain
 from layerwatch_watcher.printers.base import PrinterError, PrinterSetupError
 
@@ -52,12 +51,12 @@ class PrinterHttp:
         control_hint: str = "",
     ) -> None:
         url = with_scheme(url.strip()).rstrip("/")
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            _, user, password = http_address(url)
+        except ValueError:
             raise PrinterSetupError(
                 f"{redact(url)} is not an http address", "write it as http://HOST or http://HOST:PORT"
-            )
-        _, user, password = without_login(url)
+            ) from None
         if auth is None and user:
             auth = httpx.BasicAuth(user, password)
         self.software = software
@@ -173,5 +172,5 @@ def _detail(answer: httpx.Response) -> str:
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """`value` if it is a JSON object, else an empty one: a printer's missing part is no crash."""
+    """`value` if it is a JSON object, else an empty one, so that a missing part does not crash."""
     return value if isinstance(value, dict) else {}

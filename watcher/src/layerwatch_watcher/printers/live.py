@@ -10,7 +10,7 @@ from typing import Any, Awaitable, Callable, MutableMapping, Optional
 from layerwatch_watcher.printers.base import PrinterError, PrinterSetupError
 from layerwatch_watcher.waiting import within
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+FIRST_RETRY_S, MAX_RETRY_S = 1.0, 60.0
 """Seconds before connecting again, doubled at every failure. Chosen, not tuned."""
 
 log = logging.getLogger("layerwatch_watcher")
@@ -59,11 +59,11 @@ class LiveLink:
             raise self._trouble
 
     def broke_off(self, answers: MutableMapping[Any, asyncio.Future[Any]]) -> None:
-        """Tell whoever waits for one of these answers that none will come: they raise PrinterError."""
+        """Fail the pending answers: their waiters raise PrinterError."""
         for answer in answers.values():
             if not answer.done():
-                answer.set_exception(PrinterError(f"{self._name} broke the connection off"))
-                answer.exception()  # looked at, so that nobody is told of it
+                answer.set_exception(PrinterError(f"{self._name} closed the connection"))
+                answer.exception()  # mark as retrieved, so that asyncio does not log it
         answers.clear()
 
     async def _run(self) -> None:
@@ -80,9 +80,9 @@ class LiveLink:
             if self._told is not None:
                 self._told.set()
             self._failures += 1
-            pause = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
+            pause = min(FIRST_RETRY_S * 2 ** min(self._failures - 1, 10), MAX_RETRY_S)
             if isinstance(trouble, PrinterSetupError):
-                pause = LONGEST_PAUSE  # a refused login, repeated often, locks some printers
+                pause = MAX_RETRY_S  # a refused login, repeated often, locks some printers
             await asyncio.sleep(pause)
 
     async def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
@@ -9,6 +10,7 @@ from typing import Any, Optional
 import httpx
 
 from layerwatch_watcher.printers.base import (
+    FINISHING_PROGRESS,
     NotSupported,
     PrinterError,
     PrinterState,
@@ -37,7 +39,6 @@ OBJECTS: dict[str, Optional[list[str]]] = {
     "print_stats": ["state", "filename", "message", "print_duration", "total_duration", "info"],
     "virtual_sdcard": ["progress"],
     "pause_resume": ["is_paused"],
-    "extruder": ["target"],
 }
 """The Klipper objects that say how a print goes."""
 LAYERS_BEGIN_S = 300.0
@@ -46,10 +47,19 @@ COMMAND_S = 70.0
 """Moonraker answers a command when its macro is over, which may take as long as parking the head does."""
 
 
-def status_of(
-    objects: Mapping[str, Any], sensors: Sequence[str] = (), job: Optional[str] = None
-) -> PrinterStatus:
-    """What Klipper's objects mean. `sensors`: names of its filament sensors."""
+_EXTRUDER = re.compile(r"extruder\d*$")
+_SENSORS = ("filament_switch_sensor ", "filament_motion_sensor ")
+
+
+def others(listed: object) -> dict[str, list[str]]:
+    """Of Klipper's list of objects, the filament sensors and extruders, with the fields that matter."""
+    names = [str(name) for name in listed] if isinstance(listed, list) else []
+    found = {name: ["enabled", "filament_detected"] for name in names if name.startswith(_SENSORS)}
+    return {**found, **{name: ["target"] for name in names if _EXTRUDER.match(name)}}
+
+
+def status_of(objects: Mapping[str, Any], job: Optional[str] = None) -> PrinterStatus:
+    """What Klipper's objects mean."""
     webhooks = mapping(objects.get("webhooks"))
     if webhooks.get("state") in ("shutdown", "error"):
         return PrinterStatus(PrinterState.ERROR, message=_text(webhooks.get("state_message")))
@@ -60,7 +70,9 @@ def status_of(
     disagree = state is PrinterState.PRINTING and bool(mapping(objects.get("pause_resume")).get("is_paused"))
     if disagree:
         state = PrinterState.PAUSED
-    if state is PrinterState.PAUSED and any(_is_out(objects.get(name)) for name in sensors):
+    if state is PrinterState.PAUSED and any(
+        _is_out(objects[name]) for name in objects if name.startswith(_SENSORS)
+    ):
         state = PrinterState.ATTENTION
     # print_duration counts from the first extrusion: a print that heats and levels has none yet.
     printing = seconds(stats.get("print_duration"))
@@ -71,9 +83,10 @@ def status_of(
     layers, layer = count(info.get("total_layer")), count(info.get("current_layer"))
     if layers and layer is None and (printing or 0.0) < LAYERS_BEGIN_S:
         layer = 0  # the slicer counts layers, and has not begun to
-    target = degrees(mapping(objects.get("extruder")).get("target"))
-    # The temperature itself is not asked for: it changes four times a second.
-    nozzles = [] if target is None or (progress or 0.0) < 0.5 else [(target, target)]
+    targets = [degrees(mapping(objects.get(name)).get("target")) for name in objects if _EXTRUDER.match(name)]
+    # The temperatures are not asked for: they change four times a second.
+    ending = (progress or 0.0) >= FINISHING_PROGRESS
+    nozzles = [(target, target) for target in targets if target is not None] if ending else []
     state = refined(state, progress=progress, nozzles=nozzles, layer=layer)
     return PrinterStatus(
         state,
@@ -122,30 +135,22 @@ class Moonraker:
             login_hint=LOGIN_HINT,
         )
         self._lamp = lamp
-        self._sensors: Optional[list[str]] = None
+        self._others: Optional[dict[str, list[str]]] = None
 
     async def status(self) -> PrinterStatus:
         """One query of Klipper's objects."""
         try:
-            if self._sensors is None:
-                self._sensors = await self._find_sensors()
-            wanted = [*OBJECTS, *self._sensors]
+            if self._others is None:
+                listed = mapping(await self._call("GET", "/printer/objects/list")).get("objects")
+                self._others = others(listed)
+            wanted = [*OBJECTS, *self._others]
             answer = await self._call("GET", "/printer/objects/query", params=dict.fromkeys(wanted, ""))
         except Refused as error:
             if error.status == 503:
-                self._sensors = None
+                self._others = None
                 return PrinterStatus(PrinterState.OFFLINE, message="Klipper is not connected")
             raise
-        return status_of(mapping(mapping(answer).get("status")), self._sensors)
-
-    async def _find_sensors(self) -> list[str]:
-        found = mapping(await self._call("GET", "/printer/objects/list")).get("objects")
-        names = found if isinstance(found, list) else []
-        return [
-            name
-            for name in names
-            if str(name).startswith(("filament_switch_sensor ", "filament_motion_sensor "))
-        ]
+        return status_of(mapping(mapping(answer).get("status")))
 
     async def pause(self) -> None:
         """Run Klipper's PAUSE, unless it is paused already.

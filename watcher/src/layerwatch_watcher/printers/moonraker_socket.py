@@ -21,7 +21,7 @@ from layerwatch_watcher.cameras.http import explain
 from layerwatch_watcher.printers.base import PrinterError, PrinterSetupError, PrinterState, PrinterStatus
 from layerwatch_watcher.printers.http import mapping
 from layerwatch_watcher.printers.live import LiveLink
-from layerwatch_watcher.printers.moonraker import LOGIN_HINT, Moonraker, status_of
+from layerwatch_watcher.printers.moonraker import LOGIN_HINT, Moonraker, others, status_of
 from layerwatch_watcher.waiting import within
 
 # Durations and progress change four times a second; they are asked for, not subscribed to.
@@ -29,7 +29,6 @@ _SUBSCRIBED: dict[str, Optional[list[str]]] = {
     "webhooks": ["state", "state_message"],
     "print_stats": ["state", "filename", "message", "info"],
     "pause_resume": ["is_paused"],
-    "extruder": ["target"],
 }
 _ASKED: dict[str, Optional[list[str]]] = {
     **_SUBSCRIBED,
@@ -60,7 +59,6 @@ class MoonrakerSocket(Moonraker):
         self._socket_headers = {"X-Api-Key": key} if key else {}
         self._link = LiveLink(f"Moonraker at {self.base}", self._serve)
         self._objects: dict[str, dict[str, Any]] = {}
-        self._found_sensors: list[str] = []
         self._job: Optional[str] = None
         self._klippy_ready = False
         self._numbers = itertools.count(1)
@@ -81,7 +79,7 @@ class MoonrakerSocket(Moonraker):
         if urgent or now - self._asked_at > _ASK_EVERY:
             self._merge(mapping(await self._rpc("printer.objects.query", {"objects": _ASKED})).get("status"))
             self._asked_at = now
-        return status_of(self._objects, self._found_sensors, self._job)
+        return status_of(self._objects, self._job)
 
     async def _serve(self) -> None:
         try:
@@ -106,7 +104,7 @@ class MoonrakerSocket(Moonraker):
                     await asyncio.gather(reading, setup, return_exceptions=True)
         except InvalidStatus as error:
             if error.response.status_code in (401, 403):
-                await self._call("GET", "/server/info")  # tells it, if this is no Moonraker
+                await self._call("GET", "/server/info")  # raises if the host does not run Moonraker
                 raise PrinterSetupError(
                     f"Moonraker at {self.base} refuses the login",
                     LOGIN_HINT,
@@ -134,12 +132,7 @@ class MoonrakerSocket(Moonraker):
             self._link.up()
             return
         listed = mapping(await self._rpc("printer.objects.list", {})).get("objects")
-        self._found_sensors = [
-            str(name)
-            for name in (listed if isinstance(listed, list) else [])
-            if str(name).startswith(("filament_switch_sensor ", "filament_motion_sensor "))
-        ]
-        wanted = {**_SUBSCRIBED, **{name: ["enabled", "filament_detected"] for name in self._found_sensors}}
+        wanted = {**_SUBSCRIBED, **others(listed)}
         self._objects = {}
         self._merge(mapping(await self._rpc("printer.objects.subscribe", {"objects": wanted})).get("status"))
         self._merge(mapping(await self._rpc("printer.objects.query", {"objects": _ASKED})).get("status"))
@@ -150,24 +143,24 @@ class MoonrakerSocket(Moonraker):
         try:
             found = mapping(await self._rpc("server.history.list", {"limit": 1, "order": "desc"})).get("jobs")
         except PrinterError:
-            return  # the history component is not loaded; prints are told apart by their time
+            return  # the history component is not loaded; prints are distinguished by their time
         newest = mapping(found[0]) if isinstance(found, list) and found else {}
         if newest.get("status") == "in_progress":
             self._job = str(newest.get("job_id"))
 
     def _heard(self, message: object) -> None:
         try:
-            said = mapping(json.loads(message))  # type: ignore[arg-type]
+            answered = mapping(json.loads(message))  # type: ignore[arg-type]
         except (ValueError, TypeError):
             return
-        answer = self._answers.pop(said["id"], None) if isinstance(said.get("id"), int) else None
+        answer = self._answers.pop(answered["id"], None) if isinstance(answered.get("id"), int) else None
         if answer is not None and not answer.done():
-            if "error" in said:
-                answer.set_exception(self._refused(mapping(said["error"])))
+            if "error" in answered:
+                answer.set_exception(self._refused(mapping(answered["error"])))
             else:
-                answer.set_result(said.get("result"))
+                answer.set_result(answered.get("result"))
             return
-        method, params = said.get("method"), said.get("params")
+        method, params = answered.get("method"), answered.get("params")
         first = params[0] if isinstance(params, list) and params else None
         if method == "notify_status_update":
             self._merge(first)

@@ -48,7 +48,7 @@ CONTROL_HINT = (
     "give the key's user the permissions PRINT and CONTROL: OctoPrint, Settings → Access Control; or make an "
     "application key as a user who has them"
 )
-MOST_TOOLS = 8
+MAX_TOOLS = 8
 """Tools that are switched off where OctoPrint does not say how many there are."""
 
 
@@ -144,7 +144,7 @@ class OctoPrint:
         except Refused as error:
             if error.status == 409:
                 raise PrinterError(
-                    "OctoPrint takes no G-code: its printer is not connected", refused=True
+                    "OctoPrint cannot run G-code: its printer is not connected", refused=True
                 ) from None
             raise
 
@@ -152,7 +152,7 @@ class OctoPrint:
         """M104 and M140 for every tool that OctoPrint knows of, the bed, and M141 for a chamber heater."""
         known = await self._temperatures()
         tools = [name for name in known if name.startswith("tool")]
-        numbers = [name[4:] for name in tools if name[4:].isdigit()] or [str(n) for n in range(MOST_TOOLS)]
+        numbers = [name[4:] for name in tools if name[4:].isdigit()] or [str(n) for n in range(MAX_TOOLS)]
         lines = ["M104 S0", *(f"M104 T{number} S0" for number in numbers), "M140 S0"]
         if _target(known.get("chamber")):
             lines.append("M141 S0")

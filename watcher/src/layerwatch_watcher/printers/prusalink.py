@@ -84,7 +84,7 @@ class PrusaLink:
         state = _STATES.get(text, PrinterState.IDLE)
         number = job.get("id")
         if state is PrinterState.PREPARING and number is None:
-            state = PrinterState.IDLE  # busy with something that is no print
+            state = PrinterState.IDLE  # busy with something other than a print
         if state is PrinterState.ATTENTION and number is None:
             state = PrinterState.IDLE
         name = None if number is None else str(number)
@@ -134,18 +134,18 @@ class PrusaLink:
             if not (what == "/pause" and (await self.status()).state.standing):
                 raise PrinterError(
                     "PrusaLink cannot do that now: the printer is busy, or asks a question on its screen",
-                    "look at the printer's screen",
+                    "check the printer's screen",
                     refused=True,
                 ) from None
 
     async def gcode(self, lines: Sequence[str]) -> None:
-        """PrusaLink takes no G-code. Raises NotSupported."""
-        raise NotSupported("PrusaLink takes no G-code", "choose pause or cancel for this printer")
+        """Raises NotSupported: PrusaLink accepts no G-code."""
+        raise NotSupported("PrusaLink does not accept G-code", "choose pause or cancel for this printer")
 
     async def heaters_off(self) -> None:
-        """PrusaLink takes no G-code. Raises NotSupported."""
+        """Raises NotSupported: PrusaLink accepts no G-code."""
         raise NotSupported(
-            "PrusaLink takes no G-code, so that its heaters cannot be switched off",
+            "PrusaLink does not accept G-code, so its heaters cannot be switched off",
             "set heaters_off_after = false; the printer itself switches them off when it is paused for long",
         )
 
@@ -161,8 +161,8 @@ class PrusaLink:
             await self._http.json("PUT", f"/api/v1/job/{NO_JOB}/pause")
 
     async def light(self, on: bool) -> None:
-        """PrusaLink switches no light. Raises NotSupported."""
-        raise NotSupported("PrusaLink switches no light", "leave the light out for this printer")
+        """Raises NotSupported: PrusaLink cannot switch a light."""
+        raise NotSupported("PrusaLink cannot switch a light", "remove the light setting of this printer")
 
     async def cameras(self) -> list[dict[str, Any]]:
         """PrusaLink's cameras; the printers with built-in PrusaLink have none."""
@@ -176,7 +176,7 @@ class PrusaLink:
 
     @property
     def base(self) -> str:
-        """PrusaLink's address, without anything secret."""
+        """PrusaLink's address, without secrets."""
         return self._http.base
 
     async def close(self) -> None:

@@ -11,15 +11,15 @@ from typing import Callable, Optional
 log = logging.getLogger("layerwatch_watcher")
 
 WATCHER = "layerwatch"
-"""Who acted, where the watcher itself did."""
+"""`who` for the watcher's own actions."""
 AT_THE_PRINTER = "somebody at the printer"
-"""Who acted, where the printer only shows that it was done."""
+"""`who` for actions that only the printer's state shows."""
 
 
 class ActionLog:
     """Appends to a file, and logs the same. Without a file it only logs.
 
-    A file that cannot be written is told of in the log; it keeps no action from being done.
+    A file that cannot be written is logged as an error; the action is still carried out.
     """
 
     def __init__(self, path: Optional[Path] = None, now: Optional[Callable[[], datetime]] = None) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Callable, Dict, Optional, Sequence, Tuple
 
+from layerwatch_sdk.alarm import Alarm
 from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.models import Inspection
 from layerwatch_watcher.notifications.event import Kind
 from layerwatch_watcher.watching import actions
 from layerwatch_watcher.watching.action_log import WATCHER, ActionLog
 from layerwatch_watcher.watching.actions import ActionFailed
-from layerwatch_watcher.watching.policy import STOPS, Action, Alarm
+from layerwatch_watcher.watching.policy import STOPS, Action
 from layerwatch_watcher.watching.watched import Watched
 
 _DONE = {Action.PAUSE: "paused", Action.CANCEL: "cancelled"}

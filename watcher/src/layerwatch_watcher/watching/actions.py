@@ -36,7 +36,7 @@ class ActionFailed(Exception):
     """The action was tried and is not known to have worked. The message says why.
 
     hint: what the user can do.  known: True if it surely did not happen, False if that could not be seen.
-    refused: whether the printer said no.
+    refused: whether the printer refused.
     """
 
     def __init__(self, what: str, hint: str = "", *, known: bool = True, refused: bool = False) -> None:
@@ -154,14 +154,14 @@ async def heaters_off(printer: Printer, clock: AsyncClock) -> Optional[Mapping[s
             with contextlib.suppress(asyncio.TimeoutError, PrinterError):
                 await within(asyncio.shield(ordering), CONFIRM_EVERY_S, clock)
             answer = _error_of(ordering) if ordering.done() else None
-            if answer is not None and answer.refused:
-                raise ActionFailed(str(answer), answer.hint, refused=True) from answer
             targets, unread = await _targets(printer)
+            hot = {name: target for name, target in (targets or {}).items() if target > 0}
+            if targets is not None and not hot:
+                return targets
+            if answer is not None and answer.refused:
+                raise ActionFailed(str(answer), answer.hint, known=bool(hot), refused=True) from answer
             late = clock.monotonic() >= until
             if targets is not None:
-                hot = {name: target for name, target in targets.items() if target > 0}
-                if not hot:
-                    return targets
                 if late:
                     still = ", ".join(
                         f"{name} is still set to {target:.0f} °C" for name, target in hot.items()
@@ -211,7 +211,7 @@ async def command(
     except OSError as error:
         raise ActionFailed(f"{arguments[0]} cannot be run: {error.strerror}") from None
     try:
-        _, said = await within(process.communicate(picture or b""), COMMAND_S)
+        _, output = await within(process.communicate(picture or b""), COMMAND_S)
     except asyncio.TimeoutError:
         raise ActionFailed(f"{arguments[0]} ran longer than {COMMAND_S:g} s and was ended") from None
     finally:
@@ -220,7 +220,7 @@ async def command(
                 process.kill()
             await process.wait()
     if process.returncode != 0:
-        last = said.decode("utf-8", "replace").strip().splitlines()[-1:]
+        last = output.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise ActionFailed(
             f"{arguments[0]} ended with code {process.returncode}" + "".join(f": {s}" for s in last)
         )

@@ -1,4 +1,4 @@
-"""`--check`: try everything once, and say in plain words what works and what does not."""
+"""`--check`: try everything once and report what works and what does not."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ DARK = 16.0
 PLAIN_BYTES = 0.022
 """Bytes a pixel of a JPEG that shows next to nothing: one colour takes 0.02 or less, a room 0.04 or more."""
 CLOCK_SECONDS = 120.0
-"""A clock that is off by more spoils webhook signatures, quiet hours and, further off, TLS."""
-LEAST_SIDE = 240
+"""A larger clock error breaks webhook signatures, quiet hours and eventually TLS."""
+MIN_SIDE_PX = 240
 """A picture with a shorter side holds too little of the print to judge it well."""
 
 
@@ -48,7 +48,7 @@ class Finding:
 
 
 async def check_camera(open_camera: Callable[[], Camera], subject: str = "camera") -> AsyncIterator[Finding]:
-    """Take one picture and look at it from outside: is it a JPEG, whole, of a useful size."""
+    """Take one picture and check that it is a complete JPEG of a useful size."""
     try:
         camera = open_camera()
     except CameraError as error:
@@ -57,7 +57,7 @@ async def check_camera(open_camera: Callable[[], Camera], subject: str = "camera
     try:
         picture = await camera.snapshot()
     except EndOfPictures as error:
-        yield Finding(subject, False, str(error), "give a folder or video with pictures in it")
+        yield Finding(subject, False, str(error), "use a folder or video with pictures in it")
         return
     except CameraError as error:
         yield Finding(subject, False, str(error), error.hint)
@@ -68,20 +68,23 @@ async def check_camera(open_camera: Callable[[], Camera], subject: str = "camera
     if size is None:
         yield Finding(subject, False, "the picture has no size in its header", "try another camera setting")
         return
-    told = f"gives a JPEG of {size[0]}x{size[1]} pixels, {len(picture):,} bytes"
-    if min(size) < LEAST_SIDE:
+    description = f"gives a JPEG of {size[0]}x{size[1]} pixels, {len(picture):,} bytes"
+    if min(size) < MIN_SIDE_PX:
         yield Finding(
-            subject, None, told, f"raise the resolution: at least {LEAST_SIDE} pixels high, better 720"
+            subject,
+            None,
+            description,
+            f"raise the resolution: at least {MIN_SIDE_PX} pixels high, better 720",
         )
     elif shows_nothing(picture, size):
         yield Finding(
             subject,
             None,
-            f"{told}, but nearly black or of one colour",
+            f"{description}, but nearly black or of one colour",
             "take the lens cap off, or switch the light on: see light and light_on in the cameras' page",
         )
     else:
-        yield Finding(subject, True, told)
+        yield Finding(subject, True, description)
 
 
 def shows_nothing(picture: bytes, size: tuple[int, int]) -> bool:
@@ -129,19 +132,19 @@ async def check_server(inspector: Inspector, server: str) -> Finding:
         return Finding("server", False, what, hint)
     given = origin_of(context.process_url)
     if given == origin_of(server):
-        return Finding("server", True, f"{server} answers and takes this key")
+        return Finding("server", True, f"{server} answers and accepts this key")
     try:
-        await inspector.feedback(context, "false_alarm")  # there is nothing yet that it could teach
+        await inspector.feedback(context, "false_alarm")  # has no effect on a context without inspections
     except (NoAnswer, InvalidResponse) as error:
         what, hint = explain(error, server)
         return Finding("server", False, what, hint)
     except LayerwatchError:
-        pass  # the service itself has answered: that is what was to be seen
-    return Finding("server", True, f"{server} answers and takes this key; pictures go to {given}")
+        pass  # an answer from the service is all that this checks
+    return Finding("server", True, f"{server} answers and accepts this key; pictures go to {given}")
 
 
 async def report(findings: AsyncIterator[Finding], *, as_json: bool) -> int:
-    """Print findings as they come; 1 if one of them is bad, else 0."""
+    """Print each finding as soon as it is made. Returns the exit status: 1 if one failed, else 0."""
     bad = False
     async for finding in findings:
         bad = bad or finding.ok is False

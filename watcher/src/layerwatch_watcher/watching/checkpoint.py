@@ -19,11 +19,12 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, Tuple
 
+from layerwatch_sdk.alarm import AlarmLatch
 from layerwatch_sdk.calls import FEEDBACK_KINDS
 from layerwatch_sdk.models import Context
 from layerwatch_watcher.cameras.addresses import redact
 from layerwatch_watcher.printers.base import PrinterStatus
-from layerwatch_watcher.watching.policy import Action, AlarmLatch
+from layerwatch_watcher.watching.policy import Action
 from layerwatch_watcher.watching.print_lifecycle import WENT_BACK_S
 from layerwatch_watcher.watching.watch_state import Phase, WatchState, read_state
 
@@ -32,7 +33,7 @@ log = logging.getLogger("layerwatch_watcher")
 VERSION = 2
 CONTEXT_LIVES = 14 * 24 * 3600.0
 """Seconds that a context lives on the service; older checkpoints are of no use."""
-LONGEST_WAIT = 300.0
+MAX_WAIT_S = 300.0
 """No kept interval is waited for longer: the machine's clock may have been set in between."""
 
 
@@ -72,10 +73,10 @@ class Checkpoint:
     def is_of(self, status: PrinterStatus, now: float) -> bool:
         """Whether the print that `status` shows at `now` is the one of this checkpoint.
 
-        Where the printer numbers its prints, the number tells. Elsewhere it must be the same file, and its
+        Where the printer numbers its prints, the number decides. Elsewhere it must be the same file, and its
         print time must fit: a print that has lasted longer than we were away began before that. One that
-        could have begun meanwhile is taken for another: to look at a known print afresh costs one needless
-        pause, to take a new print for one that was dealt with costs the print.
+        could have begun meanwhile counts as new: treating a known print as new costs one needless pause,
+        treating a new print as already handled costs the print.
         """
         away = max(0.0, now - self.at)
         if not self.in_print or away > CONTEXT_LIVES:
@@ -105,7 +106,7 @@ class Checkpoint:
 
     def wait(self, now: float) -> float:
         """Seconds until a picture may go to the service."""
-        return min(max(0.0, self.next_at - now), LONGEST_WAIT)
+        return min(max(0.0, self.next_at - now), MAX_WAIT_S)
 
 
 def may_be_kept(context: Context) -> bool:

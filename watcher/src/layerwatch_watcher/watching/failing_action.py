@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-FIRST_RETRY_S, LONGEST_RETRY_S = 15.0, 300.0
+FIRST_RETRY_S, MAX_RETRY_S = 15.0, 300.0
 """Pause before the next try, doubled at each failure."""
 REMIND_AFTER_S = 3600.0
 """A failure that lasts is reported again after this."""
@@ -26,7 +26,7 @@ class FailingAction:
     def failed(self, now: float) -> bool:
         """Note a failure at `now`. True if it is to be reported."""
         self.tries += 1
-        self.retry_at = now + min(FIRST_RETRY_S * 2 ** min(self.tries - 1, 10), LONGEST_RETRY_S)
+        self.retry_at = now + min(FIRST_RETRY_S * 2 ** min(self.tries - 1, 10), MAX_RETRY_S)
         if self.reported_at is not None and now - self.reported_at < REMIND_AFTER_S:
             return False
         self.reported_at = now

@@ -130,6 +130,6 @@ def _network(error: NoAnswer, server: str) -> str:
 
     what, hint = explain_network(error.__cause__, server)
     if "certificate" in what:
-        hint = "use the name that stands in it, or put its path into SSL_CERT_FILE"
+        hint = "use a host name listed in the certificate, or set SSL_CERT_FILE to its path"
         return f": {what}; {hint}"
     return f": {what}"

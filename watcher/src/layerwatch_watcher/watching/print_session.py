@@ -19,9 +19,9 @@ from layerwatch_watcher.waiting import within
 from layerwatch_watcher.watching.inspector import Inspector, explain
 
 START_AGAIN_S = 300.0
-"""After a trouble that ended a session (a refused key, a wrong camera setting), the next starts so late."""
+"""Delay before the next session after a fatal error (rejected key, wrong camera setting)."""
 SNAPSHOT_DEADLINE_S = 30.0
-"""A camera that has given no whole picture by then gives none. RTSP cameras may take 15 s to connect."""
+"""Time limit for one snapshot. RTSP cameras may take 15 s to connect."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class PrintSession:
 
     on_look: awaited with every look, in order.
     server: the service's address as it may be shown in messages.
-    min_interval: at least so many seconds between two pictures; the service may want more.
+    min_interval: minimum seconds between two pictures; the service may require more.
     recorded: seconds between two pictures of a recording on a clock that passes by waiting: a picture that
         cannot be read then takes its time, and the next one follows.
     labels, position: as for `AsyncInspectionSession`: what people see of the print.
@@ -165,7 +165,7 @@ class PrintSession:
             self.start()
 
     async def stop(self) -> None:
-        """Take no more pictures, until the next start."""
+        """Stop taking pictures until the next start."""
         session = self._session
         if session is not None:
             await session.stop()
@@ -179,19 +179,19 @@ class PrintSession:
             await self._session.wait()
 
     def hold(self) -> None:
-        """Take no pictures for now."""
+        """Suspend taking pictures."""
         if self._session is not None:
             self._session.pause()
 
     def resume(self, *, tell: bool) -> None:
-        """Take pictures again. tell: the service learns that a person has seen the print and resumed it."""
+        """Resume taking pictures. tell: send `resumed` feedback, as a person has checked the print."""
         if self._session is not None:
             self._session.resume(tell=tell)
         elif tell:
             self._untold = (*self._untold, "resumed")
 
     def feedback(self, kind: str) -> None:
-        """Have the service learn what a person says."""
+        """Queue a person's feedback for the service."""
         if self._session is not None:
             self._session.feedback(kind)
 
@@ -219,7 +219,7 @@ class PrintSession:
             return await within(self._camera.snapshot(), SNAPSHOT_DEADLINE_S, self._clock)
         except asyncio.TimeoutError:
             raise CameraError(
-                f"the camera gave no whole picture within {SNAPSHOT_DEADLINE_S:g} s",
+                f"the camera sent no complete picture within {SNAPSHOT_DEADLINE_S:g} s",
                 "open its address in a browser; a stream without pictures in it does this",
             ) from None
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import Callable, Optional
 
+from layerwatch_sdk.alarm import Alarm
 from layerwatch_sdk.models import PrintLabels, PrintPosition
 from layerwatch_watcher.notifications.event import Event, Kind
 from layerwatch_watcher.printers.base import PrinterError, PrinterState, PrinterStatus
@@ -14,7 +15,7 @@ from layerwatch_watcher.watching.action_runner import ActionRunner, reason
 from layerwatch_watcher.watching.checkpoint import Checkpoint, CheckpointStore
 from layerwatch_watcher.watching.heater_shutoff import HeaterShutoff
 from layerwatch_watcher.watching.inspector import Inspector
-from layerwatch_watcher.watching.policy import STOPS, Action, Alarm
+from layerwatch_watcher.watching.policy import STOPS, Action
 from layerwatch_watcher.watching.print_lifecycle import PrintLife, Step
 from layerwatch_watcher.watching.print_memory import PrintMemory
 from layerwatch_watcher.watching.print_session import Look, PrintSession
@@ -24,7 +25,7 @@ from layerwatch_watcher.watching.watchdog import BLIND_S, PRINTER, Watchdog
 from layerwatch_watcher.watching.watched import Watched
 
 POLL_SECONDS = 5.0
-"""How often a printer is asked how it goes. A resume is noticed within this time."""
+"""How often a printer is polled. A resume is noticed within this time."""
 
 
 class PrintWatcher:
@@ -87,7 +88,7 @@ class PrintWatcher:
                 await self._session.stop()
 
     async def turn(self) -> None:
-        """Ask the printer once, and follow what it says."""
+        """Poll the printer once and follow its state."""
         with contextlib.suppress(PrinterError):  # the watchdog has it
             await self._read()
             if await self._heaters.run(self._state):
@@ -109,7 +110,7 @@ class PrintWatcher:
             self.status, self._read_at = status, self._clock.monotonic()
             lost = missing(status)
             if lost:
-                self._watchdog.fails(PRINTER, "printer", lost, "see that the printer is on and connected")
+                self._watchdog.fails(PRINTER, "printer", lost, "check that the printer is on and connected")
             else:
                 self._watchdog.works(PRINTER, age=status.age)
             self._kept = self._memory.recall(status, enabled=self.enabled) or self._kept
@@ -132,7 +133,7 @@ class PrintWatcher:
         else:
             await self._ended(status)
 
-    # The print's life
+    # Print lifecycle
 
     def _begun(self, status: PrinterStatus) -> None:
         kept, self._kept = self._kept, None
@@ -141,8 +142,9 @@ class PrintWatcher:
             return
         self._set_state(WatchState())
         self._session = self._new_session(status)
+        self._keep(durable=True)
         self._journal.write(self.name, "print begun", who=AT_THE_PRINTER, why="a new print", file=status.file)
-        self._tell(self._event(Kind.PRINT_STARTED, f"{self.name} has begun {status.file or 'a print'}"))
+        self._tell(self._event(Kind.PRINT_STARTED, f"{self.name} has started {status.file or 'a print'}"))
 
     def _set_state(self, state: WatchState) -> None:
         self._state = state
@@ -178,7 +180,7 @@ class PrintWatcher:
                 self.name,
                 "resumed",
                 who=AT_THE_PRINTER,
-                why="went on after our pause; the same will not pause it again",
+                why="resumed after our pause; the same will not pause it again",
             )
             self._tell(self._event(Kind.RESUMED, f"{self.name} is printing again"))
         self._session.resume(tell=resumed)
@@ -199,12 +201,12 @@ class PrintWatcher:
         self._keep(durable=True)
 
     def _paused(self, *, late: bool) -> None:
-        """The print stands by our pause. late: nobody waits for it any more, so that it is reported here."""
+        """The print was paused by us. late: the order had timed out, so report it here."""
         after, now = self.watched.policy.heaters_off_after, self._clock.monotonic()
         ordered_at = self._state.ordered_at
         self._state.paused(None if after is None else now + after)
         if late:
-            why = f"it stands, {now - ordered_at:.0f} s after the pause was ordered"
+            why = f"it paused {now - ordered_at:.0f} s after the pause was ordered"
             self._journal.write(self.name, Action.PAUSE.value, who=WATCHER, why=why)
             self._tell(self._event(Kind.PAUSED, f"{self.name} was paused", why))
 
@@ -229,7 +231,7 @@ class PrintWatcher:
         title = f"{self.name}: the print has {'finished' if finished else 'ended'}"
         self._tell(self._event(kind, title, status.message))
 
-    # What is kept for a restart
+    # Checkpoints
 
     def _go_on_with(self, kept: Checkpoint, status: PrinterStatus) -> None:
         self._session = self._new_session(status, kept)
@@ -242,11 +244,11 @@ class PrintWatcher:
             self._state.latch.not_done()
 
     def _keep(self, *, durable: bool = False) -> None:
-        """Write down where the print is, for a restart."""
+        """Save a checkpoint for a restart."""
         if self.status is not None and self._session is not None:
             self._memory.keep(self.status, self._session, self._state, enabled=self.enabled, durable=durable)
 
-    # What was seen
+    # Inspections
 
     async def _looked(self, look: Look) -> None:
         self._watchdog.looked(look)
@@ -274,7 +276,7 @@ class PrintWatcher:
 
     @property
     def reported(self) -> Optional[PrinterStatus]:
-        """What the printer said last, unless that is too long ago to be so still."""
+        """The printer's last report, unless it is stale."""
         return self.status if self._clock.monotonic() - self._read_at < BLIND_S else None
 
     async def _alarm(self, alarm: Alarm, look: Look) -> None:
@@ -310,16 +312,16 @@ class PrintWatcher:
     def _stop_failure_is_news(self) -> bool:
         return self._state.stopping.reported_at is None
 
-    # What people say
+    # Feedback and commands from people
 
     def false_alarm(self, who: str) -> bool:
-        """A person says that nothing is wrong: the same thing will not alarm again. False without a print."""
+        """Record a false alarm: the same thing will not alarm again. False without a print."""
         if self._session is None or not self._session.on:
             return False
         self._state.latch.quiet()
         self._session.feedback("false_alarm")
         self._keep(durable=True)
-        self._journal.write(self.name, "false alarm", who=who, why="nothing is wrong, says a person")
+        self._journal.write(self.name, "false alarm", who=who, why="reported by a person")
         return True
 
     async def set_enabled(self, enabled: bool, who: str) -> None:

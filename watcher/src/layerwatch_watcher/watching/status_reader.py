@@ -24,7 +24,7 @@ class StatusReader:
         self._flag = PauseFlag()
 
     async def read(self) -> PrinterStatus:
-        """The printer's state now. Raises PrinterError, also if what it last said is too old."""
+        """The printer's state now. Raises PrinterError, also if its last report is stale."""
         try:
             status = await within(self._printer.status(), STATUS_DEADLINE_S, self._clock)
         except asyncio.TimeoutError:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("layerwatch_watcher")
 
-AGAIN_AFTER_CRASH = 10.0
-"""Seconds until a printer whose watching broke, by a mistake of ours, is watched again."""
+CRASH_RESTART_DELAY_S = 10.0
+"""Delay before a crashed printer watcher restarts, seconds."""
 
 
 def open_remote(settings: WatcherSettings, clock: Optional[AsyncClock] = None) -> Inspector:
@@ -45,12 +45,12 @@ def open_remote(settings: WatcherSettings, clock: Optional[AsyncClock] = None) -
     from layerwatch_sdk.async_client import AsyncClient
 
     if not settings.server:
-        raise ConfigError("server: is missing; give your server's address, like http://127.0.0.1:8080")
+        raise ConfigError("server: is missing; set your server's address, such as http://127.0.0.1:8080")
     try:
         client = AsyncClient(
             api_key=settings.key,
             base_url=settings.server,
-            api_version=2 if settings.quick else None,  # only this dialect tells the minimum
+            api_version=2 if settings.quick else None,  # only this version reports the minimum interval
             clock=clock,
         )
     except ValueError as error:
@@ -154,8 +154,8 @@ async def _supervised(watcher: PrintWatcher, judge: Inspector) -> None:
         try:
             await watcher.run()
         except Exception:  # one printer's trouble must not end the watching of the others
-            log.exception("watching %s broke; it begins again in %g s", watcher.name, AGAIN_AFTER_CRASH)
-        await judge.clock.sleep(AGAIN_AFTER_CRASH)
+            log.exception("watching %s crashed; restarting in %g s", watcher.name, CRASH_RESTART_DELAY_S)
+        await judge.clock.sleep(CRASH_RESTART_DELAY_S)
 
 
 async def _refresh(home: HomeAssistant, watchers: list[PrintWatcher], judge: Inspector) -> None:
@@ -192,7 +192,7 @@ async def check(settings: WatcherSettings, open_judge: Callable[[], Inspector]) 
             home = build_homeassistant(settings.notify.mqtt)
             if home is not None:
                 await home.check()
-                yield Finding(home.name, True, "answers and takes the login")
+                yield Finding(home.name, True, "answers and accepts the login")
         except (ConfigError, DeliveryError) as error:
             yield Finding("notify", False, str(error))
 
@@ -229,13 +229,13 @@ async def check_printer(
         yield Finding(
             f"{printer.name}, policy",
             False,
-            "PrusaLink takes no G-code, so gcode and heaters_off_after cannot work",
-            "set heaters_off_after = false and leave gcode out for this printer",
+            "PrusaLink does not accept G-code, so gcode and heaters_off_after cannot work",
+            "set heaters_off_after = false and remove gcode for this printer",
         )
 
 
 async def _check_control(name: str, printer: Printer, answers: str) -> Finding:
-    """Whether a pause would be let through, where the printer says so."""
+    """Whether the printer would accept a pause, where it reports that."""
     subject = f"{name}, printer"
     try:
         await printer.check_control()
@@ -249,7 +249,7 @@ async def _check_control(name: str, printer: Printer, answers: str) -> Finding:
 
 
 async def try_channels(settings: WatcherSettings) -> AsyncIterator[Finding]:
-    """Send a test event through every channel, and say which took it."""
+    """Send a test event through every channel, and report which accepted it."""
     text = "If you read this, the channel works. A picture belongs to it."
     picture = files("layerwatch_watcher.notifications").joinpath("test-picture.jpg").read_bytes()
     event = Event(Kind.TEST, "test", "Layerwatch: a test", text, picture=picture)
@@ -260,7 +260,9 @@ async def try_channels(settings: WatcherSettings) -> AsyncIterator[Finding]:
             except DeliveryError as error:
                 yield Finding(channel.name, False, str(error))
             else:
-                what = "took the test event" if pictured else "took the test event, but not its picture"
+                what = (
+                    "accepted the test event" if pictured else "accepted the test event, but not its picture"
+                )
                 yield Finding(channel.name, True, what)
             finally:
                 await channel.close()

@@ -153,7 +153,7 @@ class Table:
         return name in self._values
 
     def done(self) -> None:
-        """Complain of fields that nobody asked for: mostly a slip of the pen."""
+        """Reject unknown fields, which are mostly typos."""
         for name in self._values:
             raise self.wrong(name, f"is not known here{_near(name, self._known)}")
 

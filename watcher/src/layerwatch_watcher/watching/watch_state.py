@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, Dict, Optional
 
+from layerwatch_sdk.alarm import AlarmLatch
 from layerwatch_watcher.watching.failing_action import FailingAction
-from layerwatch_watcher.watching.policy import Action, AlarmLatch
+from layerwatch_watcher.watching.policy import Action
 
 ORDER_LASTS_S = 600.0
 """A pause that nobody saw carried out may still come: one that comes within this time is ours."""
@@ -54,7 +55,7 @@ class WatchState:
         self.phase, self.order, self.ordered_at = Phase.STOPPING, action, now
 
     def refused(self) -> None:
-        """The printer said no: nothing is under way."""
+        """The printer refused: no action is pending."""
         self.phase, self.order = Phase.WATCHED, None
 
     def expects_pause(self, now: float) -> bool:

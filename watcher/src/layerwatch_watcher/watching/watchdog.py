@@ -1,4 +1,4 @@
-"""The watchdog: reports once that a print under way is not seen, with the reason, and once that it is again.
+"""The watchdog: reports once when a running print cannot be seen and why, and once when it can again.
 
 Two senses are needed: usable looks (camera and service) and fresh reports of the printer. Nothing has to
 raise for a sense to be missed: what counts is how long ago it last worked. Pure but for its clock.
@@ -17,9 +17,9 @@ from layerwatch_watcher.watching.print_session import Look
 log = logging.getLogger("layerwatch_watcher")
 
 BLIND_S = 120.0
-"""A sense that has not worked for so long is reported; shorter gaps are only logged."""
+"""Outages of at least this length are reported; shorter ones are only logged."""
 USUAL_INTERVAL_S = 40.0
-"""Between two looks, where neither the service nor the configuration wants more."""
+"""Default interval between two inspections."""
 NO_PRINT_YET_S = 600.0
 """The first layers may not be in view: a print that has not been seen at all is reported after this."""
 
@@ -113,7 +113,7 @@ class Watchdog:
         sense.patience = 0.0 if final else patience
 
     def looked(self, look: Look) -> None:
-        """A look came; not each is of use."""
+        """Record an inspection attempt, usable or not."""
         if look.trouble is not None:
             trouble = look.trouble
             self.fails(SIGHT, trouble.about, trouble.what, trouble.hint, final=trouble.final)
@@ -125,7 +125,7 @@ class Watchdog:
             self.fails(SIGHT, "camera", what, hint, patience=NO_PRINT_YET_S if not_yet else BLIND_S)
 
     def check(self) -> None:
-        """Report what is due. To be called every few seconds."""
+        """Report what is due. Call every few seconds."""
         for name, sense in self._senses.items():
             if sense.since is None or name in self.reported:
                 continue
@@ -139,7 +139,7 @@ class Watchdog:
 
     @property
     def sees(self) -> bool:
-        """Whether the last usable look still holds."""
+        """Whether the last usable inspection is still recent."""
         sight = self._senses[SIGHT]
         return sight.worked and (sight.since is None or self.now() - sight.since < BLIND_S)
 
