@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from layerwatch_watcher.setup import questions
+from layerwatch_watcher.setup import command
 
 app = typer.Typer(add_completion=False)
 
@@ -14,4 +14,4 @@ app = typer.Typer(add_completion=False)
 )
 def setup(context: typer.Context) -> None:
     """Find a printer, try it, and write the file for `layerwatch watch --config`."""
-    raise typer.Exit(questions.main(context.args, "layerwatch watch --config"))
+    raise typer.Exit(command.main(context.args, "layerwatch watch --config"))

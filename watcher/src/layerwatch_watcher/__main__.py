@@ -24,9 +24,9 @@ from layerwatch_watcher.watching.toml_reader import ConfigError
 def main() -> int:
     """Run the command line; gives the exit code."""
     if sys.argv[1:2] == ["setup"]:
-        from layerwatch_watcher.setup import questions
+        from layerwatch_watcher.setup import command
 
-        return questions.main(sys.argv[2:], "layerwatch-watcher")
+        return command.main(sys.argv[2:], "layerwatch-watcher", needs_server=True)
     parser = argparse.ArgumentParser(
         prog="layerwatch-watcher",
         description="Watch the printers of a configuration file, and act when a print fails.",

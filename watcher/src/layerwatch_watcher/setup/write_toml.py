@@ -16,12 +16,17 @@ def toml_of(values: Mapping[str, Any]) -> str:
 
 
 def write(path: Path, text: str, *, overwrite: bool) -> None:
-    """Write `text` with mode 0600, as a whole. Raises FileExistsError without `overwrite`, OSError."""
+    """Write `text` with mode 0600, all of it or nothing.
+
+    Raises FileExistsError without `overwrite`, and OSError.
+    """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # mkstemp's mode is 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-        if not overwrite:
+            file.flush()
+            os.fsync(file.fileno())
+        if not overwrite:  # unlike a rename, this fails where something is
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         Path(name).replace(path)
     except BaseException:
