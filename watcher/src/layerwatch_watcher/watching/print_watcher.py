@@ -264,12 +264,13 @@ class PrintWatcher:
     # Inspections
 
     async def _looked(self, look: Look) -> None:
-        self._watchdog.looked(look)
+        doubtful = self._doubtful(look)
+        self._watchdog.looked(look, doubtful)
         if self._cameras is not None:
             self._cameras.looked(look)
         if self._on_look is not None:
             self._on_look(self, look)
-        if look.inspection is None:
+        if look.inspection is None or doubtful:
             self._watchdog.check()
             self._keep()
             return
@@ -283,6 +284,17 @@ class PrintWatcher:
                 self._acting = asyncio.ensure_future(self._alarm(alarm, look))
                 await asyncio.shield(self._acting)
         self._keep(durable=alarm is not None)
+
+    def _doubtful(self, look: Look) -> str:
+        """The failure that a picture not fit to judge by may show, in words; empty if there is none.
+
+        One picture of a camera that repeats it is no reason to call the print failing, nor to stop it: it is
+        reported as what it is. What a usable picture has warned of stays as it was.
+        """
+        seen = look.inspection
+        if seen is None or look.condition == "ok" or self._state.latch.warned or seen.pause_suggested:
+            return ""
+        return reason(seen) if seen.warning_suggested else ""
 
     @property
     def seen(self) -> bool:

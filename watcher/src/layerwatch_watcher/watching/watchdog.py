@@ -131,8 +131,11 @@ class Watchdog:
         sense.about, sense.what, sense.hint = about, what, hint
         sense.patience = 0.0 if final else patience
 
-    def looked(self, look: Look) -> None:
-        """Record an inspection attempt, usable or not."""
+    def looked(self, look: Look, shows: str = "") -> None:
+        """Record an inspection attempt, usable or not.
+
+        shows: a failure that may be in a picture not fit to judge by, in words; it is reported at once.
+        """
         sight = self._sight(look.camera)
         if look.trouble is not None:
             trouble = look.trouble
@@ -142,7 +145,13 @@ class Watchdog:
         else:
             not_yet = look.condition == "no-print" and not self._senses[sight].worked
             what, hint = explain(look.condition)
-            self.fails(sight, "camera", what, hint, patience=NO_PRINT_YET_S if not_yet else BLIND_S)
+            if shows:
+                what, hint = (
+                    f"{what}, and shows what may be a failure ({shows})",
+                    f"look at the print; {hint}",
+                )
+            patience = NO_PRINT_YET_S if not_yet else BLIND_S
+            self.fails(sight, "camera", what, hint, final=bool(shows), patience=patience)
 
     def check(self) -> None:
         """Report what is due. Call every few seconds."""
