@@ -23,7 +23,7 @@ def server_of_everything(server_settings: Settings) -> Iterator[Server]:
     """With every optional route, and an operator signed in to the console."""
     settings = server_settings.model_copy(update={"obico_api": True, "status_page": True})
     with running(settings) as server:
-        with server.services.database.begin() as session:
+        with server.services.database.write() as session:
             link = operator_link(session, server.url, datetime.now(UTC))
         assert server.http.get(link).status_code == 303
         yield server

@@ -13,7 +13,7 @@ from tests.support.browser import PASSWORD, text_of
 def test_the_link_that_serve_prints_signs_the_operator_in_once(office):
     from layerwatch.identity.users import operator_link
 
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         path = operator_link(session, "", datetime.now(UTC)).removeprefix("/console")
     first, second = office.browser(), office.browser()
     assert first.get(path).status_code == 303
@@ -157,7 +157,7 @@ def test_one_time_codes(office):
 
 def test_codes_cannot_be_guessed(office):
     user = office.user("ann@example.org", office.account("Acme"))
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         row = session.get(User, user)
         row.totp_nonce, row.totp_since = b"n" * 16, datetime.now(UTC)
     browser = office.browser()
@@ -173,7 +173,7 @@ def test_a_session_that_was_not_used_for_long_is_over(office):
     browser = office.signed_in("ann@example.org")
     from layerwatch.identity.sessions import IDLE
 
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         for row in session.query(WebSession):
             row.seen_at = datetime.now(UTC) - IDLE - (datetime.now(UTC) - row.created_at)
     assert browser.get("/keys").status_code == 303
@@ -205,7 +205,7 @@ def test_who_proves_an_address_takes_over_from_whoever_signed_up_with_it(office)
     """The stranger's sessions, password and one-time codes are gone after the owner's reset."""
     stranger = signed_up(office, "ann@example.org")
     office.mails.clear()
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         user = session.query(User).filter_by(email="ann@example.org").one()
         user.totp_nonce, user.totp_since = b"n" * 16, datetime.now(UTC)
     browser = office.browser()
@@ -219,7 +219,7 @@ def test_who_proves_an_address_takes_over_from_whoever_signed_up_with_it(office)
 
 def test_links_to_new_passwords_are_limited_by_address_too(office):
     """However many machines ask: nobody's inbox is flooded."""
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         for _ in range(mail_limits.PER_RECIPIENT_HOUR):
             mail_limits.take(session, "ann@example.org", datetime.now(UTC))
     assert office.browser().post("/forgot", "/forgot", email="Ann@Example.org ").status_code == 429
