@@ -31,7 +31,7 @@ from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.payments.factory import payments_of
 from layerwatch.billing.scheduled_jobs import WAIT_FOR_CLOCK_S, ScheduledJobs, run_forever
 from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
-from layerwatch.config import Settings
+from layerwatch.config import ConfigError, Settings
 from layerwatch.console import status
 from layerwatch.contexts import ContextError, ContextIds, Contexts
 from layerwatch.contexts.offline.ledger import OfflineLedger
@@ -58,7 +58,15 @@ from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, 
 from layerwatch.prints import PrintRegister
 from layerwatch.services import Inspector, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
-from layerwatch.storage import Claims, Database, DatabaseGateway, StorageError, StorageUnavailable
+from layerwatch.storage import (
+    Claims,
+    Database,
+    DatabaseGateway,
+    ObjectStore,
+    StorageError,
+    StorageUnavailable,
+    open_objects,
+)
 from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics
 from layerwatch.vision import Vision
@@ -215,6 +223,7 @@ def build(
         clock=clock,
         database=database,
         gateway=gateway,
+        objects=_open_objects(settings),
         offline_ledger=offline_ledger,
         authenticator=KeyAuthenticator(database, secrets.api_keys),
         ids=ContextIds(secrets.context_ids),
@@ -236,6 +245,13 @@ def build(
     )
     _show(services)
     return services
+
+
+def _open_objects(settings: Settings) -> ObjectStore:
+    try:
+        return open_objects(settings.objects, settings.data_dir / "objects")
+    except ValueError as error:
+        raise ConfigError(f"objects (or LAYERWATCH_OBJECTS): {error}") from error
 
 
 def _heartbeat(services: Services, slot: str) -> Heartbeat:

@@ -18,6 +18,8 @@ A domain declares its tables in `<domain>/models.py` on `Base` and adds one file
 
     claims.run(name, due=…, work=…, done=…)         # work outside of a transaction that one node does once
 
+    objects.put("prints/7/4fk2/000040.jpg", …)      # bytes by name: in a folder, or in an object store
+
 Times are aware UTC `datetime`s in Python and integer microseconds in the tables (`UtcTime`).
 Money is integer micro-dollars (`BigInteger`).
 """
@@ -25,14 +27,17 @@ Money is integer micro-dollars (`BigInteger`).
 from layerwatch.storage.base import Base, RowId, UtcTime, as_number, as_time, is_sqlite
 from layerwatch.storage.claims import Claims
 from layerwatch.storage.database import Database
-from layerwatch.storage.errors import OutcomeUnknown, StorageError, StorageUnavailable
+from layerwatch.storage.errors import ObjectMissing, OutcomeUnknown, StorageError, StorageUnavailable
 from layerwatch.storage.gateway import DatabaseGateway
+from layerwatch.storage.objects import ObjectStore, open_objects
 
 __all__ = [
     "Base",
     "Claims",
     "Database",
     "DatabaseGateway",
+    "ObjectMissing",
+    "ObjectStore",
     "OutcomeUnknown",
     "RowId",
     "StorageError",
@@ -41,4 +46,5 @@ __all__ = [
     "as_number",
     "as_time",
     "is_sqlite",
+    "open_objects",
 ]
