@@ -75,7 +75,7 @@ class Office:
         with self.server.services.database.write() as session:
             link = operator_link(session, self.server.url, datetime.now(UTC))
         browser = self.browser()
-        assert browser.get(link.removeprefix(f"{self.server.url}/console")).status_code == 303
+        assert browser.enter(link).status_code == 303
         return browser
 
     def link(self) -> str:

@@ -197,7 +197,7 @@ def test_an_answer_that_proves_nothing_opens_nothing(desk, provider, fault):
 
 
 def test_a_provider_that_changes_its_keys_is_followed(desk, provider, monkeypatch):
-    monkeypatch.setattr("layerwatch.identity.oidc.provider.RETRY", 0.0)
+    monkeypatch.setattr("layerwatch.identity.oidc.provider.KEY_REFRESH_INTERVAL_S", 0.0)
     invited(desk)
     sign_in(desk.browser())
     provider.signs_in("new key")

@@ -16,10 +16,38 @@ def test_the_link_that_serve_prints_signs_the_operator_in_once(office):
     with office.server.services.database.write() as session:
         path = operator_link(session, "", datetime.now(UTC)).removeprefix("/console")
     first, second = office.browser(), office.browser()
-    assert first.get(path).status_code == 303
+    assert first.enter(path).status_code == 303
     assert "local" in first.get("/").text
     assert second.get(path).status_code == 400
+    assert second.post("/enter", link=path.partition("link=")[2]).status_code == 400
     assert second.get("/").headers["location"].startswith("/console/sign-in")
+
+
+def test_a_mail_scanner_that_opens_the_link_does_not_use_it_up(office):
+    from layerwatch.identity.users import operator_link
+
+    with office.server.services.database.write() as session:
+        path = operator_link(session, "", datetime.now(UTC)).removeprefix("/console")
+    scanner = office.browser()
+    for _ in range(2):
+        assert scanner.get(path).status_code == 200
+    assert scanner.http.head(f"/console{path}").status_code == 200
+    assert scanner.session is None
+    assert office.browser().enter(path).status_code == 303
+
+
+def test_another_site_cannot_sign_a_browser_in_by_its_own_link(office):
+    from layerwatch.identity.users import operator_link
+
+    with office.server.services.database.write() as session:
+        link = operator_link(session, "", datetime.now(UTC)).partition("link=")[2]
+    browser = office.browser()
+    answer = browser.http.post(
+        "/console/enter",
+        data={"link": link, "form_token": "0" * 64},
+        headers={"Sec-Fetch-Site": "cross-site"},
+    )
+    assert answer.status_code == 403 and browser.session is None
 
 
 def test_who_is_not_signed_in_is_led_to_sign_in_and_back(office):

@@ -87,9 +87,18 @@ def sign_out(visit: Visit) -> Response:
 
 
 @pages.get("/enter", Needs.NOTHING)
+def enter_form(visit: Visit) -> Response:
+    """Ask before the link is used: chats and mail scanners open links, too, and it works once."""
+    link = visit.query("link")
+    with visit.services.database.read() as session:
+        user_of(session, link, Purpose.SIGN_IN, visit.now)
+    return visit.page("enter.html", link=link)
+
+
+@pages.post("/enter", Needs.NOTHING)
 def enter(visit: Visit) -> Response:
     """Sign in by the link that `layerwatch serve` prints."""
-    link = visit.query("link")
+    link = visit.form.get("link", "")
     begun = visit.services.database.transact(users.enter, link, visit.visitor, visit.now)
     return welcome(visit, begun)
 
