@@ -45,8 +45,8 @@ printers: var/printers/octoprint/ready var/printers/moonraker/ready ## Install O
 pythons: ## Run the SDK's and the watcher's tests on Python 3.9 and on the newest here
 	sdk/tests/pythons.sh
 
-typescript-check: $(VENV)/.installed ## Make a TypeScript client from the OpenAPI document and compile it
-	PYTHON=$(CURDIR)/$(BIN)/python sdk/typescript/check.sh
+typescript-check: ## Make a TypeScript client from the OpenAPI document and compile it
+	sdk/typescript/check.sh
 
 training: $(VENV)/.installed-training ## Check the types of training/ and run its tests that need PyTorch
 	$(BIN)/mypy --follow-imports=silent training/src training/torch_tests
