@@ -27,7 +27,7 @@ HEALTHY = picture(0.02)
 
 
 class Camera(BaseHTTPRequestHandler):
-    """A camera, and what else may stand at an address."""
+    """A camera, and other kinds of servers that a URL may point to."""
 
     requests: list[tuple[str, dict[str, str]]]
 
@@ -230,9 +230,9 @@ def test_the_picture_is_given_with_its_boxes_drawn(drop_in: Server, camera: Any)
 def test_what_cannot_be_drawn_is_refused_as_it_is_by_p(drop_in: Server, camera: Any, img: str) -> None:
     if img == "page":
         img = url(camera, img)
-    drawn, told = (drop_in.http.get(path, params={"img": img}) for path in ("/debug/image", "/p/"))
-    assert drawn.status_code == told.status_code
-    assert drawn.json().keys() == told.json().keys()
+    drawn, plain = (drop_in.http.get(path, params={"img": img}) for path in ("/debug/image", "/p/"))
+    assert drawn.status_code == plain.status_code
+    assert drawn.json().keys() == plain.json().keys()
 
 
 def test_a_failed_fetch_is_logged_without_the_secrets_of_its_address(

@@ -27,7 +27,7 @@ PICTURE = np.full((64, 64, 3), 127, np.uint8)
 
 
 class Models(Detectors):
-    """Opens doubles: `model` is the side of their pictures, and none if it is no number."""
+    """Opens doubles: `model` is the side of their pictures; anything but a number is an invalid model."""
 
     def _open(self, config: Config) -> Detector:
         if not config.model.isdecimal():
@@ -132,8 +132,8 @@ def test_what_the_model_says_is_wrong_with_it_is_said_here() -> None:
 
 
 def test_batches_are_reported_where_they_began() -> None:
-    told: list[BatchReport] = []
+    reports: list[BatchReport] = []
     report = BatchReport(2, 0.0)
     handle = Handle([seen("64", report), seen("64")])
-    RemoteDetector(handle, told.append).detect([PICTURE, PICTURE])  # type: ignore[arg-type]
-    assert told == [report]
+    RemoteDetector(handle, reports.append).detect([PICTURE, PICTURE])  # type: ignore[arg-type]
+    assert reports == [report]

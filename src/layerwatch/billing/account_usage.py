@@ -16,7 +16,7 @@ from layerwatch.billing.pricebook import PriceBooks, Tier
 from layerwatch.keys import Caller
 
 SHORTEST_BASIS = timedelta(days=1)
-"""A projection takes at least this much of the month as elapsed: one busy first hour is no trend."""
+"""Projections assume that at least this much of the month has elapsed: one busy hour is not a trend."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ def _harden(response: Response) -> None:
 
 
 def no_such_page(request: Request, desk: ConsoleServices, status: int) -> Response:
-    """The answer to a path that no page has, with the menu for whoever is signed in."""
+    """The 404 page, with the menu if the visitor is signed in."""
     response = error_page(status, "There is no such page.", _visit_of(request, desk))
     _harden(response)
     return response

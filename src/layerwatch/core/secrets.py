@@ -17,7 +17,7 @@ _SMALLEST = 32
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """One key for each purpose, 32 bytes each, so that none can stand in for another."""
+    """One 32-byte key for each purpose, so that none can be used for another."""
 
     context_ids: bytes = field(repr=False)
     """Signs context ids."""

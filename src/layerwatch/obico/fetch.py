@@ -38,7 +38,7 @@ class Fetcher:
         self._tls: ssl.SSLContext | None = None
 
     async def picture(self, url: str, hold: Callable[[int], None]) -> bytes:
-        """The bytes at `url`, http or https. hold: told of each number of bytes before they are kept.
+        """Fetch the bytes at `url`, http or https. hold: called with each chunk's size before it is buffered.
 
         Raises FetchFailed.
         """

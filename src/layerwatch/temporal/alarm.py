@@ -27,8 +27,8 @@ class Alarm:
     ) -> Alarm:
         """The flags after a frame of `quality`, `seconds` after the last one that counted.
 
-        nats: how far this very frame speaks for a failure. One that looks well again raises no flag, and
-            one that speaks against a failure takes as much time away as it would have added.
+        nats: this frame's evidence for a failure. A frame that looks healthy raises no flag, and evidence
+            against a failure subtracts as much time as it would have added.
         patience: how many times as long as usual a pause takes, 1 or more.
         """
         credit = min(seconds, c.LONGEST_CREDIT)

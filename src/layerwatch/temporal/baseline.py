@@ -74,7 +74,7 @@ class Baseline:
         return replace(self, peak=max(value, self.peak - c.PEAK_DECAY))
 
     def forgiven(self) -> Baseline:
-        """What stood out and went away by itself was no failure: its like surprises less from now on."""
+        """A peak that went away by itself was healthy: similar peaks raise less suspicion from now on."""
         square = max(self.peak - self.mean, 0.0) ** 2
         if square <= self.variance:
             return self
@@ -95,7 +95,7 @@ class Baseline:
         return 1 + surprise * ((c.LEARN_RELIEF if beyond < 0 else c.LEARN_SURPRISING) - 1)
 
     def nats(self, value: float, failing: tuple[float, float], missed: float) -> tuple[float, float]:
-        """Nats that `value` speaks for an excursion and for failing, each against healthy; bounded.
+        """Evidence of `value` for an excursion and for failing, each against healthy, in nats; bounded.
 
         Healthy: Student's t, the posterior predictive. Excursion: wider, and above it; a share of them,
         anything. Failing: around `failing` (mean, scale), never near the baseline, flat above. Healthy and

@@ -13,8 +13,8 @@ PRIOR_FAILING = 0.01  # a print rarely starts failed
 PRIOR_EXCURSION = 0.05
 FAILURES_PER_SECOND = 1 / (35 * 3600)
 EXCURSIONS_PER_SECOND = 1 / 3400
-EXCURSION_ENDS_PER_SECOND = 1 / 67  # sooner than most do: what lasts is no excursion
-RECOVERIES_PER_SECOND = 1 / (6 * 3600)  # a failure is rarely mended without us being told
+EXCURSION_ENDS_PER_SECOND = 1 / 67  # shorter than most: whatever lasts is not an excursion
+RECOVERIES_PER_SECOND = 1 / (6 * 3600)  # a failure is rarely fixed without feedback
 LEAST_PROBABILITY = 0.0011  # of any of the three: nothing is ever certain
 
 # --- what a detector says of them: means and scales of logits ---------------------------------------------
@@ -25,7 +25,7 @@ LOCAL_HEALTHY = (1.6, 1.06)  # of the largest excess over its place's baseline
 LOCAL_FAILING = (3.6, 1.15)
 EXCURSION_HEIGHT = (2.1, 2.7)  # above the print's own mean
 EXCURSION_ANY = 0.43  # share of excursions in which the detector may say anything
-FAILING_STEP = 1.5  # failing stands at least so far above the print's own mean
+FAILING_STEP = 1.5  # minimum distance of failing above the print's own mean
 PRIOR_FRAMES = 0.36  # how many frames the healthy prior is worth
 PRIOR_SCALE_FRAMES = 6.4
 LEAST_VARIANCE = 0.075
@@ -106,10 +106,10 @@ CLOCK_SET_BACK = 600.0  # a frame earlier than this is a clock set back, not a l
 QUALITY_SCORES: tuple[int, ...] = (1, 3, 8, 15, 25, 31, 38, 74, 92)  # highest score of quality 10, 9, … 2
 BAD_QUALITY = 3
 HIGHEST_WATCHED_SCORE = QUALITY_SCORES[6]  # of quality 4, the lowest that is no possible failure
-WATCHED_QUALITY = 5  # from which on the likeliest kind is told
+WATCHED_QUALITY = 5  # the highest quality whose answer names the likeliest kind
 HINT_QUALITY = 8  # from which on the print is worth a closer look: 2 % of healthy pictures are
 EXCURSION_SCORE = 0.3  # an excursion counts this much of a failure in the score
-RISE_NATS = 0.88  # that a frame must speak for a failure to raise a flag
+RISE_NATS = 0.88  # evidence for a failure that a frame needs to raise a flag
 SURE_LOG_ODDS = 4.0
 UNSURE_LOG_ODDS = 0.6
 # Seconds of quality 1-3, for levels 1-5: when sure, and at the latest.

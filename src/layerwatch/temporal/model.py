@@ -31,7 +31,7 @@ def step(
     seconds: of the picture, since the context was opened. A picture that is not newer than the camera's last
         one moves nothing.
     levels: when to warn and when to pause; they change the answer, never the state.
-    camera: which of the print's cameras took it; up to four are told apart, the longest unheard is forgotten.
+    camera: which of the print's cameras took it; of up to four; the longest unused is forgotten.
 
     A picture in another condition than OK, a frozen one and one without a usable score move nothing either;
     but the very same picture over again brings the answer nearer to what that picture says.

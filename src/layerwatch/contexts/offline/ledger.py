@@ -123,7 +123,7 @@ class OfflineLedger:
                 self.reach.found()
 
     def close(self) -> None:
-        """Let go of the threads and the file. What is in the spool stays for the next start."""
+        """Release the threads and the file. The spool's contents stay for the next start."""
         self._disk.shutdown(wait=True)
         self._booking.shutdown(wait=False, cancel_futures=True)
         self._spool.close()
