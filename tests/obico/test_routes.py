@@ -364,7 +364,7 @@ def test_a_name_that_leads_inside_is_refused(
 def test_a_camera_that_sends_nothing_is_given_up(
     drop_in: Server, camera: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "SECONDS", 0.3)
+    monkeypatch.setattr(fetch, "FETCH_TIMEOUT_S", 0.3)
     answer = drop_in.http.get("/p/", params={"img": url(camera, "slow")})
     assert answer.status_code == 400 and "did not come within" in answer.json()["message"]
     assert drop_in.services.admission.bytes_held == 0
@@ -382,7 +382,7 @@ def test_a_host_that_does_not_answer_is_told(drop_in: Server) -> None:
 def test_too_many_fetches_at_once_are_refused(
     drop_in: Server, camera: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "FETCHES", 0)
+    monkeypatch.setattr(routes, "MAX_CONCURRENT_FETCHES", 0)
     answer = drop_in.http.get("/p/", params={"img": url(camera, "x")})
     assert answer.status_code == 503 and answer.headers["Retry-After"] == "10"
     assert outcomes(drop_in) == {"busy": 1}

@@ -18,7 +18,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError
 
 from layerwatch.rayserve.detectors import Config, Detectors, Look
-from layerwatch.rayserve.remote import TRIES, RemoteDetector
+from layerwatch.rayserve.remote import MAX_ATTEMPTS, RemoteDetector
 from layerwatch.vision import Busy, Detector, ModelError, RawDetection
 from layerwatch.vision.batching import BatchReport
 from tests.support.fake_detector import FakeDetector
@@ -114,7 +114,7 @@ def test_a_replica_that_dies_over_a_picture_costs_another_look() -> None:
 
 
 def test_replicas_that_keep_dying_are_an_error() -> None:
-    handle = Handle([RayActorError()] * TRIES)
+    handle = Handle([RayActorError()] * MAX_ATTEMPTS)
     with pytest.raises(RayActorError):
         RemoteDetector(handle, lambda report: None).detect([PICTURE])  # type: ignore[arg-type]
 

@@ -81,7 +81,7 @@ class LoadShedder:
                     read(given[name].decode("latin-1"))
         except (ApiError, ContextLost):
             return None
-        error = throttled(come_again(services, at))
+        error = throttled(retry_after_seconds(services, at))
         request_id = uuid.uuid4().hex
         services.metrics.refused(error.type)
         passed = time.perf_counter() - began
@@ -125,7 +125,7 @@ class Door:
         )
 
 
-def come_again(services: Services, at: datetime) -> int:
+def retry_after_seconds(services: Services, at: datetime) -> int:
     """Retry-After, seconds, for a live print that was refused: overload is shed by intervals."""
     plan = services.pacer.plan(False, at)
     services.pacer.called(plan, False, at)

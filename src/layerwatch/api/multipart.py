@@ -1,7 +1,7 @@
 """The one file of a multipart upload, read as a bounded stream.
 
-Whatever is sent, at most one picture and `OVERHEAD` bytes around it are held. Fields that are not the file
-are read past; only `FIELDS` are kept.
+At most one picture and `MAX_OVERHEAD_BYTES` bytes around it are held, whatever is sent. Of the other fields
+only `FIELDS` are kept.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from layerwatch.prints import PrintProgress
 MAX_FILE = 6 * 1024 * 1024
 """Bytes of the picture (API.md)."""
 
-OVERHEAD = 64 * 1024
+MAX_OVERHEAD_BYTES = 64 * 1024
 """Bytes of everything around it: boundaries, part headers, other fields. A real client needs under 1 KB."""
 
 MAX_PARTS = 32
@@ -61,7 +61,7 @@ async def read_upload(
     if (
         content_length is not None
         and content_length.isdecimal()
-        and int(content_length) > MAX_FILE + OVERHEAD
+        and int(content_length) > MAX_FILE + MAX_OVERHEAD_BYTES
     ):
         raise _too_large()
     async for chunk in stream:
@@ -124,7 +124,7 @@ class _Form:
             self._parser.write(chunk)
         except FormParserError as error:
             raise bad_args("The multipart body is malformed.") from error
-        if self._file_bytes > MAX_FILE or self._received - self._file_bytes > OVERHEAD:
+        if self._file_bytes > MAX_FILE or self._received - self._file_bytes > MAX_OVERHEAD_BYTES:
             raise _too_large()
 
     def close(self) -> Upload:

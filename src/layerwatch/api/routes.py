@@ -16,7 +16,7 @@ from layerwatch.api import request_parsing
 from layerwatch.api.answer_rendering import condition_header, render, render_usage
 from layerwatch.api.auth import authenticate
 from layerwatch.api.errors import bad_args, translate
-from layerwatch.api.load_shedding import come_again
+from layerwatch.api.load_shedding import retry_after_seconds
 from layerwatch.api.local_address import url_used
 from layerwatch.api.multipart import Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
@@ -71,7 +71,7 @@ async def process(request: Request) -> JSONResponse:
     try:
         answer, repeated = await _inspect(request, services, call)
     except (Throttled, Busy, StorageUnavailable) as busy:
-        raise translate(busy, come_again(services, at)) from busy
+        raise translate(busy, retry_after_seconds(services, at)) from busy
     services.metrics.inspected(answer, repeated)
     return JSONResponse(render(answer, call.dialect, call.detail), headers=condition_header(answer))
 

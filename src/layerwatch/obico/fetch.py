@@ -14,8 +14,8 @@ import httpx
 from layerwatch.api.multipart import MAX_FILE
 from layerwatch.core.egress import CheckedBackend, NotAllowed, Reachable
 
-SECONDS = 10.0
-"""For all of it: the name, the connection, redirects and the picture."""
+FETCH_TIMEOUT_S = 10.0
+"""For the whole fetch: name lookup, connection, redirects and picture."""
 MAX_REDIRECTS = 3
 MAX_URL = 2048
 _PICTURE_TYPES = ("", "application/octet-stream", "binary/octet-stream")
@@ -43,10 +43,12 @@ class Fetcher:
         Raises FetchFailed.
         """
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(FETCH_TIMEOUT_S):
                 return await self._follow(url, hold)
         except TimeoutError:
-            raise FetchFailed("unreachable", f"The picture did not come within {SECONDS:g} s.") from None
+            raise FetchFailed(
+                "unreachable", f"The picture did not come within {FETCH_TIMEOUT_S:g} s."
+            ) from None
         except NotAllowed:
             raise FetchFailed(
                 "not_allowed",

@@ -59,13 +59,13 @@ class Baseline:
         frames = self.frames + weight
         off = value - self.mean
         scale_frames = self.scale_frames + weight
-        square = min(off * off, c.LARGEST_SQUARE * self.variance)  # one outlier does not make a print noisy
+        square = min(off * off, c.MAX_SQUARE * self.variance)  # one outlier does not make a print noisy
         squares = self.scale_frames * self.variance + weight * self.frames / frames * square
         return Baseline(
             self.mean + weight * off / frames,
-            min(frames, c.MOST_FRAMES),
-            max(squares / scale_frames, c.LEAST_VARIANCE),
-            min(scale_frames, c.MOST_FRAMES),
+            min(frames, c.MAX_FRAMES),
+            max(squares / scale_frames, c.MIN_VARIANCE),
+            min(scale_frames, c.MAX_FRAMES),
             self.peak,
         )
 
@@ -80,9 +80,9 @@ class Baseline:
             return self
         scale_frames = self.scale_frames + c.PEAK_WEIGHT
         squares = self.scale_frames * self.variance + c.PEAK_WEIGHT * min(
-            square, c.LARGEST_PEAK_SQUARE * self.variance
+            square, c.MAX_PEAK_SQUARE * self.variance
         )
-        return replace(self, variance=squares / scale_frames, scale_frames=min(scale_frames, c.MOST_FRAMES))
+        return replace(self, variance=squares / scale_frames, scale_frames=min(scale_frames, c.MAX_FRAMES))
 
     def plausibility(self, value: float) -> float:
         """For how many frames `value` counts: few when it is far above the mean, more than 1 far below it.

@@ -17,7 +17,7 @@ from typing import Protocol, Self
 LIFETIME = timedelta(minutes=10)
 """From leaving for the provider to coming back: time to find a phone with the second proof."""
 
-_LONGEST = 1000
+_MAX_LENGTH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Flow:
     @classmethod
     def read(cls, text: str, now: datetime) -> Self | None:
         """Parse a cookie; None if it is malformed or too old. Only `is_state` verifies it."""
-        if len(text) > _LONGEST:
+        if len(text) > _MAX_LENGTH:
             return None
         try:
             began, _, user, page = text.split(".")
