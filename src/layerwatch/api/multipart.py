@@ -19,7 +19,7 @@ from layerwatch.api.request_parsing import PROGRESS_FIELDS, print_progress
 from layerwatch.prints import PrintProgress
 
 MAX_FILE = 6 * 1024 * 1024
-"""Bytes of the picture (API.md)."""
+"""Bytes of the picture."""
 
 MAX_OVERHEAD_BYTES = 64 * 1024
 """Bytes of everything around it: boundaries, part headers, other fields. A real client needs under 1 KB."""
@@ -166,7 +166,7 @@ class _Form:
         self._value.clear()
 
     def _headers_finished(self) -> None:
-        """Decide what the part is. A file's field name, file name and type may all be absent (API.md)."""
+        """Decide what the part is. A file's field name, file name and type may all be absent."""
         _, options = parse_options_header(self._headers.get(b"content-disposition", b"").decode("latin-1"))
         self._field = options.get(b"name", b"")
         kind, _ = parse_options_header(self._headers.get(b"content-type", b"").decode("latin-1"))
