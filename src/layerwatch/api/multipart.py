@@ -59,7 +59,7 @@ async def read_upload(
     if (
         content_length is not None
         and content_length.isdecimal()
-        and int(content_length) > MAX_PICTURE_BYTES + OVERHEAD
+        and int(content_length) > MAX_PICTURE_BYTES + MAX_OVERHEAD_BYTES
     ):
         raise _too_large()
     async for chunk in stream:
@@ -122,7 +122,7 @@ class _Form:
             self._parser.write(chunk)
         except FormParserError as error:
             raise bad_args("The multipart body is malformed.") from error
-        if self._file_bytes > MAX_PICTURE_BYTES or self._received - self._file_bytes > OVERHEAD:
+        if self._file_bytes > MAX_PICTURE_BYTES or self._received - self._file_bytes > MAX_OVERHEAD_BYTES:
             raise _too_large()
 
     def close(self) -> Upload:
