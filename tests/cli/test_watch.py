@@ -409,7 +409,7 @@ def test_a_camera_with_its_own_certificate_is_checked_by_it(tmp_path: Path, more
     [
         (["--config", "/no/such.toml"], "/no/such.toml cannot be read"),
         (["--printer", "http://octopi"], "octoprint://KEY@HOST"),
-        (["--printer", "moonraker://x", "/tmp"], "a recording cannot be the camera of a printer"),
+        (["--printer", "moonraker://x", "/tmp"], "a printer's camera cannot be a recording"),
         (["--printer", "duet://x"], "a duet printer has no camera of its own"),
         (["--printer", "octoprint://k@x", "--no-verify"], "need an https camera as SOURCE"),
         ([], "give a camera, a folder or a video"),

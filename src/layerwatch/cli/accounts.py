@@ -19,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help=(
         "Make, list and change accounts: who is metered and billed. On your own machine you need none: "
-        "an account named `local` is made by itself, free and without limit."
+        "the account `local` exists from the start, free and without limit."
     ),
 )
 Which = Annotated[str, typer.Argument(help="Number or name of the account.")]
@@ -28,7 +28,7 @@ Which = Annotated[str, typer.Argument(help="Number or name of the account.")]
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="Name of the developer or company.")],
-    price_book: Annotated[str, typer.Option(help="Price book it is on.")] = "standard",
+    price_book: Annotated[str, typer.Option(help="Its price book.")] = "standard",
     free_only: Annotated[
         bool, typer.Option("--free-only", help="Stop at the end of the free allowance instead of billing.")
     ] = False,
@@ -67,12 +67,12 @@ def audit(
     account: Annotated[
         str | None, typer.Option("--account", "-a", help="Number or name.", show_default="all")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many entries, newest first.")] = 50,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show who did what, when, from where."""
+    """Show the audit log: who did what, when, and from where."""
     with office(data_dir, config) as desk, desk.database.read() as session:
         owner = None if account is None else find_account(session, account).id
         rows = [
@@ -109,7 +109,7 @@ def set_(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change an account. Only what is given changes."""
+    """Change an account. Options that are left out change nothing."""
     with office(data_dir, config) as desk, desk.database.write() as session:
         found = find_account(session, account)
         if free_only is not None:

@@ -11,7 +11,7 @@ import typer
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="Where the backup is written.", dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="The backup file to write.", dir_okay=False)],
     data_dir: Annotated[
         Path | None, typer.Option(help="Where the server keeps its data.", file_okay=False)
     ] = None,
@@ -50,6 +50,8 @@ def command(
         return
     typer.echo(f"{len(files)} files, {sum(entry.bytes for entry in files.values()):,} bytes in {file}.")
     if not made.has_secret:
-        typer.echo("The secret is not in it: it comes from LAYERWATCH_SECRET. Keep it safe elsewhere.")
+        typer.echo(
+            "It does not contain the secret, which comes from LAYERWATCH_SECRET. Keep that safe elsewhere."
+        )
     if made.next_step:
-        typer.echo(f"The database is not in it. Back it up now:\n\n    {made.next_step}\n")
+        typer.echo(f"It does not contain the database. Back that up now:\n\n    {made.next_step}\n")

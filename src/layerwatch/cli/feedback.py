@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     help=(
-        "Review what clients said of their prints, and export the reviewed pictures for training.\n\n"
+        "Review clients' feedback, and export the reviewed pictures for training.\n\n"
         "queue → review → export → `layerwatch-train all --data FOLDER` → `layerwatch models add`."
     ),
 )
@@ -36,7 +36,7 @@ def queue(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show pictures that wait for a label, those that surprise the model most first."""
+    """Show pictures without a label, those with the largest model error first."""
     from layerwatch.learning.service import queue as waiting
 
     with _opened(data_dir) as (database, examples, _):
@@ -64,7 +64,7 @@ def review(
     feedback_id: Annotated[int, typer.Argument(help="The id from `layerwatch feedback queue`.")],
     label: Annotated[str, typer.Argument(help="good, failed, or other (ambiguous: left out of training).")],
     failure_type: Annotated[
-        str | None, typer.Option("--type", help="The kind of failure, as in spaghetti.")
+        str | None, typer.Option("--type", help="The kind of failure, for example spaghetti.")
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -85,7 +85,7 @@ def review(
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="Where index.csv and images/ are written.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for index.csv and images/.")],
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -118,15 +118,15 @@ def delete(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete feedback and its pictures: by id, of an account, or of a print.
+    """Delete feedback and its pictures: by id, by account, or by print.
 
-    Pictures on other nodes are removed by those nodes within an hour and a half.
+    Other nodes delete their pictures within an hour and a half.
     """
     from layerwatch.identity.audit import ON_THE_COMMAND_LINE, record
     from layerwatch.learning.deletion import BATCH, delete_feedback, remove_pictures
 
     if not feedback_ids and account is None and context is None:
-        raise UserError("Say which feedback to delete: ids, --account or --context.")
+        raise UserError("Give the feedback to delete: ids, --account or --context.")
     rows, files, more = 0, 0, True
     with _opened(data_dir) as (database, examples, _):
         while more:

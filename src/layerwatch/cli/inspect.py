@@ -57,7 +57,8 @@ def command(
         bool,
         typer.Option(
             "--detail",
-            help="With --json: add every kind's probability, boxes, the heat map and the picture's measures.",
+            help="With --json: add each kind's probability, boxes, the heat map and the picture's quality "
+            "measures.",
         ),
     ] = False,
     save_overlay: Annotated[
@@ -70,14 +71,14 @@ def command(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Another detector file than the packaged one.", show_default=False),
+        typer.Option(metavar="FILE", help="A detector file instead of the packaged one.", show_default=False),
     ] = None,
     provider: Annotated[
-        str, typer.Option(help="What runs the detector: cpu, cuda, tensorrt, openvino or coreml.")
+        str, typer.Option(help="Execution provider: cpu, cuda, tensorrt, openvino or coreml.")
     ] = "cpu",
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="Pictures looked at side by side.", show_default="one for each core"),
+        typer.Option(min=1, help="Pictures inspected in parallel.", show_default="one for each core"),
     ] = None,
 ) -> None:
     """Look at pictures: how likely does each show a failed print, of which kind, and is it fit to judge by?
@@ -123,7 +124,7 @@ def command(
         seconds = time.monotonic() - began
         typer.echo(
             f"{len(paths) - bad} pictures in {seconds:.1f} s ({(len(paths) - bad) / seconds:.0f} a second): "
-            f"{alarming} at 50 % or more" + (f"; {bad} could not be looked at" if bad else "")
+            f"{alarming} at 50 % or more" + (f"; {bad} could not be inspected" if bad else "")
         )
     if bad:
         raise typer.Exit(BAD_FILE)
@@ -230,7 +231,7 @@ def _progress(total: int) -> Any:
     if total < PROGRESS_BAR_FROM or not console.is_terminal or sys.stdout.isatty():
         return nullcontext(None)
     bar = Progress(console=console)
-    bar.add_task("Looking at pictures", total=total)
+    bar.add_task("Inspecting pictures", total=total)
     return bar
 
 

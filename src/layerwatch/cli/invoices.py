@@ -37,7 +37,7 @@ app = typer.Typer(
         "A month (UTC) is closed once, after all months before it."
     ),
 )
-Number = Annotated[str, typer.Argument(help="The invoice's number, such as INV-000001.")]
+Number = Annotated[str, typer.Argument(help="The invoice's number, for example INV-000001.")]
 
 
 @app.command("preview")
@@ -86,7 +86,7 @@ def close(
                 say(
                     f"Closed {report.summary()}."
                     if report.closed
-                    else f"Nothing was closed: no month up to {period} was open."
+                    else f"Nothing to close: no open month up to {period}."
                 )
         if report.failed:
             fail("not closed: " + "; ".join(f"account {number}: {why}" for number, why in report.failed))
@@ -129,13 +129,15 @@ def pay_(
     number: Number,
     reference: Annotated[str, typer.Option(help="The bank's number of the payment. It is booked only once.")],
     amount: Annotated[
-        str | None, typer.Option(help="Dollars received, such as 398.00.", show_default="the whole balance")
+        str | None,
+        typer.Option(help="Dollars received, for example 398.00.", show_default="the whole balance"),
     ] = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Book a payment that was received outside Layerwatch. A block for it is lifted within 5 seconds."""
+    """Book a payment received outside Layerwatch. If the account was blocked for it, that ends within 5
+    seconds."""
     with office(data_dir, config) as desk, desk.database.write() as session:
         given = None if amount is None else _cents(amount)
         invoice = find_invoice(session, number)
@@ -157,15 +159,15 @@ def pay_(
 @app.command("credit")
 def credit_(
     number: Number,
-    reason: Annotated[str, typer.Option(help="Why, as it stands on the credit note.")],
+    reason: Annotated[str, typer.Option(help="The reason printed on the credit note.")],
     amount: Annotated[
-        str | None, typer.Option(help="Dollars, such as 12.50.", show_default="the whole invoice")
+        str | None, typer.Option(help="Dollars, for example 12.50.", show_default="the whole invoice")
     ] = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Issue a credit note over an invoice or a part of it."""
+    """Issue a credit note for all or part of an invoice."""
     with office(data_dir, config) as desk, desk.database.write() as session:
         given = None if amount is None else _cents(amount)
         invoice = find_invoice(session, number)
@@ -225,5 +227,5 @@ def _list(title: str, rows: list[Statement], desk: Office) -> None:
 def _cents(amount: str) -> int:
     whole, _, rest = amount.strip().removeprefix("$").replace(",", "").partition(".")
     if not (whole.isdecimal() and len(rest) <= 2 and (rest == "" or rest.isdecimal())):
-        raise NotPossible(f"{amount!r} is no amount: write dollars and cents, as in 398.00")
+        raise NotPossible(f"{amount!r} is not an amount: write dollars and cents, for example 398.00")
     return int(whole) * 100 + int(rest.ljust(2, "0"))

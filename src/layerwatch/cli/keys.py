@@ -34,7 +34,9 @@ app = typer.Typer(
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Option("--name", "-n", help="What the key is for, such as 'garage printer'.")],
+    name: Annotated[
+        str, typer.Option("--name", "-n", help="What the key is for, for example 'garage printer'.")
+    ],
     test: Annotated[
         bool, typer.Option("--test", help="A test key: never billed; an account has 500 such calls a day.")
     ] = False,
@@ -44,7 +46,8 @@ def create(
     allow_from: Annotated[
         list[str] | None,
         typer.Option(
-            help="IP address or network it may be used from. Repeat for several. None: from anywhere."
+            help="IP address or network from which it may be used. Repeat for several. Default: from "
+            "anywhere."
         ),
     ] = None,
     account: WhichAccount = None,
@@ -97,19 +100,19 @@ def list_(
 def disable(
     which: Annotated[str, typer.Argument(help="The key's number, whole name, or last four characters.")],
     account: WhichAccount = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Disable a key, for ever. It stops working everywhere within 5 seconds."""
+    """Disable a key permanently. It stops working everywhere within 5 seconds."""
     with office(data_dir, config) as desk:
         with desk.database.write() as session:
             owner = account_of(session, account, desk.now)
             key = find_key(session, owner.id, which)
             row = as_row(key)
         if not yes and not as_json:
-            typer.confirm(f"Disable key {key.id} ({key.name!r}, {row['shown']}) for ever?", abort=True)
+            typer.confirm(f"Disable key {key.id} ({key.name!r}, {row['shown']}) permanently?", abort=True)
         with desk.database.write() as session:
             row = as_row(disable_key(session, owner.id, key.id, desk.now))
             record(session, ON_THE_COMMAND_LINE, "key disabled", _told(key), desk.now, owner.id)

@@ -45,4 +45,4 @@ def command(
     elif before == after:
         typer.echo(f"The tables are up to date (version {after}).")
     else:
-        typer.echo(f"The tables went from version {before or 'none'} to {after}.")
+        typer.echo(f"The tables were migrated from version {before or 'none'} to {after}.")

