@@ -38,7 +38,7 @@ class Models(Detectors):
 
 
 def look(replica: Detectors, *pictures: Any) -> list[Look]:
-    return asyncio.run(replica.look_at(pictures))
+    return asyncio.run(replica.detect(pictures))
 
 
 def configured(*models: str) -> Models:

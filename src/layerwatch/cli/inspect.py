@@ -30,7 +30,7 @@ FAILURE_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class FileInspection:
     """One file's outcome: evidence, or the reason why there is none."""
 
     file: Path
@@ -85,7 +85,7 @@ def command(
 
     Every picture is judged on its own; `layerwatch replay` follows a print over time.
 
-    Exit code: 0 if every file was looked at, 1 if some could not be, 2 if none could be.
+    Exit code: 0 if every file was inspected, 1 if some could not be, 2 if none could be.
 
     Examples:
 
@@ -111,13 +111,13 @@ def command(
     began = time.monotonic()
     bad = alarming = 0
     with vision, _progress(len(paths)) as bar:
-        for looked in look_at_all(vision, paths, threads, save_overlay):
-            if looked.evidence is None:
+        for inspected in inspect_files(vision, paths, threads, save_overlay):
+            if inspected.evidence is None:
                 bad += 1
-                _say_error(looked, json_lines)
+                _say_error(inspected, json_lines)
             else:
-                alarming += looked.evidence.failure_probability >= FAILURE_THRESHOLD
-                _say(looked.file, looked.evidence, json_lines, detail)
+                alarming += inspected.evidence.failure_probability >= FAILURE_THRESHOLD
+                _say(inspected.file, inspected.evidence, json_lines, detail)
             if bar is not None:
                 bar.advance(bar.task_ids[0])
     if not json_lines and len(paths) > 1:
@@ -139,17 +139,17 @@ def expand(files: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def look_at_all(
+def inspect_files(
     vision: Vision, paths: Iterable[Path], threads: int, overlays: Path | None = None
-) -> Iterator[Looked]:
+) -> Iterator[FileInspection]:
     """Look at files side by side, and yield what was seen in the order of `paths`, as soon as it is known."""
-    under_way: deque[Future[Looked]] = deque()
+    under_way: deque[Future[FileInspection]] = deque()
     names: set[str] = set()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="layerwatch-inspect")
     try:
         for path in paths:
             overlay = overlays / _unused_name(path, names) if overlays else None
-            under_way.append(pool.submit(look_at, vision, path, overlay))
+            under_way.append(pool.submit(inspect_file, vision, path, overlay))
             if len(under_way) >= 4 * threads:
                 yield under_way.popleft().result()
         while under_way:
@@ -158,20 +158,20 @@ def look_at_all(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def look_at(vision: Vision, path: Path, overlay: Path | None = None) -> Looked:
+def inspect_file(vision: Vision, path: Path, overlay: Path | None = None) -> FileInspection:
     """Look at one file, and save its overlay if asked to. A bad file is an outcome, not an exception."""
     try:
         if path.stat().st_size > MAX_PICTURE_BYTES:
-            return Looked(path, error=f"The file is larger than {MAX_PICTURE_BYTES:,} bytes.")
+            return FileInspection(path, error=f"The file is larger than {MAX_PICTURE_BYTES:,} bytes.")
         jpeg = path.read_bytes()
         evidence = vision.inspect(jpeg)
         if overlay is not None:
             overlay.write_bytes(vision.overlay(jpeg, evidence))
     except ImageDecodeError as error:
-        return Looked(path, error=str(error))
+        return FileInspection(path, error=str(error))
     except OSError as error:
-        return Looked(path, error=f"{error.strerror or error}: {error.filename or path}.")
-    return Looked(path, evidence)
+        return FileInspection(path, error=f"{error.strerror or error}: {error.filename or path}.")
+    return FileInspection(path, evidence)
 
 
 def as_json(file: Path, evidence: Evidence, detail: bool = False) -> dict[str, Any]:
@@ -217,12 +217,14 @@ def _say(file: Path, evidence: Evidence, json_lines: bool, detail: bool) -> None
     typer.echo(f"{share}  {kind:<15}  {condition:<11}  {evidence.milliseconds:6.1f} ms  {file}")
 
 
-def _say_error(looked: Looked, json_lines: bool) -> None:
+def _say_error(inspected: FileInspection, json_lines: bool) -> None:
     if json_lines:
-        line = json.dumps({"file": str(looked.file), "error": looked.error}, ensure_ascii=False)
+        line = json.dumps({"file": str(inspected.file), "error": inspected.error}, ensure_ascii=False)
         print(line, file=sys.stderr, flush=True)
     else:
-        typer.echo(typer.style("  error", fg=typer.colors.RED) + f"  {looked.file}: {looked.error}", err=True)
+        typer.echo(
+            typer.style("  error", fg=typer.colors.RED) + f"  {inspected.file}: {inspected.error}", err=True
+        )
 
 
 def _progress(total: int) -> Any:

@@ -73,7 +73,7 @@ def create(
                 addresses=allow_from or (),
             )
             row = as_row(new.row)
-            record(session, ON_THE_COMMAND_LINE, "key created", _told(new.row), desk.now, owner.id)
+            record(session, ON_THE_COMMAND_LINE, "key created", _key_label(new.row), desk.now, owner.id)
         if as_json:
             show({"key": new.text} | row)
         else:
@@ -115,14 +115,14 @@ def disable(
             typer.confirm(f"Disable key {key.id} ({key.name!r}, {row['shown']}) permanently?", abort=True)
         with desk.database.write() as session:
             row = as_row(disable_key(session, owner.id, key.id, desk.now))
-            record(session, ON_THE_COMMAND_LINE, "key disabled", _told(key), desk.now, owner.id)
+            record(session, ON_THE_COMMAND_LINE, "key disabled", _key_label(key), desk.now, owner.id)
         if as_json:
             show(row)
         else:
             say(f"Key {row['id']} is disabled.")
 
 
-def _told(key: ApiKey) -> str:
+def _key_label(key: ApiKey) -> str:
     return f"{key.id} {key.name} {key.prefix}…"
 
 

@@ -1,4 +1,4 @@
-"""A replica that looks at pictures: one model, whose file can be changed while it works."""
+"""A detector replica: one model, whose file can be changed at run time."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ class Detectors:
         self._detector: Detector | None = None
 
     async def reconfigure(self, given: Mapping[str, Any]) -> None:
-        """Make another model active once it has proven to work.
+        """Activate another model after it has been tried.
 
-        If it does not, the last one stays, and the log says why: to raise would have Ray end this replica,
-        and every other one, for replicas that cannot start. A replica that has none yet raises ModelError, or
-        ValidationError for what is not a `Config`; those from before go on meanwhile.
+        If it fails, the current model stays and the reason is logged: raising would make Ray replace this
+        replica, and every other one, with replicas that cannot start. A replica without a model raises
+        ModelError, or ValidationError for an invalid `Config`; older replicas continue meanwhile.
         """
         try:
             config = Config(**given)
@@ -77,7 +77,7 @@ class Detectors:
             log.error("model_refused", why=str(error), still=self._detector.version)
             return
         self.look.set_max_batch_size(min(MAX_PICTURES, config.max_batch or MAX_BATCH[config.provider]))
-        log.info("model_in_force", version=self._detector.version)
+        log.info("model_active", version=self._detector.version)
 
     def _open(self, config: Config) -> Detector:
         if config.model:
@@ -92,11 +92,11 @@ class Detectors:
     # What waits while one batch runs is the next batch; nothing is held back to fill one.
     @serve.batch(max_batch_size=MAX_PICTURES, batch_wait_timeout_s=0.0)  # type: ignore[untyped-decorator]
     async def look(self, pictures: list[Picture]) -> list[Look]:
-        """Called with one picture, uint8 [S, S, 3] RGB; Ray makes the batches. Raises as `look_at`."""
-        return await self.look_at(pictures)
+        """Called with one picture, uint8 [S, S, 3] RGB; Ray makes the batches. Raises as `detect`."""
+        return await self.detect(pictures)
 
-    async def look_at(self, pictures: Sequence[Picture]) -> list[Look]:
-        """Look at a batch. Raises ModelError on non-finite output."""
+    async def detect(self, pictures: Sequence[Picture]) -> list[Look]:
+        """Detect failures in a batch. Raises ModelError on non-finite output."""
         detector = self._detector
         assert detector is not None
         found = await asyncio.to_thread(_detect, detector, pictures)
