@@ -25,11 +25,12 @@ from layerwatch.billing.models import UsageHour
 from layerwatch.config import Settings, load
 from layerwatch.identity import create_account
 from layerwatch.keys import create_key, disable_key
-from layerwatch.services import Inspector, Services
+from layerwatch.services import Services
 from layerwatch.serving.server import Server as HttpServer
 from layerwatch.serving.sockets import listen
 from layerwatch.telemetry.logging import configure
 from layerwatch.vision import Vision
+from layerwatch.vision.inspector import Inspector
 from tests.support.clocks import ManualClock
 from tests.support.fake_detector import FakeDetector, picture
 
