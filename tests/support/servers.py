@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from starlette.applications import Starlette
 
 from layerwatch.api.routes import BASE
-from layerwatch.app import MakePeers, create_app
+from layerwatch.app import MakePeers, OpenModel, create_app
 from layerwatch.billing.models import UsageHour
 from layerwatch.config import Settings, load
 from layerwatch.identity import create_account
@@ -69,7 +69,7 @@ class Server:
     ) -> tuple[str, int]:
         """The text of a new key, and its account's number."""
         now = self.clock.now()
-        with self.services.database.begin() as session:
+        with self.services.database.write() as session:
             if account is None:
                 account = create_account(session, "Acme Printing", now, free_only=free_only).id
             new = create_key(
@@ -131,6 +131,7 @@ def running(
     clock: ManualClock | None = None,
     detector: FakeDetector | None = None,
     vision: Inspector | None = None,
+    open_model: OpenModel | None = None,
     peers: MakePeers | None = None,
     port: int = 0,
 ) -> Iterator[Server]:
@@ -140,7 +141,9 @@ def running(
     listener = listen("127.0.0.1", port)
     port = listener.getsockname()[1]
     settings = settings.model_copy(update={"port": port})
-    app = create_app(settings, clock=clock, vision=vision or Vision(detector), peers=peers)
+    app = create_app(
+        settings, clock=clock, vision=vision or Vision(detector), open_model=open_model, peers=peers
+    )
     server = HttpServer(app, grace=5)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -115,7 +115,7 @@ async def _watch(
         watched = Watched(
             f"{plant.kind}-{plant.number}",
             printer,
-            HttpCamera(f"http://c-{plant.number}/snap", client=client),
+            {"camera": HttpCamera(f"http://c-{plant.number}/snap", client=client)},
             Policy(heaters_off_after=heaters),
         )
         watcher = PrintWatcher(

@@ -40,7 +40,7 @@ class RolloutKeeper:
         if not self._models.can_change:
             return
         await self._take_back_bad()
-        plan = await self._gateway.look(repository.load_plan)
+        plan = await self._gateway.read_async(repository.load_plan)
         await asyncio.to_thread(self._models.follow, plan)
         await self._report()
 
@@ -64,7 +64,7 @@ class RolloutKeeper:
         def work(session: Session) -> bool:
             return repository.roll_back(session, step_id, at=self._now(), by=f"node {self._node}", reason=why)
 
-        await self._gateway.run(work)
+        await self._gateway.write_async(work)
 
     async def _report(self) -> None:
         trial, tally = self._models.trial, self._models.tally()
@@ -75,4 +75,4 @@ class RolloutKeeper:
         def work(session: Session) -> None:
             repository.write_tally(session, trial.step.id, self._node, tally, self._now())
 
-        await self._gateway.run(work)
+        await self._gateway.write_async(work)

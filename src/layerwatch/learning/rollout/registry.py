@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,9 @@ from layerwatch.learning.rollout.model_store import ModelStore
 from layerwatch.learning.rollout.models import ComparisonRow, ModelRow, StepRow
 from layerwatch.learning.rollout.plan import PACKAGED, Plan, Stage
 from layerwatch.storage import Database
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 NOTICE = timedelta(seconds=15)
 """From a step to its effect: every node has read it and opened its model by then, so that all give the same
@@ -36,13 +39,11 @@ class ModelRegistry:
 
     def models(self) -> Sequence[ModelRow]:
         """Every model that was added, oldest first."""
-        with self._database.read() as session:
-            return repository.models(session)
+        return self._rows(repository.models)
 
     def steps(self) -> Sequence[StepRow]:
         """The history, oldest step first."""
-        with self._database.read() as session:
-            return repository.steps(session)
+        return self._rows(repository.steps)
 
     def plan(self) -> Plan:
         """What nodes follow now."""
@@ -51,13 +52,11 @@ class ModelRegistry:
 
     def tallies(self, step_id: int) -> Sequence[ComparisonRow]:
         """What each node saw of a step's trial."""
-        with self._database.read() as session:
-            return repository.tallies(session, step_id)
+        return self._rows(repository.tallies, step_id)
 
     def reviewed(self) -> Sequence[FeedbackRow]:
         """Every picture of feedback that a person labelled, once."""
-        with self._database.read() as session:
-            return service.reviewed(session)
+        return self._rows(service.reviewed)
 
     def path(self, name: str) -> Path | None:
         """The file of a model, checked against its hash; None for the packaged one. Raises LearningError."""
@@ -140,6 +139,15 @@ class ModelRegistry:
             self._take(Stage.FULL, active, 1.0, at, "an earlier version")
         file.rename(file.with_suffix(".json.taken-over"))
 
+    def _rows(
+        self, query: Callable[Concatenate[Session, P], Sequence[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Sequence[T]:
+        """What a query finds, usable after its session."""
+        with self._database.read() as session:
+            rows = query(session, *args, **kwargs)
+            session.expunge_all()
+        return rows
+
     def _step(self, stage: Stage, name: str, share: float, at: datetime, by: str) -> StepRow:
         if not 0.0 < share <= 1.0:
             raise LearningError("a share is a number above 0 and at most 1")
@@ -152,6 +160,4 @@ class ModelRegistry:
         return self._take(stage, full, share, at + NOTICE, by)
 
     def _take(self, stage: Stage, model: str, share: float, since: datetime, by: str) -> StepRow:
-        return self._database.transact(
-            lambda session: repository.add_step(session, stage, model, share, since=since, by=by)
-        )
+        return self._database.transact(repository.add_step, stage, model, share, since=since, by=by)
