@@ -9,6 +9,7 @@ from layerwatch.console.pages import (
     invoices,
     keys,
     members,
+    models,
     oidc,
     operator,
     prints,
@@ -22,6 +23,6 @@ from layerwatch.console.web import Page
 
 _THEMES = (
     *(sign_in, oidc, accounts, prints, feedback, keys, usage, invoices, account, members, profile),
-    *(operator, users, review),
+    *(operator, users, review, models),
 )
 ALL: tuple[Page, ...] = tuple(page for theme in _THEMES for page in theme.pages.all)
