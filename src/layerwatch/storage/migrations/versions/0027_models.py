@@ -16,7 +16,7 @@ def upgrade() -> None:
         "models",
         sa.Column("sha256", sa.String(64), primary_key=True),
         sa.Column("version", sa.String(64), nullable=False),
-        sa.Column("size", sa.Integer, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("note", sa.String(200), nullable=False),
         sa.Column("added_at", sa.BigInteger, nullable=False),
         sa.Column("added_by", sa.String(120), nullable=False),
@@ -40,7 +40,7 @@ def upgrade() -> None:
         sa.Column("step_id", RowId, primary_key=True),
         sa.Column("node", sa.String(64), primary_key=True),
         *(
-            sa.Column(name, sa.Integer, nullable=False)
+            sa.Column(name, sa.BigInteger, nullable=False)
             for name in (
                 *("pictures", "errors", "candidate_alarms", "reference_alarms"),
                 *("only_candidate", "only_reference"),
