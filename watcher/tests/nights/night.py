@@ -79,7 +79,7 @@ async def spend(
         done, _ = await asyncio.wait([*tasks, sleeping], return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *(plant.close() for plant in plants), return_exceptions=True)
         for task in done - {sleeping}:
             task.result()
         await inspector.close()
