@@ -19,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from layerwatch import console
-from layerwatch.api import health, openapi, routes
+from layerwatch.acting import WatcherExchange
+from layerwatch.api import health, openapi, routes, watcher_routes
 from layerwatch.api.body_deadline import BodyDeadline
 from layerwatch.api.cors import CorsHeaders, Preflight
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
@@ -153,7 +154,9 @@ def create_app(
         if settings.traces == "otlp":
             await asyncio.to_thread(tracing.stop)
 
-    app = Starlette(routes=[*routes.ROUTES, *health.ROUTES, *openapi.ROUTES], lifespan=lifespan)
+    app = Starlette(
+        routes=[*routes.ROUTES, *watcher_routes.ROUTES, *health.ROUTES, *openapi.ROUTES], lifespan=lifespan
+    )
     app.router.redirect_slashes = False
     app.state.services = services
     if settings.obico_api:
@@ -226,6 +229,7 @@ def build(
         router=RegionRouter(_bounds(settings)),
         recent=recent,
         prints=PrintRegister(gateway),
+        watchers=WatcherExchange(gateway),
         examples=examples,
         feedback=FeedbackRecorder(gateway, examples, recent),
         metrics=metrics,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from layerwatch.acting import WatcherExchange
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.config import Settings
 from layerwatch.contexts import ContextIds, Contexts
@@ -74,6 +75,7 @@ class Services:
     router: RegionRouter
     recent: RecentPictures
     prints: PrintRegister
+    watchers: WatcherExchange
     examples: ExampleStore
     feedback: FeedbackRecorder
     metrics: Metrics
