@@ -30,7 +30,7 @@ from layerwatch.billing import UsageRefused, count_deferred, count_inspection
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.payments.factory import payments_of
 from layerwatch.billing.scheduled_jobs import WAIT_FOR_CLOCK_S, ScheduledJobs, run_forever
-from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
+from layerwatch.calibration import DEFAULT_CAPACITY, calibrate, take_over
 from layerwatch.config import ConfigError, Settings
 from layerwatch.console import status
 from layerwatch.contexts import ContextError, ContextIds, Contexts
@@ -207,7 +207,7 @@ def build(
     recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
-    capacity, schedule = Capacity(FIRST_GUESS), CallSchedule()
+    capacity, schedule = Capacity(DEFAULT_CAPACITY), CallSchedule()
     pacer = Pacer(_bounds(settings), capacity, schedule, speed=settings.clock_speed)
     admission = Admission(settings.queue_length, settings.queue_deadline, settings.upload_memory, capacity)
     services = Services(
