@@ -97,6 +97,12 @@ def find_used(database: Database, names: Collection[str]) -> set[str]:
         return {name for name in used if name is not None}
 
 
+def failure_reported(session: Session, context_id: str) -> bool:
+    """Whether somebody said that this print failed unseen."""
+    found = select(FeedbackRow.id).where(FeedbackRow.context_id == context_id, FeedbackRow.kind == "missed")
+    return session.scalars(found.limit(1)).first() is not None
+
+
 def withdraw(session: Session, *, account_id: int, context_id: str) -> str | None:
     """Remove the newest feedback on a print, unless a reviewer has labelled its picture by now.
 
