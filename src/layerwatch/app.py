@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import structlog
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -31,7 +31,7 @@ from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.payments.factory import payments_of
 from layerwatch.billing.scheduled_jobs import WAIT_FOR_CLOCK_S, ScheduledJobs, run_forever
 from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
-from layerwatch.config import Settings
+from layerwatch.config import ConfigError, Settings
 from layerwatch.console import status
 from layerwatch.contexts import ContextError, ContextIds, Contexts
 from layerwatch.contexts.offline.ledger import OfflineLedger
@@ -58,7 +58,15 @@ from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, 
 from layerwatch.prints import PrintRegister
 from layerwatch.services import Inspector, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
-from layerwatch.storage import Claims, Database, DatabaseGateway, StorageError, StorageUnavailable
+from layerwatch.storage import (
+    Claims,
+    Database,
+    DatabaseGateway,
+    ObjectStore,
+    StorageError,
+    StorageUnavailable,
+    open_objects,
+)
 from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics
 from layerwatch.vision import Vision
@@ -87,7 +95,7 @@ def create_app(
     vision: Inspector | MakeInspector | None = None,
     peers: MakePeers | None = None,
     slot: str = "",
-) -> FastAPI:
+) -> Starlette:
     """The server as an ASGI application.
 
     clock, vision: put in place of the machine's clock and the ONNX detector, by tests and by Ray Serve.
@@ -99,7 +107,7 @@ def create_app(
     services = build(settings, clock=clock, vision=vision, peers=peers)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(services.database.migrate)
         with suppress(StorageError):  # the sweep tries again, and nothing depends on it
             await asyncio.to_thread(make_room, services.database, services.clock.now())
@@ -146,17 +154,9 @@ def create_app(
         if settings.traces == "otlp":
             await asyncio.to_thread(tracing.stop)
 
-    app = FastAPI(
-        title="Layerwatch",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-    )
+    app = Starlette(routes=[*routes.ROUTES, *health.ROUTES, *openapi.ROUTES], lifespan=lifespan)
+    app.router.redirect_slashes = False
     app.state.services = services
-    app.include_router(routes.router)
-    app.include_router(health.router)
-    openapi.install(app)
     if settings.obico_api:
         obico.install(app, services)
     console.install(app, services)
@@ -215,6 +215,7 @@ def build(
         clock=clock,
         database=database,
         gateway=gateway,
+        objects=_open_objects(settings),
         offline_ledger=offline_ledger,
         authenticator=KeyAuthenticator(database, secrets.api_keys),
         ids=ContextIds(secrets.context_ids),
@@ -236,6 +237,13 @@ def build(
     )
     _show(services)
     return services
+
+
+def _open_objects(settings: Settings) -> ObjectStore:
+    try:
+        return open_objects(settings.objects, settings.data_dir / "objects")
+    except ValueError as error:
+        raise ConfigError(f"objects (or LAYERWATCH_OBJECTS): {error}") from error
 
 
 def _heartbeat(services: Services, slot: str) -> Heartbeat:
@@ -321,7 +329,7 @@ def _show(services: Services) -> None:
         )
 
 
-def _answer_errors(app: FastAPI, services: Services) -> Refuse:
+def _answer_errors(app: Starlette, services: Services) -> Refuse:
     """Every refusal in the wire's one form; returns what answers for one."""
 
     async def refuse(request: Request, error: Exception) -> JSONResponse:
