@@ -16,6 +16,7 @@ from layerwatch.keys import KeyAuthenticator
 from layerwatch.learning import ExampleStore, FeedbackRecorder, RecentPictures
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
+from layerwatch.printers import PrinterMemories
 from layerwatch.prints import PrintRegister
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Database, DatabaseGateway, ObjectStore
@@ -74,6 +75,7 @@ class Services:
     router: RegionRouter
     recent: RecentPictures
     prints: PrintRegister
+    printers: PrinterMemories
     examples: ExampleStore
     feedback: FeedbackRecorder
     metrics: Metrics

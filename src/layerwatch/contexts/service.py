@@ -221,8 +221,8 @@ class Contexts:
         if repeated is not None:
             return Outcome(repeated, repeated=True)
         found = self._memory.last(call.context.id)
-        before = _unpack(found, call.context) if found is not None else None
-        answer, moved = self._judge(before, call, evidence)
+        state = _unpack(found, call.context) if found is not None else None
+        answer, moved = self._judge(state, call, evidence)
         # Before the disk has it: another call on this print that comes meanwhile is an early one, or waits.
         before = self._memory.remember(call.context.id, moved)
         if call.key is not None:

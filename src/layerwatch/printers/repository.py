@@ -107,9 +107,7 @@ def find(session: Session, key: PrinterKey) -> PrinterMemoryRow | None:
 
 def add(session: Session, key: PrinterKey, at: datetime) -> PrinterMemoryRow:
     """An empty memory of a printer; the account's oldest beyond `MAX_PRINTERS_PER_ACCOUNT` are forgotten."""
-    row = PrinterMemoryRow(
-        account_id=key.account_id, printer=key.printer, camera=key.camera, printed_at=at
-    )
+    row = PrinterMemoryRow(account_id=key.account_id, printer=key.printer, camera=key.camera, printed_at=at)
     session.add(row)
     session.flush()
     beyond = session.scalars(
@@ -147,12 +145,10 @@ def unlearn(session: Session, context_id: str) -> None:
     )
 
 
-def forget(
-    session: Session, account_id: int, printer: str | None = None, camera: str | None = None
-) -> int:
+def forget(session: Session, account_id: int, printer: str | None = None, camera: str | None = None) -> int:
     """Delete the memories of an account, of one printer or of one camera; how many went.
 
-    Running prints go on with what they started from, and teach a new memory when they are over.
+    Running prints go on with what they started from, and teach nothing.
     """
     gone = 0
     for table in (PrinterMemoryRow, UnlearnedPrintRow):

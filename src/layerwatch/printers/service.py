@@ -127,7 +127,7 @@ def _state(data: bytes) -> PrintState | None:
 
 @dataclass(frozen=True, slots=True)
 class MemorySweeper:
-    """Learns from prints that ended without another one after them, and forgets printers that print no more."""
+    """Learns from prints that ended with no other after them, and forgets printers that print no more."""
 
     database: Database
 

@@ -36,7 +36,7 @@ class Familiar:
         return max(self._known(self.usual, self.usual_area, seen, area), self._marked(seen, area))
 
     def discount(self, seen: Logits | None, area: float) -> float:
-        """The share of a picture's evidence for a failure that it loses because it is familiar, 0 to below 1."""
+        """The share of its evidence for a failure that a picture loses for being familiar, 0 to below 1."""
         usual = c.USUAL_DISCOUNT * self._known(self.usual, self.usual_area, seen, area)
         return max(usual, c.ACCEPTED_DISCOUNT * self._marked(seen, area))
 

@@ -146,7 +146,7 @@ class PrinterMemory:
         return Familiar(self.camera, self.usual, self.usual_area, self.accepted, self.accepted_area)
 
     def usual_places(self, seen: Logits | None) -> Places:
-        """What is usual in a print's places, where its first picture, which shows `seen`, is none to go by."""
+        """What is usual in a print's places where its first picture, which shows `seen`, does not say."""
         known = np.maximum(self.usual, self.accepted).astype(np.float32) / 255
         usual = np.log(np.clip(known, 1e-2, 0.99) / (1 - np.clip(known, 1e-2, 0.99)))
         first = Places.first(seen)
@@ -217,7 +217,7 @@ def learn(memory: PrinterMemory | None, state: PrintState, opening: bytes) -> Pr
 
 
 def ended_well(state: PrintState) -> bool:
-    """Whether a print that is over can teach what is usual: long enough, no flag up, nothing left unexplained.
+    """Whether a print that is over can teach what is usual: long enough, no flag up, nothing unexplained.
 
     What looked failed from the first picture to the last may be a failure that was left on the bed.
     """
@@ -250,7 +250,8 @@ def _accepted(camera: CameraState) -> tuple[Strengths, float]:
 def _towards(known: Strengths, seen: Strengths) -> Strengths:
     """Up by half of the way, down by a fifth: one print does not make a place usual, nor unusual."""
     off = seen.astype(np.float32) - known
-    return np.rint(known + np.where(off > 0, c.PLACE_RISE, c.PLACE_FALL) * off).astype(np.uint8)
+    towards: Strengths = np.rint(known + np.where(off > 0, c.PLACE_RISE, c.PLACE_FALL) * off).astype(np.uint8)
+    return towards
 
 
 def _envelope(known: float, seen: float) -> float:

@@ -117,9 +117,7 @@ def _step(
         failing,
         1 + (c.FOOLED_PATIENCE - 1) * (1 - _telling(known)) * (1 - grown),
     )
-    if known.frames == 0 and memory and memory.is_left_over(
-        value, evidence.failure_probability, seen, area
-    ):
+    if known.frames == 0 and memory and memory.is_left_over(value, evidence.failure_probability, seen, area):
         learnt = _not_scenery(known, memory, value, seen, seconds)
     else:
         learnt = _learnt(known, value, seen, excess, seconds, elapsed, belief)

@@ -1,8 +1,8 @@
 """Is the bed clear? A picture compared with how this very bed looks when it is empty.
 
-No class of object is looked for: whatever is on the bed that is not usually there counts, spaghetti, a part or
-a scraper. What is compared is small, so that a printer's memory can hold it: luma of 64 x 48 cells, colour of
-32 x 24, and how far each cell usually is from its mean.
+No class of object is searched for: whatever lies on the bed and is not usually there counts, spaghetti, a
+part or a scraper. What is compared is small, so that a printer's memory can hold it: luma of 64 x 48 cells,
+colour of 32 x 24, and how far each cell usually is from its mean.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ VIEW_BYTES = CELLS + 2 * CELLS // 4
 # shows others.
 
 TOLERANCE = np.array([9.0, 5.0, 5.0], np.float32)
-"""Levels (luma, Cb, Cr) by which a cell may be off, beyond its neighbours' range, in a perfectly steady scene."""
+"""Levels (luma, Cb, Cr) by which a cell may be beyond its neighbours' range in a perfectly steady scene."""
 
 SPREADS = 3.0
 """… and by so many times its usual distance from the mean."""
@@ -204,7 +204,8 @@ class EmptyBed:
 
     def _spread(self) -> NDArray[np.float32]:
         """[48, 64], in levels."""
-        return (self.spread.astype(np.float32) / 16).repeat(2, axis=0).repeat(2, axis=1)
+        levels = self.spread.astype(np.float32) / np.float32(16)
+        return levels.repeat(2, axis=0).repeat(2, axis=1)
 
 
 def _cannot_say(reason: str) -> BedCheck:
@@ -226,7 +227,7 @@ def _pack(planes: Planes) -> NDArray[np.uint8]:
 
 def _trust(spread: NDArray[np.float32]) -> NDArray[np.float32]:
     """How far a cell is to be trusted when light is compared, 0..1: little where it is another each time."""
-    return 1 / (1 + spread / 4)
+    return np.reciprocal(np.float32(1) + spread / np.float32(4))
 
 
 def _in_same_light(known: Planes, seen: Planes, weights: NDArray[np.float32]) -> Planes | None:

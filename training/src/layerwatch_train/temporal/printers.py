@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from layerwatch.temporal import Levels, PrinterMemory, PrintState, learn, step
 from layerwatch.vision import Condition
-from layerwatch_train.temporal.judge import Flags, Tally, episodes
+from layerwatch_train.temporal.judge import Flags, Tally
 from layerwatch_train.temporal.prints import Print
 from layerwatch_train.temporal.tables import figures
 
@@ -101,7 +101,7 @@ def left_over(prints: Sequence[Print]) -> list[Print]:
     counts as failing from its first picture until `LEFT_SECONDS`, where it ends.
     """
     made: list[Print] = []
-    for before, one in zip(prints, prints[1:], strict=False):
+    for before, one in pairwise(prints):
         failed = before.onset is not None and before.scores[-1] >= 0.5
         if not failed or one.onset is not None or one.conditions[0] is not Condition.OK:
             continue

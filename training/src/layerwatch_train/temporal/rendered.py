@@ -65,7 +65,7 @@ def render(folder: Path, count: int, seed: int, log: Callable[[str], None]) -> N
 
 
 def render_printers(folder: Path, printers: int, prints: int, seed: int, log: Callable[[str], None]) -> None:
-    """Render `prints` prints of each printer in order, one in `FAILING_EVERY` failing; existing ones are kept.
+    """Render prints of each printer in order, one in `FAILING_EVERY` failing; existing ones are kept.
 
     A file is named after its printer and its place in order, two digits each.
     """
