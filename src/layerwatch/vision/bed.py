@@ -227,7 +227,8 @@ def _pack(planes: Planes) -> NDArray[np.uint8]:
 
 def _trust(spread: NDArray[np.float32]) -> NDArray[np.float32]:
     """How far a cell is to be trusted when light is compared, 0..1: little where it is another each time."""
-    return np.reciprocal(np.float32(1) + spread / np.float32(4))
+    trust: NDArray[np.float32] = np.reciprocal(np.float32(1) + spread / np.float32(4))
+    return trust
 
 
 def _in_same_light(known: Planes, seen: Planes, weights: NDArray[np.float32]) -> Planes | None:
