@@ -178,10 +178,10 @@ def test_without_the_database_a_known_printer_is_watched_all_the_same(
     printed(server, key)
     context = opened(server, key)
 
-    async def away(*_: object) -> None:
+    def away(*_: object) -> None:
         raise StorageUnavailable("down")
 
-    monkeypatch.setattr(server.services.gateway, "run", away)
+    monkeypatch.setattr(repository, "keep_opening", away)
     assert server.process(key, context, picture(0.05)).status_code == 200
 
 
@@ -189,7 +189,7 @@ def test_an_unreadable_memory_is_a_fresh_start(server: Server) -> None:
     key, account = server.new_key_of()
     printed(server, key)
     sweep(server, 2 * OVER_AFTER)
-    with server.services.database.begin() as session:
+    with server.services.database.write() as session:
         row = repository.find(session, PrinterKey(account, "garage", "top"))
         assert row is not None
         row.scene, row.bed = b"LWM\x63", b"LWB\x63"

@@ -35,7 +35,7 @@ def list_(
     account: WhichAccount = None, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
     """Show the printers of an account that are remembered."""
-    with office(data_dir, config) as at, at.database.begin() as session:
+    with office(data_dir, config) as at, at.database.write() as session:
         rows = []
         for row in repository.memories(session, account_of(session, account, at.now).id):
             scene, bed = read_scene(row.scene), read_bed(row.bed)
@@ -70,7 +70,7 @@ def forget(
 
     A print that runs goes on with what it started from, and teaches nothing.
     """
-    with office(data_dir, config) as at, at.database.begin() as session:
+    with office(data_dir, config) as at, at.database.write() as session:
         owner = account_of(session, account, at.now).id
         gone = repository.forget(session, owner, printer, camera)
         record(session, ON_THE_COMMAND_LINE, "printers forgotten", printer or "all", at.now, owner)

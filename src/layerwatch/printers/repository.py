@@ -11,7 +11,7 @@ from sqlalchemy import Delete, delete, select, update
 from sqlalchemy.orm import Session
 
 from layerwatch.printers.models import PrinterMemoryRow, UnlearnedPrintRow
-from layerwatch.storage import Transaction
+from layerwatch.storage import driver_sql
 
 MAX_PRINTERS_PER_ACCOUNT = 500
 """Memories kept for an account, 8 KB each; those that printed last are kept."""
@@ -55,9 +55,9 @@ def open_print(
     )
 
 
-def opened(transaction: Transaction, context_id: str) -> Opened | None:
+def opened(session: Session, context_id: str) -> Opened | None:
     """What a print starts from; None for one without a printer or with its first picture behind it."""
-    row = transaction.row(_START, context_id)
+    row = driver_sql.fetch_row(session, _START, context_id)
     return None if row is None else Opened(None if row[0] is None else bytes(row[0]))
 
 

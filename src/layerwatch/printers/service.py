@@ -18,7 +18,7 @@ from layerwatch.learning.service import failure_reported
 from layerwatch.printers import repository
 from layerwatch.printers.models import UnlearnedPrintRow
 from layerwatch.printers.repository import PrinterKey
-from layerwatch.storage import Database, DatabaseGateway, StorageUnavailable, Transaction
+from layerwatch.storage import Database, DatabaseGateway, StorageError
 from layerwatch.temporal import (
     MemoryFormatError,
     PrinterMemory,
@@ -41,9 +41,9 @@ BATCH = 100
 """Prints or memories in one transaction of the sweep."""
 
 
-def start_of(transaction: Transaction, context_id: str) -> Start | None:
+def start_of(session: Session, context_id: str) -> Start | None:
     """How a print begins: with its printer's memory; None for a print without a named printer."""
-    opened = repository.opened(transaction, context_id)
+    opened = repository.opened(session, context_id)
     return None if opened is None else Start(read_scene(opened.scene))
 
 
@@ -56,10 +56,8 @@ class PrinterMemories:
     async def keep_opening(self, context_id: str, thumbnail: bytes, bed: bytes | None) -> None:
         """Keep the first judged picture of a print for when it is over. Never fails."""
         try:
-            await self._gateway.run(
-                lambda session: repository.keep_opening(session, context_id, thumbnail, bed)
-            )
-        except StorageUnavailable as error:
+            await self._gateway.write_async(repository.keep_opening, context_id, thumbnail, bed)
+        except StorageError as error:
             log.warning("print_opening_lost", why=str(error))
 
 
@@ -136,11 +134,9 @@ class MemorySweeper:
         after: datetime | None = None
         more = True
         while more:
-            after = self.database.transact(lambda session, after=after: self._learn(session, after, now))  # type: ignore[misc]
+            after = self.database.transact(self._learn, after, now)
             more = after is not None
-        while self.database.transact(
-            lambda session: repository.forget_unused(session, now - FORGOTTEN_AFTER, BATCH)
-        ):
+        while self.database.transact(repository.forget_unused, now - FORGOTTEN_AFTER, BATCH):
             pass
 
     def _learn(self, session: Session, after: datetime | None, now: datetime) -> datetime | None:

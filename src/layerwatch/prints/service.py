@@ -51,7 +51,7 @@ class PrintRegister:
                 open_print(session, key, context_id, opened_at, expires_at)
 
         try:
-            await self._gateway.run(write)
+            await self._gateway.write_async(write)
         except StorageUnavailable as error:
             log.warning("print_labels_lost", why=str(error))
 
