@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -55,6 +55,8 @@ from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import mailer_for
 from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
+from layerwatch.printers import MemorySweeper, PrinterMemories, start_of
+from layerwatch.printers.repository import unlearn
 from layerwatch.prints import PrintRegister
 from layerwatch.services import Inspector, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
@@ -130,7 +132,7 @@ def create_app(
                     services.database,
                     services.clock,
                     speed=services.settings.clock_speed,
-                    also=_feedback_sweeper(services).sweep,
+                    also=_sweeper(services),
                 )
             ),
             asyncio.create_task(run_forever(_scheduled_jobs(services).all, services.clock)),
@@ -220,7 +222,9 @@ def build(
         offline_ledger=offline_ledger,
         authenticator=KeyAuthenticator(database, secrets.api_keys),
         ids=ContextIds(secrets.context_ids),
-        contexts=Contexts(offline_ledger, pacer, partial(count_inspection, books=terms.books), clock),
+        contexts=Contexts(
+            offline_ledger, pacer, partial(count_inspection, books=terms.books), start_of, clock
+        ),
         vision=vision(metrics) if callable(vision) else vision or _load_vision(settings, metrics),
         capacity=capacity,
         schedule=schedule,
@@ -230,8 +234,9 @@ def build(
         recent=recent,
         prints=PrintRegister(gateway),
         watchers=WatcherExchange(gateway),
+        printers=PrinterMemories(gateway),
         examples=examples,
-        feedback=FeedbackRecorder(gateway, examples, recent),
+        feedback=FeedbackRecorder(gateway, examples, recent, unlearn),
         metrics=metrics,
         terms=terms,
         peers=others,
@@ -275,9 +280,17 @@ def _scheduled_jobs(services: Services) -> ScheduledJobs:
     )
 
 
-def _feedback_sweeper(services: Services) -> FeedbackSweeper:
+def _sweeper(services: Services) -> Callable[[datetime], None]:
+    """What is cleared away besides expired prints."""
     keep = timedelta(days=services.settings.feedback_days)
-    return FeedbackSweeper(services.database, services.examples, keep)
+    feedback = FeedbackSweeper(services.database, services.examples, keep)
+    memories = MemorySweeper(services.database)
+
+    def sweep(now: datetime) -> None:
+        feedback.sweep(now)
+        memories.sweep(now)
+
+    return sweep
 
 
 def _bounds(settings: Settings) -> Bounds:

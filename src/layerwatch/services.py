@@ -17,6 +17,7 @@ from layerwatch.keys import KeyAuthenticator
 from layerwatch.learning import ExampleStore, FeedbackRecorder, RecentPictures
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
+from layerwatch.printers import PrinterMemories
 from layerwatch.prints import PrintRegister
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Database, DatabaseGateway, ObjectStore
@@ -76,6 +77,7 @@ class Services:
     recent: RecentPictures
     prints: PrintRegister
     watchers: WatcherExchange
+    printers: PrinterMemories
     examples: ExampleStore
     feedback: FeedbackRecorder
     metrics: Metrics
