@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from layerwatch import console
-from layerwatch.api import health, openapi, routes
+from layerwatch.acting import WatcherExchange
+from layerwatch.api import health, openapi, routes, watcher_routes
 from layerwatch.api.body_deadline import BodyDeadline
 from layerwatch.api.cors import CorsHeaders, Preflight
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
@@ -29,7 +30,7 @@ from layerwatch.billing import UsageRefused, count_deferred, count_inspection
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.payments.factory import payments_of
 from layerwatch.billing.scheduled_jobs import WAIT_FOR_CLOCK_S, ScheduledJobs, run_forever
-from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
+from layerwatch.calibration import DEFAULT_CAPACITY, calibrate, take_over
 from layerwatch.config import ConfigError, Settings
 from layerwatch.console import status
 from layerwatch.contexts import ContextError, ContextIds, Contexts
@@ -56,6 +57,8 @@ from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import mailer_for
 from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
+from layerwatch.printers import MemorySweeper, PrinterMemories, start_of
+from layerwatch.printers.repository import unlearn
 from layerwatch.prints import PrintRegister
 from layerwatch.services import Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
@@ -138,7 +141,7 @@ def create_app(
                     services.database,
                     services.clock,
                     speed=services.settings.clock_speed,
-                    also=_feedback_sweeper(services).sweep,
+                    also=_sweeper(services),
                 )
             ),
             asyncio.create_task(run_forever(_scheduled_jobs(services).all, services.clock)),
@@ -163,7 +166,9 @@ def create_app(
         if settings.traces == "otlp":
             await asyncio.to_thread(tracing.stop)
 
-    app = Starlette(routes=[*routes.ROUTES, *health.ROUTES, *openapi.ROUTES], lifespan=lifespan)
+    app = Starlette(
+        routes=[*routes.ROUTES, *watcher_routes.ROUTES, *health.ROUTES, *openapi.ROUTES], lifespan=lifespan
+    )
     app.router.redirect_slashes = False
     app.state.services = services
     if settings.obico_api:
@@ -217,7 +222,7 @@ def build(
     recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
-    capacity, schedule = Capacity(FIRST_GUESS), CallSchedule()
+    capacity, schedule = Capacity(DEFAULT_CAPACITY), CallSchedule()
     pacer = Pacer(_bounds(settings), capacity, schedule, speed=settings.clock_speed)
     if vision is None and open_model is None and settings.detector == "standard":
         store = ModelStore(objects, settings.data_dir / "models")
@@ -241,7 +246,9 @@ def build(
         offline_ledger=offline_ledger,
         authenticator=KeyAuthenticator(database, secrets.api_keys),
         ids=ContextIds(secrets.context_ids),
-        contexts=Contexts(offline_ledger, pacer, partial(count_inspection, books=terms.books), clock),
+        contexts=Contexts(
+            offline_ledger, pacer, partial(count_inspection, books=terms.books), start_of, clock
+        ),
         vision=models,
         rollout=RolloutKeeper(models, gateway, clock.now, _node_name(settings, slot)),
         capacity=capacity,
@@ -251,8 +258,10 @@ def build(
         router=RegionRouter(_bounds(settings)),
         recent=recent,
         prints=PrintRegister(gateway),
+        watchers=WatcherExchange(gateway),
+        printers=PrinterMemories(gateway),
         examples=examples,
-        feedback=FeedbackRecorder(gateway, examples, recent),
+        feedback=FeedbackRecorder(gateway, examples, recent, unlearn),
         metrics=metrics,
         terms=terms,
         peers=others,
@@ -314,9 +323,17 @@ def _scheduled_jobs(services: Services) -> ScheduledJobs:
     )
 
 
-def _feedback_sweeper(services: Services) -> FeedbackSweeper:
+def _sweeper(services: Services) -> Callable[[datetime], None]:
+    """What is cleared away besides expired prints."""
     keep = timedelta(days=services.settings.feedback_days)
-    return FeedbackSweeper(services.database, services.examples, keep)
+    feedback = FeedbackSweeper(services.database, services.examples, keep)
+    memories = MemorySweeper(services.database)
+
+    def sweep(now: datetime) -> None:
+        feedback.sweep(now)
+        memories.sweep(now)
+
+    return sweep
 
 
 def _bounds(settings: Settings) -> Bounds:

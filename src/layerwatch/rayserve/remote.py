@@ -14,14 +14,14 @@ from layerwatch.rayserve.detectors import Ask, Look
 from layerwatch.vision import Busy, ModelError, Picture, RawDetection
 from layerwatch.vision.batching import BatchReport
 
-PATIENCE = 10.0
-"""Seconds that a picture may take. Admission lets none in that would take longer than 5 s."""
+DETECT_TIMEOUT_S = 10.0
+"""Seconds for one picture. Admission refuses pictures that would wait longer than 5 s."""
 
-START_PATIENCE = 120.0
-"""Seconds in which the first replica must be there."""
+START_TIMEOUT_S = 120.0
+"""Seconds within which the first replica must be ready."""
 
-TRIES = 3
-"""How many replicas may die over one picture. To look again does no harm: a look changes nothing."""
+MAX_ATTEMPTS = 3
+"""How many replicas may die during one picture. Detection can be repeated: it changes nothing."""
 
 
 class RemoteDetector:
@@ -49,7 +49,7 @@ class RemoteDetector:
     def check(self) -> None:
         """Have a replica open the model. Raises ModelError when it cannot."""
         try:
-            size, version = self._handle.describe.remote(self._model).result(timeout_s=START_PATIENCE)
+            size, version = self._handle.describe.remote(self._model).result(timeout_s=START_TIMEOUT_S)
         except RayTaskError as failed:
             if isinstance(failed.cause, ModelError):
                 raise ModelError(str(failed.cause)) from failed
@@ -67,9 +67,9 @@ class RemoteDetector:
         return [self._take(answer, image) for answer, image in zip(asked, images, strict=True)]
 
     def _take(self, answer: Any, image: Picture) -> RawDetection:
-        for left in reversed(range(TRIES)):
+        for left in reversed(range(MAX_ATTEMPTS)):
             try:
-                look: Look = answer.result(timeout_s=PATIENCE)
+                look: Look = answer.result(timeout_s=DETECT_TIMEOUT_S)
             except RayActorError:
                 if not left:
                     raise

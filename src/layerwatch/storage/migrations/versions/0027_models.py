@@ -8,7 +8,7 @@ from alembic import op
 from layerwatch.storage.base import RowId
 
 revision = "0027"
-down_revision = "0017"
+down_revision = "0025"
 
 
 def upgrade() -> None:
@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("id", RowId, primary_key=True),
         sa.Column("stage", sa.String(8), nullable=False),
         sa.Column("model", sa.String(64), nullable=False),
-        sa.Column("share", sa.Float, nullable=False),
+        sa.Column("share", sa.Double, nullable=False),
         sa.Column("since", sa.BigInteger, nullable=False),
         sa.Column("taken_by", sa.String(120), nullable=False),
         sa.Column("until", sa.BigInteger),
@@ -46,8 +46,8 @@ def upgrade() -> None:
                 *("only_candidate", "only_reference"),
             )
         ),
-        sa.Column("candidate_ms", sa.Float, nullable=False),
-        sa.Column("reference_ms", sa.Float, nullable=False),
+        sa.Column("candidate_ms", sa.Double, nullable=False),
+        sa.Column("reference_ms", sa.Double, nullable=False),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
     )
 
