@@ -53,6 +53,11 @@ async def pause(printer: Printer, read: Read, clock: AsyncClock) -> PrinterStatu
     )
 
 
+async def resume(printer: Printer, read: Read, clock: AsyncClock) -> PrinterStatus:
+    """Go on with a paused print; gives the state that shows it, or that it has ended. Raises ActionFailed."""
+    return await _order(printer.resume, read, lambda now: not now.state.standing, clock, "resume")
+
+
 async def cancel(printer: Printer, read: Read, clock: AsyncClock) -> PrinterStatus:
     """End the print for good; gives the state that shows it. Raises ActionFailed."""
     return await _order(printer.cancel, read, lambda now: not now.state.in_print, clock, "cancel")
@@ -125,12 +130,13 @@ def _failure(
         return ActionFailed(
             f"the {word} was sent, but the printer's state cannot be read: {unread}", hint, known=False
         )
+    still = "paused" if word == "resume" else "printing"
     if answer is not None:
-        return ActionFailed(f"{answer}, and the print is still going on", answer.hint)
+        return ActionFailed(f"{answer}, and the print is still {still}", answer.hint)
     did = f"accepted the {word} but" if answered else f"has not answered the {word}, and"
     return ActionFailed(
-        f"the printer {did} is still printing after {waited:.0f} s",
-        "check the printer; a macro may be waiting for input",
+        f"the printer {did} is still {still} after {waited:.0f} s",
+        "look at the printer; a macro may be waiting for something",
     )
 
 
