@@ -14,7 +14,7 @@ from layerwatch.cli.output import show
 @on_installation
 def command(
     here: Installation,
-    file: Annotated[Path, typer.Argument(help="Where the backup is written.", dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="The backup file to write.", dir_okay=False)],
 ) -> None:
     """Write the database, the secret, the models and the pictures behind feedback into one file.
 

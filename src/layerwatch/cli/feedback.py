@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from layerwatch.learning import ExampleStore
 
 app = command_group(
-    "Review what clients said of their prints, and export the reviewed pictures for training.\n\n"
+    "Review clients' feedback, and export the reviewed pictures for training.\n\n"
     "queue → review → export → `layerwatch-train all --data FOLDER` → `layerwatch models add`."
 )
 
@@ -81,7 +81,7 @@ def review(
 @on_installation
 def export(
     here: Installation,
-    folder: Annotated[Path, typer.Argument(help="Where index.csv and images/ are written.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for index.csv and images/.")],
 ) -> None:
     """Write the reviewed pictures in the index format that `layerwatch-train --data` reads."""
     from rich.console import Console
@@ -119,7 +119,7 @@ def delete(
     from layerwatch.learning.deletion import BATCH, delete_feedback, remove_pictures
 
     if not feedback_ids and account is None and context is None:
-        raise typer.BadParameter("Say which feedback to delete: ids, --account or --context.")
+        raise typer.BadParameter("Give the feedback to delete: ids, --account or --context.")
     rows, files, more = 0, 0, True
     while more:
         with here.database.write() as session:

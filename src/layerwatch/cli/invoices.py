@@ -76,7 +76,7 @@ def close(
             say(
                 f"Closed {report.summary()}."
                 if report.closed
-                else f"Nothing was closed: no month up to {period} was open."
+                else f"Nothing to close: no open month up to {period}."
             )
     if report.failed:
         raise UserError(
@@ -125,7 +125,7 @@ def pay_(
         typer.Option(help="Dollars received, for example 398.00.", show_default="the whole balance"),
     ] = None,
 ) -> None:
-    """Book a payment that was received outside Layerwatch. A block for it is lifted within 5 seconds."""
+    """Book a payment received outside Layerwatch. It unblocks the account within 5 seconds."""
     with here.database.write() as session:
         given = None if amount is None else _cents(amount)
         invoice = find_invoice(session, number)
@@ -154,7 +154,7 @@ def credit_(
         str | None, typer.Option(help="Dollars, for example 12.50.", show_default="the whole invoice")
     ] = None,
 ) -> None:
-    """Issue a credit note over an invoice or a part of it."""
+    """Issue a credit note for all or part of an invoice."""
     with here.database.write() as session:
         given = None if amount is None else _cents(amount)
         invoice = find_invoice(session, number)

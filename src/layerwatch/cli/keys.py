@@ -24,7 +24,7 @@ app = command_group(
 @on_installation
 def create(
     here: Installation,
-    name: Annotated[str, typer.Option("--name", "-n", help="What the key is for, such as 'garage printer'.")],
+    name: Annotated[str, typer.Option("--name", "-n", help="Its purpose, for example 'garage printer'.")],
     test: Annotated[
         bool, typer.Option("--test", help="A test key: never billed; an account has 500 such calls a day.")
     ] = False,
@@ -57,7 +57,7 @@ def create(
             addresses=allow_from or (),
         )
         row = as_row(new.row)
-        record(session, ON_THE_COMMAND_LINE, "key created", _told(new.row), here.now, owner.id)
+        record(session, ON_THE_COMMAND_LINE, "key created", _key_label(new.row), here.now, owner.id)
     if here.as_json:
         show({"key": new.text} | row)
     else:
@@ -90,15 +90,15 @@ def disable(
     account: WhichAccount = None,
     yes: Yes = False,
 ) -> None:
-    """Disable a key, for ever. It stops working everywhere within 5 seconds."""
+    """Disable a key permanently. It stops working everywhere within 5 seconds."""
     with here.database.write() as session:
         owner = account_of(session, account, here.now)
         key = find_key(session, owner.id, which)
         row = as_row(key)
-    here.confirm(f"Disable key {key.id} ({key.name!r}, {row['shown']}) for ever?", yes=yes)
+    here.confirm(f"Disable key {key.id} ({key.name!r}, {row['shown']}) permanently?", yes=yes)
     with here.database.write() as session:
         row = as_row(disable_key(session, owner.id, key.id, here.now))
-        record(session, ON_THE_COMMAND_LINE, "key disabled", _told(key), here.now, owner.id)
+        record(session, ON_THE_COMMAND_LINE, "key disabled", _key_label(key), here.now, owner.id)
     if here.as_json:
         show(row)
     else:

@@ -69,7 +69,7 @@ def history(here: Installation) -> None:
 def add(
     here: Installation,
     file: Annotated[Path, typer.Argument(help="An ONNX file from `layerwatch-train`.")],
-    note: Annotated[str, typer.Option(help="Why this model exists.")] = "",
+    note: Annotated[str, typer.Option(help="A note about this model.")] = "",
 ) -> None:
     """Add a candidate. It is loaded and run once, so that a broken file is refused here."""
     vision = _load(file)
@@ -86,7 +86,7 @@ def add(
 @app.command()
 @on_installation
 def compare(here: Installation, model: Model) -> None:
-    """Judge a candidate against the active model on every reviewed picture of this installation."""
+    """Compare a candidate with the active model on every reviewed picture of this installation."""
     from dataclasses import asdict
 
     registry = _registry(here)
@@ -132,7 +132,7 @@ def canary(here: Installation, model: Model, share: Share = 0.1) -> None:
 def promote(
     here: Installation,
     model: Model,
-    force: Annotated[bool, typer.Option("--force", help="Promote it although it is not better.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Promote it even if it is not better.")] = False,
 ) -> None:
     """Make a model active for every print that begins from now on, if it is better on the reviewed pictures.
 

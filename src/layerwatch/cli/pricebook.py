@@ -98,7 +98,7 @@ def contract(
         typer.Option(help="UP_TO:MICRO_DOLLARS, in order; the last one is MICRO_DOLLARS alone. Repeat."),
     ],
     month: InMonth = None,
-    note: Annotated[str, typer.Option(help="Why, for the books.")] = "",
+    note: Annotated[str, typer.Option(help="The reason, for the records.")] = "",
 ) -> None:
     """Agree on a separate price book with an account, from a month on.
 

@@ -77,7 +77,7 @@ def command(
         return
     if out is None:
         raise typer.BadParameter(
-            "Say where the pictures shall go: --out DIR (or see what there is with --list)."
+            "Give a folder for the pictures: --out DIR (or list the options with --list)."
         )
     if interval <= 0:
         raise typer.BadParameter(f"--interval must be above 0 seconds, not {interval:g}.")

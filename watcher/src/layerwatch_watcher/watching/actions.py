@@ -136,7 +136,7 @@ def _failure(
     did = f"accepted the {word} but" if answered else f"has not answered the {word}, and"
     return ActionFailed(
         f"the printer {did} is still {still} after {waited:.0f} s",
-        "look at the printer; a macro may be waiting for something",
+        "check the printer; a macro may be waiting for input",
     )
 
 
