@@ -57,7 +57,7 @@ from layerwatch.notify.mail import mailer_for
 from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
 from layerwatch.prints import PrintRegister
-from layerwatch.services import Inspector, Peers, Services
+from layerwatch.services import Inspector, OwnWatcher, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import (
     Claims,
@@ -88,6 +88,9 @@ MakeInspector = Callable[[Metrics], Inspector]
 MakePeers = Callable[[Metrics, RecentPictures], Peers]
 """Finds the other processes of the same server, and shows them the metrics and pictures of this one."""
 
+MakeOwnWatcher = Callable[[Database], OwnWatcher]
+"""Makes the watcher beside a server of one process."""
+
 
 def create_app(
     settings: Settings,
@@ -95,17 +98,19 @@ def create_app(
     clock: Clock | None = None,
     vision: Inspector | MakeInspector | None = None,
     peers: MakePeers | None = None,
+    own_watcher: MakeOwnWatcher | None = None,
     slot: str = "",
 ) -> Starlette:
     """The server as an ASGI application.
 
     clock, vision: put in place of the machine's clock and the ONNX detector, by tests and by Ray Serve.
+    own_watcher: the watcher that runs beside this process, if one may.
     peers, slot: where several processes are one server, the others, and this one's name among them.
     Opens the database (without asking it anything) and loads the detector. Raises ConfigError, ModelError.
     """
     if settings.traces == "otlp" and not tracing.on():
         tracing.start(settings.region, slot)
-    services = build(settings, clock=clock, vision=vision, peers=peers)
+    services = build(settings, clock=clock, vision=vision, peers=peers, own_watcher=own_watcher)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -189,6 +194,7 @@ def build(
     clock: Clock | None = None,
     vision: Inspector | MakeInspector | None = None,
     peers: MakePeers | None = None,
+    own_watcher: MakeOwnWatcher | None = None,
 ) -> Services:
     """Make the services of a server from its settings."""
     with suppress(OSError):  # what needs the folder says so itself
@@ -237,6 +243,7 @@ def build(
         metrics=metrics,
         terms=terms,
         peers=others,
+        own_watcher=own_watcher(database) if own_watcher else None,
         uptime=UptimeRecorder(settings.region, lambda: gateway.away) if settings.status_page else None,
     )
     _show(services)

@@ -34,5 +34,6 @@ SAID = {
     "paid": "The payment is booked.",
     "credited": "The credit note is issued.",
     "asked": "Asked. The print's card says when the printer has done it, or why not.",
+    "watching": "The watching has begun. A print appears here with its first picture.",
     "reviewed": "Thank you. On to the next picture.",
 }
