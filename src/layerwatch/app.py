@@ -24,14 +24,13 @@ from layerwatch.api import health, openapi, routes, watcher_routes
 from layerwatch.api.body_deadline import BodyDeadline
 from layerwatch.api.cors import CorsHeaders, Preflight
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
-from layerwatch.api.fast_path import FastPath, Refuse
 from layerwatch.api.head import HeadMiddleware
 from layerwatch.api.request_log import RequestLogMiddleware
 from layerwatch.billing import UsageRefused, count_deferred, count_inspection
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.payments.factory import payments_of
 from layerwatch.billing.scheduled_jobs import WAIT_FOR_CLOCK_S, ScheduledJobs, run_forever
-from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
+from layerwatch.calibration import DEFAULT_CAPACITY, calibrate, take_over
 from layerwatch.config import ConfigError, Settings
 from layerwatch.console import status
 from layerwatch.contexts import ContextError, ContextIds, Contexts
@@ -170,9 +169,8 @@ def create_app(
     console.install(app, services)
     if settings.status_page:
         status.install(app, services)
-    refuse = _answer_errors(app, services)
+    _answer_errors(app, services)
     # The last one added stands outermost.
-    app.add_middleware(FastPath, refuse=refuse, kinds=REFUSALS)
     app.add_middleware(
         BodyDeadline,
         silence=settings.upload_silence,
@@ -215,7 +213,7 @@ def build(
     recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
-    capacity, schedule = Capacity(FIRST_GUESS), CallSchedule()
+    capacity, schedule = Capacity(DEFAULT_CAPACITY), CallSchedule()
     pacer = Pacer(_bounds(settings), capacity, schedule, speed=settings.clock_speed)
     admission = Admission(settings.queue_length, settings.queue_deadline, settings.upload_memory, capacity)
     services = Services(
@@ -303,7 +301,6 @@ def _load_vision(settings: Settings, metrics: Metrics) -> Vision:
         _detector_file(settings),
         provider=settings.detector_provider,
         threads=settings.detector_threads,
-        capacity=settings.queue_length,
         on_batch=metrics.batch,
     )
 
@@ -340,12 +337,13 @@ def _show(services: Services) -> None:
         )
 
 
-def _answer_errors(app: Starlette, services: Services) -> Refuse:
-    """Every refusal in the wire's one form; returns what answers for one."""
+def _answer_errors(app: Starlette, services: Services) -> None:
+    """Every refusal in the wire's one form."""
 
     async def refuse(request: Request, error: Exception) -> JSONResponse:
         refusal = translate(error)
         services.metrics.refused(refusal.type)
+        request.state.crashed = refusal.crash
         request.state.log = {**getattr(request.state, "log", {}), "error": refusal.type.value}
         if isinstance(error, ContextError):
             request.state.log["why"] = str(error)
@@ -370,7 +368,6 @@ def _answer_errors(app: Starlette, services: Services) -> Refuse:
     for kind in REFUSALS:
         app.add_exception_handler(kind, refuse)
     app.add_exception_handler(HTTPException, no_such)
-    return refuse
 
 
 def _allowed(methods: str) -> str:

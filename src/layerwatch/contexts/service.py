@@ -36,9 +36,9 @@ T = TypeVar("T")
 Charge = Callable[[Session, Caller, datetime], None]
 """Counts one inspection of a caller in the given transaction; may refuse by raising."""
 
-RACES = 8
-"""How often a call that lost a race for its context looks again. One look is enough to learn that it is
-early; more are only needed while feedback and pictures come at the same instant."""
+MAX_RACE_RETRIES = 8
+"""How often a call that lost a race for its context retries. One retry is enough to learn that it is early;
+more are only needed while feedback and pictures arrive at the same instant."""
 
 
 class _LostRace(Exception):
@@ -183,7 +183,7 @@ class Contexts:
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run work in a transaction, and again on what the winner left when it lost a race."""
-        for _ in range(RACES):
+        for _ in range(MAX_RACE_RETRIES):
             with suppress(_LostRace, IntegrityError):
                 return await self._reach.write_async(work, *args, **kwargs)
         raise StorageUnavailable("the context is being changed by too many at once")

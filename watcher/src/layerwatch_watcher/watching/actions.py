@@ -19,10 +19,10 @@ from layerwatch_watcher.waiting import within
 CONFIRM_S = 60.0
 """A pause must show in the printer's state by then. Klipper's PAUSE macro may park the head first."""
 CONFIRM_EVERY_S = 1.0
-ORDER_AGAIN_S = 25.0
-"""An accepted or unanswered order without effect by then is sent once more: it may have been lost."""
-REFUSED_S = 3.0
-"""How long the state is read after a refusal: somebody may have stopped the print by hand."""
+RESEND_ORDER_S = 25.0
+"""An order without effect by then, accepted or unanswered, is sent once more: it may have been lost."""
+REFUSAL_CONFIRM_S = 3.0
+"""How long the state is read after a refusal: someone may have stopped the print by hand."""
 HEATERS_CONFIRM_S = 30.0
 """All targets must read 0 by then. Klipper's switch waits for the macro that is running."""
 COMMAND_S = 60.0
@@ -82,7 +82,7 @@ async def _order(
             if ordering.done():
                 answer = _error_of(ordering)
                 if answer is not None and answer.refused and not refused:
-                    refused, until = True, clock.monotonic() + REFUSED_S
+                    refused, until = True, clock.monotonic() + REFUSAL_CONFIRM_S
             unread: Optional[PrinterError] = None
             try:
                 status = await read()
@@ -96,7 +96,7 @@ async def _order(
                 raise _failure(word, answer, unread, now - began, answered=ordering.done())
             if not ordering.done():
                 continue
-            if not refused and not repeated and now >= began + ORDER_AGAIN_S:
+            if not refused and not repeated and now >= began + RESEND_ORDER_S:
                 repeated = True
                 ordering = asyncio.ensure_future(command())
                 continue
