@@ -17,8 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from layerwatch.serving.own_watcher import check_config
 from layerwatch.core.errors import UserError
+from layerwatch.serving.own_watcher import check_config
 from tests.support.prints import frame
 
 JOB = {
