@@ -7,6 +7,7 @@ from layerwatch.console.pages import (
     accounts,
     acting,
     feedback,
+    first_run,
     invoices,
     keys,
     members,
@@ -23,7 +24,7 @@ from layerwatch.console.pages import (
 from layerwatch.console.web import Page
 
 _THEMES = (
-    *(sign_in, oidc, accounts, prints, acting, feedback, keys, usage, invoices, account, members, profile),
-    *(operator, users, review, models),
+    *(sign_in, oidc, accounts, prints, acting, first_run, feedback, keys, usage, invoices, account),
+    *(members, profile, operator, users, review, models),
 )
 ALL: tuple[Page, ...] = tuple(page for theme in _THEMES for page in theme.pages.all)
