@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -56,6 +56,8 @@ from layerwatch.notify.mail import mailer_for
 from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
 from layerwatch.prints import PrintRegister
+from layerwatch.prints.recorder import PrintRecorder
+from layerwatch.prints.retention import PrintSweeper
 from layerwatch.services import Inspector, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import (
@@ -130,9 +132,10 @@ def create_app(
                     services.database,
                     services.clock,
                     speed=services.settings.clock_speed,
-                    also=_feedback_sweeper(services).sweep,
+                    also=_sweepers(services),
                 )
             ),
+            asyncio.create_task(services.print_recorder.run_forever()),
             asyncio.create_task(run_forever(_scheduled_jobs(services).all, services.clock)),
         ]
         if services.uptime:
@@ -148,6 +151,7 @@ def create_app(
             chore.cancel()
             with suppress(asyncio.CancelledError):
                 await chore
+        await services.print_recorder.close()
         await asyncio.to_thread(services.offline_ledger.close)
         await asyncio.to_thread(services.vision.close)
         await asyncio.to_thread(services.database.close)
@@ -211,6 +215,7 @@ def build(
         count_deferred,
         clock,
     )
+    objects = _open_objects(settings)
     recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
@@ -223,7 +228,7 @@ def build(
         clock=clock,
         database=database,
         gateway=gateway,
-        objects=_open_objects(settings),
+        objects=objects,
         offline_ledger=offline_ledger,
         authenticator=KeyAuthenticator(database, secrets.api_keys),
         ids=ContextIds(secrets.context_ids),
@@ -236,6 +241,9 @@ def build(
         router=RegionRouter(_bounds(settings)),
         recent=recent,
         prints=PrintRegister(gateway),
+        print_recorder=PrintRecorder(
+            database, objects, timedelta(days=settings.prints_days), metrics.print_recorded
+        ),
         examples=examples,
         feedback=FeedbackRecorder(gateway, examples, recent),
         metrics=metrics,
@@ -281,9 +289,22 @@ def _scheduled_jobs(services: Services) -> ScheduledJobs:
     )
 
 
-def _feedback_sweeper(services: Services) -> FeedbackSweeper:
-    keep = timedelta(days=services.settings.feedback_days)
-    return FeedbackSweeper(services.database, services.examples, keep)
+def _sweepers(services: Services) -> Callable[[datetime], None]:
+    """What is cleared away beside contexts."""
+    settings = services.settings
+    feedback = FeedbackSweeper(services.database, services.examples, timedelta(days=settings.feedback_days))
+    prints = PrintSweeper(
+        services.database,
+        services.objects,
+        pictures_for=timedelta(days=settings.pictures_days),
+        picture_bytes=settings.pictures_mb * 10**6,
+    )
+
+    def sweep(now: datetime) -> None:
+        feedback.sweep(now)
+        prints.sweep(now)
+
+    return sweep
 
 
 def _bounds(settings: Settings) -> Bounds:
@@ -327,6 +348,8 @@ def _show(services: Services) -> None:
     gauge("database_away", "1 while the database is out of reach.", lambda: services.gateway.away)
     gauge("spool_units", "Inspections answered but not yet booked.", lambda: services.offline_ledger.waiting)
     gauge("billing_lag_seconds", "For how long there have been such.", lambda: services.offline_ledger.lag)
+    recorder = services.print_recorder
+    gauge("print_moments_waiting", "Answers not yet in a print's course.", lambda: recorder.waiting)
     gauge("upload_bytes_held", "Bytes of uploads in memory.", lambda: services.admission.bytes_held)
     gauge("stretch", "Factor on the rest intervals.", lambda: services.pacer.stretch(services.clock.now()))
     for name in ("healthy", "suspicious"):

@@ -17,6 +17,7 @@ from layerwatch.learning import ExampleStore, FeedbackRecorder, RecentPictures
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
 from layerwatch.prints import PrintRegister
+from layerwatch.prints.recorder import PrintRecorder
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Database, DatabaseGateway, ObjectStore
 from layerwatch.vision.evidence import Evidence
@@ -74,6 +75,7 @@ class Services:
     router: RegionRouter
     recent: RecentPictures
     prints: PrintRegister
+    print_recorder: PrintRecorder
     examples: ExampleStore
     feedback: FeedbackRecorder
     metrics: Metrics

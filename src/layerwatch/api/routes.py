@@ -21,14 +21,18 @@ from layerwatch.api.local_address import url_used
 from layerwatch.api.multipart import Upload, read_upload
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.billing.account_usage import account_usage
-from layerwatch.contexts import Answer, Call
+from layerwatch.contexts import Answer, Call, Outcome
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Throttled
+from layerwatch.prints import PrintProgress
+from layerwatch.prints.moments import Moment
+from layerwatch.prints.recorder import Seen
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing
 from layerwatch.temporal import TEACHERS
 from layerwatch.vision.errors import Busy
+from layerwatch.vision.evidence import Evidence
 
 BASE = "/api/gadget/v1"
 
@@ -103,8 +107,25 @@ async def _inspect(request: Request, services: Services, call: Call) -> tuple[An
         call = call.with_upload(upload.camera, upload.progress.to_json())
         outcome = await services.contexts.conclude(call, evidence)
         if not outcome.repeated:
-            services.recent.put(call.context.id, RecentPicture(upload.jpeg, evidence, call.seconds))
+            picture = RecentPicture(upload.jpeg, evidence, call.seconds)
+            services.recent.put(call.context.id, picture)
+            services.print_recorder.saw(_seen(call, outcome, evidence, upload.progress), picture)
     return outcome.answer, outcome.repeated
+
+
+def _seen(call: Call, outcome: Outcome, evidence: Evidence, progress: PrintProgress) -> Seen:
+    """What the print's page will show of an inspection."""
+    assert outcome.verdict is not None and outcome.explanation is not None
+    return Seen(
+        context_id=call.context.id,
+        account_id=call.context.account_id,
+        opened_at=call.context.opened_at,
+        at=call.at,
+        moment=Moment.of(
+            call.seconds, evidence, outcome.verdict, outcome.explanation, halted=progress.halted
+        ),
+        progress=call.progress,
+    )
 
 
 @router.post("/feedback/{context_id}", **openapi_examples.FEEDBACK)

@@ -20,7 +20,6 @@ from sqlalchemy.orm import Session
 from layerwatch.contexts.context_id import LIFETIME
 from layerwatch.contexts.offline.reconcile import tidy
 from layerwatch.core.clock import Clock, ClockGuard
-from layerwatch.prints.repository import delete_expired
 from layerwatch.storage import Database, StorageError, UtcTime, partitions
 
 log = structlog.get_logger(__name__)
@@ -104,9 +103,6 @@ class Sweeper:
         more = True
         while more:
             more = await self._database.run(lambda session: sweep(session, now)) >= BATCH
-        more = True
-        while more:
-            more = await self._database.run(lambda session: delete_expired(session, now, BATCH)) >= BATCH
         await self._database.run(lambda session: tidy(session, now))
         await asyncio.to_thread(self._also, now)
 

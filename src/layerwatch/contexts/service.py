@@ -25,7 +25,7 @@ from layerwatch.keys import Caller
 from layerwatch.pacing.pacer import Pacer
 from layerwatch.storage import Database, OutcomeUnknown, StorageUnavailable, Transaction
 from layerwatch.telemetry import tracing
-from layerwatch.temporal import TEACHERS, UNDO, PrintState, StateFormatError
+from layerwatch.temporal import TEACHERS, UNDO, Explanation, PrintState, StateFormatError, Verdict
 from layerwatch.vision.evidence import Evidence
 
 log = structlog.get_logger(__name__)
@@ -71,10 +71,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a Process call came to. repeated: the answer was stored by an earlier call of the same key."""
+    """What a Process call came to. repeated: the answer was stored by an earlier call of the same key.
+
+    verdict, explanation: what the answer is made of, and why; None for a repeat.
+    """
 
     answer: Answer
     repeated: bool
+    verdict: Verdict | None = None
+    explanation: Explanation | None = None
 
 
 class Contexts:
@@ -202,7 +207,8 @@ class Contexts:
         repeated = await self._admit_from_memory(call)
         if repeated is not None:
             return Outcome(repeated, repeated=True)
-        answer, moved = self._judge(self._memory.last(call.context.id), call, evidence)
+        outcome, moved = self._judge(self._memory.last(call.context.id), call, evidence)
+        answer = outcome.answer
         # Before the disk has it: another call on this print that comes meanwhile is an early one, or waits.
         before = self._memory.remember(call.context.id, moved)
         if call.key is not None:
@@ -225,10 +231,10 @@ class Contexts:
             raise
         if there is not None:
             self._memory.put_back(call.context.id, before)
-            answer = Answer.from_json(there)
+            outcome = Outcome(Answer.from_json(there), repeated=True)
         if call.key is not None:
-            self._memory.kept(call.context.id, call.key, answer)
-        return Outcome(answer, repeated=there is not None)
+            self._memory.kept(call.context.id, call.key, outcome.answer)
+        return outcome
 
     def _write(
         self, transaction: Transaction, call: Call, evidence: Evidence
@@ -241,23 +247,24 @@ class Contexts:
             return Outcome(Answer.from_json(body), repeated=True), None
         if found is not None:
             pacing_check.check(found.inspected_at, found.interval_ms / 1000, call.at, self._clock.now())
-        answer, moved = self._judge(found, call, evidence)
+        outcome, moved = self._judge(found, call, evidence)
         if found is None:
             repository.add(transaction, call.context, moved)
         elif not repository.move(transaction, call.context, found.revision, moved):
             raise _LostRace
         if call.key is not None:
-            repository.keep_answer(transaction, call.context, call.key, answer.to_json())
+            repository.keep_answer(transaction, call.context, call.key, outcome.answer.to_json())
         self._charge(transaction, call.caller, call.at)
-        return Outcome(answer, repeated=False), moved
+        return outcome, moved
 
     def _judge(
         self, found: repository.Found | None, call: Call, evidence: Evidence
-    ) -> tuple[Answer, repository.Moved]:
-        """The answer, and what it leaves behind."""
+    ) -> tuple[Outcome, repository.Moved]:
+        """The outcome, and what it leaves behind."""
         with tracing.span("temporal"):
             before = _unpack(found, call.context) if found is not None else None
             state, verdict = temporal.step(before, evidence, call.seconds, call.context.levels, call.camera)
+            explanation = temporal.explain(before, state, call.camera)
         now = self._clock.now()
         plan = self._pacer.plan(verdict.suspicious, now)
         answer = Answer(
@@ -279,7 +286,7 @@ class Contexts:
             answer=replace(answer, detail=None).to_json(),
             progress=call.progress,
         )
-        return answer, moved
+        return Outcome(answer, False, verdict, explanation), moved
 
 
 def _unpack(found: repository.Found, context: Context) -> PrintState | None:

@@ -39,7 +39,9 @@ class PrintRegister:
             return
         try:
             await self._gateway.run(
-                lambda session: repository.add(session, context_id, account_id, opened_at, expires_at, labels)
+                lambda session: repository.add_labels(
+                    session, context_id, account_id, opened_at, expires_at, labels
+                )
             )
         except StorageUnavailable as error:
             log.warning("print_labels_lost", why=str(error))

@@ -4,6 +4,7 @@ A pure function: no clock, no input or output, no randomness. The same frames gi
 print can be replayed, simulated and fuzzed. `docs/temporal.md` derives it.
 """
 
+from layerwatch.temporal.explanation import Explanation, explain
 from layerwatch.temporal.feedback import TEACHERS, UNDO, false_alarm, missed, resumed, undo
 from layerwatch.temporal.levels import Levels
 from layerwatch.temporal.model import step
@@ -13,10 +14,12 @@ from layerwatch.temporal.verdict import Verdict
 __all__ = [
     "TEACHERS",
     "UNDO",
+    "Explanation",
     "Levels",
     "PrintState",
     "StateFormatError",
     "Verdict",
+    "explain",
     "false_alarm",
     "missed",
     "resumed",

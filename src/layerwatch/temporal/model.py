@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import replace
 
@@ -14,7 +13,7 @@ from layerwatch.temporal.levels import Levels
 from layerwatch.temporal.marks import Marks, Origin
 from layerwatch.temporal.places import Logits, Places, lit_area, place_logits
 from layerwatch.temporal.scene import Change, Glance, View, look, sketch_of
-from layerwatch.temporal.state import MOST_CAMERAS, CameraState, PrintState
+from layerwatch.temporal.state import MOST_CAMERAS, CameraState, PrintState, camera_name
 from layerwatch.temporal.still import Still
 from layerwatch.temporal.verdict import Verdict, verdict_of
 from layerwatch.vision.evidence import KINDS, Condition, Evidence
@@ -46,7 +45,7 @@ def step(
 def _step(
     before: PrintState, evidence: Evidence, seconds: float, levels: Levels, camera: str
 ) -> tuple[PrintState, Verdict]:
-    name = hashlib.blake2b(camera.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    name = camera_name(camera)
     known = next((one for one in before.cameras if one.name == name), None)
     fit = evidence.condition is Condition.OK and math.isfinite(evidence.failure_probability)
     late = known is not None and known.seconds - c.CLOCK_SET_BACK < seconds <= known.seconds

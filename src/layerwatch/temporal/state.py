@@ -5,6 +5,7 @@ Arrays are half floats and bytes in memory too, so that a state that went throug
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,11 @@ _CAMERA = struct.Struct("<16s16dII")
 _CAMERA_BYTES = _CAMERA.size + 2 * 2 * PLACES + 2 * SKETCH
 _KNOWN = struct.Struct(f"<{DIGEST_BYTES}s6dBB6x")
 _KNOWN_BYTES = _KNOWN.size + PLACES
+
+
+def camera_name(text: str) -> bytes:
+    """The name under which a state remembers a camera."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class StateFormatError(ValueError):
