@@ -24,7 +24,7 @@ from layerwatch.billing.account_usage import account_usage
 from layerwatch.contexts import Answer, Call, Outcome
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Throttled
-from layerwatch.prints import PrintProgress
+from layerwatch.prints import PrintProgress, events
 from layerwatch.prints.moments import Moment
 from layerwatch.prints.recorder import Seen
 from layerwatch.services import Services
@@ -141,7 +141,12 @@ async def feedback(request: Request) -> JSONResponse:
 
     apply = partial(services.contexts.apply_feedback, context, kind)
     if not await services.feedback.record(
-        apply, account_id=caller.account_id, context_id=context.id, kind=kind, at=at
+        apply,
+        account_id=caller.account_id,
+        context_id=context.id,
+        kind=kind,
+        at=at,
+        note=events.feedback_note(context.id, caller.account_id, at, kind, f"API key {caller.prefix}…"),
     ):
         raise bad_args("This context has no inspection yet to give feedback on.")
     return JSONResponse({"ContextId": context.id, "Kind": kind})

@@ -25,12 +25,14 @@ from layerwatch.keys import Caller
 from layerwatch.pacing.pacer import Pacer
 from layerwatch.storage import Database, OutcomeUnknown, StorageUnavailable, Transaction
 from layerwatch.telemetry import tracing
-from layerwatch.temporal import TEACHERS, UNDO, Explanation, PrintState, StateFormatError, Verdict
+from layerwatch.temporal import LESSONS, UNDO, Explanation, PrintState, StateFormatError, Verdict
 from layerwatch.vision.evidence import Evidence
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+Teach = Callable[[PrintState], PrintState]
 
 Charge = Callable[[Transaction, Caller, datetime], None]
 """Counts one inspection of a caller in the given transaction; may refuse by raising."""
@@ -160,29 +162,32 @@ class Contexts:
             self._pacer.called(outcome.answer.interval, outcome.answer.suspicious, call.at)
         return outcome
 
-    async def apply_feedback(self, context: Context, kind: str, also: Callable[[Session], None]) -> bool:
-        """Teach a print's state what a person said of it, one of `TEACHERS`; False if nothing was seen yet.
+    async def apply_feedback(self, context: Context, kind: str, also: Callable[[Session], bool]) -> bool:
+        """Teach a print's state what a person said of it, one of `LESSONS`; False if nothing was seen yet.
 
-        also: what else belongs into the same transaction; not called where there is nothing to take back.
+        also: what else belongs into the same transaction; whether there was anything to do or take back.
         """
 
-        def lesson(transaction: Transaction) -> bool:
+        def lesson(transaction: Transaction) -> tuple[bool, Teach | None]:
             found = repository.find(transaction, context)
             if found is None:
-                return False
-            state = _unpack(found, context)
-            if kind == UNDO and (state is None or state.before is None):
-                return True  # nothing to take back, or a repeat of an undo whose answer was lost
-            if state is not None and not repository.apply_feedback(
-                transaction, context, found.revision, TEACHERS[kind](state).to_bytes()
-            ):
+                return False, None
+            state, teach = _unpack(found, context), LESSONS[kind]
+            done = also(transaction.session)
+            if state is None:
+                return True, None
+            if kind == UNDO and state.before is None:
+                if not done:  # nothing to take back, or a repeat of an undo whose answer was lost
+                    return True, None
+                teach = temporal.forget
+            if not repository.apply_feedback(transaction, context, found.revision, teach(state).to_bytes()):
                 raise _LostRace
-            also(transaction.session)
-            return True
+            return True, teach
 
-        taught = await self._settle(lesson)
-        self._memory.apply_feedback(context.id, TEACHERS[kind])
-        return taught
+        seen, teach = await self._settle(lesson)
+        if teach is not None:
+            self._memory.apply_feedback(context.id, teach)
+        return seen
 
     async def _settle(self, work: Callable[[Transaction], T]) -> T:
         """Run work in a transaction, and again on what the winner left when it lost a race."""

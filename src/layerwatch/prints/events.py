@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from layerwatch.prints.models import PrintEventRow
+from layerwatch.temporal import UNDO
 
 MAX_EVENTS_PER_PRINT = 200
 """Later ones are left out: the audit log and the feedback have them all the same."""
@@ -38,6 +39,26 @@ def record(
                 detail=detail[:200],
             )
         )
+
+
+def feedback_note(
+    context_id: str, account_id: int, at: datetime, kind: str, who: str
+) -> Callable[[Session, str], None]:
+    """Notes that feedback of a kind was given, or taken back where `kind` says so."""
+
+    def note(session: Session, about: str) -> None:
+        undone = kind.startswith(UNDO)
+        record(
+            session,
+            context_id=context_id,
+            account_id=account_id,
+            at=at,
+            kind=UNDO if undone else kind,
+            who=who,
+            detail=about if undone else "",
+        )
+
+    return note
 
 
 def of_print(session: Session, context_id: str) -> Sequence[PrintEventRow]:

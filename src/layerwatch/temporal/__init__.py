@@ -5,15 +5,28 @@ print can be replayed, simulated and fuzzed. `docs/temporal.md` derives it.
 """
 
 from layerwatch.temporal.explanation import Explanation, explain
-from layerwatch.temporal.feedback import TEACHERS, UNDO, false_alarm, missed, resumed, undo
+from layerwatch.temporal.feedback import (
+    LESSONS,
+    TEACHERS,
+    UNDO,
+    UNDO_EARLIER,
+    false_alarm,
+    forget,
+    missed,
+    resumed,
+    undo,
+    undo_earlier,
+)
 from layerwatch.temporal.levels import Levels
 from layerwatch.temporal.model import step
 from layerwatch.temporal.state import PrintState, StateFormatError
 from layerwatch.temporal.verdict import Verdict
 
 __all__ = [
+    "LESSONS",
     "TEACHERS",
     "UNDO",
+    "UNDO_EARLIER",
     "Explanation",
     "Levels",
     "PrintState",
@@ -21,8 +34,10 @@ __all__ = [
     "Verdict",
     "explain",
     "false_alarm",
+    "forget",
     "missed",
     "resumed",
     "step",
     "undo",
+    "undo_earlier",
 ]

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from layerwatch.temporal import constants as c
-from layerwatch.temporal.alarm import Alarm, quality_of
+from layerwatch.temporal.alarm import quality_of
 from layerwatch.temporal.baseline import Baseline, logit
 from layerwatch.temporal.belief import Belief
 from layerwatch.temporal.levels import Levels
@@ -17,8 +17,6 @@ from layerwatch.temporal.state import MOST_CAMERAS, CameraState, PrintState, cam
 from layerwatch.temporal.still import Still
 from layerwatch.temporal.verdict import Verdict, verdict_of
 from layerwatch.vision.evidence import KINDS, Condition, Evidence
-
-_NEW_PRINT = PrintState(Belief(), Alarm(), 0.0, (0.0,) * len(KINDS))
 
 
 def step(
@@ -35,7 +33,7 @@ def step(
     A picture in another condition than OK, a frozen one and one without a usable score move nothing either;
     but the very same picture over again brings the answer nearer to what that picture says.
     """
-    after, verdict = _step(state or _NEW_PRINT, evidence, seconds, levels, camera)
+    after, verdict = _step(state or PrintState.new(), evidence, seconds, levels, camera)
     if state is None or state.before is None:
         return after, verdict
     without, _ = _step(state.before, evidence, seconds, levels, camera)

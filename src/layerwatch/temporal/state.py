@@ -87,6 +87,11 @@ class PrintState:
     cameras: tuple[CameraState, ...] = ()
     before: PrintState | None = None
 
+    @classmethod
+    def new(cls) -> PrintState:
+        """What is believed of a print before its first picture."""
+        return cls(Belief(), Alarm(), 0.0, (0.0,) * _KINDS)
+
     def to_bytes(self) -> bytes:
         """The state as bytes: versioned, the same for equal states."""
         belief, alarm = self.belief, self.alarm
