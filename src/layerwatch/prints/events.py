@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -13,6 +14,15 @@ from layerwatch.temporal import UNDO
 
 MAX_EVENTS_PER_PRINT = 200
 """Later ones are left out: the audit log and the feedback have them all the same."""
+
+
+class PrintEvent(NamedTuple):
+    """An event, as `record` takes it."""
+
+    at: datetime
+    kind: str
+    who: str
+    detail: str
 
 
 def record(
@@ -61,7 +71,11 @@ def feedback_note(
     return note
 
 
-def of_print(session: Session, context_id: str) -> Sequence[PrintEventRow]:
+def of_print(session: Session, context_id: str) -> list[PrintEvent]:
     """A print's events, oldest first."""
-    rows = select(PrintEventRow).where(PrintEventRow.context_id == context_id).order_by(PrintEventRow.id)
-    return session.scalars(rows).all()
+    rows = session.execute(
+        select(PrintEventRow.at, PrintEventRow.kind, PrintEventRow.who, PrintEventRow.detail)
+        .where(PrintEventRow.context_id == context_id)
+        .order_by(PrintEventRow.id)
+    )
+    return [PrintEvent(*row) for row in rows]

@@ -78,6 +78,10 @@ class PrintRecorder:
         """Moments in the queue."""
         return len(self._seen)
 
+    def refresh(self) -> None:
+        """Read the accounts that keep pictures with the next write: one of them has changed its mind."""
+        self._keepers_read = -ACCOUNTS_PERIOD_S
+
     def saw(self, seen: Seen, picture: RecentPicture) -> None:
         """Queue a picture that was answered. Never waits, never fails."""
         if len(self._seen) >= MAX_WAITING:

@@ -11,6 +11,8 @@ from layerwatch.console.pages import (
     members,
     oidc,
     operator,
+    print_list,
+    print_page,
     prints,
     profile,
     review,
@@ -21,7 +23,8 @@ from layerwatch.console.pages import (
 from layerwatch.console.web import Page
 
 _THEMES = (
-    *(sign_in, oidc, accounts, prints, feedback, keys, usage, invoices, account, members, profile),
+    *(sign_in, oidc, accounts, prints, print_list, print_page, feedback),
+    *(keys, usage, invoices, account, members, profile),
     *(operator, users, review),
 )
 ALL: tuple[Page, ...] = tuple(page for theme in _THEMES for page in theme.pages.all)
