@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import structlog
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -97,7 +97,7 @@ def create_app(
     vision: Inspector | MakeInspector | None = None,
     peers: MakePeers | None = None,
     slot: str = "",
-) -> FastAPI:
+) -> Starlette:
     """The server as an ASGI application.
 
     clock, vision: put in place of the machine's clock and the ONNX detector, by tests and by Ray Serve.
@@ -109,7 +109,7 @@ def create_app(
     services = build(settings, clock=clock, vision=vision, peers=peers)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(services.database.migrate)
         with suppress(StorageError):  # the sweep tries again, and nothing depends on it
             await asyncio.to_thread(make_room, services.database, services.clock.now())
@@ -158,17 +158,9 @@ def create_app(
         if settings.traces == "otlp":
             await asyncio.to_thread(tracing.stop)
 
-    app = FastAPI(
-        title="Layerwatch",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-    )
+    app = Starlette(routes=[*routes.ROUTES, *health.ROUTES, *openapi.ROUTES], lifespan=lifespan)
+    app.router.redirect_slashes = False
     app.state.services = services
-    app.include_router(routes.router)
-    app.include_router(health.router)
-    openapi.install(app)
     if settings.obico_api:
         obico.install(app, services)
     console.install(app, services)
@@ -360,7 +352,7 @@ def _show(services: Services) -> None:
         )
 
 
-def _answer_errors(app: FastAPI, services: Services) -> Refuse:
+def _answer_errors(app: Starlette, services: Services) -> Refuse:
     """Every refusal in the wire's one form; returns what answers for one."""
 
     async def refuse(request: Request, error: Exception) -> JSONResponse:

@@ -37,7 +37,7 @@ class Outbox:
 
 
 def alert(database, caller, micro_dollars, email="boss@example.org", webhook=None):
-    with database.begin() as session:
+    with database.write() as session:
         return add_alert(session, caller.account_id, micro_dollars, email=email, webhook=webhook).id
 
 
@@ -135,7 +135,7 @@ def test_an_account_that_cannot_be_priced_silences_no_other(sqlite_database):
     broken = used(sqlite_database, 30_000)
     alert(sqlite_database, broken, 1)
     alert(sqlite_database, used(sqlite_database, 30_000), 1, email="other@example.org")
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         session.get(Account, broken.account_id).price_book = "gone"
     outbox = Outbox()
     assert mail(sqlite_database, outbox) == 1
@@ -210,15 +210,15 @@ def test_a_customers_webhook_does_not_reach_into_our_network(receiver, host):
 )
 def test_an_alert_that_cannot_work_is_refused(sqlite_database, amount, email, webhook):
     caller = make_caller(sqlite_database)
-    with sqlite_database.begin() as session, pytest.raises(NotPossible):
+    with sqlite_database.write() as session, pytest.raises(NotPossible):
         add_alert(session, caller.account_id, amount, email=email, webhook=webhook)
 
 
 def test_nobody_removes_anothers_alert(sqlite_database):
     mine = make_caller(sqlite_database)
     number = alert(sqlite_database, mine, 5)
-    with sqlite_database.begin() as session, pytest.raises(NotFound):
+    with sqlite_database.write() as session, pytest.raises(NotFound):
         remove_alert(session, mine.account_id + 1, number)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         remove_alert(session, mine.account_id, number)
         assert list_alerts(session, mine.account_id) == []

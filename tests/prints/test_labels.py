@@ -67,7 +67,7 @@ def test_without_the_database_the_print_goes_on_without_its_names(
     async def away(*_: object) -> None:
         raise StorageUnavailable("down")
 
-    monkeypatch.setattr(server.services.gateway, "run", away)
+    monkeypatch.setattr(server.services.gateway, "write_async", away)
     assert server.create_context(key, GOOD).status_code == 200
 
 

@@ -51,7 +51,7 @@ def recorder(database, objects, counts):
 
 
 def account(database, *, keeps):
-    with database.begin() as session:
+    with database.write() as session:
         row = Account(
             name="a",
             price_book="standard",
@@ -162,14 +162,14 @@ async def test_a_full_queue_loses_pictures_and_counts_them(
 
 
 async def test_what_is_seen_while_the_database_is_away_is_written_later(database, recorder, looked_at):
-    settle, away = database.settle, True
+    transact, away = database.transact, True
 
-    def sometimes(work, committing=lambda: None):
+    def sometimes(work, *args):
         if away:
             raise StorageUnavailable("away")
-        return settle(work, committing)
+        return transact(work, *args)
 
-    database.settle = sometimes
+    database.transact = sometimes
     recorder.saw(seen(second=40), looked_at)
     await recorder.flush()
     assert recorder.waiting == 1
@@ -268,7 +268,7 @@ async def test_objects_without_a_row_are_removed_once_they_are_an_hour_old(
 def test_a_call_does_not_wait_for_the_disk_and_writes_nothing_to_it(server, monkeypatch):
     """While the object store hangs, calls are answered; what they saw is kept once it is back."""
     key, account_id = server.new_key_of()
-    with server.services.database.begin() as session:
+    with server.services.database.write() as session:
         session.get(Account, account_id).keep_pictures = True
     hangs, put_by = threading.Event(), []
 

@@ -47,7 +47,7 @@ class WatchedPrint:
 
 def keep_pictures(server: Server, account: int) -> None:
     """Let the account keep pictures from now on."""
-    with server.services.database.begin() as session:
+    with server.services.database.write() as session:
         session.get_one(Account, account).keep_pictures = True
     server.services.print_recorder.refresh()
     asyncio.run(server.services.print_recorder.flush())

@@ -100,7 +100,7 @@ def simulated_farm(folder: Path, **settings: Any) -> Iterator[SimulatedFarm]:
     clock = ManualClock(datetime.now(UTC) - timedelta(hours=3))
     with running(loaded, clock=clock, vision=Vision.load()) as server:
         now = clock.now()
-        with server.services.database.begin() as session:
+        with server.services.database.write() as session:
             account = create_account(session, "Ann's workshop", now, billing_email=EMAIL).id
             user = User(
                 email=EMAIL,

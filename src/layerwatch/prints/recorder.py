@@ -17,6 +17,7 @@ from itertools import groupby
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from layerwatch.identity.models import Account
 from layerwatch.learning.recent import RecentPicture
@@ -24,7 +25,7 @@ from layerwatch.prints import repository
 from layerwatch.prints.kept_pictures import object_name, small_copy
 from layerwatch.prints.moments import Moment
 from layerwatch.prints.repository import SeenPrint
-from layerwatch.storage import Database, ObjectStore, OutcomeUnknown, StorageError, Transaction
+from layerwatch.storage import Database, ObjectStore, OutcomeUnknown, StorageError
 from layerwatch.vision.batching import step_back
 from layerwatch.vision.errors import VisionError
 
@@ -153,18 +154,18 @@ class PrintRecorder:
         return copies
 
     def _write(self, batch: Sequence[Seen], pictures: Sequence[tuple[Seen, bytes]]) -> None:
-        def write(transaction: Transaction) -> None:
+        def write(session: Session) -> None:
             for seen_print, hours in _by_print(batch, self._keep):
-                repository.add_seen(transaction, seen_print)
+                repository.add_seen(session, seen_print)
                 for hour, moments in hours:
-                    repository.add_moments(transaction, seen_print.context_id, hour, moments)
+                    repository.add_moments(session, seen_print.context_id, hour, moments)
             for seen, copy in sorted(pictures, key=lambda one: one[0].context_id):
                 repository.add_picture(
-                    transaction, seen.context_id, seen.moment.second, seen.account_id, seen.at, len(copy)
+                    session, seen.context_id, seen.moment.second, seen.account_id, seen.at, len(copy)
                 )
 
         try:
-            self._database.settle(write)
+            self._database.transact(write)
         except OutcomeUnknown:  # to write it again might count it twice
             self._count("moments", len(batch))
         except StorageError:

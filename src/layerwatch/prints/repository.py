@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from layerwatch.prints.labels import PrintLabels
 from layerwatch.prints.models import KeptPictureRow, PrintEventRow, PrintRow, TimelineRow
 from layerwatch.prints.moments import Moment
-from layerwatch.storage import Transaction
+from layerwatch.storage import driver_sql
 
 MAX_PRINTS_PER_ACCOUNT = 5000
 """Prints kept for an account; the oldest go first. A farm of 100 printers has as many in 25 days with two
@@ -80,21 +80,21 @@ def add_labels(
     )
 
 
-def add_seen(transaction: Transaction, seen: SeenPrint) -> None:
+def add_seen(session: Session, seen: SeenPrint) -> None:
     """Take a print's newest pictures into its row, made if there is none."""
-    transaction.change(_SEEN, *seen)
+    driver_sql.execute(session, _SEEN, *seen)
 
 
-def add_moments(transaction: Transaction, context_id: str, hour: int, moments: Sequence[Moment]) -> None:
+def add_moments(session: Session, context_id: str, hour: int, moments: Sequence[Moment]) -> None:
     """Append moments of one hour to a print's course."""
-    transaction.change(_ENTRIES, context_id, hour, "".join(moment.pack() for moment in moments))
+    driver_sql.execute(session, _ENTRIES, context_id, hour, "".join(moment.pack() for moment in moments))
 
 
 def add_picture(
-    transaction: Transaction, context_id: str, second: int, account_id: int, kept_at: datetime, size: int
+    session: Session, context_id: str, second: int, account_id: int, kept_at: datetime, size: int
 ) -> None:
     """Note that a copy of a picture is kept."""
-    transaction.change(_PICTURE, context_id, second, account_id, kept_at, size)
+    driver_sql.execute(session, _PICTURE, context_id, second, account_id, kept_at, size)
 
 
 def timeline(session: Session, context_id: str) -> list[Moment]:

@@ -27,7 +27,7 @@ _NAME = re.compile(rf"{FOLDER}/\d+/([0-9A-Za-z]+)/(\d{{8}})")
 def delete_whole_prints(database: Database, objects: ObjectStore, context_ids: Sequence[str]) -> int:
     """Delete prints with everything that belongs to them; how many. Raises StorageUnavailable."""
     delete_copies(database, objects, context_ids=context_ids)
-    return database.transact(lambda session: repository.delete_prints(session, context_ids))
+    return database.transact(repository.delete_prints, context_ids)
 
 
 class PrintSweeper:

@@ -62,7 +62,7 @@ def save(visit: Visit) -> Response:
     email = visit.form.get("billing_email", "").strip()
     with from_field("billing_email"):
         billing_email = email_address(email) if email else None
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         account = session.get_one(Account, visit.account_id)
         account.name = name
         account.billing_email = billing_email
@@ -74,7 +74,7 @@ def save(visit: Visit) -> Response:
 def free_only(visit: Visit) -> Response:
     """Switch free usage only on, or off if payment is set up."""
     on = visit.form.get("free_only") == "on"
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         account = session.get_one(Account, visit.account_id)
         if not on and not account.payment_ready and not visit.me.operator:
             raise BadInput("Set up payment first. Until then this account is on free usage only.")
@@ -97,7 +97,7 @@ def new_alert(visit: Visit) -> Response:
     """Add a spend alert."""
     visit.need_verified()
     email = visit.form.get("email", "").strip()
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         if email:
             # An alert can mail at once; making many must not be a way to mail many.
             mail_limits.take(session, email, visit.now, visit.account_id)
@@ -115,7 +115,7 @@ def new_alert(visit: Visit) -> Response:
 @pages.post("/alerts/{alert_id}/remove", Needs.OWNER, show)
 def drop_alert(visit: Visit) -> Response:
     """Remove a spend alert."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         remove_alert(session, visit.account_id, visit.number("alert_id"))
         visit.note(session, "spend alert removed")
     return visit.go("/settings", "alert-removed")

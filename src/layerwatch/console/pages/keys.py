@@ -24,7 +24,7 @@ def create(visit: Visit) -> Response:
     """Make a key; the page of the keys shows it, this once."""
     form = visit.form
     visit.need_verified()
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         new = create_key(
             session,
             visit.account_id,
@@ -42,7 +42,7 @@ def create(visit: Visit) -> Response:
 @pages.post("/keys/{key_id}/disable", Needs.MEMBER, show)
 def disable(visit: Visit) -> Response:
     """Disable a key, for ever."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         key = disable_key(session, visit.account_id, visit.number("key_id"), visit.now)
         visit.note(session, "key disabled", f"{key.id} {key.name}")
     return visit.go("/keys", "key-disabled")

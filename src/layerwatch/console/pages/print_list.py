@@ -42,7 +42,7 @@ def show(visit: Visit) -> Response:
 def keep_pictures(visit: Visit) -> Response:
     """Begin or cease to keep small copies of the account's pictures."""
     on = visit.form.get("keep") == "on"
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         session.get_one(Account, visit.account_id).keep_pictures = on
         visit.note(session, "keep pictures", "on" if on else "off")
     visit.services.print_recorder.refresh()
@@ -53,7 +53,7 @@ def keep_pictures(visit: Visit) -> Response:
 def delete_all_pictures(visit: Visit) -> Response:
     """Delete every kept picture of the account."""
     number = delete_copies(visit.services.database, visit.services.objects, account_id=visit.account_id)
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         visit.note(session, "kept pictures deleted", f"all: {number}")
     return visit.go("/prints", "pictures-deleted")
 
@@ -65,6 +65,6 @@ def delete_pictures(visit: Visit) -> Response:
     number = delete_copies(
         visit.services.database, visit.services.objects, account_id=visit.account_id, context_ids=[context_id]
     )
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         visit.note(session, "kept pictures deleted", f"{context_id[:12]}: {number}")
     return visit.go(f"/prints/{context_id}", "pictures-deleted")

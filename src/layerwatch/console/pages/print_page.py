@@ -69,7 +69,7 @@ def delete(visit: Visit) -> Response:
     if view.live is not None:
         raise BadInput("The print is still being watched. It can be deleted once it has ended.")
     delete_whole_prints(visit.services.database, visit.services.objects, [view.id])
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         visit.note(session, "print deleted", view.labels.title)
     return visit.go("/prints", "print-deleted")
 

@@ -134,7 +134,7 @@ class OfflineLedger:
     def _empty(self) -> None:
         """In the replay's thread: book until nothing is left."""
         database = self.reach.database
-        database.transact(lambda session: tidy(session, self._clock.now()))
+        database.transact(tidy, self._clock.now())
         while lines := self._spool.next(BATCH):
             try:
                 self._book(lines)
@@ -152,7 +152,7 @@ class OfflineLedger:
         now = self._clock.now()
         for look in range(1, LOOKS + 1):
             try:
-                self.reach.database.transact(lambda session: book(session, units, self._charge, now))
+                self.reach.database.transact(book, units, self._charge, now)
                 break
             except IntegrityError:
                 if look == LOOKS:
