@@ -222,3 +222,14 @@ def test_there_is_no_page_for_a_print_that_never_was(ann):
 def test_an_unusual_moment_is_the_nearest_one(ann, watched):
     for at in ("0", "99999999", "-1", "x", "", "9" * 30, "%00"[:0]):
         assert ann.get(f"/prints/{watched.id}?at={at}").status_code == 200
+
+
+def test_the_time_lapse_is_a_film_of_the_kept_pictures(ann, watched):
+    film = ann.get(f"/prints/{watched.id}/time-lapse")
+    assert film.headers["content-type"] == "image/webp" and film.content[:4] == b"RIFF"
+    assert "time-lapse" in ann.get(f"/prints/{watched.id}").text
+
+
+def test_there_is_no_time_lapse_without_kept_pictures(office, account, ann):
+    watched = WatchedPrint(office.server, account).see(*HEALTHY).written()
+    assert ann.get(f"/prints/{watched.id}/time-lapse").status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from starlette.responses import Response
@@ -18,13 +19,16 @@ from layerwatch.console.pages.prints import may_teach, stream
 from layerwatch.console.print_story import story
 from layerwatch.console.print_view import PrintView, view_print
 from layerwatch.console.render import render_text
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.web import Needs, Pages, Visit, error_page
 from layerwatch.identity import BadInput, NotFound
+from layerwatch.prints import time_lapse
 from layerwatch.prints.kept_pictures import read_copy
 from layerwatch.prints.models import KeptPictureRow, PrintRow
 from layerwatch.prints.moments import Moment
 from layerwatch.prints.retention import delete_whole_prints
 from layerwatch.storage import ObjectMissing
+from layerwatch_watcher.cameras.base import CameraSetupError
+from layerwatch_watcher.cameras.ffmpeg import find_ffmpeg
 
 pages = Pages()
 
@@ -60,6 +64,22 @@ def kept_picture(visit: Visit) -> Response:
 def kept_heat(visit: Visit) -> Response:
     """Where a failure was seen in it."""
     return _kept(visit, lambda copy: Response(map_drawing(copy.evidence), media_type="image/svg+xml"))
+
+
+@pages.get("/prints/{context_id}/time-lapse", Needs.READ_ONLY)
+def film(visit: Visit) -> Response:
+    """The kept pictures as a film; `form` is webp or mp4."""
+    view, _ = _view(visit)
+    wanted, ffmpeg = time_lapse.shots(view.kept, view.course), _ffmpeg()
+    as_mp4 = visit.query("form") == "mp4" and ffmpeg is not None
+    given = (visit.services.objects, visit.account_id, view.id, wanted)
+    try:
+        made = time_lapse.mp4(ffmpeg, *given) if as_mp4 and ffmpeg else time_lapse.webp(*given)
+    except time_lapse.TimeLapseError as error:
+        return error_page(503 if view.kept else 404, str(error), visit)
+    name = f"print-{view.opened_at:%Y%m%d-%H%M}.{'mp4' if as_mp4 else 'webp'}"
+    headers = {"Content-Disposition": f'inline; filename="{name}"'}
+    return Response(made, media_type="video/mp4" if as_mp4 else "image/webp", headers=headers)
 
 
 @pages.post("/prints/{context_id}/delete", Needs.MEMBER, show)
@@ -135,9 +155,18 @@ def _values(visit: Visit, view: PrintView, chosen: Moment | None) -> dict[str, A
         "quality_words": QUALITY_WORDS,
         "conditions": CONDITIONS,
         "may_teach": may_teach(visit),
-        "has_ffmpeg": False,
+        "has_ffmpeg": _ffmpeg() is not None,
         "now": visit.clock,
     }
+
+
+@cache
+def _ffmpeg() -> str | None:
+    """The program ffmpeg, where there is one."""
+    try:
+        return find_ffmpeg()
+    except CameraSetupError:
+        return None
 
 
 def _picture(view: PrintView, chosen: Moment | None, held: bool) -> tuple[str, str] | None:
