@@ -94,6 +94,7 @@ class TwoAccounts:
             "account_id": self.b,
             "feedback_id": 1,
             "second": 60,
+            "model": "packaged",
         }
 
     def state_of_b(self):
