@@ -8,12 +8,13 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import structlog
 from fastapi import FastAPI
+from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -33,7 +34,7 @@ from layerwatch.billing.scheduled_jobs import WAIT_FOR_CLOCK_S, ScheduledJobs, r
 from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
 from layerwatch.config import Settings
 from layerwatch.console import status
-from layerwatch.contexts import ContextError, ContextIds, Contexts
+from layerwatch.contexts import Answer, Context, ContextError, ContextIds, Contexts
 from layerwatch.contexts.offline.ledger import OfflineLedger
 from layerwatch.contexts.offline.shared_answers import SharedAnswers
 from layerwatch.contexts.offline.spool import Spool
@@ -42,6 +43,7 @@ from layerwatch.core.clock import Clock, ClockGuard, SystemClock
 from layerwatch.core.private_files import private_folder
 from layerwatch.fleet.heartbeat import Heartbeat, Numbers
 from layerwatch.fleet.region_router import RegionRouter
+from layerwatch.identity.roles import is_verified_member
 from layerwatch.keys import CallerRefused, KeyAuthenticator
 from layerwatch.learning import (
     ExampleStore,
@@ -51,11 +53,15 @@ from layerwatch.learning import (
     RecentPictures,
 )
 from layerwatch.learning.deletion import FeedbackSweeper
-from layerwatch.notify import Webhooks
+from layerwatch.notify import EventKind, NotificationDelivery
+from layerwatch.notify.delivery import PERIOD_S as NOTIFY_PERIOD_S
 from layerwatch.notify.mail import mailer_for
 from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
 from layerwatch.prints import PrintRegister
+from layerwatch.prints.alarms import PrintAlarms
+from layerwatch.prints.unseen import PERIOD_S as WATCH_PERIOD_S
+from layerwatch.prints.unseen import PrintWatch
 from layerwatch.services import Inspector, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Claims, Database, DatabaseGateway, StorageError, StorageUnavailable
@@ -126,6 +132,7 @@ def create_app(
                 )
             ),
             asyncio.create_task(run_forever(_scheduled_jobs(services).all, services.clock)),
+            asyncio.create_task(_notify_forever(services)),
         ]
         if services.uptime:
             chores.append(asyncio.create_task(services.uptime.keep_forever(services.gateway)))
@@ -196,11 +203,13 @@ def build(
     metrics = Metrics()
     database = Database(settings.database_url, threads=settings.database_threads)
     gateway = DatabaseGateway(database)
+    announce = partial(_announce, PrintAlarms(f"{settings.own_url}/console"))
     offline_ledger = OfflineLedger(
         gateway,
         Spool(settings.data_dir / "spool"),
         SharedAnswers(settings.data_dir / "answers"),
         count_deferred,
+        announce,
         clock,
     )
     recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
@@ -218,7 +227,13 @@ def build(
         offline_ledger=offline_ledger,
         authenticator=KeyAuthenticator(database, secrets.api_keys),
         ids=ContextIds(secrets.context_ids),
-        contexts=Contexts(offline_ledger, pacer, partial(count_inspection, books=terms.books), clock),
+        contexts=Contexts(
+            offline_ledger,
+            pacer,
+            partial(count_inspection, books=terms.books),
+            announce,
+            clock,
+        ),
         vision=vision(metrics) if callable(vision) else vision or _load_vision(settings, metrics),
         capacity=capacity,
         schedule=schedule,
@@ -257,12 +272,38 @@ def _scheduled_jobs(services: Services) -> ScheduledJobs:
         database=services.database,
         claims=Claims(services.database, SystemClock()),
         mailer=mailer_for(settings.mail_server.get_secret_value(), settings.mail_from),
-        webhooks=Webhooks(private=settings.webhooks_private),
         terms=services.terms,
         payments=payments_of(settings),
         base_url=settings.own_url,
         guard=ClockGuard(speed=settings.clock_speed, wait=WAIT_FOR_CLOCK_S),
     )
+
+
+async def _notify_forever(services: Services) -> None:
+    """Send notifications, and look for prints that are not seen."""
+    settings = services.settings
+    delivery = NotificationDelivery(
+        services.database,
+        SystemClock(),
+        mailer_for(settings.mail_server.get_secret_value(), settings.mail_from),
+        settings.webhooks_private,
+        is_verified_member,
+    )
+    watch = PrintWatch(services.database, PrintAlarms(f"{settings.own_url}/console"))
+    await asyncio.gather(
+        run_forever({"notify": lambda _: delivery.deliver_due()}, services.clock, NOTIFY_PERIOD_S),
+        run_forever({"print_watch": watch.look}, services.clock, WATCH_PERIOD_S / settings.clock_speed),
+        run_forever({"notify_log": lambda _: delivery.delete_old()}, services.clock, 3600.0),
+    )
+
+
+def _announce(
+    alarms: PrintAlarms, session: Session, context: Context, at: datetime, answer: Answer, pause: bool
+) -> None:
+    """Notify of a warning or a suggested pause that begins with this answer."""
+    facts = {"quality": answer.quality, "score": answer.score, "kind": answer.kind}
+    kind = EventKind.PAUSE_SUGGESTED if pause else EventKind.WARNING
+    alarms.announce(session, kind, context.id, context.account_id, at, facts)
 
 
 def _feedback_sweeper(services: Services) -> FeedbackSweeper:

@@ -140,8 +140,9 @@ class SpendAlert(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
     micro_dollars: Mapped[int]
     email: Mapped[str | None] = mapped_column(String(254))
-    webhook: Mapped[str | None] = mapped_column(String(500))
-    webhook_secret: Mapped[str | None] = mapped_column(String(80))
+    channel_id: Mapped[int | None] = mapped_column(ForeignKey("notify_channels.id"))
+    """A webhook that was made with the alert, before channels existed: it gets this alert only. None: every
+    channel that gets `spend.reached` does."""
     mailed_month: Mapped[str | None] = mapped_column(String(7))
     posted_month: Mapped[str | None] = mapped_column(String(7))
-    """The last months for which the mail and the webhook were delivered."""
+    """The last months for which the mail was delivered and the channels were notified."""

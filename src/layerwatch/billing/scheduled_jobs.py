@@ -27,7 +27,6 @@ from layerwatch.billing.payments import Payments
 from layerwatch.billing.statement import statement
 from layerwatch.core.clock import Clock, ClockGuard
 from layerwatch.identity.models import Account
-from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import Mail, Mailer, MailError
 from layerwatch.storage import Claims, Database, StorageError
 
@@ -50,7 +49,6 @@ class ScheduledJobs:
     database: Database
     claims: Claims
     mailer: Mailer
-    webhooks: Webhooks
     terms: Terms
     payments: Payments
     base_url: str
@@ -67,7 +65,7 @@ class ScheduledJobs:
                 self.database, self.claims, self.terms, now
             ),
             "mail_alerts": lambda now: alerts.mail(self.mailer, now),
-            "post_alerts": lambda now: alerts.post(self.webhooks, now),
+            "announce_alerts": alerts.announce,
             "forget_claims": lambda _: self.claims.forget_abandoned(),
         }
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from layerwatch import temporal
 from layerwatch.contexts import pacing_check, repository
-from layerwatch.contexts.answer import Answer, describe
+from layerwatch.contexts.answer import Announce, Answer, describe
 from layerwatch.contexts.context_id import Context
 from layerwatch.contexts.offline.cache import OfflineCache
 from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
@@ -25,7 +25,7 @@ from layerwatch.keys import Caller
 from layerwatch.pacing.pacer import Pacer
 from layerwatch.storage import Database, OutcomeUnknown, StorageUnavailable, Transaction
 from layerwatch.telemetry import tracing
-from layerwatch.temporal import TEACHERS, UNDO, PrintState, StateFormatError
+from layerwatch.temporal import TEACHERS, UNDO, PrintState, StateFormatError, flags_of
 from layerwatch.vision.evidence import Evidence
 
 log = structlog.get_logger(__name__)
@@ -81,14 +81,18 @@ class Contexts:
     """Looks after every print's session, also while the database is away.
 
     charge: counts an inspection in the transaction of its answer (`billing.count_inspection`).
+    announce: called, in that transaction, when a warning or a suggested pause begins.
     """
 
-    def __init__(self, outage: OfflineLedger, pacer: Pacer, charge: Charge, clock: Clock) -> None:
+    def __init__(
+        self, outage: OfflineLedger, pacer: Pacer, charge: Charge, announce: Announce, clock: Clock
+    ) -> None:
         self._outage = outage
         self._reach = outage.reach
         self._memory = OfflineCache()
         self._pacer = pacer
         self._charge = charge
+        self._announce = announce
         self._clock = clock
 
     async def admit(self, call: Call, allowed: Callable[[Session], None] | None) -> Answer | None:
@@ -249,6 +253,11 @@ class Contexts:
         if call.key is not None:
             repository.keep_answer(transaction, call.context, call.key, answer.to_json())
         self._charge(transaction, call.caller, call.at)
+        if answer.warning or answer.pause:
+            warned, paused = _flags(found, call.context)
+            if (answer.pause and not paused) or (answer.warning and not warned):
+                begins = answer.pause and not paused
+                self._announce(transaction.session, call.context, call.at, answer, begins)
         return Outcome(answer, repeated=False), moved
 
     def _judge(
@@ -280,6 +289,12 @@ class Contexts:
             progress=call.progress,
         )
         return answer, moved
+
+
+def _flags(found: repository.Found | None, context: Context) -> tuple[bool, bool]:
+    """Whether a print was warned of, and a pause suggested, before the picture."""
+    state = _unpack(found, context) if found is not None else None
+    return (False, False) if state is None else flags_of(state, context.levels)
 
 
 def _unpack(found: repository.Found, context: Context) -> PrintState | None:

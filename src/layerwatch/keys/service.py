@@ -15,6 +15,7 @@ from layerwatch.identity.roles import lock_account
 from layerwatch.identity.service import valid_name
 from layerwatch.keys.key_format import digest, new_key_text
 from layerwatch.keys.models import ApiKey
+from layerwatch.notify import Event, EventKind, announce
 
 DIALECTS = (1, 2)
 MOST_KEYS_PER_ACCOUNT = 200
@@ -99,7 +100,20 @@ def disable_key(session: Session, account_id: int, key_id: int, now: datetime) -
         raise NotFound(f"No key {key_id} in this account.")
     if key.disabled_at is None:
         key.disabled_at = now
+        announce(session, _disabled(key, now))
     return key
+
+
+def _disabled(key: ApiKey, now: datetime) -> Event:
+    shown = f"{key.prefix}…{key.last_four}"
+    return Event(
+        EventKind.KEY_DISABLED,
+        key.account_id,
+        now,
+        f"Layerwatch: the API key “{key.name}” was disabled",
+        f"The API key “{key.name}” ({shown}) was disabled. Calls with it get 403 OE_API_KEY_DISABLED.",
+        {"key": key.id, "name": key.name, "shown": shown, "test": key.test},
+    )
 
 
 def parse_networks(addresses: Sequence[str]) -> list[str]:

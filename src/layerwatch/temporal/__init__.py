@@ -8,7 +8,7 @@ from layerwatch.temporal.feedback import TEACHERS, UNDO, false_alarm, missed, re
 from layerwatch.temporal.levels import Levels
 from layerwatch.temporal.model import step
 from layerwatch.temporal.state import PrintState, StateFormatError
-from layerwatch.temporal.verdict import Verdict
+from layerwatch.temporal.verdict import Verdict, flags_of
 
 __all__ = [
     "TEACHERS",
@@ -18,6 +18,7 @@ __all__ = [
     "StateFormatError",
     "Verdict",
     "false_alarm",
+    "flags_of",
     "missed",
     "resumed",
     "step",

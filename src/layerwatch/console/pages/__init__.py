@@ -9,6 +9,7 @@ from layerwatch.console.pages import (
     invoices,
     keys,
     members,
+    notifications,
     oidc,
     operator,
     prints,
@@ -21,7 +22,20 @@ from layerwatch.console.pages import (
 from layerwatch.console.web import Page
 
 _THEMES = (
-    *(sign_in, oidc, accounts, prints, feedback, keys, usage, invoices, account, members, profile),
+    *(
+        sign_in,
+        oidc,
+        accounts,
+        prints,
+        feedback,
+        keys,
+        usage,
+        invoices,
+        notifications,
+        account,
+        members,
+        profile,
+    ),
     *(operator, users, review),
 )
 ALL: tuple[Page, ...] = tuple(page for theme in _THEMES for page in theme.pages.all)

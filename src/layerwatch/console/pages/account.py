@@ -41,8 +41,7 @@ def show(visit: Visit) -> Response:
                     "id": alert.id,
                     "micro_dollars": alert.micro_dollars,
                     "email": alert.email,
-                    "webhook": alert.webhook,
-                    "secret": alert.webhook_secret if _owns(visit) else None,
+                    "channel": alert.channel_id,
                 }
                 for alert in list_alerts(session, account.id)
             ],
@@ -106,7 +105,6 @@ def new_alert(visit: Visit) -> Response:
             visit.account_id,
             _micro_dollars(visit.form.get("dollars", "")),
             email=email_address(email) if email else None,
-            webhook=visit.form.get("webhook", "").strip() or None,
         )
         visit.note(session, "spend alert added", dollars(alert.micro_dollars))
     return visit.go("/settings", "alert-added")

@@ -6,6 +6,19 @@ document.addEventListener("submit", (event) => {
   if (question && !confirm(question)) event.preventDefault();
 });
 
+// A part of the page that waits for something is loaded anew until it does not.
+for (const part of document.querySelectorAll("[data-refresh]")) refresh(part);
+
+function refresh(part) {
+  setTimeout(async () => {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const fresh = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
+    if (!fresh) return;
+    part.replaceWith(fresh);
+    if (fresh.dataset.refresh) refresh(fresh);
+  }, 1000 * part.dataset.refresh);
+}
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) continue;
   button.hidden = false;
