@@ -42,8 +42,8 @@ printers: var/printers/octoprint/ready var/printers/moonraker/ready ## Install O
 pythons: ## Run the SDK's tests on Python 3.9 and on the newest here
 	sdk/tests/pythons.sh
 
-typescript-check: $(VENV)/.installed ## Make a TypeScript client from the OpenAPI document and compile it
-	PYTHON=$(CURDIR)/$(BIN)/python sdk/typescript/check.sh
+typescript-check: ## Make a TypeScript client from the OpenAPI document and compile it
+	sdk/typescript/check.sh
 
 clean: ## Remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 
 import structlog
-from fastapi import FastAPI
 from sqlalchemy.orm import Session
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -32,7 +32,7 @@ from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.payments.factory import payments_of
 from layerwatch.billing.scheduled_jobs import WAIT_FOR_CLOCK_S, ScheduledJobs, run_forever
 from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
-from layerwatch.config import Settings
+from layerwatch.config import ConfigError, Settings
 from layerwatch.console import status
 from layerwatch.contexts import Answer, Context, ContextError, ContextIds, Contexts
 from layerwatch.contexts.offline.ledger import OfflineLedger
@@ -64,7 +64,15 @@ from layerwatch.prints.unseen import PERIOD_S as WATCH_PERIOD_S
 from layerwatch.prints.unseen import PrintWatch
 from layerwatch.services import Inspector, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
-from layerwatch.storage import Claims, Database, DatabaseGateway, StorageError, StorageUnavailable
+from layerwatch.storage import (
+    Claims,
+    Database,
+    DatabaseGateway,
+    ObjectStore,
+    StorageError,
+    StorageUnavailable,
+    open_objects,
+)
 from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics
 from layerwatch.vision import Vision
@@ -93,7 +101,7 @@ def create_app(
     vision: Inspector | MakeInspector | None = None,
     peers: MakePeers | None = None,
     slot: str = "",
-) -> FastAPI:
+) -> Starlette:
     """The server as an ASGI application.
 
     clock, vision: put in place of the machine's clock and the ONNX detector, by tests and by Ray Serve.
@@ -105,7 +113,7 @@ def create_app(
     services = build(settings, clock=clock, vision=vision, peers=peers)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(services.database.migrate)
         with suppress(StorageError):  # the sweep tries again, and nothing depends on it
             await asyncio.to_thread(make_room, services.database, services.clock.now())
@@ -153,17 +161,9 @@ def create_app(
         if settings.traces == "otlp":
             await asyncio.to_thread(tracing.stop)
 
-    app = FastAPI(
-        title="Layerwatch",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-    )
+    app = Starlette(routes=[*routes.ROUTES, *health.ROUTES, *openapi.ROUTES], lifespan=lifespan)
+    app.router.redirect_slashes = False
     app.state.services = services
-    app.include_router(routes.router)
-    app.include_router(health.router)
-    openapi.install(app)
     if settings.obico_api:
         obico.install(app, services)
     console.install(app, services)
@@ -224,6 +224,7 @@ def build(
         clock=clock,
         database=database,
         gateway=gateway,
+        objects=_open_objects(settings),
         offline_ledger=offline_ledger,
         authenticator=KeyAuthenticator(database, secrets.api_keys),
         ids=ContextIds(secrets.context_ids),
@@ -251,6 +252,13 @@ def build(
     )
     _show(services)
     return services
+
+
+def _open_objects(settings: Settings) -> ObjectStore:
+    try:
+        return open_objects(settings.objects, settings.data_dir / "objects")
+    except ValueError as error:
+        raise ConfigError(f"objects (or LAYERWATCH_OBJECTS): {error}") from error
 
 
 def _heartbeat(services: Services, slot: str) -> Heartbeat:
@@ -362,7 +370,7 @@ def _show(services: Services) -> None:
         )
 
 
-def _answer_errors(app: FastAPI, services: Services) -> Refuse:
+def _answer_errors(app: Starlette, services: Services) -> Refuse:
     """Every refusal in the wire's one form; returns what answers for one."""
 
     async def refuse(request: Request, error: Exception) -> JSONResponse:

@@ -62,6 +62,12 @@ class Settings(BaseSettings):
     database_threads: PositiveInt = Field(
         4, description="Transactions under way at once; with PostgreSQL the pool has 4 connections more."
     )
+    objects: str = Field(
+        "",
+        description="Where kept pictures are stored: s3://BUCKET/PREFIX, gs://… or az://…, with the "
+        "usual variables (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …); needs layerwatch[objects]. Several "
+        "nodes share one. Empty: the folder `objects` in data_dir.",
+    )
     secret: SecretStr | None = Field(
         None,
         description="The installation's secret, at least 32 characters; all nodes of a fleet share one. "

@@ -18,7 +18,7 @@ from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
 from layerwatch.prints import PrintRegister
 from layerwatch.status.uptime_recorder import UptimeRecorder
-from layerwatch.storage import Database, DatabaseGateway
+from layerwatch.storage import Database, DatabaseGateway, ObjectStore
 from layerwatch.vision.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Services:
     clock: Clock
     database: Database
     gateway: DatabaseGateway
+    objects: ObjectStore
     offline_ledger: OfflineLedger
     authenticator: KeyAuthenticator
     ids: ContextIds

@@ -31,9 +31,7 @@ def server_of_everything(server_settings: Settings) -> Iterator[Server]:
 
 def paths_with_get(routes: list[BaseRoute], under: str = "") -> Iterator[str]:
     for route in routes:
-        if included := getattr(route, "original_router", None):  # FastAPI's, of an included router
-            yield from paths_with_get(included.routes, under)
-        elif isinstance(route, Mount):
+        if isinstance(route, Mount):
             yield from paths_with_get(route.routes, under + route.path)
         elif "GET" in (getattr(route, "methods", None) or ()):
             yield under + re.sub(r"{[^}]*}", "1", route.path)  # type: ignore[attr-defined]

@@ -56,9 +56,7 @@ OF_NO_ACCOUNT = {
 def table(routes, prefix=""):
     """(method, path) of every route, those of routers and mounted applications too."""
     for route in routes:
-        if hasattr(route, "effective_candidates"):  # FastAPI's include_router
-            yield from table(route.effective_candidates(), prefix)
-        elif isinstance(route, Mount):
+        if isinstance(route, Mount):
             yield from table(route.routes, prefix + route.path)
         else:
             yield from ((method, prefix + route.path) for method in set(route.methods) - {"HEAD"})

@@ -12,7 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from layerwatch.app import create_app
 from layerwatch.config import Settings
@@ -26,24 +28,24 @@ supervisor.HUNG_SECONDS = 15.0
 supervisor.PAUSES = (0.0,)
 
 
-def make(settings: Settings, seat: WorkerSlot) -> FastAPI:
+def make(settings: Settings, seat: WorkerSlot) -> Starlette:
     if settings.region == "wrong":
         raise ValueError("this region is wrong")
     app = create_app(settings, vision=Vision(FakeDetector()), **seat.options())
 
-    @app.get("/who")
-    async def who() -> dict[str, int]:
-        return {"pid": os.getpid(), "number": seat.number}
+    async def who(_: Request) -> JSONResponse:
+        return JSONResponse({"pid": os.getpid(), "number": seat.number})
 
-    @app.get("/slow")
-    async def slow() -> dict[str, int]:
+    async def slow(request: Request) -> JSONResponse:
         await asyncio.sleep(3.0)
-        return await who()
+        return await who(request)
 
-    @app.get("/hang")
-    async def hang() -> None:
+    async def hang(_: Request) -> JSONResponse:
         time.sleep(600)  # noqa: ASYNC251 - that is what it is for
+        raise AssertionError
 
+    for path, endpoint in (("/who", who), ("/slow", slow), ("/hang", hang)):
+        app.add_route(path, endpoint)
     return app
 
 

@@ -9,15 +9,15 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import func, select
+from starlette.applications import Starlette
 
 from layerwatch.api.routes import BASE
 from layerwatch.app import MakePeers, create_app
@@ -43,7 +43,7 @@ class Server:
     clock: ManualClock
     detector: FakeDetector
     http: httpx.Client = field(repr=False)
-    app: FastAPI = field(repr=False)
+    app: Starlette = field(repr=False)
     stop: Callable[[], None] = field(repr=False)
     """Ask it to stop, as SIGTERM does; it ends what it has begun."""
 
@@ -64,6 +64,7 @@ class Server:
         test: bool = False,
         free_only: bool = False,
         disabled: bool = False,
+        addresses: Sequence[str] = (),
     ) -> tuple[str, int]:
         """The text of a new key, and its account's number."""
         now = self.clock.now()
@@ -78,6 +79,7 @@ class Server:
                 now=now,
                 dialect=dialect,
                 test=test,
+                addresses=addresses,
             )
             if disabled:
                 disable_key(session, account, new.row.id, now)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sys
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from layerwatch.app import create_app
 from layerwatch.config import Settings
@@ -18,7 +18,7 @@ from layerwatch.vision import Vision
 from tests.support.shared_doubles import SharedClock, SharedDetector
 
 
-def make(settings: Settings, seat: WorkerSlot) -> FastAPI:
+def make(settings: Settings, seat: WorkerSlot) -> Starlette:
     folder = settings.data_dir
     return create_app(
         settings, clock=SharedClock(folder), vision=Vision(SharedDetector(folder)), **seat.options()

@@ -1,4 +1,4 @@
-"""The calls of the wire contract."""
+"""The calls of the wire contract. What clients may send and get is described in `openapi.json`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import Route
 
-from layerwatch.api import openapi_examples, request_parsing
+from layerwatch.api import request_parsing
 from layerwatch.api.answer_rendering import condition_header, render, render_usage
 from layerwatch.api.auth import authenticate
 from layerwatch.api.errors import bad_args, translate
@@ -32,10 +32,7 @@ from layerwatch.vision.errors import Busy
 
 BASE = "/api/gadget/v1"
 
-router = APIRouter(prefix=BASE)
 
-
-@router.post("/createcontext", **openapi_examples.CREATE_CONTEXT)
 async def createcontext(request: Request) -> JSONResponse:
     """Open a context for a print. Free."""
     services = _services(request)
@@ -58,7 +55,6 @@ async def createcontext(request: Request) -> JSONResponse:
     )
 
 
-@router.post("/process/{context_id}", **openapi_examples.PROCESS)
 async def process(request: Request) -> JSONResponse:
     """Inspect one picture of a print. One successful call is one billed inspection."""
     services = _services(request)
@@ -107,7 +103,6 @@ async def _inspect(request: Request, services: Services, call: Call) -> tuple[An
     return outcome.answer, outcome.repeated
 
 
-@router.post("/feedback/{context_id}", **openapi_examples.FEEDBACK)
 async def feedback(request: Request) -> JSONResponse:
     """Say what is true of the print now, so that the next pictures are judged better. Free."""
     services = _services(request)
@@ -126,7 +121,6 @@ async def feedback(request: Request) -> JSONResponse:
     return JSONResponse({"ContextId": context.id, "Kind": kind})
 
 
-@router.get("/usage", **openapi_examples.USAGE)
 async def usage(request: Request) -> JSONResponse:
     """The current month of the key's account. Free."""
     services = _services(request)
@@ -172,3 +166,12 @@ def _urls(request: Request, services: Services) -> tuple[str, str]:
         return own, settings.fallback_url or own
     first, second = chosen
     return first.url, settings.fallback_url or second.url
+
+
+ROUTES = [
+    Route(f"{BASE}/process/{{context_id}}", process, methods=["POST"]),
+    Route(f"{BASE}/createcontext", createcontext, methods=["POST"]),
+    Route(f"{BASE}/feedback/{{context_id}}", feedback, methods=["POST"]),
+    Route(f"{BASE}/usage", usage, methods=["GET"]),
+]
+"""Every one has its path in `openapi.json`. The one that is called most comes first."""

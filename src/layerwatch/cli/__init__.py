@@ -17,6 +17,7 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "demo",
     "serve": "serve",
     "watch": "watch",
+    "setup": "setup",
     "inspect": "inspect",
     "replay": "replay",
     "simulate": "simulate",

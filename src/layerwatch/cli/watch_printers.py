@@ -17,7 +17,7 @@ from layerwatch_sdk.clock import AsyncSystemClock
 from layerwatch_watcher.cameras.sources import is_recording
 from layerwatch_watcher.stopping import on_end_of_input, on_termination
 from layerwatch_watcher.watching import supervisor
-from layerwatch_watcher.watching.builders import printer_table_of
+from layerwatch_watcher.watching.address_tables import camera_table_of, printer_table_of
 from layerwatch_watcher.watching.check import report
 from layerwatch_watcher.watching.checkpoint import default_folder
 from layerwatch_watcher.watching.inspector import Inspector
@@ -103,11 +103,7 @@ def _values(
     if source is not None:
         if is_recording(source):
             raise ConfigError("a recording cannot be the camera of a printer; give the camera's address")
-        scheme = source.split("://", 1)[0] if "://" in source else ""
-        if source.startswith("/dev/video"):
-            table["camera"] = {"kind": "usb", "device": source}
-        else:
-            table["camera"] = {"kind": "rtsp" if scheme in ("rtsp", "rtsps") else "http", "url": source}
+        table["camera"] = camera_table_of(source)
     return {
         "server": server,
         "key": key,

@@ -18,9 +18,10 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
-from fastapi import APIRouter, FastAPI
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from layerwatch.core.egress import Reachable
 from layerwatch.obico.fetch import Fetcher, FetchFailed, host_of
@@ -48,8 +49,6 @@ _QUERY_CHARACTERS = "%:/?#[]@!$&'()*+,;="
 
 _SIDEWAYS = {5, 6, 7, 8}
 """EXIF orientations in which width and height change places."""
-
-router = APIRouter(include_in_schema=False)
 
 
 class DropIn:
@@ -98,12 +97,12 @@ class Seen:
     drawn: bytes
 
 
-def install(app: FastAPI, services: Services) -> None:
+def install(app: Starlette, services: Services) -> None:
     """Add the routes. Raises ValueError when the listed hosts cannot be read."""
     settings = services.settings
     token = settings.obico_token.get_secret_value()
     app.state.obico = DropIn(token, Fetcher(Reachable.parse(settings.obico_hosts)))
-    app.include_router(router)
+    app.routes.extend(ROUTES)
     if not token and not _own_machine(settings.host):
         log.warning(
             "obico_api_open",
@@ -111,21 +110,17 @@ def install(app: FastAPI, services: Services) -> None:
         )
 
 
-@router.get("/hc/")
-async def healthy() -> PlainTextResponse:
+async def healthy(_: Request) -> PlainTextResponse:
     """It runs."""
     return PlainTextResponse("ok")
 
 
-@router.get("/hc")
-@router.get("/p")
 async def with_slash(request: Request) -> RedirectResponse:
     """The tools' addresses end in a slash; the query stays as it was sent."""
     query = quote(request.scope["query_string"], safe=_QUERY_CHARACTERS)
     return RedirectResponse(request.url.path + "/" + ("?" + query if query else ""), 308)
 
 
-@router.get("/p/")
 async def predict(request: Request) -> Response:
     """What is seen in the picture at `img`."""
     try:
@@ -135,7 +130,6 @@ async def predict(request: Request) -> Response:
     return JSONResponse(render(seen.evidence, seen.width, seen.height))
 
 
-@router.get("/debug/image")
 async def draw(request: Request) -> Response:
     """The picture at `img` with the boxes that `/p/` reports, as a JPEG."""
     try:
@@ -236,3 +230,12 @@ def _own_machine(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+ROUTES = [
+    Route("/hc/", healthy, methods=["GET"]),
+    Route("/hc", with_slash, methods=["GET"]),
+    Route("/p", with_slash, methods=["GET"]),
+    Route("/p/", predict, methods=["GET"]),
+    Route("/debug/image", draw, methods=["GET"]),
+]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
+from starlette.applications import Starlette
 
 from layerwatch.api.load_shedding import Door, LoadShedder
 from layerwatch.api.single_headers import SingleHeaders
@@ -29,7 +29,7 @@ class Api:
         self._detectors = detectors
         self._board = board
 
-    def __serve_build_asgi_app__(self) -> FastAPI:
+    def __serve_build_asgi_app__(self) -> Starlette:
         settings = self._settings
         rank = serve.get_replica_context().rank.rank
         logging.configure(settings.log_level, settings.log_format, worker=rank)

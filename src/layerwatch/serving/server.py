@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from layerwatch.api.errors import ApiError
 from layerwatch.api.load_shedding import LoadShedder
@@ -38,7 +38,7 @@ class Server(uvicorn.Server):
 
     def __init__(
         self,
-        app: FastAPI,
+        app: Starlette,
         alive: Callable[[], None] = lambda: None,
         *,
         ready: Callable[[], None] = lambda: None,
@@ -97,7 +97,7 @@ def _protocol(services: Services) -> Callable[..., HttpProtocol]:
     )
 
 
-def serve(app: FastAPI, listener: socket.socket, alive: Callable[[], None] = lambda: None) -> int:
+def serve(app: Starlette, listener: socket.socket, alive: Callable[[], None] = lambda: None) -> int:
     """Serve until SIGINT or SIGTERM; the exit status.
 
     alive: called when it listens, and about once a second as long as its event loop turns.

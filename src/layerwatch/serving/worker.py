@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from layerwatch.config import Settings
 from layerwatch.core.errors import UserError
@@ -52,11 +52,11 @@ class WorkerSlot:
         }
 
 
-MakeApp = Callable[[Settings, WorkerSlot], FastAPI]
+MakeApp = Callable[[Settings, WorkerSlot], Starlette]
 """Makes the application of a worker, in its process; must be importable by name."""
 
 
-def make_app(settings: Settings, slot: WorkerSlot) -> FastAPI:
+def make_app(settings: Settings, slot: WorkerSlot) -> Starlette:
     """The server's application, as one of several."""
     from layerwatch.app import create_app
     from layerwatch.vision.service import usable_cores

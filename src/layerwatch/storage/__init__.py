@@ -16,6 +16,8 @@ A domain declares its tables in `<domain>/models.py` on `Base` and adds one file
 
     claims.run(name, due=…, work=…, done=…)     # work outside of a transaction that one node does once
 
+    objects.put("prints/7/4fk2/000040.jpg", …)  # bytes by name: in a folder, or in an object store
+
 Times are aware UTC `datetime`s in Python and integer microseconds in the tables (`UtcTime`).
 Money is integer micro-dollars (`BigInteger`).
 """
@@ -23,8 +25,9 @@ Money is integer micro-dollars (`BigInteger`).
 from layerwatch.storage.base import Base, RowId, UtcTime, as_number, as_time
 from layerwatch.storage.claims import Claims
 from layerwatch.storage.database import Database
-from layerwatch.storage.errors import OutcomeUnknown, StorageError, StorageUnavailable
+from layerwatch.storage.errors import ObjectMissing, OutcomeUnknown, StorageError, StorageUnavailable
 from layerwatch.storage.gateway import DatabaseGateway
+from layerwatch.storage.objects import ObjectStore, open_objects
 from layerwatch.storage.transaction import Transaction
 
 __all__ = [
@@ -32,6 +35,8 @@ __all__ = [
     "Claims",
     "Database",
     "DatabaseGateway",
+    "ObjectMissing",
+    "ObjectStore",
     "OutcomeUnknown",
     "RowId",
     "StorageError",
@@ -40,4 +45,5 @@ __all__ = [
     "UtcTime",
     "as_number",
     "as_time",
+    "open_objects",
 ]

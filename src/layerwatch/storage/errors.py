@@ -1,8 +1,9 @@
 """What storage raises of its own; everything else is SQLAlchemy's (IntegrityError and the like).
 
 StorageError
-└── StorageUnavailable   the database cannot be reached, is full, read-only or too busy: try again later
-    └── OutcomeUnknown   the connection was lost while it committed: the work may or may not have happened
+├── StorageUnavailable   the database cannot be reached, is full, read-only or too busy: try again later
+│   └── OutcomeUnknown   the connection was lost while it committed: the work may or may not have happened
+└── ObjectMissing        there is no object of that name
 """
 
 from __future__ import annotations
@@ -20,3 +21,7 @@ class StorageUnavailable(StorageError):
 
 class OutcomeUnknown(StorageUnavailable):
     """The commit was sent and never confirmed. Doing the work another way could do it twice."""
+
+
+class ObjectMissing(StorageError):
+    """The object store has no object of that name."""

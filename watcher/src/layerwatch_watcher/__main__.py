@@ -23,9 +23,14 @@ from layerwatch_watcher.watching.toml_reader import ConfigError
 
 def main() -> int:
     """Run the command line; gives the exit code."""
+    if sys.argv[1:2] == ["setup"]:
+        from layerwatch_watcher.setup import command
+
+        return command.main(sys.argv[2:], "layerwatch-watcher", needs_server=True)
     parser = argparse.ArgumentParser(
         prog="layerwatch-watcher",
         description="Watch the printers of a configuration file, and act when a print fails.",
+        epilog="layerwatch-watcher setup writes that file: see layerwatch-watcher setup --help",
     )
     parser.add_argument("config", type=Path, help="the configuration (TOML); see docs/watch.md")
     parser.add_argument("--check", action="store_true", help="try everything once and say what is wrong")

@@ -208,6 +208,7 @@ async def failing(
         if not paused:
             await asyncio.to_thread(octo.cancel)
             return
+        filmed.stopped_at = filmed.seconds  # what the user saw and resumed; growth beyond it is a new alarm
         await asyncio.to_thread(octo.resume)
         filmed.moving = True
         resumed = await seen.until(lambda: bool(seen.entries("resumed")), 120)
@@ -238,14 +239,13 @@ async def false_alarm(
         warned = await seen.until(lambda: bool(warnings()), ONSET + 600)
         report.line(warned, "a warning comes")
         report.line(seen.watchers[0].false_alarm("the test"), "the false alarm is taken")
-        stopped = filmed.seconds
-        filmed.moving = True
+        filmed.stopped_at = filmed.seconds
         await seen.until(lambda: False, 600)
         report.line(
             len(warnings()) == 1 and not seen.entries("pause"), "10 minutes later: no repeat, no pause"
         )
         for look in seen.looks:
-            if look[0] >= stopped - 120:
+            if look[0] >= filmed.stopped_at - 120:
                 print("   ", *look)
     await asyncio.to_thread(octo.cancel)
 

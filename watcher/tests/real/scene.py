@@ -31,6 +31,8 @@ from layerwatch_watcher.watching.settings import read
 
 FRAME_SECONDS = 10.0
 """Simulated print time between two rendered frames, seconds."""
+STOPPED_FRAMES = 7
+"""How many frames, a second apart, a scene that no longer changes is filmed with in turn."""
 
 
 @contextmanager
@@ -98,11 +100,14 @@ class Filmed:
     """A simulated print in front of the camera. Its time passes only while `moving`.
 
     seconds: of print so far.  onset: when it begins to fail, None for a healthy one.
+    stopped_at: from this second on the scene no longer changes, though time passes: what a person has
+    judged stays as it was judged. The camera is alive all the same; no two pictures in a row are equal.
     """
 
     simulation: Simulation
     moving: bool = False
     seconds: float = 0.0
+    stopped_at: Optional[float] = None
     _frames: dict[int, bytes] = field(default_factory=dict)
 
     @property
@@ -118,10 +123,12 @@ class Filmed:
 
     def picture(self) -> bytes:
         """What the camera sees now."""
-        number = int(self.seconds // FRAME_SECONDS)
-        if number not in self._frames:
-            self._frames[number] = self.simulation.frame(number * FRAME_SECONDS).jpeg()
-        return self._frames[number]
+        second = int(self.seconds // FRAME_SECONDS * FRAME_SECONDS)
+        if self.stopped_at is not None:
+            second = int(self.stopped_at) - int(self.seconds) % STOPPED_FRAMES
+        if second not in self._frames:
+            self._frames[second] = self.simulation.frame(float(second)).jpeg()
+        return self._frames[second]
 
     async def pass_time(self, clock: FastClock) -> None:
         """Let print time pass with the clock, for ever."""

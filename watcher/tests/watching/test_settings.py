@@ -12,7 +12,8 @@ import trustme
 
 from layerwatch_sdk.clock import AsyncSystemClock
 from layerwatch_watcher.notifications.build import build_channels, build_homeassistant
-from layerwatch_watcher.watching.builders import build_camera, build_printer, printer_table_of
+from layerwatch_watcher.watching.address_tables import printer_table_of
+from layerwatch_watcher.watching.builders import build_camera, build_printer
 from layerwatch_watcher.watching.policy import Action
 from layerwatch_watcher.watching.settings import WatcherSettings, read, read_file
 from layerwatch_watcher.watching.toml_reader import ConfigError, Table

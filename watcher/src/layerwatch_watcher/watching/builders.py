@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ssl
 from typing import Any, Callable, Optional, Tuple, cast
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 
@@ -268,36 +267,3 @@ def _lit(table: Table, owner: BuiltPrinter, camera: Camera, clock: AsyncClock) -
             await printer.gcode(on if lit else off)
 
     return LitCamera(camera, switch, settle=settle or 0.0, sleep=clock.sleep)
-
-
-def printer_table_of(address: str) -> dict[str, Any]:
-    """The [[printer]] table that a `--printer` address stands for, such as moonraker://voron.local.
-
-    octoprint://KEY@HOST, moonraker://HOST, prusalink://USER:PASSWORD@HOST, duet://:PASSWORD@HOST,
-    bambu://CODE@HOST/SERIAL?model=p1s. `?https=1` for TLS. Raises ConfigError.
-    """
-    parts = urlsplit(address)
-    if parts.scheme not in PRINTERS or not parts.hostname:
-        raise ConfigError(f"--printer: write it like octoprint://KEY@HOST; kinds are {', '.join(PRINTERS)}")
-    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    port = f":{parts.port}" if parts.port else ""
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    table: dict[str, Any] = {"kind": parts.scheme, "name": query.pop("name", parts.hostname)}
-    if parts.scheme == "bambu":
-        table.update(host=parts.hostname, code=user, serial=parts.path.strip("/"))
-        if parts.port:
-            table["port"] = parts.port
-    else:
-        scheme = "https" if query.pop("https", "") else "http"
-        if parts.scheme == "moonraker" and not port:
-            port = ":7125"
-        table["url"] = f"{scheme}://{host}{port}{parts.path.rstrip('/')}"
-        if parts.scheme in ("octoprint", "moonraker") and user:
-            table["key"] = user
-        elif parts.scheme == "prusalink":
-            table.update(user=user or "maker", password=password)
-        elif parts.scheme == "duet" and password:
-            table["password"] = password
-    table.update(query)
-    return table

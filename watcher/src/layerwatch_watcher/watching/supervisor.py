@@ -88,7 +88,7 @@ async def watch(
         watchers: list[PrintWatcher] = []
         for printer in settings.printers:
             file = file_of(state, printer.name, printer.table.peek()) if state is not None else None
-            watched, built = _assemble(printer, client, judge)
+            watched, built = _assemble(printer, client, judge.clock)
             stack.push_async_callback(built.printer.close)
             stack.push_async_callback(watched.camera.close)
             watcher = PrintWatcher(
@@ -135,13 +135,13 @@ def shared_client() -> httpx.AsyncClient:
 
 
 def _assemble(
-    printer: PrinterSettings, client: httpx.AsyncClient, judge: Inspector
+    printer: PrinterSettings, client: httpx.AsyncClient, clock: AsyncClock
 ) -> tuple[Watched, BuiltPrinter]:
     if printer.camera_only:
-        built, camera = build_camera_only(printer.table, printer.camera, client, judge.clock)
+        built, camera = build_camera_only(printer.table, printer.camera, client, clock)
     else:
         built = build_printer(printer.table, client)
-        camera = build_camera(printer.camera, built, printer.table.place, client, judge.clock)
+        camera = build_camera(printer.camera, built, printer.table.place, client, clock)
     printer.table.done()
     watched = Watched(
         printer.name, built.printer, camera, printer.policy, printer.levels, printer.min_interval
@@ -183,7 +183,7 @@ async def check(settings: WatcherSettings, open_judge: Callable[[], Inspector]) 
         else:
             yield Finding("detector", True, "runs in this process; no server is used")
         for printer in settings.printers:
-            async for finding in _check_printer(printer, client, judge, stack):
+            async for finding in check_printer(printer, client, judge.clock, stack):
                 yield finding
         try:
             for channel in build_channels(settings.notify, client):
@@ -197,11 +197,12 @@ async def check(settings: WatcherSettings, open_judge: Callable[[], Inspector]) 
             yield Finding("notify", False, str(error))
 
 
-async def _check_printer(
-    printer: PrinterSettings, client: httpx.AsyncClient, judge: Inspector, stack: contextlib.AsyncExitStack
+async def check_printer(
+    printer: PrinterSettings, client: httpx.AsyncClient, clock: AsyncClock, stack: contextlib.AsyncExitStack
 ) -> AsyncIterator[Finding]:
+    """Try one printer, its login and its camera once, without doing anything to it."""
     try:
-        watched, built = _assemble(printer, client, judge)
+        watched, built = _assemble(printer, client, clock)
     except ConfigError as error:
         yield Finding(printer.name, False, str(error))
         return

@@ -1,0 +1,1 @@
+"""Guided set-up: find a printer, try it, write the watcher's file."""
