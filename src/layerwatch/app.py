@@ -45,6 +45,8 @@ from layerwatch.fleet.heartbeat import Heartbeat, Numbers
 from layerwatch.fleet.region_router import RegionRouter
 from layerwatch.identity.roles import is_verified_member
 from layerwatch.keys import CallerRefused, KeyAuthenticator
+from layerwatch.keys.request_recorder import RequestRecorder
+from layerwatch.keys.request_recorder import delete_old as delete_old_requests
 from layerwatch.learning import (
     ExampleStore,
     FeedbackLimitReached,
@@ -141,11 +143,14 @@ def create_app(
             ),
             asyncio.create_task(run_forever(_scheduled_jobs(services).all, services.clock)),
             asyncio.create_task(_notify_forever(services)),
+            asyncio.create_task(services.requests.write_forever(services.gateway)),
         ]
         if services.uptime:
             chores.append(asyncio.create_task(services.uptime.keep_forever(services.gateway)))
         yield
         await heartbeat.stop()
+        with suppress(StorageError):
+            await services.requests.write(services.gateway)
         if services.uptime:
             with suppress(StorageError):
                 await services.uptime.write(services.gateway)
@@ -181,7 +186,13 @@ def create_app(
     app.add_middleware(HeadMiddleware)
     if settings.origins:
         app.add_middleware(Preflight, origins=settings.origins)
-    app.add_middleware(RequestLogMiddleware, metrics=services.metrics, uptime=services.uptime)
+    app.add_middleware(
+        RequestLogMiddleware,
+        metrics=services.metrics,
+        recorder=services.requests,
+        clock=services.clock,
+        uptime=services.uptime,
+    )
     if settings.origins:
         app.add_middleware(CorsHeaders, origins=settings.origins)
     return app
@@ -246,6 +257,7 @@ def build(
         examples=examples,
         feedback=FeedbackRecorder(gateway, examples, recent),
         metrics=metrics,
+        requests=RequestRecorder(),
         terms=terms,
         peers=others,
         uptime=UptimeRecorder(settings.region, lambda: gateway.away) if settings.status_page else None,
@@ -301,8 +313,20 @@ async def _notify_forever(services: Services) -> None:
     await asyncio.gather(
         run_forever({"notify": lambda _: delivery.deliver_due()}, services.clock, NOTIFY_PERIOD_S),
         run_forever({"print_watch": watch.look}, services.clock, WATCH_PERIOD_S / settings.clock_speed),
-        run_forever({"notify_log": lambda _: delivery.delete_old()}, services.clock, 3600.0),
+        run_forever(
+            {
+                "notify_log": lambda _: delivery.delete_old(),
+                "request_log": lambda now: _delete_old_requests(services.database, now),
+            },
+            services.clock,
+            3600.0,
+        ),
     )
+
+
+def _delete_old_requests(database: Database, now: datetime) -> None:
+    while database.transact(lambda session: delete_old_requests(session, now)):
+        pass
 
 
 def _announce(

@@ -1,4 +1,4 @@
-"""Notification channels in a browser, with and without scripts: a failing receiver, resend, secrets, forms."""
+"""Notification channels in a browser, with and without scripts: failing receivers, resend, secrets, forms."""
 
 import re
 

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from layerwatch.api import request_parsing
 from layerwatch.api.errors import ApiError, throttled
 from layerwatch.contexts import ContextLost
+from layerwatch.keys.request_recorder import RecordedCall
 from layerwatch.services import Services
 
 log = structlog.get_logger(__name__)
@@ -86,6 +87,11 @@ class LoadShedder:
         services.metrics.refused(error.type)
         passed = time.perf_counter() - began
         services.metrics.answered(ROUTE, error.status, passed)
+        services.requests.record(
+            RecordedCall(
+                caller.key_id, at, "process", error.status, error.type.value, request_id, 1000 * passed, None
+            )
+        )
         if services.uptime is not None:
             services.uptime.called(error.status, passed, crashed=False)
         log.info(

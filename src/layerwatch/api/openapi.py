@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
+from layerwatch.api.samples import LANGUAGES, samples
+
 
 @cache
 def document() -> dict[str, Any]:
@@ -38,7 +40,8 @@ async def openapi_json(_: Request) -> JSONResponse:
 async def docs(request: Request) -> HTMLResponse:
     """For people. The page needs nothing from elsewhere."""
     base = str(request.base_url).rstrip("/")
-    return HTMLResponse(_template().render(document=document(), base=base))
+    page = _template().render(document=document(), base=base, languages=LANGUAGES, samples=samples)
+    return HTMLResponse(page)
 
 
 @cache

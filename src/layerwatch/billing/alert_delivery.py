@@ -101,6 +101,34 @@ class AlertDelivery:
         reached = self._reached(month, waiting)
         return sum(self.database.transact(partial(notify, alert)) for alert in reached)
 
+    def announce_limits(self, now: datetime) -> int:
+        """Notify the channels of every account that reached its spend limit this month, once; how many."""
+        month = Month.of(now)
+        waiting = (Account.spend_limit.is_not(None), _not_in(Account.spend_limit_reported, month))
+
+        def notify(account_id: int, session: Session) -> bool:
+            account = session.get_one(Account, account_id, with_for_update={"key_share": True})
+            if account.spend_limit is None or account.spend_limit_reported == str(month):
+                return False
+            calls = billable_calls(session, account.id, month)
+            book = book_for(session, account.id, account.price_book, month, self.terms.books)
+            most = book.calls_within(account.spend_limit)
+            if most is None or calls < most:
+                return False
+            account.spend_limit_reported = str(month)
+            announce(session, _limit_event(account, month, calls, now))
+            return True
+
+        with self.database.read() as session:
+            limited = session.scalars(select(Account.id).where(*waiting).order_by(Account.id)).all()
+        reached = 0
+        for account_id in limited:
+            try:
+                reached += self.database.transact(partial(notify, account_id))
+            except PriceBookError as error:
+                log.error("limit_not_priced", account=account_id, why=str(error))
+        return reached
+
     def _reached(self, month: Month, *waiting: ColumnElement[bool]) -> list[Reached]:
         """The alerts that wait and whose amount was reached in the month."""
         with self.database.read() as session:
@@ -155,6 +183,25 @@ def _as_event(alert: Reached, now: datetime) -> Event:
     # Receivers of the time before channels read the fields at the top.
     extra = {"event": "spend_alert", **data} if alert.channel_id is not None else {}
     return Event(EventKind.SPEND, alert.account_id, now, mail.subject, mail.text, data, extra)
+
+
+def _limit_event(account: Account, month: Month, calls: int, now: datetime) -> Event:
+    limit = account.spend_limit or 0
+    return Event(
+        EventKind.SPEND,
+        account.id,
+        now,
+        f"Layerwatch: spend limit of {dollars(limit)} reached in {month}",
+        f"{account.name} has reached its spend limit of {dollars(limit)} with {calls:,} inspections in"
+        f" {month} (UTC).\nFurther Process calls get 429 OE_FREE_USAGE_LIMIT_REACHED until the month ends or"
+        " the limit is raised.",
+        {
+            "account": account.id,
+            "month": str(month),
+            "calls": calls,
+            "limit_micro_dollars": limit,
+        },
+    )
 
 
 def _as_mail(alert: Reached) -> Mail:

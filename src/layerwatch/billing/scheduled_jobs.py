@@ -27,6 +27,7 @@ from layerwatch.billing.payments import Payments
 from layerwatch.billing.statement import statement
 from layerwatch.core.clock import Clock, ClockGuard
 from layerwatch.identity.models import Account
+from layerwatch.keys import retire_keys
 from layerwatch.notify.mail import Mail, Mailer, MailError
 from layerwatch.storage import Claims, Database, StorageError
 
@@ -66,6 +67,8 @@ class ScheduledJobs:
             ),
             "mail_alerts": lambda now: alerts.mail(self.mailer, now),
             "announce_alerts": alerts.announce,
+            "retire_keys": lambda now: self.database.transact(lambda session: retire_keys(session, now)),
+            "announce_limits": alerts.announce_limits,
             "forget_claims": lambda _: self.claims.forget_abandoned(),
         }
 

@@ -75,6 +75,7 @@ def _environment() -> Environment:
         "number": lambda value: f"{value:,}",
         "day": lambda at: f"{at.astimezone(UTC):%Y-%m-%d}" if at else "–",  # noqa: RUF001
         "minute": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else "never",
+        "second": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
         "hour": lambda at: f"{at.astimezone(UTC):%H:%M} UTC",
         "epoch": lambda at: int(at.timestamp()),
         "ago": ago,

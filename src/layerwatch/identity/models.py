@@ -27,6 +27,10 @@ class Account(Base):
     payment_ready: Mapped[bool] = mapped_column(default=False)
     """A way to pay is set up, so that the account may leave free usage only."""
     stripe_customer: Mapped[str | None] = mapped_column(String(80))
+    spend_limit: Mapped[int | None]
+    """Micro-dollars of a month beyond which Process calls are refused; None: no limit."""
+    spend_limit_reported: Mapped[str | None] = mapped_column(String(7))
+    """The last month in which it was reported that the limit was reached."""
     created_at: Mapped[datetime]
 
 

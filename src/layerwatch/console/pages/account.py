@@ -36,6 +36,8 @@ def show(visit: Visit) -> Response:
             "provider": visit.desk.payments.name,
             "blocked_from": account.blocked_from,
             "free_calls": book.free_calls,
+            "spend_limit": account.spend_limit,
+            "limit_calls": None if account.spend_limit is None else book.calls_within(account.spend_limit),
             "alerts": [
                 {
                     "id": alert.id,
@@ -79,6 +81,19 @@ def free_only(visit: Visit) -> Response:
             raise BadInput("Set up payment first. Until then this account is on free usage only.")
         account.free_only = on
         visit.note(session, "free usage only", "on" if on else "off")
+    return visit.go("/settings", "saved")
+
+
+@pages.post("/settings/spend-limit", Needs.OWNER, show)
+def spend_limit(visit: Visit) -> Response:
+    """Set, change or remove the limit on what a month may cost."""
+    text = visit.form.get("limit", "").strip()
+    with from_field("limit"):
+        amount = _micro_dollars(text) if text else None
+    with visit.services.database.begin() as session:
+        account = session.get_one(Account, visit.account_id)
+        account.spend_limit, account.spend_limit_reported = amount, None
+        visit.note(session, "spend limit", "none" if amount is None else dollars(amount))
     return visit.go("/settings", "saved")
 
 
