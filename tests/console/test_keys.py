@@ -109,7 +109,7 @@ def test_the_reference_shows_every_call_in_three_languages(browser, office):
     page.goto(f"{office.server.url}/docs")
     shown = {"curl": "curl -X POST", "python": "httpx", "typescript": "await fetch"}
     for language, text in shown.items():
-        page.check(f"#in-{language}", force=True)
+        page.click(f"label[for=in-{language}]")
         sample = page.locator(f"#createcontext ~ .sample.{language}").first
         assert sample.is_visible() and text in sample.inner_text()
         assert page.locator(".sample:visible").count() == page.locator(f".sample.{language}").count() >= 4

@@ -106,7 +106,7 @@ def test_the_month_of_an_alert_survives_the_way_to_claims_and_back(database: Dat
 
 def test_the_webhook_of_an_alert_becomes_a_channel_of_its_own_and_back(database: Database) -> None:
     with database.engine.begin() as connection:
-        command.downgrade(configuration(connection), "0021")
+        command.downgrade(configuration(connection), "0017")
         connection.execute(
             text(
                 "INSERT INTO accounts (id, name, price_book, free_only, payment_ready, created_at)"
@@ -133,7 +133,7 @@ def test_the_webhook_of_an_alert_becomes_a_channel_of_its_own_and_back(database:
         assert (channel.address, channel.events, channel.legacy_signature) == (hook["webhook"], "", True)
         assert channel.secret and key_of(channel.secret) == hook["secret"].encode()
     with database.engine.begin() as connection:
-        command.downgrade(configuration(connection), "0021")
+        command.downgrade(configuration(connection), "0017")
         kept = connection.execute(text("SELECT webhook, webhook_secret FROM spend_alerts ORDER BY id")).all()
         assert [tuple(row) for row in kept] == [(hook["webhook"], hook["secret"]), (None, None)]
     database.migrate()

@@ -73,7 +73,11 @@ class Invoice(Base):
     quote: Mapped[str] = mapped_column(Text)
     """JSON, as `Quote.as_json`: calls, exact micro-dollars, tiers."""
     cents: Mapped[int]
-    """The total, rounded once."""
+    """The total with tax; the net amount was rounded once."""
+    tax: Mapped[str | None] = mapped_column(Text)
+    """`taxes.Tax`, as JSON; None: no tax."""
+    pay_to: Mapped[str | None] = mapped_column(Text)
+    """How to pay it, as it was printed, one line each."""
     issued_at: Mapped[datetime]
     due_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]

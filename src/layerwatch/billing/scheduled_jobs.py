@@ -118,6 +118,7 @@ class ScheduledJobs:
             f"Your invoice {invoice.number} for {invoice.calls:,} inspections in {invoice.month} is"
             f" {cents(invoice.cents)}.\nIt is due on {invoice.due_at:%Y-%m-%d}.\n\n"
             f"{self.base_url}/console/invoices/{invoice.number}\n"
+            + (f"\nReference {invoice.number}:\n{invoice.pay_to}\n" if invoice.pay_to else "")
         )
         file = (f"{invoice.number}.pdf", invoice_pdf(invoice, now))
         return Mail(address, f"Layerwatch: invoice {invoice.number}", text, file)

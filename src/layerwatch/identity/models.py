@@ -24,6 +24,13 @@ class Account(Base):
     blocked_from: Mapped[datetime | None]
     """From then on Process calls are refused, for an invoice that is overdue past its grace."""
     billing_email: Mapped[str | None] = mapped_column(String(254))
+    billing_name: Mapped[str | None] = mapped_column(String(120))
+    """Whom invoices are addressed to; None: the account's name."""
+    billing_address: Mapped[str | None] = mapped_column(String(400))
+    """Street and place, one line each."""
+    billing_country: Mapped[str | None] = mapped_column(String(2))
+    """ISO 3166 code, two capital letters."""
+    tax_id: Mapped[str | None] = mapped_column(String(40))
     payment_ready: Mapped[bool] = mapped_column(default=False)
     """A way to pay is set up, so that the account may leave free usage only."""
     stripe_customer: Mapped[str | None] = mapped_column(String(80))

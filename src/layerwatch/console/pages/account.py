@@ -11,7 +11,9 @@ from layerwatch.billing.alerts import add_alert, list_alerts, remove_alert
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.money import MICRO_PER_DOLLAR, dollars
 from layerwatch.billing.month import Month
+from layerwatch.billing.taxes import is_country
 from layerwatch.console.web import Needs, Pages, Visit, from_field, required
+from layerwatch.core.text import is_unsafe
 from layerwatch.identity import BadInput, invitations, mail_limits
 from layerwatch.identity.audit import entries
 from layerwatch.identity.models import Account
@@ -31,6 +33,10 @@ def show(visit: Visit) -> Response:
         values: dict[str, Any] = {
             "name": account.name,
             "billing_email": account.billing_email or "",
+            "billing_name": account.billing_name or "",
+            "billing_address": account.billing_address or "",
+            "billing_country": account.billing_country or "",
+            "tax_id": account.tax_id or "",
             "free_only": account.free_only,
             "payment_ready": account.payment_ready,
             "provider": visit.desk.payments.name,
@@ -68,6 +74,20 @@ def save(visit: Visit) -> Response:
         account.name = name
         account.billing_email = billing_email
         visit.note(session, "account changed", name)
+    return visit.go("/settings", "saved")
+
+
+@pages.post("/settings/buyer", Needs.OWNER, show)
+def save_buyer(visit: Visit) -> Response:
+    """Whom invoices are addressed to, for those that are issued from now on."""
+    form = visit.form
+    with visit.services.database.begin() as session:
+        account = session.get_one(Account, visit.account_id)
+        account.billing_name = _line(form.get("billing_name", ""), "billing_name", "The name", 120)
+        account.billing_address = _address(form.get("billing_address", ""))
+        account.billing_country = _country(form.get("billing_country", ""))
+        account.tax_id = _line(form.get("tax_id", ""), "tax_id", "The tax id", 40)
+        visit.note(session, "buyer on invoices changed", account.billing_name or account.name)
     return visit.go("/settings", "saved")
 
 
@@ -143,6 +163,32 @@ def audit(visit: Visit) -> Response:
             for row in entries(session, visit.account_id)
         ]
     return visit.page("audit.html", entries=rows, whole=False)
+
+
+MAX_ADDRESS_LINES = 5
+
+
+def _line(text: str, field: str, what: str, longest: int) -> str | None:
+    """One line of text, or None for an empty one. Raises BadInput."""
+    line = " ".join(text.split())
+    if len(line) > longest or any(map(is_unsafe, line)):
+        raise BadInput(f"{what} has at most {longest} characters, no control characters.", field=field)
+    return line or None
+
+
+def _address(text: str) -> str | None:
+    lines = [_line(line, "billing_address", "A line of the address", 80) for line in text.splitlines()]
+    kept = [line for line in lines if line]
+    if len(kept) > MAX_ADDRESS_LINES:
+        raise BadInput(f"An address has at most {MAX_ADDRESS_LINES} lines.", field="billing_address")
+    return "\n".join(kept) or None
+
+
+def _country(text: str) -> str | None:
+    code = text.strip().upper()
+    if code and not is_country(code):
+        raise BadInput("A country is its two-letter code, such as DE or US.", field="billing_country")
+    return code or None
 
 
 def _owns(visit: Visit) -> bool:

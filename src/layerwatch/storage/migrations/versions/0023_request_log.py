@@ -8,7 +8,7 @@ from alembic import op
 from layerwatch.storage.base import RowId
 
 revision = "0023"
-down_revision = "0022"
+down_revision = "0021"
 
 _COUNTS = ("within_50", "within_100", "within_200", "within_500", "within_1000", "within_2000", "longer")
 
