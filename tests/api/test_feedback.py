@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from layerwatch.api.routes import BASE
+from layerwatch.contexts.models import ContextRow
 from layerwatch.learning import limits
 from layerwatch.learning.models import FeedbackRow
 from tests.faults.databases import read_only
@@ -54,9 +55,8 @@ def show(server: Server, context: str, jpeg: bytes) -> None:
 
 
 def revision(server: Server, context: str) -> int:
-    found = server.services.database.peek("SELECT revision FROM contexts WHERE id = ?", context)
-    assert found is not None
-    return int(found[0])
+    with server.services.database.read() as session:
+        return session.scalars(select(ContextRow.revision).where(ContextRow.id == context)).one()
 
 
 @contextmanager

@@ -193,7 +193,7 @@ def every_error(server: Server) -> Iterator[dict[str, str]]:
     at = server.clock.now()
     free_key, free_account = server.new_key_of(free_only=True)
     used = {"key_id": 0, "hour": hour_of(at), "slot": 0, "test": False, "calls": 5000, "last_at": at}
-    with server.services.database.begin() as session:
+    with server.services.database.write() as session:
         caller = server.services.authenticator.authenticate(free_key, at)
         session.add(UsageHour(**{**used, "key_id": caller.key_id, "account_id": free_account}))
         session.execute(update(Account).where(Account.id == account).values(blocked_from=at))

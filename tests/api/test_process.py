@@ -216,7 +216,7 @@ def test_a_context_whose_state_is_gone_goes_on_afresh(server: Server) -> None:
     key = server.new_key()
     context = server.new_context(key)
     server.process(key, context)
-    with server.services.database.begin() as session:
+    with server.services.database.write() as session:
         session.delete(session.get_one(ContextRow, context))
     assert server.process(key, context).status_code == 200
 
@@ -225,7 +225,7 @@ def test_a_stored_state_that_cannot_be_read_is_begun_anew(server: Server) -> Non
     key = server.new_key()
     context = server.new_context(key)
     server.process(key, context)
-    with server.services.database.begin() as session:
+    with server.services.database.write() as session:
         session.execute(update(ContextRow).values(state=b"LWT\xff from another age"))
     server.clock.advance(60)
     assert server.process(key, context).status_code == 200
@@ -234,7 +234,7 @@ def test_a_stored_state_that_cannot_be_read_is_begun_anew(server: Server) -> Non
 def test_an_account_with_an_overdue_invoice_may_open_but_not_inspect(server: Server) -> None:
     key, account = server.new_key_of()
     context = server.new_context(key)
-    with server.services.database.begin() as session:
+    with server.services.database.write() as session:
         session.execute(update(Account).where(Account.id == account).values(blocked_from=server.clock.now()))
     server.clock.advance(5)
     assert server.create_context(key).status_code == 200
@@ -245,7 +245,7 @@ def test_an_account_with_an_overdue_invoice_may_open_but_not_inspect(server: Ser
 
 def test_a_test_key_has_so_many_calls_a_day(server: Server) -> None:
     key, account = server.new_key_of(test=True)
-    with server.services.database.begin() as session:
+    with server.services.database.write() as session:
         caller = server.services.authenticator.authenticate(key, server.clock.now())
         from layerwatch.billing import count_inspection
 

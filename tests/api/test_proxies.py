@@ -26,7 +26,7 @@ def serving(**settings):
     listener = listen("127.0.0.1", 0)
     app = create_app(load(log_level="error", **settings), vision=Vision(FakeDetector()))
     services = app.state.services
-    with services.database.begin() as session:
+    with services.database.write() as session:
         account = create_account(session, "Acme", services.clock.now()).id
         key = create_key(
             session,

@@ -70,7 +70,7 @@ def test_refusals_are_the_contracts(server: Server, monkeypatch: pytest.MonkeyPa
     async def away(*_: object) -> None:
         raise StorageUnavailable("down")
 
-    monkeypatch.setattr(server.services.gateway, "look", away)
+    monkeypatch.setattr(server.services.gateway, "read_async", away)
     answer = usage(server, key)
     assert refused(answer) == (503, "OE_BACKEND_THROTTLED") and int(answer.headers["Retry-After"]) >= 1
 
@@ -99,6 +99,6 @@ def test_the_sdk_raises_what_it_raises_elsewhere(server: Server, monkeypatch: py
 
     key = server.new_key()
     assert usage(server, key).status_code == 200
-    monkeypatch.setattr(server.services.gateway, "look", away)
+    monkeypatch.setattr(server.services.gateway, "read_async", away)
     with Client(key, server.url, retry=Retry(attempts=1)) as client, pytest.raises(BackendThrottled):
         client.usage()

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from layerwatch.cli import app
 from layerwatch.config import load
+from layerwatch.identity.models import Account
 from layerwatch.learning import ExampleStore, ModelRegistry
 from layerwatch.storage import Database
 
@@ -35,7 +37,8 @@ def contents(folder: Path) -> dict[str, bytes]:
         if path.is_file() and not path.name.startswith((".lock", "layerwatch.sqlite3")):
             found[name] = path.read_bytes()
     database = Database(f"sqlite:///{folder / 'layerwatch.sqlite3'}", threads=1)
-    row = database.peek("SELECT count(*), max(name) FROM accounts")
+    with database.read() as session:
+        row = session.execute(select(func.count(), func.max(Account.name))).one()
     database.close()
     return found | {"accounts": repr(row).encode()}
 
@@ -50,7 +53,7 @@ def fill(folder: Path, name: str) -> None:
     settings.secrets()
     database = Database(settings.database_url, threads=1)
     database.migrate()
-    with database.begin() as session:
+    with database.write() as session:
         from layerwatch.identity import create_account
 
         create_account(session, name, NOW)
@@ -118,7 +121,8 @@ def test_a_database_that_a_server_has_open_is_not_replaced(tmp_path: Path, archi
     target = tmp_path / "target"
     fill(target, "Other")
     running = Database(f"sqlite:///{target / 'layerwatch.sqlite3'}", threads=1)
-    assert running.peek("SELECT 1") == (1,)
+    with running.read() as session:
+        assert session.scalar(select(func.count()).select_from(Account)) == 1
     result = layerwatch("restore", archive, target, "--force")
     assert result.exit_code == 1
     assert "stop its servers" in str(result.exception)

@@ -18,7 +18,7 @@ HALF_TIME = datetime(2026, 11, 16, tzinfo=UTC)
 
 
 def use(database: Database, caller: Caller, calls: int, at: datetime = HALF_TIME) -> None:
-    with database.begin() as session:
+    with database.write() as session:
         count_deferred(session, caller, at, calls=calls)
 
 

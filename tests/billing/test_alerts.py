@@ -39,13 +39,13 @@ class Outbox:
 
 
 def alert(database, caller, micro_dollars, email="boss@example.org"):
-    with database.begin() as session:
+    with database.write() as session:
         return add_alert(session, caller.account_id, micro_dollars, email=email).id
 
 
 def channel(database, caller, events=("spend.reached",)):
     """The number of a new webhook of the account."""
-    with database.begin() as session:
+    with database.write() as session:
         return add_channel(
             session,
             caller.account_id,
@@ -151,7 +151,7 @@ def test_an_account_that_cannot_be_priced_silences_no_other(sqlite_database):
     broken = used(sqlite_database, 30_000)
     alert(sqlite_database, broken, 1)
     alert(sqlite_database, used(sqlite_database, 30_000), 1, email="other@example.org")
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         session.get(Account, broken.account_id).price_book = "gone"
     outbox = Outbox()
     assert mail(sqlite_database, outbox) == 1
@@ -164,16 +164,16 @@ def test_an_account_that_cannot_be_priced_silences_no_other(sqlite_database):
 )
 def test_an_alert_that_cannot_work_is_refused(sqlite_database, amount, email):
     caller = make_caller(sqlite_database)
-    with sqlite_database.begin() as session, pytest.raises(NotPossible):
+    with sqlite_database.write() as session, pytest.raises(NotPossible):
         add_alert(session, caller.account_id, amount, email=email)
 
 
 def test_nobody_removes_anothers_alert(sqlite_database):
     mine = make_caller(sqlite_database)
     number = alert(sqlite_database, mine, 5)
-    with sqlite_database.begin() as session, pytest.raises(NotFound):
+    with sqlite_database.write() as session, pytest.raises(NotFound):
         remove_alert(session, mine.account_id + 1, number)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         remove_alert(session, mine.account_id, number)
         assert list_alerts(session, mine.account_id) == []
 
@@ -182,14 +182,14 @@ def test_a_webhook_that_was_made_with_its_alert_gets_what_it_always_got(sqlite_d
     """In its form and with its signature, and no other alert."""
     caller = used(sqlite_database, 30_000)
     old = channel(sqlite_database, caller)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         row = session.get(ChannelRow, old)
         row.events, row.legacy_signature, row.secret = "", True, as_secret(b"a secret of before")
         add_alert(session, caller.account_id, 1, email="boss@example.org").channel_id = old
         add_alert(session, caller.account_id, 2, email="boss@example.org")
     assert delivery(sqlite_database).announce(NOON) == 2
     with taking_posts() as posts:
-        with sqlite_database.begin() as session:
+        with sqlite_database.write() as session:
             session.get(ChannelRow, old).address = posts.url
         clock = ManualClock(datetime.now(UTC) + timedelta(seconds=5))
         assert NotificationDelivery(sqlite_database, clock, Outbox(), True, None).deliver_due() == 1
@@ -204,7 +204,7 @@ def test_a_webhook_that_was_made_with_its_alert_gets_what_it_always_got(sqlite_d
 def test_an_alert_and_the_webhook_made_with_it_go_together(sqlite_database):
     caller = used(sqlite_database, 1)
     first, second = channel(sqlite_database, caller), channel(sqlite_database, caller)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         alerts = [add_alert(session, caller.account_id, 5, email=None) for _ in range(2)]
         alerts[0].channel_id, alerts[1].channel_id = first, second
         session.flush()

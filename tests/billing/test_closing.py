@@ -56,7 +56,7 @@ def test_a_server_that_was_down_over_two_month_ends_closes_both_months(database)
 def test_a_month_that_was_left_open_before_a_closed_one_is_closed_too(database):
     """As an earlier version, which closed the last month only, left it."""
     caller = used(database, 1_000_000)
-    with database.begin() as session:
+    with database.write() as session:
         session.add(
             Closing(
                 account_id=caller.account_id,
@@ -82,7 +82,7 @@ def test_months_before_the_account_are_not_closed(database):
 def test_a_call_that_is_booked_after_its_month_was_closed_is_on_the_next_invoice(database, count):
     caller = used(database, 1_000_000)
     close_up_to(database, NOVEMBER)
-    with database.begin() as session:
+    with database.write() as session:
         if count == "live":
             count_inspection(session, caller, LAST_MINUTE, BOOKS)
         else:
@@ -98,7 +98,7 @@ def test_a_call_that_is_booked_after_its_month_was_closed_is_on_the_next_invoice
 def test_several_months_late_it_is_in_the_first_open_month(database):
     caller = used(database, 10)
     close_up_to(database, JANUARY)
-    with database.begin() as session:
+    with database.write() as session:
         count_inspection(session, caller, LAST_MINUTE, BOOKS)
         count_inspection(session, caller, DECEMBER.start, BOOKS)
     with database.read() as session:
@@ -108,7 +108,7 @@ def test_several_months_late_it_is_in_the_first_open_month(database):
 def test_late_calls_of_test_keys_are_never_billed(sqlite_database):
     caller = used(sqlite_database, 10, test=True)
     close_up_to(sqlite_database, NOVEMBER)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         count_inspection(session, caller, LAST_MINUTE, BOOKS)
     close_up_to(sqlite_database, DECEMBER)
     assert set(invoiced(sqlite_database, caller).values()) == {0}
@@ -123,7 +123,7 @@ def test_calls_that_are_counted_while_their_month_is_closed_are_each_on_one_invo
     def calls():
         begin.wait(10)
         for _ in range(30):
-            database.transact(lambda session: count_inspection(session, caller, LAST_MINUTE, BOOKS))
+            database.transact(count_inspection, caller, LAST_MINUTE, BOOKS)
             counted_here.append(1)
 
     def closes():
@@ -147,7 +147,7 @@ def test_a_call_whose_transaction_was_open_while_its_month_was_closed_is_on_the_
         database.close()
         pytest.skip("SQLite has one writer at a time")
     caller = used(database, 1_000)
-    with database.begin() as session:
+    with database.write() as session:
         count_inspection(session, caller, LAST_MINUTE, BOOKS)
         close_up_to(database, NOVEMBER)
     close_up_to(database, DECEMBER)
@@ -168,20 +168,20 @@ def test_many_nodes_close_each_month_once(database):
 
 def test_an_account_that_cannot_be_priced_is_reported_and_holds_up_no_other(database):
     broken, fine = used(database, 10_000), used(database, 10_000)
-    with database.begin() as session:
+    with database.write() as session:
         session.get(Account, broken.account_id).price_book = "gone"
     report = close_up_to(database, NOVEMBER)
     assert [one.account_id for one in report.closed] == [fine.account_id]
     ((account, why),) = report.failed
     assert account == broken.account_id and "'gone'" in why
-    with database.begin() as session:
+    with database.write() as session:
         session.get(Account, broken.account_id).price_book = "standard"
     assert len(close_up_to(database, NOVEMBER).closed) == 1
 
 
 def test_an_account_whose_contract_is_damaged_holds_up_no_other(sqlite_database):
     broken, fine = used(sqlite_database, 10_000), used(sqlite_database, 10_000)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         deal = agree(session, broken.account_id, NOVEMBER, PriceBook.parse([{"micro_dollars": 1}]), "", NOON)
         deal.tiers = "not JSON"
     report = close_up_to(sqlite_database, NOVEMBER)
@@ -193,7 +193,7 @@ def test_nothing_is_closed_before_an_hour_after_its_end(sqlite_database):
     caller = used(sqlite_database, 10_000)
     with pytest.raises(NotPossible, match="2026-12-01 01:00"):
         close_up_to(sqlite_database, NOVEMBER, NOVEMBER.end + SETTLE - timedelta(seconds=1))
-    with sqlite_database.begin() as session, pytest.raises(NotPossible):
+    with sqlite_database.write() as session, pytest.raises(NotPossible):
         close(session, caller.account_id, DECEMBER, TERMS, CLOSING)
 
 

@@ -29,7 +29,7 @@ OVERDUE = CLOSING + TERMS.due + TERMS.grace
 def used(database, calls, *, at=NOON, **options):
     """A caller that made `calls` calls in November."""
     caller = make_caller(database, **options)
-    with database.begin() as session:
+    with database.write() as session:
         session.execute(
             insert(UsageHour).values(
                 key_id=caller.key_id,
@@ -46,13 +46,13 @@ def used(database, calls, *, at=NOON, **options):
 
 def closed(database, caller, now=CLOSING):
     """The number of the invoice that closing November issued; None if it issued none."""
-    with database.begin() as session:
+    with database.write() as session:
         months = close(session, caller.account_id, NOVEMBER, TERMS, now)
         return months[-1].invoice if months else None
 
 
 def settle(database, number, cents, reference="bank 1", now=CLOSING):
-    with database.begin() as session:
+    with database.write() as session:
         pay(
             session,
             find_invoice(session, number),
@@ -86,9 +86,9 @@ def test_an_invoice_is_what_the_preview_said(database):
 def test_closing_again_changes_nothing(database):
     caller = used(database, 10_000)
     closed(database, caller)
-    with database.begin() as session:
+    with database.write() as session:
         session.execute(UsageHour.__table__.update().values(calls=999_999))
-    with database.begin() as session:
+    with database.write() as session:
         assert close(session, caller.account_id, NOVEMBER, TERMS, CLOSING + timedelta(days=3)) == []
     with database.read() as session:
         assert [row.calls for row in list_invoices(session)] == [10_000]
@@ -133,7 +133,7 @@ def test_the_total_is_rounded_once_half_to_even(sqlite_database):
 def test_a_contract_prices_the_month_from_which_it_holds(sqlite_database):
     caller = used(sqlite_database, 1_000)
     used_later = NOVEMBER.next
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         agree(
             session, caller.account_id, used_later, PriceBook.parse([{"micro_dollars": 10_000}]), "deal", NOON
         )
@@ -146,7 +146,7 @@ def test_a_contract_prices_the_month_from_which_it_holds(sqlite_database):
 def test_an_issued_invoice_keeps_its_prices_and_names_when_both_change(sqlite_database):
     caller = used(sqlite_database, 10_000)
     number = closed(sqlite_database, caller)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         session.get(Account, caller.account_id).name = "Renamed"
         agree(session, caller.account_id, NOVEMBER, PriceBook.parse([{"micro_dollars": 9}]), "", CLOSING)
     with sqlite_database.read() as session:
@@ -168,7 +168,7 @@ def test_all_invoices_together_hold_every_call_once(tmp_path_factory, sqlite_tem
     caller = used(database, months[0])
     month, total = NOVEMBER, 0
     for calls in months[1:]:
-        with database.begin() as session:
+        with database.write() as session:
             session.execute(
                 insert(UsageHour).values(
                     key_id=caller.key_id,
@@ -234,7 +234,7 @@ def test_no_more_than_the_balance_is_taken(sqlite_database, cents):
 def test_a_credit_note_takes_back_what_is_owed(database):
     caller = used(database, 1_000_000)
     number = closed(database, caller)
-    with database.begin() as session:
+    with database.write() as session:
         invoice = find_invoice(session, number)
         note = credit(session, invoice, 39_800, "our outage", TERMS, CLOSING)
         assert note.number == "CN-000001"
@@ -245,7 +245,7 @@ def test_a_credit_note_takes_back_what_is_owed(database):
 def test_a_credit_after_payment_is_a_refund_due(sqlite_database):
     number = closed(sqlite_database, used(sqlite_database, 1_000_000))
     settle(sqlite_database, number, 39_800)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         invoice = find_invoice(session, number)
         credit(session, invoice, 800, "goodwill", TERMS, CLOSING)
         assert (statement(session, invoice).balance, statement(session, invoice).status(CLOSING)) == (
@@ -267,7 +267,7 @@ def test_the_pdf_and_json_of_an_invoice(sqlite_database):
     from layerwatch.billing.pdf import invoice_pdf
 
     caller = used(sqlite_database, 21_000_000)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         session.get(Account, caller.account_id).name = "Łukasz Żółć & Søn"
     number = closed(sqlite_database, caller)
     settle(sqlite_database, number, 100)

@@ -26,7 +26,7 @@ NOVEMBER = Month(2026, 11)
 
 
 def already_used(database, caller, calls, at=NOON):
-    with database.begin() as session:
+    with database.write() as session:
         session.execute(
             insert(UsageHour).values(
                 key_id=caller.key_id,
@@ -41,7 +41,7 @@ def already_used(database, caller, calls, at=NOON):
 
 
 def count(database, caller, at=NOON):
-    with database.begin() as session:
+    with database.write() as session:
         count_inspection(session, caller, at, BOOKS)
 
 
@@ -55,7 +55,7 @@ def test_every_counted_call_is_one_unit(database):
 
 def test_a_transaction_that_is_undone_counts_nothing(database):
     caller = make_caller(database)
-    with pytest.raises(RuntimeError), database.begin() as session:
+    with pytest.raises(RuntimeError), database.write() as session:
         count_inspection(session, caller, NOON, BOOKS)
         raise RuntimeError("the context's revision had moved")
     with database.read() as session:
@@ -67,7 +67,7 @@ def test_concurrent_calls_on_one_key_are_all_counted(database):
 
     def work():
         for _ in range(25):
-            database.transact(lambda session: count_inspection(session, caller, NOON, BOOKS))
+            database.transact(count_inspection, caller, NOON, BOOKS)
 
     at_once(6, work)
     with database.read() as session:
@@ -135,7 +135,7 @@ def test_concurrent_calls_on_new_test_keys_do_not_slip_past_the_limit(database):
     def work():
         caller = next(keys)
         try:
-            database.transact(lambda session: count_inspection(session, caller, NOON, BOOKS))
+            database.transact(count_inspection, caller, NOON, BOOKS)
             outcomes.append("counted")
         except FreeLimitReached:
             outcomes.append("refused")
@@ -178,7 +178,7 @@ def test_concurrent_calls_do_not_slip_past_the_free_limit(database):
 
     def work():
         try:
-            database.transact(lambda session: count_inspection(session, caller, NOON, BOOKS))
+            database.transact(count_inspection, caller, NOON, BOOKS)
             outcomes.append("counted")
         except FreeLimitReached:
             outcomes.append("refused")
@@ -200,7 +200,7 @@ def test_an_account_that_pays_has_no_limit(sqlite_database):
 def test_a_call_answered_during_an_outage_is_counted_whatever_the_allowance(sqlite_database):
     caller = make_caller(sqlite_database, free_only=True)
     already_used(sqlite_database, caller, 5_000)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         count_deferred(session, caller, NOON, calls=1)
     with sqlite_database.read() as session:
         assert billable_calls(session, caller.account_id, NOVEMBER) == 5_001

@@ -64,7 +64,7 @@ def run_all(database, outbox, now):
 
 def billed_account(database, calls=1_000_000):
     caller = used(database, calls)
-    with database.begin() as session:
+    with database.write() as session:
         session.get(Account, caller.account_id).billing_email = "books@example.org"
     return caller
 
@@ -161,7 +161,7 @@ run_all(Database(sys.argv[1]), SimpleNamespace(send=die), AFTER)
 def test_an_address_that_is_refused_does_not_hold_up_other_invoices(sqlite_database, outbox):
     refused = billed_account(sqlite_database)
     billed_account(sqlite_database)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         session.get(Account, refused.account_id).billing_email = "gone@example.org"
     take = outbox.send
 
@@ -185,7 +185,7 @@ def test_a_free_account_is_closed_without_invoice_or_mail(sqlite_database, outbo
 
 def test_spend_alerts_are_delivered(sqlite_database, outbox):
     caller = used(sqlite_database, 30_000)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         add_alert(session, caller.account_id, 10_000_000, email="boss@example.org")
     run_all(sqlite_database, outbox, NOVEMBER.start + timedelta(days=25))
     assert [mail.to for mail in outbox.sent] == ["boss@example.org"]

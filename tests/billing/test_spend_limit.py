@@ -37,7 +37,7 @@ def limited(server, micro_dollars, calls):
 
     key, account = server.new_key_of()
     caller = server.services.authenticator.authenticate(key, server.clock.now())
-    with server.services.database.begin() as session:
+    with server.services.database.write() as session:
         count_deferred(session, caller, server.clock.now(), calls=calls)
         session.get(Account, account).spend_limit = micro_dollars
     server.clock.advance(3)
@@ -54,7 +54,7 @@ def test_a_call_beyond_the_limit_is_refused_until_the_month_ends_or_the_limit_is
     assert (refused.status_code, refused.json()["ErrorType"]) == (429, "OE_FREE_USAGE_LIMIT_REACHED")
     assert "spend limit" in refused.json()["ErrorDetails"] and int(refused.headers["retry-after"]) > 3600
     assert server.billed(account) == 5002
-    with server.services.database.begin() as session:
+    with server.services.database.write() as session:
         session.get(Account, account).spend_limit = 3 * price
     server.clock.advance(3)
     assert server.process(key, contexts[2]).status_code == 200
@@ -71,7 +71,7 @@ def test_the_limit_is_exact_when_calls_come_at_once(server_on_each):
 
 def test_reaching_the_limit_is_announced_once_a_month(database):
     caller = used(database, 30_000)
-    with database.begin() as session:
+    with database.write() as session:
         session.get(Account, caller.account_id).spend_limit = 10_000_000
         channel = add_channel(
             session,

@@ -136,7 +136,7 @@ def set_up(stripe, payments, database, account_id, card=GOOD_CARD):
 def billed(database, **options):
     """A caller whose November was closed at $398.00."""
     caller = used(database, 1_000_000, **options)
-    with database.begin() as session:
+    with database.write() as session:
         return caller, close(session, caller.account_id, NOVEMBER, TERMS, CLOSING)[-1].invoice
 
 
@@ -297,7 +297,7 @@ def test_who_was_blocked_is_free_as_soon_as_stripe_was_paid(stripe, payments, sq
 
 def test_only_what_is_left_to_pay_is_charged(stripe, payments, sqlite_database):
     caller, number = billed(sqlite_database)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         credit(session, find_invoice(session, number), 9_800, "outage", TERMS, CLOSING)
     set_up(stripe, payments, sqlite_database, caller.account_id)
     collect(payments, sqlite_database, CLOSING)
@@ -340,7 +340,7 @@ def test_an_event_about_somebody_elses_payment_changes_nothing(payments, sqlite_
 def test_when_stripe_is_out_of_reach_nothing_breaks(sqlite_database):
     caller, number = billed(sqlite_database)
     away = StripePayments(KEY, SECRET, api="http://127.0.0.1:9")
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         account = session.get(Account, caller.account_id)
         account.payment_ready, account.stripe_customer = True, "cus_1"
     assert collect(away, sqlite_database, CLOSING) == 0

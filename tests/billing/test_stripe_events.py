@@ -40,7 +40,7 @@ class Hook:
     def __init__(self, server):
         self.server, self.database = server, server.services.database
         caller = used(self.database, 1_000_000)
-        with self.database.begin() as session:
+        with self.database.write() as session:
             self.number = close(session, caller.account_id, NOVEMBER, TERMS, CLOSING)[-1].invoice
             find_invoice(session, self.number).stripe_id = "pi_1"
 
@@ -168,7 +168,7 @@ def test_odd_events_that_are_signed_get_200_or_400_in_json_and_book_nothing(hook
 
 def test_a_payment_that_fits_two_invoices_is_booked_on_the_one_that_asked_for_it(hook):
     caller = used(hook.database, 1_000_000)
-    with hook.database.begin() as session:
+    with hook.database.write() as session:
         other = close(session, caller.account_id, NOVEMBER, TERMS, CLOSING)[-1].invoice
     assert hook.send(payment(metadata={"layerwatch_invoice": other})).status_code == 200
     assert hook.paid() == 39_800
@@ -182,7 +182,7 @@ def test_a_payment_that_is_booked_with_another_amount_gets_400(hook):
 
 
 def test_a_payment_is_found_by_the_invoice_number_that_it_carries(hook):
-    with hook.database.begin() as session:
+    with hook.database.write() as session:
         session.scalars(select(Invoice)).one().stripe_id = None
     number = {"layerwatch_invoice": hook.number}
     assert hook.send(payment(id="pi_9", metadata=number)).status_code == 200

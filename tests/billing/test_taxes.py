@@ -102,13 +102,13 @@ def test_a_wrong_file_is_refused_with_its_name(tmp_path, text):
 def test_an_invoice_carries_buyer_tax_and_how_to_pay_as_they_were_when_it_was_issued(database, rules):
     terms = replace(TERMS, taxes=rules, pay_to="Bed Bank\nIBAN DE00 0000")
     caller = used(database, 30_000)
-    with database.begin() as session:
+    with database.write() as session:
         account = session.get(Account, caller.account_id)
         account.billing_name, account.billing_address = "Acme GmbH", "Nozzle Street 4\n10115 Berlin"
         account.billing_country, account.tax_id = "DE", "DE123456789"
         number = close(session, account.id, NOVEMBER, terms, NOVEMBER.end.replace(hour=12))[-1].invoice
         account.billing_name, account.billing_country = "Moved Ltd", "FR"
-    with database.begin() as session:
+    with database.write() as session:
         row = find_invoice(session, number)
         invoice = statement(session, row)
         assert (invoice.net, invoice.tax.cents, invoice.cents) == (1000, 190, 1190)

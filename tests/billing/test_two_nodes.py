@@ -50,7 +50,7 @@ def used(nodes):
 
     def use(key_of, calls, at):
         key, account = key_of
-        with nodes[0].services.database.begin() as session:
+        with nodes[0].services.database.write() as session:
             caller = nodes[0].services.authenticator.authenticate(key, at)
             session.execute(
                 insert(UsageHour).values(
@@ -81,7 +81,7 @@ def test_an_overdue_invoice_stops_both_nodes_and_settling_it_frees_both(nodes, u
     month = Month.of(clock.now())
     used((key, account), 1_000_000, clock.now())
     issued = month.end + timedelta(days=1)
-    with database.begin() as session:
+    with database.write() as session:
         number = close(session, account, month, TERMS, issued)[-1].invoice
     overdue = issued + TERMS.due + TERMS.grace
     clock.advance((overdue - clock.now()).total_seconds() - 1)
@@ -89,7 +89,7 @@ def test_an_overdue_invoice_stops_both_nodes_and_settling_it_frees_both(nodes, u
     clock.advance(WITHIN)
     assert said(nodes, key) == ["OE_API_KEY_BLOCKED_PAYMENT_FAILED"] * 2
     billed = one.billed(account)
-    with two.services.database.begin() as session:
+    with two.services.database.write() as session:
         invoice = find_invoice(session, number)
         if settled == "paid":
             pay(session, invoice, 39_800, method="manual", reference="1", terms=TERMS, now=clock.now())
@@ -109,7 +109,7 @@ def test_free_usage_only_stops_both_nodes_at_the_limit_and_not_a_call_later(node
         codes = [answer.status_code for answer in many.map(lambda at: at[0].process(key, at[1]), prints)]
     assert codes.count(200) == 3 and one.billed(account) == 5_000
     assert said(nodes, key) == ["OE_FREE_USAGE_LIMIT_REACHED"] * 2
-    with two.services.database.begin() as session:
+    with two.services.database.write() as session:
         session.get(Account, account).free_only = False
     one.clock.advance(WITHIN)
     assert said(nodes, key) == [200, 200]

@@ -15,7 +15,7 @@ NOVEMBER = Month(2026, 11)
 
 
 def use(database, caller, times, at=NOON):
-    with database.begin() as session:
+    with database.write() as session:
         for _ in range(times):
             count_inspection(session, caller, at, BOOKS)
 
@@ -44,7 +44,7 @@ def test_a_month_by_day_has_every_day_and_keeps_test_calls_apart(database):
 def test_the_export_adds_up_and_no_name_is_a_formula(sqlite_database):
     caller = make_caller(sqlite_database)
     use(sqlite_database, caller, 4)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         evil = create_key(session, caller.account_id, name="=1+1", pepper=PEPPER, now=NOON).row
         evil_id = evil.id
     use(sqlite_database, replace(caller, key_id=evil_id), 2)

@@ -58,7 +58,7 @@ def acme(layerwatch):
     layerwatch("accounts", "create", "Acme", "--json")
     layerwatch("keys", "create", "--name", "farm", "--account", "Acme", "--json")
     database, at = layerwatch.database(), LAST_MONTH.start + timedelta(days=3)
-    with database.begin() as session:
+    with database.write() as session:
         session.get(Account, 1).created_at = LAST_MONTH.start
         session.add(
             UsageHour(key_id=1, hour=hour_of(at), slot=0, account_id=1, test=False, calls=1_000, last_at=at)
@@ -143,7 +143,7 @@ def test_a_month_that_is_not_over_is_not_closed_and_not_audited(layerwatch, acme
 
 def test_an_account_that_cannot_be_closed_is_named(layerwatch, acme):
     database = layerwatch.database()
-    with database.begin() as session:
+    with database.write() as session:
         session.get(Account, 1).price_book = "gone"
     database.close()
     error = layerwatch("invoices", "close", "--month", str(LAST_MONTH), status=1)

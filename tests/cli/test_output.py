@@ -30,7 +30,7 @@ def layerwatch(tmp_path, monkeypatch):
     run("accounts", "create", "Acme", "--json")
     run("keys", "create", "--name", "farm", "--account", "1", "--json")
     database = Database(load(data_dir=tmp_path / "data").database_url)
-    with database.begin() as session:
+    with database.write() as session:
         session.get(Account, 1).name = HOSTILE
         from layerwatch.keys.models import ApiKey
 

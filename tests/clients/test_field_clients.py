@@ -185,7 +185,7 @@ def test_an_outage_of_everything_stops_no_printer(service: Service, client: tupl
 
 def test_a_key_from_a_wrong_address_is_named_as_what_it_is(service: Service) -> None:
     """To a client that stops on an account's error it is one, and it is no invalid key."""
-    with service.server.services.database.begin() as session:
+    with service.server.services.database.write() as session:
         now = service.clock.now()
         account = create_account(session, "Elsewhere", now).id
         key = create_key(

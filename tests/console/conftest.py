@@ -38,7 +38,7 @@ class Office:
 
     def account(self, name: str, **options: object) -> int:
         """A new account's number."""
-        with self.server.services.database.begin() as session:
+        with self.server.services.database.write() as session:
             return create_account(session, name, self.server.clock.now(), **options).id  # type: ignore[arg-type]
 
     def user(
@@ -46,7 +46,7 @@ class Office:
     ) -> int:
         """A new user's number; the password is `PASSWORD`."""
         now = datetime.now(UTC)
-        with self.server.services.database.begin() as session:
+        with self.server.services.database.write() as session:
             user = User(
                 email=email,
                 verified_at=now,
@@ -72,10 +72,10 @@ class Office:
 
     def operator(self) -> Browser:
         """A browser that came by the link which `layerwatch serve` prints."""
-        with self.server.services.database.begin() as session:
+        with self.server.services.database.write() as session:
             link = operator_link(session, self.server.url, datetime.now(UTC))
         browser = self.browser()
-        assert browser.get(link.removeprefix(f"{self.server.url}/console")).status_code == 303
+        assert browser.enter(link).status_code == 303
         return browser
 
     def link(self) -> str:

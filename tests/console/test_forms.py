@@ -70,7 +70,7 @@ def test_what_was_typed_is_shown_as_text(ann):
 
 
 def test_an_expired_sign_in_leads_to_the_sign_in_and_back(office, ann):
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         from layerwatch.identity.models import WebSession
 
         session.query(WebSession).delete()

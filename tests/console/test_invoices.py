@@ -29,7 +29,7 @@ def issued(office, account):
     services, now = office.server.services, office.server.clock.now()
     month = Month.of(now).previous
     office.server.new_key_of(account)
-    with services.database.begin() as session:
+    with services.database.write() as session:
         session.get(Account, account).created_at = now - timedelta(days=60)
         key = session.query(ApiKey).filter_by(account_id=account).one().id
         session.execute(
@@ -61,7 +61,7 @@ def test_an_invoice_shows_buyer_tax_how_to_pay_and_credit_notes_and_prints(offic
         tab.page.wait_for_selector("text=Saved.")
         number = issued(office, account)
         services = office.server.services
-        with services.database.begin() as session:
+        with services.database.write() as session:
             invoice = find_invoice(session, number)
             credit(session, invoice, 119, "one hour down", services.terms, office.server.clock.now())
         tab.go("/invoices")

@@ -44,7 +44,7 @@ def invited(office, email="ann@example.org"):
     """Somebody without a user is invited to Acme; the path of the link in their mail."""
     number = office.account("Acme")
     owner = office.user("owner@example.org", number)
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         mail = invitations.invite(
             session, number, email, Role.MEMBER, by=owner, base_url="", now=datetime.now(UTC)
         )
@@ -118,7 +118,7 @@ def test_a_user_with_a_password_is_never_taken_over_by_address(desk):
 
 def test_whoever_signed_up_with_anothers_address_beforehand_gains_nothing(desk):
     """The stranger's password stays theirs alone: the owner of the address is not put into the same user."""
-    with desk.server.services.database.begin() as session:
+    with desk.server.services.database.write() as session:
         from layerwatch.identity.users import new_user
         from tests.console.conftest import HASH
 
@@ -129,7 +129,7 @@ def test_whoever_signed_up_with_anothers_address_beforehand_gains_nothing(desk):
 
 def test_the_operator_is_not_to_be_had_by_an_address(desk, provider):
     desk.user("boss@example.org", None, operator=True)
-    with desk.server.services.database.begin() as session:
+    with desk.server.services.database.write() as session:
         session.query(User).filter_by(email="boss@example.org").one().password = None
     desk.operator()
     for address in ("boss@example.org", "operator@localhost"):
@@ -197,7 +197,7 @@ def test_an_answer_that_proves_nothing_opens_nothing(desk, provider, fault):
 
 
 def test_a_provider_that_changes_its_keys_is_followed(desk, provider, monkeypatch):
-    monkeypatch.setattr("layerwatch.identity.oidc.provider.RETRY", 0.0)
+    monkeypatch.setattr("layerwatch.identity.oidc.provider.KEY_REFRESH_INTERVAL_S", 0.0)
     invited(desk)
     sign_in(desk.browser())
     provider.signs_in("new key")
@@ -284,7 +284,7 @@ def test_signing_in_there_begins_a_session_of_its_own(desk):
         one.http.cookies.set("layerwatch_session", planted, path="/console")
     sign_in(victim)
     assert attacker.get("/keys").status_code == 303
-    with desk.server.services.database.begin() as session:
+    with desk.server.services.database.write() as session:
         session.query(WebSession).delete()
     for _ in range(2):
         sign_in(browser)
@@ -295,7 +295,7 @@ def test_signing_in_there_begins_a_session_of_its_own(desk):
 def test_one_time_codes_are_asked_for_all_the_same(desk):
     invited(desk)
     sign_in(desk.browser())
-    with desk.server.services.database.begin() as session:
+    with desk.server.services.database.write() as session:
         user = session.query(User).filter_by(email="ann@example.org").one()
         user.totp_nonce, user.totp_since = b"n" * 16, datetime.now(UTC)
     browser = desk.browser()
@@ -350,7 +350,7 @@ def test_who_has_no_password_keeps_the_only_way_in_and_proves_themselves_by_sign
     sign_in(browser)
     answer = browser.post("/profile/provider/off")
     assert answer.status_code == 400 and "Set a password first" in text_of(answer)
-    with desk.server.services.database.begin() as session:
+    with desk.server.services.database.write() as session:
         session.query(WebSession).one().created_at -= timedelta(minutes=16)
     late = browser.post("/profile/password", new="a new and longer one")
     assert late.status_code == 400 and "Sign out and in again first" in text_of(late)
@@ -363,7 +363,7 @@ def test_tries_at_the_way_back_are_limited(desk, provider):
 
     provider.signs_in("another nonce")
     browser = desk.browser()
-    with desk.server.services.database.begin() as session:
+    with desk.server.services.database.write() as session:
         for _ in range(rate_limit.PER_NETWORK):
             rate_limit.take(session, "provider 127.0.0.1", rate_limit.PER_NETWORK, datetime.now(UTC))
     assert sign_in(browser).status_code == 429

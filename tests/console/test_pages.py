@@ -27,7 +27,7 @@ def acme(office):
 
 def used(office, account, calls, month):
     server = office.server
-    with server.services.database.begin() as session:
+    with server.services.database.write() as session:
         session.get(Account, account).created_at = month.start
         key = create_key(
             session, account, name="farm", pepper=server.services.secrets.api_keys, now=month.start
@@ -179,7 +179,7 @@ def test_free_usage_only_can_be_switched_on_but_off_only_with_a_way_to_pay(offic
     account, browser = acme(office)
     assert browser.post("/settings/free-only", "/settings", free_only="on").status_code == 303
     assert browser.post("/settings/free-only", "/settings", free_only="off").status_code == 400
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         session.get(Account, account).payment_ready = True
     assert browser.post("/settings/free-only", "/settings", free_only="off").status_code == 303
     with office.server.services.database.read() as session:
@@ -231,7 +231,7 @@ def test_a_user_of_two_accounts_looks_at_one_and_then_the_other(office):
     user = office.user("ann@example.org", first)
     from layerwatch.identity.roles import set_role
 
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         set_role(session, second, user, Role.MEMBER)
     browser = office.signed_in("ann@example.org")
     assert "First Works" in browser.get("/").text
@@ -266,7 +266,7 @@ def test_the_operator_labels_a_picture_for_training(office):
 
 def test_an_overdue_account_is_told_so(office):
     account, browser = acme(office)
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         session.get(Account, account).blocked_from = office.server.clock.now() - timedelta(hours=1)
     assert "overdue" in browser.get("/settings").text
 

@@ -140,7 +140,7 @@ def test_a_form_that_was_opened_in_another_account_makes_nothing(office):
     """Two tabs: in one the form to make a key, in the other Ann switches to another account."""
     first, second = office.account("First"), office.account("Second")
     user = office.user("ann@example.org", first)
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         session.add(Membership(user_id=user, account_id=second, role="owner"))
     ann = office.signed_in("ann@example.org")
     assert "Make a key for First" in ann.get("/keys").text

@@ -13,13 +13,41 @@ from tests.support.browser import PASSWORD, text_of
 def test_the_link_that_serve_prints_signs_the_operator_in_once(office):
     from layerwatch.identity.users import operator_link
 
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         path = operator_link(session, "", datetime.now(UTC)).removeprefix("/console")
     first, second = office.browser(), office.browser()
-    assert first.get(path).status_code == 303
+    assert first.enter(path).status_code == 303
     assert "local" in first.get("/").text
     assert second.get(path).status_code == 400
+    assert second.post("/enter", link=path.partition("link=")[2]).status_code == 400
     assert second.get("/").headers["location"].startswith("/console/sign-in")
+
+
+def test_a_mail_scanner_that_opens_the_link_does_not_use_it_up(office):
+    from layerwatch.identity.users import operator_link
+
+    with office.server.services.database.write() as session:
+        path = operator_link(session, "", datetime.now(UTC)).removeprefix("/console")
+    scanner = office.browser()
+    for _ in range(2):
+        assert scanner.get(path).status_code == 200
+    assert scanner.http.head(f"/console{path}").status_code == 200
+    assert scanner.session is None
+    assert office.browser().enter(path).status_code == 303
+
+
+def test_another_site_cannot_sign_a_browser_in_by_its_own_link(office):
+    from layerwatch.identity.users import operator_link
+
+    with office.server.services.database.write() as session:
+        link = operator_link(session, "", datetime.now(UTC)).partition("link=")[2]
+    browser = office.browser()
+    answer = browser.http.post(
+        "/console/enter",
+        data={"link": link, "form_token": "0" * 64},
+        headers={"Sec-Fetch-Site": "cross-site"},
+    )
+    assert answer.status_code == 403 and browser.session is None
 
 
 def test_who_is_not_signed_in_is_led_to_sign_in_and_back(office):
@@ -157,7 +185,7 @@ def test_one_time_codes(office):
 
 def test_codes_cannot_be_guessed(office):
     user = office.user("ann@example.org", office.account("Acme"))
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         row = session.get(User, user)
         row.totp_nonce, row.totp_since = b"n" * 16, datetime.now(UTC)
     browser = office.browser()
@@ -173,7 +201,7 @@ def test_a_session_that_was_not_used_for_long_is_over(office):
     browser = office.signed_in("ann@example.org")
     from layerwatch.identity.sessions import IDLE
 
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         for row in session.query(WebSession):
             row.seen_at = datetime.now(UTC) - IDLE - (datetime.now(UTC) - row.created_at)
     assert browser.get("/keys").status_code == 303
@@ -205,7 +233,7 @@ def test_who_proves_an_address_takes_over_from_whoever_signed_up_with_it(office)
     """The stranger's sessions, password and one-time codes are gone after the owner's reset."""
     stranger = signed_up(office, "ann@example.org")
     office.mails.clear()
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         user = session.query(User).filter_by(email="ann@example.org").one()
         user.totp_nonce, user.totp_since = b"n" * 16, datetime.now(UTC)
     browser = office.browser()
@@ -219,7 +247,7 @@ def test_who_proves_an_address_takes_over_from_whoever_signed_up_with_it(office)
 
 def test_links_to_new_passwords_are_limited_by_address_too(office):
     """However many machines ask: nobody's inbox is flooded."""
-    with office.server.services.database.begin() as session:
+    with office.server.services.database.write() as session:
         for _ in range(mail_limits.PER_RECIPIENT_HOUR):
             mail_limits.take(session, "ann@example.org", datetime.now(UTC))
     assert office.browser().post("/forgot", "/forgot", email="Ann@Example.org ").status_code == 429

@@ -27,7 +27,7 @@ def shown(server_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def note(server: Server, region: str, **hour: int) -> datetime:
     """Something in a region's diary of two hours ago."""
     at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
-    with server.services.database.begin() as session:
+    with server.services.database.write() as session:
         add(session, region, {at: Hour(**hour)}, at)
     return at
 
@@ -68,7 +68,7 @@ def test_calls_are_told_once_they_are_written_down(shown: Server) -> None:
     # Close the minute, as the passing of time does.
     diary._minute.began -= timedelta(minutes=1)
     hours = diary.take()
-    with shown.services.database.begin() as session:
+    with shown.services.database.write() as session:
         add(session, "local", hours, datetime.now(UTC))
     region = shown.http.get("/status.json").json()["Regions"][0]
     assert region["Calls"] == 2

@@ -15,7 +15,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def fill(database: Database, number: int, expires_at: datetime, prefix: str) -> None:
-    with database.begin() as session:
+    with database.write() as session:
         for each in range(number):
             session.add(
                 ContextRow(
@@ -49,6 +49,6 @@ def test_the_expired_go_in_batches_and_the_living_stay(
     fill(database, 3, NOW + timedelta(seconds=1), "young")
     gone: list[int] = []
     while not gone or gone[-1]:
-        gone.append(database.transact(lambda session: sweeping.sweep(session, NOW)))
+        gone.append(database.transact(sweeping.sweep, NOW))
     assert gone == [20, 20, 10, 0]
     assert left(database) == (3, 3)

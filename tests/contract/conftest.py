@@ -87,7 +87,7 @@ class Service:
             made = create_key(session, account, name="test", pepper=pepper, now=now, **options)
             return made.text, made.row.id
 
-        with self._database.begin() as session:
+        with self._database.write() as session:
             self.account = create_account(session, "contract", now).id
             other = create_account(session, "other", now).id
             self.key, self.key_id = key(session, self.account)

@@ -42,7 +42,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Serve
     engine, fault = request.param
     url = _fresh(request, engine)
     with running(load(data_dir=tmp_path, database=url, log_level="error")) as server:
-        server.services.gateway.patience = 0.5
+        server.services.gateway.timeout_s = 0.5
         yield server, fault
 
 
@@ -114,7 +114,7 @@ def test_half_an_hour_without_the_database(case: tuple[Server, Fault]) -> None:
 def test_a_key_seen_does_not_stay_good_for_ever(server: Server) -> None:
     key = server.new_key()
     server.new_context(key)
-    server.services.gateway.patience = 0.5
+    server.services.gateway.timeout_s = 0.5
     with databases.locked(server.services.database):
         server.services.gateway.gone("for the test")
         server.clock.advance(3600)
@@ -128,7 +128,7 @@ def test_without_database_and_disk_nothing_is_answered_and_nothing_billed(
 ) -> None:
     key, account = server.new_key_of()
     context = server.new_context(key)
-    server.services.gateway.patience = 0.5
+    server.services.gateway.timeout_s = 0.5
     with databases.locked(server.services.database):
 
         def full(*_: object) -> None:
@@ -150,7 +150,7 @@ def two_workers(sqlite_url: str, tmp_path: Path) -> Iterator[tuple[Server, Serve
     settings = load(data_dir=tmp_path, database=sqlite_url, log_level="error")
     with running(settings) as one, running(settings, clock=one.clock) as two:
         for server in (one, two):
-            server.services.gateway.patience = 0.5
+            server.services.gateway.timeout_s = 0.5
         yield one, two
 
 

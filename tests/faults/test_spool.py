@@ -72,15 +72,15 @@ def test_what_a_printer_reported_is_booked_and_not_lost_by_a_later_picture(datab
     later = NOON + timedelta(minutes=1)
     silent = replace(made, id="b" * 32, moved=made.moved._replace(inspected_at=later))
     for each in (reported, silent):
-        database.transact(lambda session, each=each: book(session, [each], count_deferred, nobody, NOON))  # type: ignore[misc]
+        database.transact(book, [each], count_deferred, nobody, NOON)
         assert row(database, made).progress == '{"layer":7}'
     assert row(database, made).inspected_at == later
 
 
 def test_a_unit_is_booked_once(database: Database) -> None:
     made = unit(database)
-    assert database.transact(lambda session: book(session, [made], count_deferred, nobody, NOON))
-    assert not database.transact(lambda session: book(session, [made], count_deferred, nobody, NOON))
+    assert database.transact(book, [made], count_deferred, nobody, NOON)
+    assert not database.transact(book, [made], count_deferred, nobody, NOON)
     assert billed(database) == 1
     assert row(database, made).revision == 1
 
@@ -90,7 +90,7 @@ def test_what_another_region_saw_later_stays_and_both_are_counted(database: Data
     late = timedelta(minutes=5)
     newer = replace(made, id="b" * 32, moved=made.moved._replace(state=b"newer", inspected_at=NOON + late))
     for each in (newer, made):
-        database.transact(lambda session, each=each: book(session, [each], count_deferred, nobody, NOON))  # type: ignore[misc]
+        database.transact(book, [each], count_deferred, nobody, NOON)
     assert row(database, made).state == b"newer"
     assert row(database, made).revision == 2
     assert billed(database) == 2
@@ -100,7 +100,7 @@ def test_one_idempotency_key_is_one_unit_whoever_answered_it(database: Database)
     made = unit(database, key="6f1c")
     for number in ("b", "c"):
         again = replace(made, id=number * 32)
-        database.transact(lambda session, again=again: book(session, [again], count_deferred, nobody, NOON))  # type: ignore[misc]
+        database.transact(book, [again], count_deferred, nobody, NOON)
     assert billed(database) == 1
 
 
@@ -110,7 +110,7 @@ def test_many_units_in_one_batch_are_what_they_are_one_by_one(database: Database
     second = replace(
         first, context=ContextIds(b"k" * 32).new(first.context.account_id, Levels(3, 3), NOON, "eu")
     )
-    database.transact(lambda session: book(session, [first], count_deferred, nobody, NOON))
+    database.transact(book, [first], count_deferred, nobody, NOON)
     units = [first]
     for number in range(1, 31):
         at = NOON + timedelta(minutes=6 * number)
@@ -119,8 +119,8 @@ def test_many_units_in_one_batch_are_what_they_are_one_by_one(database: Database
         units.append(replace(made, id=f"{number:032}", at=at, key=f"k{number}", body="{}", moved=moved))
     units += [replace(units[-1], id="f" * 32), units[-2]]
     random.Random(SEED).shuffle(units)
-    assert database.transact(lambda session: book(session, units, count_deferred, nobody, NOON)) == 30
-    assert database.transact(lambda session: book(session, units, count_deferred, nobody, NOON)) == 0
+    assert database.transact(book, units, count_deferred, nobody, NOON) == 30
+    assert database.transact(book, units, count_deferred, nobody, NOON) == 0
     assert billed(database) == 31
     assert (row(database, first).revision, row(database, first).state) == (16, b"30")
     assert (row(database, second).revision, row(database, second).state) == (15, b"29")
@@ -141,7 +141,7 @@ def test_nodes_that_book_the_same_prints_at_once_wait_for_each_other(database: D
         random.Random(node).shuffle(mine)
         for first in range(0, 200, 40):
             batch = mine[first : first + 40]
-            database.transact(lambda session, batch=batch: book(session, batch, count_deferred, nobody, NOON))  # type: ignore[misc]
+            database.transact(book, batch, count_deferred, nobody, NOON)
 
     nodes = [Thread(target=booked, args=(node,)) for node in range(3)]
     for node in nodes:
@@ -155,9 +155,9 @@ def test_nodes_that_book_the_same_prints_at_once_wait_for_each_other(database: D
 
 def test_booked_ids_are_forgotten_in_the_end(database: Database) -> None:
     made = unit(database)
-    database.transact(lambda session: book(session, [made], count_deferred, nobody, NOON))
-    database.transact(lambda session: tidy(session, NOON + timedelta(days=31)))
-    assert database.transact(lambda session: book(session, [made], count_deferred, nobody, NOON))
+    database.transact(book, [made], count_deferred, nobody, NOON)
+    database.transact(tidy, NOON + timedelta(days=31))
+    assert database.transact(book, [made], count_deferred, nobody, NOON)
 
 
 def test_lines_come_back_in_order_and_go_when_they_are_replayed(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def node(name: str, where: str, seen: datetime, capacity: float = 10) -> Node:
 
 
 def test_a_regions_nodes_are_added_up_and_silent_ones_left_out(database: Database) -> None:
-    with database.begin() as session:
+    with database.write() as session:
         for name, where, ago in (("a", "eu", 0), ("b", "eu", 10), ("c", "eu", 60), ("d", "us", 60)):
             fleet.describe(session, node(name, where, NOW - timedelta(seconds=ago)))
     with database.read() as session:
@@ -85,21 +85,21 @@ def test_a_regions_nodes_are_added_up_and_silent_ones_left_out(database: Databas
 
 
 def test_a_region_drains_until_it_is_undrained(database: Database) -> None:
-    with database.begin() as session:
+    with database.write() as session:
         fleet.describe(session, node("a", "eu", NOW))
         for _ in range(2):
             fleet.drain(session, "eu", NOW)
-    with database.begin() as session:
+    with database.write() as session:
         assert [known.draining for known in fleet.regions(session, NOW)] == [True]
         assert fleet.undrain(session, "eu")
-    with database.begin() as session:
+    with database.write() as session:
         assert not fleet.undrain(session, "eu")
     with database.read() as session:
         assert [known.draining for known in fleet.regions(session, NOW)] == [False]
 
 
 def test_nodes_that_ended_long_ago_are_forgotten(database: Database) -> None:
-    with database.begin() as session:
+    with database.write() as session:
         fleet.describe(session, node("old", "eu", NOW - timedelta(hours=2)))
         fleet.describe(session, node("new", "eu", NOW))
         assert session.get(Node, "old", populate_existing=True) is None
@@ -122,7 +122,7 @@ def regions(data_dir: Path, *arguments: str) -> Result:
 def test_regions_are_listed_drained_and_undrained_from_the_command_line(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'layerwatch.sqlite3'}")
     database.migrate()
-    with database.begin() as session:
+    with database.write() as session:
         fleet.describe(session, node("a", "eu", datetime.now(UTC)))
     database.close()
     assert json.loads(regions(tmp_path, "drain", "eu", "--json").output) == {"region": "eu", "draining": True}

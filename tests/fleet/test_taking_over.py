@@ -28,7 +28,7 @@ async def one_life(settings: Settings, capacity: float = 1.0, ago: float = 0.0) 
     async with app.router.lifespan_context(app):
         began = services.capacity.per_second, sum(detector.batches)
     database = Database(settings.database_url)
-    with database.begin() as session:
+    with database.write() as session:
         seen = datetime.now(UTC) - timedelta(seconds=ago)
         session.execute(update(Node).values(capacity=capacity, seen_at=seen))
     database.close()

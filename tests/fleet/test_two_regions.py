@@ -55,7 +55,7 @@ def two(database_url: str, tmp_path: Path) -> Iterator[Fleet]:
     with ExitStack() as both, ExitStack() as eu_alone:
         us = both.enter_context(running(settings("us", "us"), clock=clock))  # type: ignore[arg-type]
         eu = eu_alone.enter_context(running(settings("eu", "eu"), clock=clock))  # type: ignore[arg-type]
-        with us.services.database.begin() as session:
+        with us.services.database.write() as session:
             for node in session.scalars(select(fleet.Node)):
                 node.capacity = 100.0 if node.region == "eu" else 50.0
         made = Fleet(eu, us, clock, eu_alone)
@@ -75,7 +75,7 @@ def test_a_print_is_sent_to_the_region_with_the_most_to_spare_and_has_the_other_
 def test_a_draining_region_gets_no_new_prints_and_goes_on_with_those_it_has(two: Fleet) -> None:
     key = two.us.new_key()
     context = two.eu.new_context(key)
-    with two.us.services.database.begin() as session:
+    with two.us.services.database.write() as session:
         fleet.drain(session, "eu", datetime.now(UTC))
     two.listen()
     assert two.eu.create_context(key).json()["ProcessRequestUrl"].startswith(two.us.url)

@@ -125,7 +125,7 @@ def test_a_month_from_usage_to_a_paid_invoice(layerwatch, tmp_path):
     settings = load(data_dir=tmp_path / "data")
     database = Database(settings.database_url)
     made = datetime(2026, 10, 31, 23, tzinfo=UTC)
-    with database.begin() as session:
+    with database.write() as session:
         session.execute(Account.__table__.update().values(created_at=made))
         session.add(
             UsageHour(
@@ -160,7 +160,7 @@ def test_an_amount_that_is_none_is_refused(layerwatch, amount):
 def with_codes(tmp_path, email):
     """A user with one-time codes on, in the commands' data folder."""
     database = Database(load(data_dir=tmp_path / "data").database_url)
-    with database.begin() as session:
+    with database.write() as session:
         user = users.new_user(session, email, datetime.now(UTC), password=None)
         user.totp_nonce, user.totp_since = b"n" * 16, datetime.now(UTC)
     database.close()

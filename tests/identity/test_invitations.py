@@ -19,12 +19,12 @@ class Acme:
 
     def __init__(self, database):
         self.database = database
-        with database.begin() as session:
+        with database.write() as session:
             self.account = create_account(session, "Acme", NOON).id
         self.owner = self.user("owner@example.org", Role.OWNER)
 
     def user(self, email, role=None, *, verified=True):
-        with self.database.begin() as session:
+        with self.database.write() as session:
             user = users.new_user(session, email, NOON, password=None)
             user.verified_at = NOON if verified else None
             if role is not None:
@@ -33,7 +33,7 @@ class Acme:
 
     def invite(self, email, role=Role.MEMBER, now=NOON):
         """The secret in the mailed link."""
-        with self.database.begin() as session:
+        with self.database.write() as session:
             mail = invitations.invite(
                 session, self.account, email, role, by=self.owner, base_url="https://x.example", now=now
             )
@@ -41,7 +41,7 @@ class Acme:
         return re.search(r"https://x\.example/console/invitation\?link=(\S+)", mail.text)[1]
 
     def accept(self, link, user, now=NOON):
-        with self.database.begin() as session:
+        with self.database.write() as session:
             invitations.accept(session, link, user, HERE, now)
 
     def members(self):
@@ -106,7 +106,7 @@ def test_an_invitation_expires(acme):
 def test_a_withdrawn_invitation_is_worth_nothing(acme):
     ann = acme.user("ann@example.org")
     link = acme.invite("ann@example.org")
-    with acme.database.begin() as session:
+    with acme.database.write() as session:
         (waiting,) = invitations.pending(session, acme.account, NOON)
         invitations.withdraw(session, acme.account, waiting.id)
     with pytest.raises(BadInput, match="withdrawn"):
@@ -137,7 +137,7 @@ def test_invitations_of_an_owner_who_is_removed_or_lowered_end(acme, role):
     boss = acme.user("boss@example.org", Role.OWNER)
     ann = acme.user("ann@example.org")
     link = acme.invite("ann@example.org", Role.OWNER)
-    with acme.database.begin() as session:
+    with acme.database.write() as session:
         set_role(session, acme.account, acme.owner, role)
     with pytest.raises(BadInput):
         acme.accept(link, ann)

@@ -19,7 +19,7 @@ def test_no_try_slips_past_the_limit_also_when_many_come_at_once(database):
 
     def guess():
         try:
-            database.transact(lambda session: rate_limit.take(session, "user ann@example.org", 5, NOON))
+            database.transact(rate_limit.take, "user ann@example.org", 5, NOON)
             outcomes.append("taken")
         except RateLimited:
             outcomes.append("refused")
@@ -30,7 +30,7 @@ def test_no_try_slips_past_the_limit_also_when_many_come_at_once(database):
 
 def test_who_waits_may_try_again_and_the_message_says_how_long(sqlite_database):
     def take(at):
-        sqlite_database.transact(lambda session: rate_limit.take(session, "a", 1, at))
+        sqlite_database.transact(rate_limit.take, "a", 1, at)
 
     take(NOON)
     with pytest.raises(RateLimited, match="Wait 10 min") as refused:
@@ -45,7 +45,7 @@ def test_a_window_of_a_day_is_counted_beside_short_ones(sqlite_database):
     begin = NOON.replace(hour=0)
 
     def take(at, window):
-        sqlite_database.transact(lambda session: rate_limit.take(session, "a", 2, at, window=window))
+        sqlite_database.transact(rate_limit.take, "a", 2, at, window=window)
 
     take(begin, day)
     for quarter in range(96):
@@ -73,7 +73,7 @@ def test_an_ipv6_customer_is_counted_by_their_network(address, network):
 @pytest.fixture
 def ann(sqlite_database):
     """Ann's user, and a browser that she signed in with before."""
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         user = users.new_user(session, ANN, NOON, password="hash")
         cookie = {devices.cookie_name(user.id): devices.new_cookie(user, KEY, NOON)}
     return user.id, Visitor("192.0.2.1", "", cookie)
@@ -83,7 +83,7 @@ def guess(database, visitor, times=1, email=ANN):
     """Try to sign in; how many tries were not refused for their number."""
     for tried in range(times):
         try:
-            database.transact(lambda session: users.look_up(session, email, visitor, KEY, NOON))
+            database.transact(users.look_up, email, visitor, KEY, NOON)
         except RateLimited:
             return tried
     return times
@@ -117,7 +117,7 @@ def test_a_known_browser_has_a_limit_too(sqlite_database, ann):
 
 
 def test_a_known_browser_is_known_for_its_own_user_only(sqlite_database, ann):
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         bob = users.new_user(session, "bob@example.org", NOON, password="hash")
     stolen = {devices.cookie_name(bob.id): next(iter(ann[1].cookies.values()))}
     assert devices.known_device(stolen, bob, KEY, NOON) is None
@@ -126,7 +126,7 @@ def test_a_known_browser_is_known_for_its_own_user_only(sqlite_database, ann):
 
 def test_a_device_cookie_cannot_be_made_up_and_ends(sqlite_database, ann):
     user_id, known = ann
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         user = session.get_one(User, user_id)
     ((name, value),) = known.cookies.items()
     assert devices.known_device(known.cookies, user, KEY, NOON)
@@ -158,7 +158,7 @@ def test_mails_to_one_address_are_limited_by_hour_and_day(sqlite_database):
     for minutes in range(0, 24 * 60, 10):
         at = NOON.replace(hour=0) + timedelta(minutes=minutes)
         try:
-            sqlite_database.transact(lambda session, at=at: mail_limits.take(session, " Ann@Example.org", at))
+            sqlite_database.transact(mail_limits.take, " Ann@Example.org", at)
             taken.append(at.hour)
         except RateLimited:
             pass

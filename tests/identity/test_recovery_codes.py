@@ -15,7 +15,7 @@ HERE = Visitor("", "")
 @pytest.fixture
 def ann(database):
     """A user with one-time codes on, and their recovery codes."""
-    with database.begin() as session:
+    with database.write() as session:
         user = users.new_user(session, "ann@example.org", NOON, password=None)
         totp.prepare(session, user)
         user.totp_since = NOON
@@ -23,7 +23,7 @@ def ann(database):
 
 
 def sign_in(database, user_id, code, key=KEY):
-    with database.begin() as session:
+    with database.write() as session:
         users.second_step(session, user_id, code, key, HERE, NOON)
 
 
@@ -59,7 +59,7 @@ def test_a_code_may_be_typed_with_spaces_and_capitals(database, ann):
 
 def test_new_codes_replace_the_old_ones(database, ann):
     user_id, codes = ann
-    with database.begin() as session:
+    with database.write() as session:
         new = recovery_codes.renew(session, session.get_one(User, user_id), KEY)
     with pytest.raises(SignInRefused):
         sign_in(database, user_id, codes[0])
@@ -68,7 +68,7 @@ def test_new_codes_replace_the_old_ones(database, ann):
 
 def test_another_users_codes_open_nothing(database, ann):
     _, codes = ann
-    with database.begin() as session:
+    with database.write() as session:
         bob = users.new_user(session, "bob@example.org", NOON, password=None)
         totp.prepare(session, bob)
         bob.totp_since = NOON
@@ -89,7 +89,7 @@ def test_a_copy_of_the_database_gives_no_codes(database, ann):
 
 def test_switching_codes_off_ends_them(database, ann):
     user_id, codes = ann
-    with database.begin() as session:
+    with database.write() as session:
         user = session.get_one(User, user_id)
         totp.switch_off(session, user)
         assert recovery_codes.left(session, user) == 0

@@ -13,7 +13,7 @@ ROUNDS = 20
 
 def account_with(database, *roles):
     """A new account and its members' numbers, one for each role."""
-    with database.begin() as session:
+    with database.write() as session:
         account = create_account(session, "Acme", NOON).id
         people = [
             users.new_user(session, f"{account}.{number}@example.org", NOON, password=None).id
@@ -54,7 +54,7 @@ def test_owners_removed_at_the_same_moment_leave_one(database, role):
         account, people = account_with(database, Role.OWNER, Role.OWNER)
 
         def remove(person, account=account):
-            with database.begin() as session:
+            with database.write() as session:
                 set_role(session, account, person, role)
 
         errors = at_the_same_moment(*(lambda person=person: remove(person) for person in people))
@@ -68,7 +68,7 @@ def test_owners_who_remove_each_other_at_the_same_moment(database):
         account, (ann, bob, _) = account_with(database, Role.OWNER, Role.OWNER, Role.OWNER)
 
         def remove(by, person, account=account):
-            with database.begin() as session:
+            with database.write() as session:
                 need_owner(session, account, by)
                 set_role(session, account, person, None)
 
@@ -80,5 +80,5 @@ def test_owners_who_remove_each_other_at_the_same_moment(database):
 def test_the_last_owner_can_be_neither_removed_nor_lowered(sqlite_database):
     account, (owner, _) = account_with(sqlite_database, Role.OWNER, Role.MEMBER)
     for role in (None, Role.MEMBER, Role.READ_ONLY):
-        with pytest.raises(BadInput, match="needs an owner"), sqlite_database.begin() as session:
+        with pytest.raises(BadInput, match="needs an owner"), sqlite_database.write() as session:
             set_role(session, account, owner, role)

@@ -11,7 +11,7 @@ KEY = b"k" * 32
 
 
 def test_a_code_opens_one_session_also_when_it_comes_twice_at_once(database):
-    with database.begin() as session:
+    with database.write() as session:
         user = users.new_user(session, "ann@example.org", NOON, password=None)
         totp.prepare(session, user)
         secret = totp.secret_of(user, KEY)
@@ -22,9 +22,7 @@ def test_a_code_opens_one_session_also_when_it_comes_twice_at_once(database):
 
     def enter():
         try:
-            database.transact(
-                lambda session: users.second_step(session, user_id, code, KEY, Visitor("", ""), NOON)
-            )
+            database.transact(users.second_step, user_id, code, KEY, Visitor("", ""), NOON)
             outcomes.append("in")
         except SignInRefused:
             outcomes.append("refused")

@@ -2,6 +2,7 @@
 
 import hmac
 import logging
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -31,11 +32,13 @@ class Outage:
         self.down = False
         self.asked = 0
 
-    def peek(self, statement, *values):
+    @contextmanager
+    def read(self):
         self.asked += 1
         if self.down:
             raise StorageUnavailable("switched off")
-        return self._database.peek(statement, *values)
+        with self._database.read() as session:
+            yield session
 
 
 def test_a_key_leads_to_its_account(database):
@@ -79,7 +82,7 @@ def test_disabling_reaches_other_nodes_within_five_seconds(database):
     text, account, key = make_key(database)
     other_node = KeyAuthenticator(database, PEPPER)
     other_node.authenticate(text, NOON)
-    with database.begin() as session:
+    with database.write() as session:
         disable_key(session, account, key, NOON)
     with pytest.raises(KeyDisabled):
         other_node.authenticate(text, NOON + timedelta(seconds=5))
@@ -90,7 +93,7 @@ def test_a_payment_block_comes_and_goes_within_five_seconds(sqlite_database):
     node = KeyAuthenticator(sqlite_database, PEPPER)
     now = NOON
     for blocked in (False, True, False):
-        with sqlite_database.begin() as session:
+        with sqlite_database.write() as session:
             session.get(Account, account).blocked_from = now if blocked else None
         now += timedelta(seconds=5)
         assert node.authenticate(text, now).blocked_payment is blocked
@@ -131,7 +134,7 @@ def test_an_outage_never_makes_a_key_look_bad(sqlite_database):
 
 def test_a_key_seen_disabled_stays_disabled_during_an_outage(sqlite_database):
     text, account, key = make_key(sqlite_database)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         disable_key(session, account, key, NOON)
     database = Outage(sqlite_database)
     node = KeyAuthenticator(database, PEPPER)
@@ -225,7 +228,7 @@ def test_no_error_or_log_line_holds_the_key(sqlite_database, caplog):
     messages = []
     with caplog.at_level(logging.DEBUG):
         node.authenticate(text, NOON)
-        with sqlite_database.begin() as session:
+        with sqlite_database.write() as session:
             disable_key(session, account, key, NOON)
         for wrong in (text, text[:-1], text + "x"):
             try:

@@ -20,9 +20,9 @@ def test_an_owner_sees_prefix_and_last_four_but_never_the_key(database):
 
 def test_disabling_is_for_ever(database):
     _, account, key = make_key(database)
-    with database.begin() as session:
+    with database.write() as session:
         first = disable_key(session, account, key, NOON).disabled_at
-    with database.begin() as session:
+    with database.write() as session:
         again = disable_key(session, account, key, NOON.replace(hour=20)).disabled_at
     assert first == again == NOON
 
@@ -30,7 +30,7 @@ def test_disabling_is_for_ever(database):
 def test_nobody_disables_another_accounts_key(sqlite_database):
     _, _, key = make_key(sqlite_database)
     _, stranger, _ = make_key(sqlite_database)
-    with pytest.raises(NotFound), sqlite_database.begin() as session:
+    with pytest.raises(NotFound), sqlite_database.write() as session:
         disable_key(session, stranger, key, NOON)
 
 
@@ -38,7 +38,7 @@ def test_nobody_disables_another_accounts_key(sqlite_database):
     "wrong", [{"name": ""}, {"name": "x" * 121}, {"dialect": 3}, {"addresses": ["192.0.2.0/33"]}]
 )
 def test_a_key_that_cannot_be_made_is_refused_with_a_reason(sqlite_database, wrong):
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         account = create_account(session, "Acme", NOON).id
         with pytest.raises(BadInput):
             create_key(session, account, **({"name": "farm", "pepper": PEPPER, "now": NOON} | wrong))
@@ -62,15 +62,15 @@ def test_a_name_that_fits_several_keys_is_not_guessed(sqlite_database):
 
 
 def test_the_local_account_is_made_once_and_free(database):
-    with database.begin() as session:
+    with database.write() as session:
         first = local_account(session, NOON).id
-    with database.begin() as session:
+    with database.write() as session:
         again = local_account(session, NOON)
     assert again.id == first and again.price_book == "local" and not again.free_only
 
 
 def test_an_account_is_found_by_number_or_name(sqlite_database):
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         one = create_account(session, "Acme", NOON)
         assert find_account(session, str(one.id)) is one
         assert find_account(session, "Acme") is one
@@ -82,7 +82,7 @@ def test_an_account_is_found_by_number_or_name(sqlite_database):
 
 
 def test_the_number_of_keys_is_bounded_also_when_they_are_made_at_once(database):
-    with database.begin() as session:
+    with database.write() as session:
         account = create_account(session, "Acme", NOON).id
         for number in range(MOST_KEYS_PER_ACCOUNT - 2):
             create_key(session, account, name=f"key {number}", pepper=PEPPER, now=NOON)
@@ -90,7 +90,7 @@ def test_the_number_of_keys_is_bounded_also_when_they_are_made_at_once(database)
 
     def make():
         try:
-            with database.begin() as session:
+            with database.write() as session:
                 create_key(session, account, name="one more", pepper=PEPPER, now=NOON)
         except BadInput:
             refused.append(1)

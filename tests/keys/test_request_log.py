@@ -76,7 +76,7 @@ async def test_the_oldest_calls_of_a_key_go_first(sqlite_database, monkeypatch):
 async def test_calls_are_forgotten_after_a_week(sqlite_database):
     _, _, key = make_key(sqlite_database)
     await written(sqlite_database, call(key), call(key, at=NOON + KEPT))
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         assert delete_old(session, NOON + KEPT + HOUR) == 1
         assert len(newest_calls(session, key, 9)) == 1
         assert counts(session, key, NOON, steps=1, step=HOUR)[0].calls == 0
@@ -132,7 +132,7 @@ def server_ended(server):
 
 def test_a_replaced_key_works_until_its_overlap_is_over_and_is_then_disabled(database):
     text, account, key = make_key(database, addresses=("192.0.2.0/24",), dialect=2)
-    with database.begin() as session:
+    with database.write() as session:
         new = rotate_key(session, account, key, overlap=HOUR, pepper=PEPPER, now=NOON)
         assert (new.row.name, new.row.dialect, new.row.addresses) == ("printer farm", 2, "192.0.2.0/24")
         with pytest.raises(BadInput):
@@ -142,7 +142,7 @@ def test_a_replaced_key_works_until_its_overlap_is_over_and_is_then_disabled(dat
     assert keys.authenticate(text, NOON + HOUR - timedelta(seconds=3), "192.0.2.1").key_id == key
     with pytest.raises(KeyDisabled):
         keys.authenticate(text, NOON + HOUR, "192.0.2.1")
-    with database.begin() as session:
+    with database.write() as session:
         assert retire_keys(session, NOON + HOUR - timedelta(seconds=1)) == 0
         assert retire_keys(session, NOON + HOUR) == 1
         old = next(one for one in list_keys(session, account) if one.id == key)
@@ -151,7 +151,7 @@ def test_a_replaced_key_works_until_its_overlap_is_over_and_is_then_disabled(dat
 
 def test_a_key_is_replaced_at_once_where_no_overlap_is_wanted(sqlite_database):
     text, account, key = make_key(sqlite_database)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         rotate_key(session, account, key, overlap=timedelta(), pepper=PEPPER, now=NOON)
     with pytest.raises(KeyDisabled):
         KeyAuthenticator(sqlite_database, PEPPER).authenticate(text, NOON)
@@ -160,7 +160,7 @@ def test_a_key_is_replaced_at_once_where_no_overlap_is_wanted(sqlite_database):
 def test_only_live_keys_of_the_own_account_are_replaced_or_renamed(sqlite_database):
     _, account, key = make_key(sqlite_database)
     _, stranger, _ = make_key(sqlite_database)
-    with sqlite_database.begin() as session:
+    with sqlite_database.write() as session:
         for work in (
             lambda: rename_key(session, stranger, key, "mine"),
             lambda: rotate_key(session, stranger, key, overlap=HOUR, pepper=PEPPER, now=NOON),

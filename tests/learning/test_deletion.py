@@ -48,7 +48,7 @@ def keep(
     account: int = 1,
     context: str = "c",
 ) -> int:
-    with examples.adding(), database.begin() as session:
+    with examples.adding(), database.write() as session:
         row = FeedbackRow(
             account_id=account,
             context_id=context,
@@ -111,7 +111,7 @@ def test_a_picture_that_is_being_added_is_not_removed(database: Database, exampl
     with examples.adding():
         assert examples.put(b"shared by two") == name
         remover.start()
-        with database.begin() as session:
+        with database.write() as session:
             session.add(FeedbackRow(account_id=1, context_id="c", at=NOW, kind="missed", picture=name))
     remover.join(20)
     assert removed == [0]

@@ -60,7 +60,7 @@ def examples(tmp_path: Path) -> ExampleStore:
 def feedback(
     database: Database, examples: ExampleStore, kind: str, picture: RecentPicture | None, account: int = 1
 ) -> int:
-    with examples.adding(), database.begin() as session:
+    with examples.adding(), database.write() as session:
         row = service.record(
             session,
             account_id=account,
@@ -90,7 +90,7 @@ def test_a_reviewed_picture_leaves_the_queue_and_reaches_the_export(
     database: Database, examples: ExampleStore, tmp_path: Path
 ) -> None:
     one = feedback(database, examples, "false_alarm", recent(10, 0.9))
-    with database.begin() as session:
+    with database.write() as session:
         service.review(session, one, label="failed", failure_type="spaghetti", by="ada", at=NOW)
     with database.read() as session:
         assert service.queue(session) == []
@@ -103,7 +103,7 @@ def test_a_reviewed_picture_leaves_the_queue_and_reaches_the_export(
 def test_a_second_review_of_a_picture_replaces_the_first(database: Database, examples: ExampleStore) -> None:
     one = feedback(database, examples, "missed", recent(10, 0.1))
     again = feedback(database, examples, "false_alarm", recent(10, 0.1))
-    with database.begin() as session:
+    with database.write() as session:
         service.review(session, one, label="failed", failure_type=None, by="ada", at=NOW)
         service.review(session, again, label="good", failure_type=None, by="ada", at=NOW.replace(hour=13))
     with database.read() as session:
@@ -113,7 +113,7 @@ def test_a_second_review_of_a_picture_replaces_the_first(database: Database, exa
 def test_a_word_that_was_taken_back_is_not_reviewed(database: Database, examples: ExampleStore) -> None:
     first = feedback(database, examples, "false_alarm", recent(10, 0.9))
     feedback(database, examples, "missed", recent(20, 0.1))
-    with database.begin() as session:
+    with database.write() as session:
         service.withdraw(session, account_id=1, context_id="c1")
         service.withdraw(session, account_id=2, context_id="c1")
     with database.read() as session:
@@ -124,7 +124,7 @@ def test_a_label_that_a_reviewer_gave_stays_when_the_word_is_taken_back(
     database: Database, examples: ExampleStore
 ) -> None:
     one = feedback(database, examples, "false_alarm", recent(10, 0.9))
-    with database.begin() as session:
+    with database.write() as session:
         service.review(session, one, label="failed", failure_type=None, by="ada", at=NOW)
         service.withdraw(session, account_id=1, context_id="c1")
     with database.read() as session:
@@ -134,7 +134,7 @@ def test_a_label_that_a_reviewer_gave_stays_when_the_word_is_taken_back(
 @pytest.mark.parametrize("label", ["bad", "", "GOOD"])
 def test_an_unknown_label_is_refused(database: Database, examples: ExampleStore, label: str) -> None:
     one = feedback(database, examples, "missed", recent(10, 0.1))
-    with pytest.raises(LearningError, match="not known"), database.begin() as session:
+    with pytest.raises(LearningError, match="not known"), database.write() as session:
         service.review(session, one, label=label, failure_type=None, by="ada", at=NOW)
 
 

@@ -56,7 +56,7 @@ class Notified:
         self.delivery = NotificationDelivery(database, self.clock, self.outbox, private, may_mail)
 
     def channel(self, address, kind=ChannelKind.WEBHOOK, events=("print.warning",)):
-        with self.database.begin() as session:
+        with self.database.write() as session:
             return add_channel(
                 session,
                 self.account,
@@ -69,7 +69,7 @@ class Notified:
             ).id
 
     def announce(self, kind=EventKind.WARNING, **fields):
-        with self.database.begin() as session:
+        with self.database.write() as session:
             event = Event(kind, self.account, self.clock.now(), "A title", "A text", {"quality": 2}, **fields)
             return announce(session, event)
 
@@ -127,7 +127,7 @@ def test_a_webhook_gets_the_event_signed(notified, posts):
 def test_only_subscribed_channels_that_are_not_paused_get_an_event(notified, posts):
     ended = notified.channel(posts.url, events=["print.ended"])
     paused = notified.channel(posts.url)
-    with notified.database.begin() as session:
+    with notified.database.write() as session:
         find_channel(session, notified.account, paused).paused_at = notified.clock.now()
     assert notified.announce() == 0
     assert notified.announce(EventKind.ENDED) == 1
@@ -167,7 +167,7 @@ def test_what_failed_is_sent_once_more_on_request(notified, posts):
     notified.delivery.deliver_due()
     posts.status = 200
     (entry,) = notified.log(channel)
-    with notified.database.begin() as session:
+    with notified.database.write() as session:
         resend(session, notified.account, entry.id, notified.clock.now())
     assert notified.delivery.deliver_due() == 1
     (entry,) = notified.log(channel)
@@ -229,7 +229,7 @@ def test_a_webhook_does_not_reach_into_our_network(posts, host):
 def test_a_replaced_secret_signs_as_well_for_a_day(notified, posts):
     channel = notified.channel(posts.url)
     old = notified.secret(channel)
-    with notified.database.begin() as session:
+    with notified.database.write() as session:
         new = replace_secret(find_channel(session, notified.account, channel), notified.clock.now())
     assert new != old
     for expected in (2, 1):
@@ -254,7 +254,7 @@ def test_mail_goes_to_those_who_may_get_it_and_is_tried_again(sqlite_database):
 
 def test_a_test_goes_to_its_channel_only_and_not_without_end(notified, posts):
     channel, other = notified.channel(posts.url), notified.channel(posts.url)
-    with notified.database.begin() as session:
+    with notified.database.write() as session:
         row = find_channel(session, notified.account, channel)
         for _ in range(5):
             send_test(session, row, notified.clock.now())
@@ -295,7 +295,7 @@ def test_an_address_that_cannot_be_used_is_refused(sqlite_database, kind, addres
     if kind is ChannelKind.APPRISE:
         pytest.importorskip("apprise")
     account = make_caller(sqlite_database).account_id
-    with sqlite_database.begin() as session, pytest.raises(NotPossible) as refused:
+    with sqlite_database.write() as session, pytest.raises(NotPossible) as refused:
         add_channel(
             session,
             account,

@@ -2,6 +2,8 @@
 
 import socket
 import ssl
+import threading
+from contextlib import suppress
 from email import message_from_bytes, policy
 
 import pytest
@@ -122,6 +124,30 @@ def test_a_wrong_password_is_an_error_that_does_not_show_it(post, serve, certifi
         mailer.send(MAIL)
     assert "SMTPAuthenticationError" in str(refused.value) and "guess-7" not in str(refused.value)
     assert post.mails == []
+
+
+@pytest.mark.parametrize("start", [b"220-", b"220 hello\r\n"], ids=["greeting", "answer"])
+def test_a_server_that_answers_byte_by_byte_is_given_up(start, monkeypatch):
+    """Each byte comes soon enough; the delivery as a whole does not."""
+    monkeypatch.setattr("layerwatch.notify.mail.SMTP_TIMEOUT_S", 0.5)
+    ended = threading.Event()
+
+    def drip(listener):
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(start)
+            while not ended.wait(0.05):
+                connection.sendall(b"2")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=[listener], daemon=True)
+        thread.start()
+        with pytest.raises(MailError, match="not accepted in"):
+            SmtpMailer(f"smtp://127.0.0.1:{listener.getsockname()[1]}?tls=no", "billing@example.org").send(
+                MAIL
+            )
+        ended.set()
+        thread.join(10)
 
 
 def test_a_server_that_is_not_there_is_an_error(serve):

@@ -22,7 +22,7 @@ class Notified:
     def __init__(self, server, events=KINDS):
         self.server = server
         self.key, self.account = server.new_key_of()
-        with server.services.database.begin() as session:
+        with server.services.database.write() as session:
             self.channel = add_channel(
                 session,
                 self.account,
@@ -61,7 +61,7 @@ class Notified:
             return found
 
     def change(self, context, **values):
-        with self.server.services.database.begin() as session:
+        with self.server.services.database.write() as session:
             row = session.query(ContextRow).filter_by(id=context).one()
             for name, value in values.items():
                 setattr(row, name, value)

@@ -69,7 +69,7 @@ def test_without_the_database_the_print_goes_on_without_its_names(
     async def away(*_: object) -> None:
         raise StorageUnavailable("down")
 
-    monkeypatch.setattr(server.services.gateway, "run", away)
+    monkeypatch.setattr(server.services.gateway, "write_async", away)
     assert server.create_context(key, GOOD).status_code == 200
 
 
@@ -87,7 +87,7 @@ def test_a_flood_of_named_prints_is_opened_but_not_kept(
 
 def add(database: Database, context: str, account: int, hours: int) -> None:
     opened = NOON + timedelta(hours=hours)
-    with database.begin() as session:
+    with database.write() as session:
         repository.add(
             session, context, account, opened, opened + timedelta(days=14), PrintLabels(name=context)
         )
@@ -107,7 +107,7 @@ def test_names_expire_with_their_context(database: Database) -> None:
     for number in range(4):
         add(database, f"p{number}", 1, number)
     later = NOON + timedelta(days=14, hours=2)
-    with database.begin() as session:
+    with database.write() as session:
         assert [repository.delete_expired(session, later, 2) for _ in range(3)] == [2, 1, 0]
     with database.read() as session:
         assert list(labels_of(session, ["p0", "p1", "p2", "p3"])) == ["p3"]

@@ -29,14 +29,14 @@ class Now:
 
 
 def alive(database: Database, region: str, at: datetime) -> None:
-    with database.begin() as session:
+    with database.write() as session:
         session.merge(
             Node(id=region, region=region, url="", capacity=20.0, healthy=3.0, suspicious=1.0, seen_at=at)
         )
 
 
 def write(database: Database, hours: dict[datetime, Hour], region: str = "eu") -> None:
-    with database.begin() as session:
+    with database.write() as session:
         add(session, region, hours, max(hours))
 
 
@@ -141,7 +141,7 @@ def test_trouble_in_the_last_minutes_goes_on(database: Database, kind: str) -> N
 def test_a_region_that_is_gone_for_good_can_be_forgotten(database: Database) -> None:
     write(database, {NOON: Hour(up=1)})
     write(database, {NOON: Hour(up=1)}, "us")
-    with database.begin() as session:
+    with database.write() as session:
         assert forget(session, "us")
         assert not forget(session, "nowhere")
     assert [region.name for region in read(database, NOON + MINUTE).regions] == ["eu"]

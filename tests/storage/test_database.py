@@ -26,14 +26,14 @@ def keys(session: Session) -> list[str]:
 
 
 def test_a_block_that_ends_is_committed(database: Database) -> None:
-    with database.begin() as session:
+    with database.write() as session:
         session.add(answer("a"))
     with database.read() as session:
         assert keys(session) == ["a"]
 
 
 def test_a_block_that_raises_leaves_nothing(database: Database) -> None:
-    with pytest.raises(KeyError), database.begin() as session:
+    with pytest.raises(KeyError), database.write() as session:
         session.add(answer("a"))
         session.flush()
         raise KeyError
@@ -50,7 +50,7 @@ def test_what_is_written_while_reading_is_not_kept(database: Database) -> None:
 
 
 def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
-    with database.begin() as writing:
+    with database.write() as writing:
         writing.add(answer("a"))
         writing.flush()
         with database.read() as reading:
@@ -58,7 +58,7 @@ def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
 
 
 async def test_work_in_threads_does_not_lose_updates(database: Database) -> None:
-    with database.begin() as session:
+    with database.write() as session:
         session.add(answer("n"))
 
     def count(session: Session) -> None:
@@ -66,14 +66,14 @@ async def test_work_in_threads_does_not_lose_updates(database: Database) -> None
         assert row is not None
         row.body = f"{int(row.body.strip('{}') or 0) + 1}"
 
-    await asyncio.gather(*(database.run(count) for _ in range(40)))
-    body = await database.look(lambda session: session.get_one(AnswerRow, ("c", "n")).body)
+    await asyncio.gather(*(database.write_async(count) for _ in range(40)))
+    body = await database.read_async(lambda session: session.get_one(AnswerRow, ("c", "n")).body)
     assert body == "40"
 
 
 def test_a_deadlock_is_run_again(database: Database) -> None:
     """Two transactions that lock two rows in opposite order: both get through."""
-    with database.begin() as session:
+    with database.write() as session:
         session.add_all([answer("a"), answer("b")])
     both_hold_one = Barrier(2)
     tries: list[str] = []
@@ -111,7 +111,7 @@ def test_a_rule_broken_in_the_tables_is_not_retried(database: Database) -> None:
 
 def test_times_come_back_exact_and_in_utc(database: Database) -> None:
     elsewhere = AT.astimezone(timezone(timedelta(hours=5)))
-    with database.begin() as session:
+    with database.write() as session:
         session.add(answer("a", elsewhere))
     with database.read() as session:
         found = session.scalars(select(AnswerRow.expires_at)).one()
@@ -120,7 +120,7 @@ def test_times_come_back_exact_and_in_utc(database: Database) -> None:
 
 
 def test_a_time_without_zone_is_refused(database: Database) -> None:
-    with pytest.raises(StatementError, match="zone"), database.begin() as session:
+    with pytest.raises(StatementError, match="zone"), database.write() as session:
         session.add(answer("a", AT.replace(tzinfo=None)))
 
 
@@ -131,13 +131,13 @@ def test_microseconds_of_a_time_before_1970() -> None:
 
 def test_an_unreachable_database_is_unavailable() -> None:
     database = Database("postgresql://nobody@127.0.0.1:1/nowhere")
-    with pytest.raises(StorageUnavailable), database.begin() as session:
+    with pytest.raises(StorageUnavailable), database.write() as session:
         session.execute(text("SELECT 1"))
     database.close()
 
 
 def test_a_statement_that_fails_says_unavailable_without_its_text(database: Database) -> None:
-    with pytest.raises(StorageUnavailable) as caught, database.begin():
+    with pytest.raises(StorageUnavailable) as caught, database.write():
         raise OperationalError("SELECT secret", {}, Exception("password"))
     assert "secret" not in str(caught.value)
     assert "password" not in str(caught.value)
@@ -147,28 +147,3 @@ def test_a_statement_that_fails_says_unavailable_without_its_text(database: Data
 def test_other_addresses_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match="sqlite:///"):
         Database(url)
-
-
-def test_a_peek_finds_one_row_or_none_and_leaves_the_connection_as_it_was(database):
-    assert database.peek("SELECT value FROM counters WHERE name = ?", "nothing") is None
-    with database.begin() as session:
-        session.execute(text("INSERT INTO counters (name, value) VALUES ('a', 7)"))
-    for _ in range(12):  # every connection of the pool
-        assert database.peek("SELECT name, value FROM counters WHERE name = ?", "a") == ("a", 7)
-    with pytest.raises(RuntimeError), database.begin() as session:
-        session.execute(text("UPDATE counters SET value = 8"))
-        raise RuntimeError("undone, because transactions are transactions again")
-    assert database.peek("SELECT value FROM counters WHERE name = ?", "a") == (7,)
-
-
-def test_a_peek_that_fails_says_that_the_database_is_not_available(database):
-    with pytest.raises(StorageUnavailable):
-        database.peek("SELECT x FROM no_such_table WHERE y = ?", 1)
-    assert database.peek("SELECT 1 WHERE 1 = ?", 1) == (1,)
-
-
-def test_a_peek_at_a_server_that_is_gone_says_so(tmp_path):
-    away = Database(f"postgresql://nobody@127.0.0.1:9/{tmp_path.name}")
-    with pytest.raises(StorageUnavailable):
-        away.peek("SELECT 1 WHERE 1 = ?", 1)
-    away.close()

@@ -16,7 +16,7 @@ from layerwatch.contexts.context_id import LIFETIME, Context
 from layerwatch.contexts.models import AnswerRow, ContextRow
 from layerwatch.contexts.repository import Moved
 from layerwatch.contexts.retention import TABLES, Sweeper, drop_days, make_room, sweep
-from layerwatch.storage import Database, Transaction, as_number, partitions
+from layerwatch.storage import Database, as_number, partitions
 from layerwatch.storage.migrate import configuration
 from layerwatch.temporal import Levels
 from tests.support import databases
@@ -54,8 +54,8 @@ def inspected(database: Database, at: datetime) -> Context:
     context = IDS.new(1, Levels(3, 3), at, "eu")
 
     def write(session: Session) -> None:
-        repository.add(Transaction.of(session), context, Moved(b"state", at, 40_000, None, "{}"))
-        repository.keep_answer(Transaction.of(session), context, "key", "{}")
+        repository.add(session, context, Moved(b"state", at, 40_000, None, "{}"))
+        repository.keep_answer(session, context, "key", "{}")
 
     database.transact(write)
     return context
@@ -127,14 +127,14 @@ def test_a_day_is_dropped_when_all_of_it_has_expired_and_not_before(postgres: Da
     assert drop_days(postgres, over) == ["contexts_until_20300116", "answers_until_20300116"]
     assert left(postgres) == (1, 1)
     with postgres.read() as session:
-        assert repository.find(Transaction.of(session), first) is None
-        assert repository.find(Transaction.of(session), second) is not None
+        assert repository.find(session, first) is None
+        assert repository.find(session, second) is not None
 
 
 def test_without_room_nothing_fails_and_rows_go_one_by_one(postgres: Database) -> None:
     context = inspected(postgres, NOON)
     assert lies_in(postgres, context) == "contexts_rest"
-    assert postgres.transact(lambda session: sweep(session, context.expires_at)) == 2
+    assert postgres.transact(sweep, context.expires_at) == 2
     assert left(postgres) == (0, 0)
 
 
@@ -148,15 +148,15 @@ def test_a_day_that_has_begun_in_the_default_partition_stays_there(postgres: Dat
 def test_a_lock_that_is_not_to_be_had_holds_up_live_calls_only_for_a_moment(postgres: Database) -> None:
     make_room(postgres, NOON)
     context = inspected(postgres, NOON)
-    with postgres.begin() as holding:
-        assert repository.find(Transaction.of(holding), context) is not None
+    with postgres.write() as holding:
+        assert repository.find(holding, context) is not None
         with pytest.raises(Exception, match="not available"):
             drop_days(postgres, NOON + 30 * DAY)
     assert len(drop_days(postgres, NOON + 30 * DAY)) == 8
 
 
 def test_one_node_at_a_time(postgres: Database) -> None:
-    with postgres.begin() as other:
+    with postgres.write() as other:
         assert partitions.make_ahead(other, "contexts", LIFETIME, NOON) == 4
         make_room(postgres, NOON)
     assert names(postgres, "answers") == []
@@ -172,14 +172,12 @@ def test_an_existing_database_keeps_its_rows_and_drops_them_whole(empty_postgres
     make_room(database, NOON)
     new = inspected(database, NOON + DAY)
     assert lies_in(database, new) == "contexts_until_20300117"
-    with database.begin() as session:
+    with database.write() as session:
         for context in [*old, new]:
-            found = repository.find(Transaction.of(session), context)
+            found = repository.find(session, context)
             assert found is not None
-            assert repository.move(
-                Transaction.of(session), context, found.revision, Moved(b"next", NOON, 1, None, "{}")
-            )
-            assert repository.answer(Transaction.of(session), context, "key") == "{}"
+            assert repository.move(session, context, found.revision, Moved(b"next", NOON, 1, None, "{}"))
+            assert repository.answer(session, context, "key") == "{}"
     assert drop_days(database, NOON + 14 * DAY) == []
     assert drop_days(database, NOON + 15 * DAY) == ["contexts_before_20300116", "answers_before_20300116"]
     assert left(database) == (1, 1)
@@ -191,7 +189,7 @@ def test_a_migration_can_be_taken_back(postgres: Database) -> None:
     with postgres.engine.begin() as connection:
         command.downgrade(configuration(connection), "0010")
     with postgres.read() as session:
-        assert repository.find(Transaction.of(session), context) is not None
+        assert repository.find(session, context) is not None
     postgres.migrate()
     assert lies_in(postgres, context) == "contexts_before_20300116"
 

@@ -48,7 +48,7 @@ def count(database: Database) -> int:
 def end_connection(database: Database, session: Session) -> None:
     """What a failover does: the server ends the session's connection."""
     pid = session.scalar(text("SELECT pg_backend_pid()"))
-    with database.begin() as other:
+    with database.write() as other:
         other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
 
 
@@ -114,7 +114,7 @@ def test_a_standby_that_only_reads_is_a_database_that_is_away(database: Database
 
 
 def test_after_a_failover_calls_find_new_connections(url: str, database: Database) -> None:
-    with database.begin() as one, database.begin() as other:  # two connections in the pool
+    with database.write() as one, database.write() as other:  # two connections in the pool
         one.execute(text("SELECT 1"))
         other.execute(text("SELECT 1"))
     others = "datname = current_database() AND pid <> pg_backend_pid()"
@@ -151,7 +151,7 @@ def test_a_pool_that_is_used_up_is_waited_for_and_then_unavailable(
 ) -> None:
     monkeypatch.setattr(engines, "POSTGRES_CONNECT_S", 1)
     database = Database(url, threads=1)
-    sessions = [database.begin() for _ in range(5)]
+    sessions = [database.write() for _ in range(5)]
     for session in sessions:
         session.__enter__().execute(text("SELECT 1"))
     with pytest.raises(StorageUnavailable):

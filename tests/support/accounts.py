@@ -23,7 +23,7 @@ def make_key(
     now: datetime = NOON,
 ) -> tuple[str, int, int]:
     """The text of a new key, its account's number and its own."""
-    with database.begin() as session:
+    with database.write() as session:
         if account is None:
             account = create_account(session, "Acme Printing", now, free_only=free_only).id
         new = create_key(

@@ -25,7 +25,7 @@ class Farm:
         """Prints of these qualities, by the time they were opened; their ids."""
         services, now = self.server.services, self.server.clock.now()
         ids = []
-        with services.database.begin() as session:
+        with services.database.write() as session:
             for number, quality in enumerate(qualities):
                 opened_at = now - timedelta(hours=2) + timedelta(seconds=number)
                 context = services.ids.new(self.account, Levels(), opened_at, "home")

@@ -55,7 +55,7 @@ class Node:
     def new_account(self, name: str) -> Account:
         """A customer with a key."""
         now, pepper = datetime.now(UTC), self.settings.secrets().api_keys
-        with self.database.begin() as session:
+        with self.database.write() as session:
             number = create_account(session, name, now).id
             return Account(number, create_key(session, number, name=name, pepper=pepper, now=now).text)
 

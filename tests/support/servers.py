@@ -68,7 +68,7 @@ class Server:
     ) -> tuple[str, int]:
         """The text of a new key, and its account's number."""
         now = self.clock.now()
-        with self.services.database.begin() as session:
+        with self.services.database.write() as session:
             if account is None:
                 account = create_account(session, "Acme Printing", now, free_only=free_only).id
             new = create_key(

@@ -77,7 +77,7 @@ def test_rendering_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert again.missing().tolist() == [2]
 
 
-def test_fine_pictures_are_taken_in_once(tmp_path: Path) -> None:
+def test_path_traced_pictures_are_imported_once(tmp_path: Path) -> None:
     from PIL import Image
 
     folder = tmp_path / "fine"

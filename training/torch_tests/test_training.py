@@ -58,13 +58,13 @@ def test_the_exported_file_answers_as_the_model_does(tmp_path: Path) -> None:
     assert answer == pytest.approx(torch.sigmoid(logit * 0.5 + 0.1).numpy(), abs=1e-4)
 
 
-def test_the_exported_file_says_what_it_is(tmp_path: Path) -> None:
+def test_the_exported_file_carries_its_metadata(tmp_path: Path) -> None:
     path = export(
         Detector("lite0").state_dict(), "lite0", 64, Calibration(), tmp_path / "d.onnx", "v1", "2026-01-01"
     )
-    told = {p.key: p.value for p in onnx.load(path).metadata_props}
-    assert told["layerwatch.size"] == "64"
-    assert told["layerwatch.kinds"].split(",") == list(KINDS)
+    metadata = {p.key: p.value for p in onnx.load(path).metadata_props}
+    assert metadata["layerwatch.size"] == "64"
+    assert metadata["layerwatch.kinds"].split(",") == list(KINDS)
 
 
 def test_a_failed_picture_without_a_box_pushes_no_cell_down() -> None:

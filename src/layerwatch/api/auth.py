@@ -29,7 +29,7 @@ async def _ask(services: Services, key: str | None, at: datetime, address: str |
     if not services.gateway.away:
         asking = asyncio.to_thread(services.authenticator.authenticate, key, at, address)
         try:
-            return await asyncio.wait_for(asking, services.gateway.patience)
+            return await asyncio.wait_for(asking, services.gateway.timeout_s)
         except TimeoutError:
             services.gateway.gone("the database does not answer")
     # From memory, and without a thread: those may all be waiting for the database.

@@ -28,7 +28,7 @@ async def readyz(request: Request) -> JSONResponse:
 
     status = {"Status": "ready", "Model": services.vision.model_version}
     try:
-        await services.gateway.look(ask)
+        await services.gateway.read_async(ask)
     except StorageUnavailable:
         # A balancer that took every node out for its database would end the detection that goes on without.
         status["Database"] = "away"

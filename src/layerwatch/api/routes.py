@@ -127,9 +127,7 @@ async def usage(request: Request) -> JSONResponse:
     services = _services(request)
     at = services.clock.now()
     caller = await authenticate(request, services, at)
-    used = await services.gateway.look(
-        lambda session: account_usage(session, caller, at, services.terms.books)
-    )
+    used = await services.gateway.read_async(account_usage, caller, at, services.terms.books)
     return JSONResponse(render_usage(used), headers={"Cache-Control": "no-store"})
 
 

@@ -82,9 +82,7 @@ def close_months(database: Database, through: Month, terms: Terms, now: datetime
     failed: list[tuple[int, str]] = []
     for account_id in _accounts_with_open_months(database, through):
         try:
-            closed += database.transact(
-                lambda session, account_id=account_id: close(session, account_id, through, terms, now)  # type: ignore[misc]
-            )
+            closed += database.transact(close, account_id, through, terms, now)
         except (BillingError, PriceBookError) as error:
             log.error("months_not_closed", account=account_id, through=str(through), why=str(error))
             failed.append((account_id, str(error)))

@@ -21,7 +21,7 @@ from layerwatch.billing.month import Month, hour_of
 from layerwatch.billing.pricebook import PriceBooks
 from layerwatch.identity.models import Account
 from layerwatch.keys import Caller
-from layerwatch.storage import Transaction
+from layerwatch.storage import driver_sql, is_sqlite
 
 TEST_CALLS_A_DAY = 500
 """Successful calls of all test keys of one account in one day (UTC)."""
@@ -56,20 +56,19 @@ def check_not_blocked(caller: Caller) -> None:
         raise PaymentBlocked("An invoice is overdue. Pay it in the console to go on.")
 
 
-def count_inspection(within: Transaction | Session, caller: Caller, at: datetime, books: PriceBooks) -> None:
+def count_inspection(session: Session, caller: Caller, at: datetime, books: PriceBooks) -> None:
     """Count one successful Process call made at `at`, in the caller's transaction.
 
     Raises FreeLimitReached when concurrent calls have used up the allowance meanwhile: the transaction
     must then be undone. A call whose month is closed is counted at the beginning of the first open month.
     """
-    transaction = within if isinstance(within, Transaction) else Transaction.of(within)
     limited = is_limited(caller)
     if limited:
         # One at a time per account: the limit is exact.
-        lock_account(transaction.session, caller.account_id)
-    _count(transaction, caller, at, 1)
+        lock_account(session, caller.account_id)
+    _count(session, caller, at, 1)
     if limited:
-        _check_limit(transaction.session, caller, at, books, counted=1)
+        _check_limit(session, caller, at, books, counted=1)
 
 
 def count_deferred(session: Session, caller: Caller, at: datetime, *, calls: int) -> None:
@@ -77,19 +76,21 @@ def count_deferred(session: Session, caller: Caller, at: datetime, *, calls: int
 
     As `count_inspection`, but whatever the allowance is: they were answered.
     """
-    _count(Transaction.of(session), caller, at, calls)
+    _count(session, caller, at, calls)
 
 
-def _count(transaction: Transaction, caller: Caller, at: datetime, calls: int) -> None:
-    slot = 0 if transaction.is_sqlite else random.randrange(SLOTS)
+def _count(session: Session, caller: Caller, at: datetime, calls: int) -> None:
+    slot = 0 if is_sqlite(session) else random.randrange(SLOTS)
     rest = (slot, caller.account_id, caller.test, calls, at)
     month = Month.of(at)
-    counted = transaction.change(_COUNT, caller.key_id, hour_of(at), *rest, caller.account_id, str(month))
+    counted = driver_sql.execute(
+        session, _COUNT, caller.key_id, hour_of(at), *rest, caller.account_id, str(month)
+    )
     if not counted:
         # A close that has not committed yet is not seen here; the next one then finds what it left.
-        lock_account(transaction.session, caller.account_id)
-        hour = _first_open_month(transaction.session, caller.account_id).hours[0]
-        transaction.change(_COUNT_LATE, caller.key_id, hour, *rest)
+        lock_account(session, caller.account_id)
+        hour = _first_open_month(session, caller.account_id).hours[0]
+        driver_sql.execute(session, _COUNT_LATE, caller.key_id, hour, *rest)
 
 
 def is_limited(caller: Caller) -> bool:

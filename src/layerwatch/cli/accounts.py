@@ -38,7 +38,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make an account."""
-    with office(data_dir, config) as desk, desk.database.begin() as session:
+    with office(data_dir, config) as desk, desk.database.write() as session:
         desk.terms.books.book(price_book, Month.of(desk.now))
         account = create_account(
             session, name, desk.now, price_book=price_book, free_only=free_only, billing_email=email
@@ -58,9 +58,7 @@ def link(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = 
     `layerwatch serve` prints one too when it starts on your own machine.
     """
     with office(data_dir, config) as desk:
-        address = desk.database.transact(
-            lambda session: operator_link(session, desk.settings.own_url, desk.now)
-        )
+        address = desk.database.transact(operator_link, desk.settings.own_url, desk.now)
     show({"link": address}) if as_json else say(address)
 
 
@@ -94,7 +92,7 @@ def audit(
 @app.command("list")
 def list_(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List every account."""
-    with office(data_dir, config) as desk, desk.database.begin() as session:
+    with office(data_dir, config) as desk, desk.database.write() as session:
         rows = [as_row(account) for account in list_accounts(session)]
     show(rows) if as_json else table("Accounts", [_in_short(row) for row in rows])
 
@@ -112,7 +110,7 @@ def set_(
     as_json: AsJson = False,
 ) -> None:
     """Change an account. Only what is given changes."""
-    with office(data_dir, config) as desk, desk.database.begin() as session:
+    with office(data_dir, config) as desk, desk.database.write() as session:
         found = find_account(session, account)
         if free_only is not None:
             found.free_only = free_only

@@ -71,7 +71,7 @@ def review(
     """Label one picture. A second review replaces the first."""
     from layerwatch.learning.service import review as judge
 
-    with _opened(data_dir) as (database, _, _), database.begin() as session:
+    with _opened(data_dir) as (database, _, _), database.write() as session:
         judge(
             session,
             feedback_id,
@@ -130,7 +130,7 @@ def delete(
     rows, files, more = 0, 0, True
     with _opened(data_dir) as (database, examples, _):
         while more:
-            with database.begin() as session:
+            with database.write() as session:
                 deleted = delete_feedback(
                     session, ids=feedback_ids or None, account_id=account, context_id=context
                 )

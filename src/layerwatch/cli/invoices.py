@@ -50,7 +50,7 @@ def preview_(
     as_json: AsJson = False,
 ) -> None:
     """Show what a month's invoice would be if it were issued now."""
-    with office(data_dir, config) as desk, desk.database.begin() as session:
+    with office(data_dir, config) as desk, desk.database.write() as session:
         owner = account_of(session, account, desk.now)
         draft = preview(session, owner, month_of(month, desk.now), desk.terms)
         _print(draft, desk, pdf, as_json)
@@ -74,7 +74,7 @@ def close(
         if month is None:
             period = period.previous
         report = close_months(desk.database, period, desk.terms, desk.now)
-        with desk.database.begin() as session:
+        with desk.database.write() as session:
             if report.closed:
                 record(session, ON_THE_COMMAND_LINE, "months closed", report.summary(), desk.now)
             issued = set(report.invoices)
@@ -102,7 +102,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List invoices, newest first."""
-    with office(data_dir, config) as desk, desk.database.begin() as session:
+    with office(data_dir, config) as desk, desk.database.write() as session:
         owner = None if account is None else account_of(session, account, desk.now)
         rows = list_invoices(session, None if owner is None else owner.id)
         if as_json:
@@ -136,7 +136,7 @@ def pay_(
     as_json: AsJson = False,
 ) -> None:
     """Book a payment that was received outside Layerwatch. A block for it is lifted within 5 seconds."""
-    with office(data_dir, config) as desk, desk.database.begin() as session:
+    with office(data_dir, config) as desk, desk.database.write() as session:
         given = None if amount is None else _cents(amount)
         invoice = find_invoice(session, number)
         received = statement(session, invoice).balance if given is None else given
@@ -166,7 +166,7 @@ def credit_(
     as_json: AsJson = False,
 ) -> None:
     """Issue a credit note over an invoice or a part of it."""
-    with office(data_dir, config) as desk, desk.database.begin() as session:
+    with office(data_dir, config) as desk, desk.database.write() as session:
         given = None if amount is None else _cents(amount)
         invoice = find_invoice(session, number)
         now = statement(session, invoice)

@@ -57,7 +57,7 @@ def create(
     Example: layerwatch keys create --name "garage printer"
     """
     with office(data_dir, config) as desk:
-        with desk.database.begin() as session:
+        with desk.database.write() as session:
             owner = account_of(session, account, desk.now)
             new = create_key(
                 session,
@@ -83,7 +83,7 @@ def list_(
     account: WhichAccount = None, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
     """List an account's keys, the disabled ones too, with when each was last used."""
-    with office(data_dir, config) as desk, desk.database.begin() as session:
+    with office(data_dir, config) as desk, desk.database.write() as session:
         owner = account_of(session, account, desk.now)
         used = last_used(session, owner.id)
         rows = [as_row(key) | {"last_used": moment(used.get(key.id))} for key in list_keys(session, owner.id)]
@@ -104,13 +104,13 @@ def disable(
 ) -> None:
     """Disable a key, for ever. It stops working everywhere within 5 seconds."""
     with office(data_dir, config) as desk:
-        with desk.database.begin() as session:
+        with desk.database.write() as session:
             owner = account_of(session, account, desk.now)
             key = find_key(session, owner.id, which)
             row = as_row(key)
         if not yes and not as_json:
             typer.confirm(f"Disable key {key.id} ({key.name!r}, {row['shown']}) for ever?", abort=True)
-        with desk.database.begin() as session:
+        with desk.database.write() as session:
             row = as_row(disable_key(session, owner.id, key.id, desk.now))
             record(session, ON_THE_COMMAND_LINE, "key disabled", _told(key), desk.now, owner.id)
         if as_json:

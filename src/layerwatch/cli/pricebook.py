@@ -63,7 +63,7 @@ def quote(
         if account is None:
             prices = books.book(book, period)
     if account is not None:
-        with office(data_dir, config) as desk, desk.database.begin() as session:
+        with office(data_dir, config) as desk, desk.database.write() as session:
             from layerwatch.identity import find_account
 
             owner = find_account(session, account)
@@ -119,7 +119,7 @@ def contract(
 
     Example: layerwatch pricebook contract Acme --tier 1000000:300 --tier 120 --month 2027-01
     """
-    with office(data_dir, config) as desk, desk.database.begin() as session:
+    with office(data_dir, config) as desk, desk.database.write() as session:
         from layerwatch.identity import find_account
 
         owner = find_account(session, account)

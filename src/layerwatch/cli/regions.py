@@ -44,7 +44,7 @@ def list_(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson =
 @app.command()
 def drain(region: Name, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Send no new prints to a region. Those it has stay until they end or their client moves on."""
-    with office(data_dir, config) as at, at.database.begin() as session:
+    with office(data_dir, config) as at, at.database.write() as session:
         if region not in {known.name for known in fleet.regions(session, at.now)}:
             fail(f"no node of a region {region!r} was heard of lately; `layerwatch regions list` shows all")
         fleet.drain(session, region, at.now)
@@ -56,7 +56,7 @@ def undrain(
     region: Name, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
     """Send new prints to a region again."""
-    with office(data_dir, config) as at, at.database.begin() as session:
+    with office(data_dir, config) as at, at.database.write() as session:
         if not fleet.undrain(session, region):
             fail(f"the region {region!r} was not draining")
     _say(region, False, as_json)
@@ -67,7 +67,7 @@ def forget(
     region: Name, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
     """Take a region that is gone for good off the status page. Its history cannot be brought back."""
-    with office(data_dir, config) as at, at.database.begin() as session:
+    with office(data_dir, config) as at, at.database.write() as session:
         if region in {known.name for known in fleet.regions(session, at.now)}:
             fail(f"the region {region!r} lives: end its nodes first")
         if not fleet.forget(session, region):

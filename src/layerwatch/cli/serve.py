@@ -219,7 +219,7 @@ def _console_link(settings: Settings, database: Any) -> str:
         own_machine = settings.host == "localhost"
     if not own_machine:
         return f"{settings.own_url}/console/"
-    return str(database.transact(lambda session: operator_link(session, settings.own_url, datetime.now(UTC))))
+    return str(database.transact(operator_link, settings.own_url, datetime.now(UTC)))
 
 
 def _keys_command(settings: Settings) -> str:

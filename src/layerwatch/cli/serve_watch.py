@@ -87,7 +87,7 @@ def watcher_key(settings: Settings, database: Database) -> str:
     from layerwatch.keys import create_key
 
     now = datetime.now(UTC)
-    with database.begin() as session:
+    with database.write() as session:
         account = local_account(session, now)
         new = create_key(
             session, account.id, name="watcher", pepper=settings.secrets().api_keys, now=now, dialect=2

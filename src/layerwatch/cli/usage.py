@@ -39,7 +39,7 @@ def show_(
     as_json: AsJson = False,
 ) -> None:
     """Show a month day by day, with what it costs so far."""
-    with office(data_dir, config) as desk, desk.database.begin() as session:
+    with office(data_dir, config) as desk, desk.database.write() as session:
         owner = account_of(session, account, desk.now)
         period = month_of(month, desk.now)
         calls = billable_calls(session, owner.id, period)
@@ -76,7 +76,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Export a month by hour and key: CSV, or one JSON object a line with --json."""
-    with office(data_dir, config) as desk, desk.database.begin() as session:
+    with office(data_dir, config) as desk, desk.database.write() as session:
         owner = account_of(session, account, desk.now)
         period = month_of(month, desk.now)
         if as_json:

@@ -58,7 +58,7 @@ def reset_codes_(
             mailer = mailer_for(desk.settings.mail_server.get_secret_value(), desk.settings.mail_from)
         except ValueError as wrong:
             fail(str(wrong))
-        with desk.database.begin() as session:
+        with desk.database.write() as session:
             user = find_user(session, email)
             if user is None:
                 raise NotFound(f"No user {email!r}.")

@@ -141,9 +141,11 @@ async def _watch(
         from layerwatch.cli.watch_screen import look_line
 
         if as_json:
-            sys.stdout.write(json.dumps({"printer": watcher.name, **look_as_json(look)}) + "\n")
+            where = {"printer": watcher.name, "camera": look.camera}
+            sys.stdout.write(json.dumps({**where, **look_as_json(look)}) + "\n")
         else:
-            sys.stdout.write(f"{watcher.name}: {look_line(look)}\n")
+            name = watcher.name if len(watcher.watched.cameras) == 1 else f"{watcher.name}, {look.camera}"
+            sys.stdout.write(f"{name}: {look_line(look)}\n")
         sys.stdout.flush()
 
     def ready(watchers: list[PrintWatcher]) -> None:

@@ -70,9 +70,7 @@ class _Board:
             if time.monotonic() - self._asked < FRESH:
                 return
             try:
-                self._known = await self._services.gateway.look(
-                    lambda session: status(session, datetime.now(UTC))
-                )
+                self._known = await self._services.gateway.read_async(status, datetime.now(UTC))
                 self._away = False
             except StorageError:
                 self._away = True

@@ -280,7 +280,7 @@ def signed_in(token: str | None, services: Services, now: datetime) -> Signed | 
         )
         stale = now - row.seen_at > sessions.TOUCH
     if stale:
-        services.database.transact(lambda session: sessions.touch(session, token, now))
+        services.database.transact(sessions.touch, token, now)
     return signed
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from sqlalchemy.orm import Session
+
 from layerwatch.contexts.context_id import Context
-from layerwatch.storage import Database, Transaction, as_number, as_time
+from layerwatch.storage import as_time, driver_sql
 
 _THIS = "FROM contexts WHERE id = ? AND expires_at = ?"
 _LAST = f"SELECT inspected_at, interval_ms {_THIS}"
@@ -58,48 +60,44 @@ class Moved(NamedTuple):
     """None leaves the last one."""
 
 
-def last(database: Database, context: Context) -> Last | None:
-    """The context's last answer; None before the first. Outside of a transaction."""
-    row = database.peek(_LAST, context.id, as_number(context.expires_at))
+def last(session: Session, context: Context) -> Last | None:
+    """The context's last answer; None before the first."""
+    row = driver_sql.fetch_row(session, _LAST, context.id, context.expires_at)
     return Last(as_time(row[0]), row[1]) if row is not None else None
 
 
-def last_answer(database: Database, context: Context, key: str) -> str | None:
-    """The answer stored under an Idempotency-Key. Outside of a transaction."""
-    row = database.peek(_ANSWER, context.id, key, as_number(context.expires_at))
-    return row[0] if row is not None else None
-
-
-def find(transaction: Transaction, context: Context) -> Found | None:
+def find(session: Session, context: Context) -> Found | None:
     """The context's row; None before its first inspection, or when it was swept or is out of reach."""
-    row = transaction.row(_FIND, context.id, context.expires_at)
+    row = driver_sql.fetch_row(session, _FIND, context.id, context.expires_at)
     return Found(row[0], bytes(row[1]), as_time(row[2]), row[3]) if row is not None else None
 
 
-def add(transaction: Transaction, context: Context, moved: Moved) -> None:
+def add(session: Session, context: Context, moved: Moved) -> None:
     """Write the first inspection. Raises IntegrityError if another call wrote it first."""
-    transaction.change(_ADD, *moved, context.id, context.account_id, context.opened_at, context.expires_at)
+    driver_sql.execute(
+        session, _ADD, *moved, context.id, context.account_id, context.opened_at, context.expires_at
+    )
 
 
-def move(transaction: Transaction, context: Context, seen: int, moved: Moved) -> bool:
+def move(session: Session, context: Context, seen: int, moved: Moved) -> bool:
     """Write an inspection if the context still is at revision `seen`; whether it was."""
-    return transaction.change(_MOVE, *moved, context.id, context.expires_at, seen) == 1
+    return driver_sql.execute(session, _MOVE, *moved, context.id, context.expires_at, seen) == 1
 
 
-def apply_feedback(transaction: Transaction, context: Context, seen: int, state: bytes) -> bool:
+def apply_feedback(session: Session, context: Context, seen: int, state: bytes) -> bool:
     """Write a taught state if the context still is at revision `seen`; whether it was."""
-    return transaction.change(_TEACH, state, context.id, context.expires_at, seen) == 1
+    return driver_sql.execute(session, _TEACH, state, context.id, context.expires_at, seen) == 1
 
 
-def answer(transaction: Transaction, context: Context, key: str) -> str | None:
+def answer(session: Session, context: Context, key: str) -> str | None:
     """The answer stored under an Idempotency-Key."""
-    row = transaction.row(_ANSWER, context.id, key, context.expires_at)
+    row = driver_sql.fetch_row(session, _ANSWER, context.id, key, context.expires_at)
     return row[0] if row is not None else None
 
 
-def keep_answer(transaction: Transaction, context: Context, key: str, body: str) -> None:
+def keep_answer(session: Session, context: Context, key: str, body: str) -> None:
     """Store an answer under its Idempotency-Key. Raises IntegrityError if there is one."""
-    transaction.change(_KEEP, context.id, key, context.expires_at, body)
+    driver_sql.execute(session, _KEEP, context.id, key, context.expires_at, body)
 
 
 def as_row(context: Context, revision: int, moved: Moved) -> dict[str, Any]:

@@ -38,16 +38,14 @@ PERIOD = 600.0
 def make_room(database: Database, now: datetime) -> None:
     """Make the partitions of the next days."""
     for name in TABLES:
-        database.transact(lambda session, name=name: partitions.make_ahead(session, name, LIFETIME, now))  # type: ignore[misc]
+        database.transact(partitions.make_ahead, name, LIFETIME, now)
 
 
 def drop_days(database: Database, now: datetime) -> list[str]:
     """Drop the partitions of days that are over; their names."""
     dropped: list[str] = []
     for name in TABLES:
-        while gone := database.transact(
-            lambda session, name=name: partitions.drop_next_expired(session, name, now)  # type: ignore[misc]
-        ):
+        while gone := database.transact(partitions.drop_next_expired, name, now):
             dropped.append(gone)
     return dropped
 
@@ -103,11 +101,11 @@ class Sweeper:
             log.info("days_dropped", partitions=dropped)
         more = True
         while more:
-            more = await self._database.run(lambda session: sweep(session, now)) >= BATCH
+            more = await self._database.write_async(sweep, now) >= BATCH
         more = True
         while more:
-            more = await self._database.run(lambda session: delete_expired(session, now, BATCH)) >= BATCH
-        await self._database.run(lambda session: tidy(session, now))
+            more = await self._database.write_async(delete_expired, now, BATCH) >= BATCH
+        await self._database.write_async(tidy, now)
         await asyncio.to_thread(self._also, now)
 
 

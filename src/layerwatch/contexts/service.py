@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy.exc import IntegrityError
@@ -23,16 +23,17 @@ from layerwatch.contexts.offline.ledger import OfflineLedger
 from layerwatch.core.clock import Clock
 from layerwatch.keys import Caller
 from layerwatch.pacing.pacer import Pacer
-from layerwatch.storage import Database, OutcomeUnknown, StorageUnavailable, Transaction
+from layerwatch.storage import OutcomeUnknown, StorageUnavailable
 from layerwatch.telemetry import tracing
 from layerwatch.temporal import TEACHERS, UNDO, PrintState, StateFormatError, flags_of
 from layerwatch.vision.evidence import Evidence
 
 log = structlog.get_logger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
-Charge = Callable[[Transaction, Caller, datetime], None]
+Charge = Callable[[Session, Caller, datetime], None]
 """Counts one inspection of a caller in the given transaction; may refuse by raising."""
 
 RACES = 8
@@ -102,25 +103,24 @@ class Contexts:
         of its kind may. It is not asked while the database is away. Raises TooSoon.
         """
 
-        def look(database: Database) -> Answer | None:
-            stored = self._admit(database, call)
+        def check(session: Session) -> Answer | None:
+            stored = self._admit(session, call)
             if stored is None and allowed is not None:
-                with database.read() as session:
-                    allowed(session)
+                allowed(session)
             return stored
 
         try:
-            return await self._reach.ask(look)
+            return await self._reach.read_async(check)
         except StorageUnavailable:
             return await self._admit_from_memory(call)
 
-    def _admit(self, database: Database, call: Call) -> Answer | None:
+    def _admit(self, session: Session, call: Call) -> Answer | None:
         if (deferred := self._deferred(call)) is not None:
             return deferred
         # The context before the stored answer, here and in `_write`: an answer that is committed between the
         # two reads is then found, and its own call does not count as an early one.
-        last = repository.last(database, call.context)
-        body = repository.last_answer(database, call.context, call.key) if call.key is not None else None
+        last = repository.last(session, call.context)
+        body = repository.answer(session, call.context, call.key) if call.key is not None else None
         stored = Answer.from_json(body) if body is not None else None
         if stored is None and last is not None:
             pacing_check.check(last.inspected_at, last.interval_ms / 1000, call.at, self._clock.now())
@@ -144,7 +144,7 @@ class Contexts:
         """
         try:
             with tracing.span("store"):
-                outcome, moved = await self._settle(lambda within: self._write(within, call, evidence))
+                outcome, moved = await self._write_async(self._write, call, evidence)
         except OutcomeUnknown:
             raise  # to answer from memory might count the call twice
         except StorageUnavailable:
@@ -165,29 +165,31 @@ class Contexts:
         also: what else belongs into the same transaction; not called where there is nothing to take back.
         """
 
-        def lesson(transaction: Transaction) -> bool:
-            found = repository.find(transaction, context)
+        def lesson(session: Session) -> bool:
+            found = repository.find(session, context)
             if found is None:
                 return False
             state = _unpack(found, context)
             if kind == UNDO and (state is None or state.before is None):
                 return True  # nothing to take back, or a repeat of an undo whose answer was lost
             if state is not None and not repository.apply_feedback(
-                transaction, context, found.revision, TEACHERS[kind](state).to_bytes()
+                session, context, found.revision, TEACHERS[kind](state).to_bytes()
             ):
                 raise _LostRace
-            also(transaction.session)
+            also(session)
             return True
 
-        taught = await self._settle(lesson)
+        taught = await self._write_async(lesson)
         self._memory.apply_feedback(context.id, TEACHERS[kind])
         return taught
 
-    async def _settle(self, work: Callable[[Transaction], T]) -> T:
+    async def _write_async(
+        self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Run work in a transaction, and again on what the winner left when it lost a race."""
         for _ in range(RACES):
             with suppress(_LostRace, IntegrityError):
-                return await self._reach.settle(work)
+                return await self._reach.write_async(work, *args, **kwargs)
         raise StorageUnavailable("the context is being changed by too many at once")
 
     async def _admit_from_memory(self, call: Call) -> Answer | None:
@@ -235,29 +237,29 @@ class Contexts:
         return Outcome(answer, repeated=there is not None)
 
     def _write(
-        self, transaction: Transaction, call: Call, evidence: Evidence
+        self, session: Session, call: Call, evidence: Evidence
     ) -> tuple[Outcome, repository.Moved | None]:
         if (deferred := self._deferred(call)) is not None:
             return Outcome(deferred, repeated=True), None
-        found = repository.find(transaction, call.context)
-        body = repository.answer(transaction, call.context, call.key) if call.key is not None else None
+        found = repository.find(session, call.context)
+        body = repository.answer(session, call.context, call.key) if call.key is not None else None
         if body is not None:
             return Outcome(Answer.from_json(body), repeated=True), None
         if found is not None:
             pacing_check.check(found.inspected_at, found.interval_ms / 1000, call.at, self._clock.now())
         answer, moved = self._judge(found, call, evidence)
         if found is None:
-            repository.add(transaction, call.context, moved)
-        elif not repository.move(transaction, call.context, found.revision, moved):
+            repository.add(session, call.context, moved)
+        elif not repository.move(session, call.context, found.revision, moved):
             raise _LostRace
         if call.key is not None:
-            repository.keep_answer(transaction, call.context, call.key, answer.to_json())
-        self._charge(transaction, call.caller, call.at)
+            repository.keep_answer(session, call.context, call.key, answer.to_json())
+        self._charge(session, call.caller, call.at)
         if answer.warning or answer.pause:
             warned, paused = _flags(found, call.context)
             if (answer.pause and not paused) or (answer.warning and not warned):
                 begins = answer.pause and not paused
-                self._announce(transaction.session, call.context, call.at, answer, begins)
+                self._announce(session, call.context, call.at, answer, begins)
         return Outcome(answer, repeated=False), moved
 
     def _judge(

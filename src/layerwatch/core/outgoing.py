@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -26,6 +28,15 @@ class RequestFailed(Exception):
 Headers = Mapping[bytes | str, bytes | str]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as it came: headers in lower case, the body not decoded."""
+
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+
+
 async def post(url: str, headers: Headers, body: bytes, reachable: Reachable) -> int:
     """POST `body` and return the answer's status. Redirects are not followed, cookies are not kept.
 
@@ -33,17 +44,43 @@ async def post(url: str, headers: Headers, body: bytes, reachable: Reachable) ->
     """
     status: int | None = None
     try:
+        async with _answer("POST", url, headers, body, reachable, MAX_ANSWER_BYTES) as answer:
+            status = answer.status
+            async for _ in answer.aiter_stream():
+                pass
+    except RequestFailed:
+        if status is None:
+            raise
+    return status
+
+
+async def fetch(
+    method: str, url: str, headers: Headers, body: bytes, reachable: Reachable, max_bytes: int
+) -> Answer:
+    """Send one request and return the whole answer. Redirects are not followed, cookies are not kept.
+
+    Raises RequestFailed when the answer, with its head, is longer than `max_bytes` or not complete within
+    `DEADLINE_S`.
+    """
+    async with _answer(method, url, headers, body, reachable, max_bytes) as answer:
+        return Answer(answer.status, answer.headers, await answer.aread())
+
+
+@asynccontextmanager
+async def _answer(
+    method: str, url: str, headers: Headers, body: bytes, reachable: Reachable, max_bytes: int
+) -> AsyncIterator[httpcore.Response]:
+    """An answer whose head was read. What fails in the block, too, raises RequestFailed."""
+    try:
         async with (
             asyncio.timeout(DEADLINE_S),
             httpcore.AsyncConnectionPool(
                 ssl_context=_tls() if url.lower().startswith("https:") else None,
-                network_backend=_BoundedBackend(reachable),
+                network_backend=_BoundedBackend(reachable, max_bytes),
             ) as pool,
-            pool.stream("POST", url, headers=headers, content=body) as answer,
+            pool.stream(method, url, headers=headers, content=body) as answer,
         ):
-            status = answer.status
-            async for _ in answer.aiter_stream():
-                pass
+            yield answer
     except NotAllowed as error:
         raise RequestFailed("the address is not public") from error
     except (
@@ -56,17 +93,14 @@ async def post(url: str, headers: Headers, body: bytes, reachable: Reachable) ->
         OSError,
         ValueError,
     ) as error:
-        if status is None:
-            raise RequestFailed(_reason(error)) from error
-    assert status is not None
-    return status
+        raise RequestFailed(_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {DEADLINE_S:g} s"
     if isinstance(error, _TooLong):
-        return f"the answer's head is longer than {MAX_ANSWER_BYTES:,} bytes"
+        return str(error)
     return f"no connection ({type(error).__name__})"
 
 
@@ -76,24 +110,28 @@ def _tls() -> ssl.SSLContext:
 
 
 class _TooLong(httpcore.ReadError):
-    """More than `MAX_ANSWER_BYTES` came."""
+    """The answer is longer than allowed."""
 
 
 class _BoundedBackend(CheckedBackend):
-    """A checked backend whose streams end after `MAX_ANSWER_BYTES`."""
+    """A checked backend whose streams end after `max_bytes`."""
+
+    def __init__(self, reachable: Reachable, max_bytes: int) -> None:
+        super().__init__(reachable)
+        self._max_bytes = max_bytes
 
     async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
-        return _BoundedStream(await super().connect_tcp(*args, **kwargs))
+        return _BoundedStream(await super().connect_tcp(*args, **kwargs), self._max_bytes)
 
 
 class _BoundedStream(httpcore.AsyncNetworkStream):
-    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+    def __init__(self, stream: httpcore.AsyncNetworkStream, max_bytes: int) -> None:
         self._stream = stream
-        self._left = MAX_ANSWER_BYTES
+        self._max_bytes = self._left = max_bytes
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         if self._left <= 0:
-            raise _TooLong("the answer is too long")
+            raise _TooLong(f"the answer is longer than {self._max_bytes:,} bytes")
         data = await self._stream.read(min(max_bytes, self._left), timeout)
         self._left -= len(data)
         return data
@@ -110,7 +148,9 @@ class _BoundedStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore.AsyncNetworkStream:
-        return _BoundedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+        return _BoundedStream(
+            await self._stream.start_tls(ssl_context, server_hostname, timeout), self._max_bytes
+        )
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -123,7 +123,7 @@ class Heartbeat:
             return Numbers(node.capacity, prints), (datetime.now(UTC) - node.seen_at).total_seconds()
 
         with suppress(StorageError):
-            return await self._reach.look(find)
+            return await self._reach.read_async(find)
         return None
 
     async def beat(self) -> None:
@@ -147,7 +147,7 @@ class Heartbeat:
             session.flush()
             return regions(session, now)
 
-        self._router.learn(await self._reach.run(work))
+        self._router.learn(await self._reach.write_async(work))
 
     async def beat_forever(self, period: float = HEARTBEAT) -> None:
         """A heartbeat every `period` seconds."""
@@ -166,6 +166,6 @@ class Heartbeat:
             session.execute(update(Node).where(Node.id == self._id).values(seen_at=silent))
 
         try:
-            await self._reach.run(leave)
+            await self._reach.write_async(leave)
         except StorageError as error:
             log.info("leaving_unheard", why=str(error))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from layerwatch.keys.errors import AddressNotAllowed, InvalidKey, KeyDisabled, KeyUnavailable
 from layerwatch.keys.key_format import digest, is_well_formed
-from layerwatch.storage import Database, StorageError, as_time
+from layerwatch.storage import Database, StorageError, as_time, driver_sql
 
 CACHE_LIFETIME = timedelta(seconds=2)
 """How long a key counts as it was last read. Disabling, blocking and limits must reach every node
@@ -120,7 +120,8 @@ class KeyAuthenticator:
             return known
         if self._leave_until is None or not _within(self._leave_until, now, DATABASE_RETRY_DELAY):
             try:
-                row = self._database.peek(_FIND, mark)
+                with self._database.read() as session:
+                    row = driver_sql.fetch_row(session, _FIND, mark)
             except (StorageError, OSError):
                 self._leave_until = now + DATABASE_RETRY_DELAY
             else:

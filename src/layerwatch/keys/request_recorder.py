@@ -103,7 +103,7 @@ class RequestRecorder:
         trimmed = [key_id for key_id, rows in self._new_rows.items() if rows >= _TRIMMED_AFTER]
         for key_id in trimmed:
             del self._new_rows[key_id]
-        await gateway.run(lambda session: _write(session, calls, counted, trimmed))
+        await gateway.write_async(_write, calls, counted, trimmed)
 
     async def write_forever(self, gateway: DatabaseGateway) -> None:
         """Write every `PERIOD_S`."""

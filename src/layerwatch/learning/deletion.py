@@ -82,7 +82,7 @@ class FeedbackSweeper:
         """Do it. Raises StorageError."""
         rows, more = 0, True
         while more:
-            gone = self._database.transact(lambda session: delete_feedback(session, before=now - self._keep))
+            gone = self._database.transact(delete_feedback, before=now - self._keep)
             remove_pictures(self._database, self._examples, gone.pictures)
             rows += gone.rows
             more = gone.rows == BATCH

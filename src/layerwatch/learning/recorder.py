@@ -45,7 +45,7 @@ class FeedbackRecorder:
         if kind not in KINDS_OF_FEEDBACK:
             raise LearningError(f"feedback {kind!r} is not known: use one of {', '.join(KINDS_OF_FEEDBACK)}")
         # Before the disk is touched; what counts is the check in the transaction.
-        await self._gateway.look(lambda session: limits.check(session, account_id, context_id, at))
+        await self._gateway.read_async(limits.check, account_id, context_id, at)
         recent = await asyncio.to_thread(self._recent.get, context_id)
         written: str | None = None
         kept: list[str | None] = []

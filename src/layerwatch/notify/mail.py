@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import smtplib
+import asyncio
 import ssl
 import sys
 from dataclasses import dataclass
@@ -10,10 +10,12 @@ from email.message import EmailMessage
 from typing import Protocol, TextIO
 from urllib.parse import unquote, urlsplit
 
+import aiosmtplib
+
 from layerwatch.core.text import escape_unsafe
 
-SMTP_PATIENCE = 20.0
-"""Seconds that an SMTP server may take for one step."""
+SMTP_TIMEOUT_S = 60.0
+"""Seconds for all of a delivery: the name, the connection, TLS, the login and the message."""
 
 
 class MailError(Exception):
@@ -66,25 +68,38 @@ class SmtpMailer:
         self._implicit = parts.scheme == "smtps"
         self._port = parts.port or (465 if self._implicit else 587)
         self._starttls = not self._implicit and parts.query != "tls=no"
+        self._plain = not (self._starttls or self._implicit)
         self._user = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password or "")
-        if self._user and not (self._starttls or self._implicit):
+        if self._user and self._plain:
             raise ValueError("smtp with a password needs TLS: leave tls=no out")
         self._sender = sender
 
     def send(self, mail: Mail) -> None:
-        """Send the message; waits until the server has taken it."""
+        """Send the message and wait until the server has accepted it; for a thread without an event loop."""
         try:
             message = self._message(mail)
-            with self._connect() as server:
-                if self._starttls:
-                    server.starttls(context=ssl.create_default_context())
-                if self._user:
-                    server.login(self._user, self._password)
-                server.send_message(message)
-        except (OSError, smtplib.SMTPException, ValueError) as error:
+            asyncio.run(self._deliver(message))
+        except TimeoutError as error:
+            raise MailError(f"mail to {self._host} failed: not accepted in {SMTP_TIMEOUT_S:g} s") from error
+        except (OSError, aiosmtplib.SMTPException, ValueError) as error:
             # ValueError: a line break where a header would have to end.
-            raise MailError(f"mail to {self._host} failed: {type(error).__name__}") from error
+            why = type(error.__cause__ or error).__name__
+            raise MailError(f"mail to {self._host} failed: {why}") from error
+
+    async def _deliver(self, message: EmailMessage) -> None:
+        async with asyncio.timeout(SMTP_TIMEOUT_S):
+            await aiosmtplib.send(
+                message,
+                hostname=self._host,
+                port=self._port,
+                username=self._user,
+                password=self._password if self._user else None,
+                use_tls=self._implicit,
+                start_tls=self._starttls,
+                tls_context=None if self._plain else ssl.create_default_context(),
+                timeout=SMTP_TIMEOUT_S,
+            )
 
     def _message(self, mail: Mail) -> EmailMessage:
         message = EmailMessage()
@@ -94,12 +109,6 @@ class SmtpMailer:
             name, content = mail.file
             message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
         return message
-
-    def _connect(self) -> smtplib.SMTP:
-        if self._implicit:
-            context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(self._host, self._port, timeout=SMTP_PATIENCE, context=context)
-        return smtplib.SMTP(self._host, self._port, timeout=SMTP_PATIENCE)
 
 
 def mailer_for(url: str, sender: str) -> Mailer:

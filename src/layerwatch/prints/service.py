@@ -38,8 +38,8 @@ class PrintRegister:
         if not labels or not self._has_room(account_id, opened_at):
             return
         try:
-            await self._gateway.run(
-                lambda session: repository.add(session, context_id, account_id, opened_at, expires_at, labels)
+            await self._gateway.write_async(
+                repository.add, context_id, account_id, opened_at, expires_at, labels
             )
         except StorageUnavailable as error:
             log.warning("print_labels_lost", why=str(error))

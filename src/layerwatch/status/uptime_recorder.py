@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from layerwatch.status.models import StatusHour
-from layerwatch.storage import DatabaseGateway, StorageError
+from layerwatch.storage import DatabaseGateway, StorageError, is_sqlite
 
 log = structlog.get_logger(__name__)
 
@@ -118,7 +118,7 @@ class UptimeRecorder:
         """Add what is new to the region's rows. Raises StorageError, and keeps it then."""
         hours = self.take()
         try:
-            await reach.run(lambda session: add(session, self._region, hours, self._now()))
+            await reach.write_async(add, self._region, hours, self._now())
         except StorageError:
             self.back(hours)
             raise
@@ -160,7 +160,7 @@ class UptimeRecorder:
 def add(session: Session, region: str, hours: dict[datetime, Hour], now: datetime) -> None:
     """Add a node's hours to its region's, and forget what is older than `KEPT`."""
     session.execute(delete(StatusHour).where(StatusHour.hour < now - KEPT - timedelta(days=1)))
-    insert: Any = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    insert: Any = sqlite.insert if is_sqlite(session) else postgresql.insert
     nothing = dict.fromkeys(_numbers(Hour()), 0)
     for at in sorted(hours):  # in one order, so that two nodes do not wait for each other
         session.execute(insert(StatusHour).values(region=region, hour=at, **nothing).on_conflict_do_nothing())

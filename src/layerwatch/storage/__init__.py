@@ -3,32 +3,33 @@
 A domain declares its tables in `<domain>/models.py` on `Base` and adds one file to
 `storage/migrations/versions`. Rules run in a transaction:
 
-    with database.begin() as session:           # one transaction, committed at the end of the block
-        session.add(row)
+    with database.read() as session:                # reads only; never waits for a writer
+    with database.write() as session:               # one transaction, committed at the end of the block
 
-    database.transact(work)                     # the same, run again on a conflict: work(session) -> T
-    database.settle(work)                       # the same for plain SQL: work(transaction) -> T
-    await database.run(work)                    # `transact`, from async code, in the database's threads
+    database.transact(work, *args)                  # the same, retried on a conflict: work(session, *args)
+    await database.read_async(work, *args)          # from async code, in the database's threads
+    await database.write_async(work, *args)         # `transact`, likewise
 
-    with database.read() as session:            # a snapshot, nothing is written; never waits for a writer
+    await gateway.read_async(work, *args)           # the same with a timeout, for what answers a call
+    await gateway.write_async(work, *args)
 
-    database.peek("SELECT …", value)            # one row by the shortest way, for what each call reads
+    driver_sql.fetch_row(session, "SELECT … ?", value)      # without SQLAlchemy's share, for every picture
+    driver_sql.execute(session, "UPDATE … ?", value)
 
-    claims.run(name, due=…, work=…, done=…)     # work outside of a transaction that one node does once
+    claims.run(name, due=…, work=…, done=…)         # work outside of a transaction that one node does once
 
-    objects.put("prints/7/4fk2/000040.jpg", …)  # bytes by name: in a folder, or in an object store
+    objects.put("prints/7/4fk2/000040.jpg", …)      # bytes by name: in a folder, or in an object store
 
 Times are aware UTC `datetime`s in Python and integer microseconds in the tables (`UtcTime`).
 Money is integer micro-dollars (`BigInteger`).
 """
 
-from layerwatch.storage.base import Base, RowId, UtcTime, as_number, as_time
+from layerwatch.storage.base import Base, RowId, UtcTime, as_number, as_time, is_sqlite
 from layerwatch.storage.claims import Claims
 from layerwatch.storage.database import Database
 from layerwatch.storage.errors import ObjectMissing, OutcomeUnknown, StorageError, StorageUnavailable
 from layerwatch.storage.gateway import DatabaseGateway
 from layerwatch.storage.objects import ObjectStore, open_objects
-from layerwatch.storage.transaction import Transaction
 
 __all__ = [
     "Base",
@@ -41,9 +42,9 @@ __all__ = [
     "RowId",
     "StorageError",
     "StorageUnavailable",
-    "Transaction",
     "UtcTime",
     "as_number",
     "as_time",
+    "is_sqlite",
     "open_objects",
 ]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Integer, MetaData
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 NAMES = {
@@ -24,6 +24,11 @@ _MICROSECOND = timedelta(microseconds=1)
 
 RowId = BigInteger().with_variant(Integer, "sqlite")
 """A generated 64-bit primary key: SQLite only generates keys for columns that are exactly INTEGER."""
+
+
+def is_sqlite(session: Session) -> bool:
+    """Whether the session's database is SQLite, not PostgreSQL."""
+    return session.get_bind().dialect.name == "sqlite"
 
 
 def as_time(stored: int) -> datetime:

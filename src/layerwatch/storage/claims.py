@@ -76,15 +76,15 @@ class Claims:
         Raises what `work` raises, after which it waits for its next attempt; and StorageError.
         """
         holder = secrets.token_hex(16)
-        if not self._database.transact(lambda session: self._take(session, name, holder, due)):
+        if not self._database.transact(self._take, name, holder, due):
             return False
         try:
             work()
         except BaseException:
             with suppress(StorageError):  # the lease runs out by itself
-                self._database.transact(lambda session: self._postpone(session, name, holder))
+                self._database.transact(self._postpone, name, holder)
             raise
-        self._database.transact(lambda session: _finish(session, name, holder, done))
+        self._database.transact(_finish, name, holder, done)
         return True
 
     def forget_abandoned(self) -> int:

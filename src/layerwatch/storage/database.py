@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -19,14 +19,14 @@ from sqlalchemy.orm import Session
 from layerwatch.storage import engines
 from layerwatch.storage.errors import StorageUnavailable
 from layerwatch.storage.migrate import upgrade
-from layerwatch.storage.transaction import Transaction
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 ATTEMPTS = 5
 """How often one piece of work is tried before its conflict is given up as StorageUnavailable."""
 
-_WRITER_PATIENCE = 15.0
+_WRITER_TIMEOUT_S = 15.0
 """Seconds a SQLite writer waits for the writers before it in this process."""
 
 
@@ -34,7 +34,7 @@ class Database:
     """One database and the threads that talk to it.
 
     url: `sqlite:///path/to/file`, or `postgresql://user@host/name` (psycopg 3).
-    threads: how many transactions of `run` are under way at once.
+    threads: how many transactions of `read_async` and `write_async` run at once.
     Raises ValueError for an address of any other kind.
     """
 
@@ -47,10 +47,11 @@ class Database:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="layerwatch-storage")
 
     @contextmanager
-    def begin(self) -> Iterator[Session]:
-        """One transaction: committed at the end of the block, undone if the block raises.
+    def write(self) -> Iterator[Session]:
+        """One transaction: committed at the end of the block, rolled back if the block raises.
 
-        Not to be nested: the inner one would wait for the outer one. Raises StorageUnavailable when the
+        Not retried after a conflict (see `transact`). Not to be nested: the inner one would wait for the
+        outer one. Raises StorageUnavailable when the
         database cannot be reached or written, or another writer does not finish.
         """
         with (
@@ -63,7 +64,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A look at one consistent state. Waits for no writer; what is written in it is not kept."""
+        """A session that only reads. Never waits for a writer; what is written in it is not kept."""
         with _translated(), Session(self._reading) as session:
             try:
                 yield session
@@ -71,109 +72,50 @@ class Database:
                 with suppress(DBAPIError):
                     session.rollback()
 
-    def peek(self, statement: str, *values: object) -> tuple[Any, ...] | None:
-        """The row of a SELECT that finds at most one; None if it finds none. `?` stands for each value.
-
-        For what runs with almost every call: outside of a transaction and without what SQLAlchemy does around
-        a statement, in a tenth of the time of `read`. So the values are the driver's own: a time is a number
-        (`as_time`), a truth may be one. Raises StorageUnavailable.
-        """
-        driver_error = self.engine.dialect.loaded_dbapi.Error
-        with _translated():
-            try:
-                with self._unwrapped() as connection:
-                    found = connection.execute(
-                        statement if self.is_sqlite else statement.replace("?", "%s"), values
-                    )
-                    row = found.fetchone()
-            except driver_error as error:
-                raise StorageUnavailable(f"the database is not available: {type(error).__name__}") from error
-        return None if row is None else tuple(row)
-
-    @contextmanager
-    def _unwrapped(self) -> Iterator[Any]:
-        """A connection of the driver's own from the pool, on which each statement stands for itself."""
-        pooled = self.engine.raw_connection()
-        try:
-            driver: Any = pooled.driver_connection
-            if self.is_sqlite:
-                yield driver
-            else:
-                driver.autocommit = True
-                yield driver
-                driver.autocommit = False
-        except BaseException:
-            pooled.invalidate()
-            raise
-        finally:
-            pooled.close()
-
-    def transact(self, work: Callable[[Session], T]) -> T:
-        """Run `work(session)` in a transaction, again from the start when it met a conflict.
+    def transact(self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work(session, *args, **kwargs)` in a transaction, again from the start after a conflict.
 
         Retried: serialisation failures, deadlocks, a locked SQLite file, and a connection lost before the
         commit was sent. Never retried: a failure of the commit itself, whose outcome is not known.
-        So `work` must have no effect but through its session. Raises StorageUnavailable as `begin` does.
+        So `work` must have no effect but through its session. Raises StorageUnavailable as `write` does.
         """
-
-        def once(sending: Callable[[], None]) -> T:
-            with Session(self.engine, expire_on_commit=False) as session:
-                result = work(session)
-                session.flush()
-                sending()
-                session.commit()
-            return result
-
-        return self._retried(once)
-
-    def settle(self, work: Callable[[Transaction], T], committing: Callable[[], None] = lambda: None) -> T:
-        """`transact` for what runs with every picture. committing: called before the commit; may raise."""
-
-        def once(sending: Callable[[], None]) -> T:
-            with (
-                self.engine.connect() as connection,
-                connection.begin(),
-                Transaction(connection) as transaction,
-            ):
-                result = work(transaction)
-                transaction.flush()
-                committing()
-                sending()
-            return result
-
-        return self._retried(once)
-
-    def _retried(self, once: Callable[[Callable[[], None]], T]) -> T:
-        """once: one try; it calls what it is given right before it commits."""
         for attempt in range(1, ATTEMPTS + 1):
-            sent: list[bool] = []
+            committing = False
             with self._turn(), _translated():
                 try:
-                    return once(lambda sent=sent: sent.append(True))  # type: ignore[misc]
+                    with Session(self.engine, expire_on_commit=False) as session:
+                        result = work(session, *args, **kwargs)
+                        session.flush()
+                        committing = True
+                        session.commit()
+                    return result
                 except DBAPIError as error:
-                    if attempt == ATTEMPTS or not engines.may_retry(error, bool(sent)):
+                    if attempt == ATTEMPTS or not engines.may_retry(error, committing):
                         raise
             time.sleep(random.uniform(0.5, 1.5) * 0.01 * 2**attempt)
         raise AssertionError("unreachable")
 
-    async def run(self, work: Callable[[Session], T]) -> T:
-        """`transact` in one of the database's threads, so that the event loop goes on.
-
-        A cancelled caller does not undo it: once begun, the transaction ends by itself.
-        """
-        return await self.in_thread(lambda: self.transact(work))
-
-    async def look(self, work: Callable[[Session], T]) -> T:
-        """`work(session)` on a `read` session, in one of the database's threads."""
+    async def read_async(
+        self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """`work(session, *args, **kwargs)` with a `read` session, in one of the database's threads."""
 
         def reading() -> T:
             with self.read() as session:
-                return work(session)
+                return work(session, *args, **kwargs)
 
-        return await self.in_thread(reading)
+        return await self._in_thread(reading)
 
-    async def in_thread(self, work: Callable[[], T]) -> T:
-        """Something else that waits for this database, in one of its threads."""
+    async def write_async(
+        self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """`transact` in one of the database's threads, so that the event loop is not blocked.
+
+        A cancelled caller does not undo it: once begun, the transaction ends by itself.
+        """
+        return await self._in_thread(lambda: self.transact(work, *args, **kwargs))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
         # With the caller's context, so that log lines and spans belong to its request.
         run = contextvars.copy_context().run
         return await asyncio.get_running_loop().run_in_executor(self._threads, run, work)
@@ -201,7 +143,7 @@ class Database:
         if self._writer is None:
             yield
             return
-        if not self._writer.acquire(timeout=_WRITER_PATIENCE):
+        if not self._writer.acquire(timeout=_WRITER_TIMEOUT_S):
             raise StorageUnavailable("the database is busy: another writer has not finished")
         try:
             yield

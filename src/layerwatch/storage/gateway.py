@@ -1,38 +1,38 @@
-"""The database as live calls use it: with patience that ends, and a memory of being out of reach.
+"""The database as live calls use it: with a timeout, and a record of whether it can be reached.
 
-A database that is stopped, cut off or locked does not fail: it hangs. So each piece of work gets `PATIENCE`
-seconds. Work that is given up is forbidden to commit, so that it is certain not to have happened and may be
-done another way. Once the database was found away, no call waits for it again until someone says it is back.
+A database that is stopped, cut off or locked does not fail: it hangs. So each piece of work gets
+`CALL_TIMEOUT_S`. Work that is given up is forbidden to commit, so that it is certain not to have happened and
+may be done another way. Once the database was found away, no call waits for it until `found` is called.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy.orm import Session
 
 from layerwatch.storage.database import Database
 from layerwatch.storage.errors import OutcomeUnknown, StorageUnavailable
-from layerwatch.storage.transaction import Transaction
 
 log = structlog.get_logger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
-PATIENCE = 5.0
+CALL_TIMEOUT_S = 5.0
 """Seconds that a call waits for the database. Its own work takes milliseconds; a failover about a second."""
 
 
 class DatabaseGateway:
     """Whether the database is within reach, and work on it while it is. Used from one event loop."""
 
-    def __init__(self, database: Database, *, patience: float = PATIENCE) -> None:
+    def __init__(self, database: Database, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
         self.database = database
-        self.patience = patience
+        self.timeout_s = timeout_s
         self.lost = asyncio.Event()
         """Set while the database is away."""
 
@@ -53,38 +53,38 @@ class DatabaseGateway:
             self.lost.set()
             log.error("database_away", why=why)
 
-    async def look(self, work: Callable[[Session], T]) -> T:
-        """`Database.look` with patience. Raises StorageUnavailable at once while the database is away."""
-        return await self._patiently(lambda: self.database.look(work))
-
-    async def ask(self, work: Callable[[Database], T]) -> T:
-        """`work(database)`, in one of its threads, with patience. It must only read. Raises as `look`."""
-        return await self._patiently(lambda: self.database.in_thread(lambda: work(self.database)))
-
-    async def _patiently(self, asking: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def read_async(
+        self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """`Database.read_async` within `timeout_s`. Raises StorageUnavailable, at once while it is away."""
         self._refuse_if_away()
         try:
-            async with asyncio.timeout(self.patience):
-                return await asking()
+            async with asyncio.timeout(self.timeout_s):
+                return await self.database.read_async(work, *args, **kwargs)
         except (TimeoutError, StorageUnavailable) as error:
             self.gone(_say(error))
             raise StorageUnavailable(_say(error)) from error
 
-    async def run(self, work: Callable[[Session], T]) -> T:
-        """`Database.run` with patience. Raises as `settle`."""
-        return await self.settle(lambda transaction: work(transaction.session))
-
-    async def settle(self, work: Callable[[Transaction], T]) -> T:
-        """`Database.settle` with patience.
+    async def write_async(
+        self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """`Database.write_async` within `timeout_s`.
 
         Raises StorageUnavailable when nothing was committed nor will be, at once while the database is away;
-        OutcomeUnknown when the commit was on its way and nobody can tell.
+        OutcomeUnknown when the commit was sent and its outcome cannot be known.
         """
         self._refuse_if_away()
         ticket = _Ticket()
+
+        def permitted(session: Session) -> T:
+            result = work(session, *args, **kwargs)
+            session.flush()
+            ticket.commits()
+            return result
+
         try:
-            async with asyncio.timeout(self.patience):
-                return await self.database.in_thread(lambda: self.database.settle(work, ticket.commits))
+            async with asyncio.timeout(self.timeout_s):
+                return await self.database.write_async(permitted)
         except TimeoutError as late:
             self.gone(_say(late))
             if ticket.abandon():
@@ -103,7 +103,7 @@ class DatabaseGateway:
 
 
 class _Ticket:
-    """Leave to commit, which can be taken back until it is used."""
+    """Permission to commit, which can be withdrawn until it is used."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -118,7 +118,7 @@ class _Ticket:
             self.committing = True
 
     def abandon(self) -> bool:
-        """Take the leave back; False if it is being used."""
+        """Withdraw the permission; False if it is already used."""
         with self._lock:
             if self.committing:
                 return False

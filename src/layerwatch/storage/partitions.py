@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from layerwatch.storage.base import UtcTime
+from layerwatch.storage.base import UtcTime, is_sqlite
 
 AHEAD = 3
 """Days for which partitions are made before they are needed. Every node looks every few minutes."""
@@ -48,7 +48,7 @@ class Partition:
 
 def partitions(session: Session, table: str) -> list[Partition]:
     """The table's partitions but for the default one, in order of time. SQLite has none."""
-    if not _partitioned(session):
+    if is_sqlite(session):
         return []
     names = session.scalars(
         text(
@@ -72,7 +72,7 @@ def make_ahead(session: Session, table: str, lifetime: timedelta, now: datetime)
     lifetime: from writing a row to its expiry. A day of which the default partition holds rows stays there.
     Raises StorageUnavailable (through the transaction) when a lock is not to be had at once.
     """
-    if not _partitioned(session) or not _alone(session):
+    if is_sqlite(session) or not _alone(session):
         return 0
     there = partitions(session, table)
     made = 0
@@ -89,7 +89,7 @@ def drop_next_expired(session: Session, table: str, now: datetime) -> str | None
 
     One a transaction: its lock is held until the end. Raises as `make_ahead` does.
     """
-    if not _partitioned(session) or not _alone(session):
+    if is_sqlite(session) or not _alone(session):
         return None
     today = now.astimezone(UTC).date()
     for each in partitions(session, table):
@@ -101,7 +101,7 @@ def drop_next_expired(session: Session, table: str, now: datetime) -> str | None
 
 def deleted_by_row(session: Session, table: str) -> str:
     """The name of the table whose expired rows have to be deleted one by one."""
-    return table + REST if _partitioned(session) else table
+    return table if is_sqlite(session) else table + REST
 
 
 def _make(session: Session, table: str, day: date) -> int:
@@ -122,10 +122,6 @@ def _make(session: Session, table: str, day: date) -> int:
         text(f'ALTER TABLE "{table}" ATTACH PARTITION "{name}" FOR VALUES FROM ({first}) TO ({after})')
     )
     return 1
-
-
-def _partitioned(session: Session) -> bool:
-    return session.get_bind().dialect.name == "postgresql"
 
 
 def _alone(session: Session) -> bool:

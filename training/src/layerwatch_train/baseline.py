@@ -1,4 +1,4 @@
-"""What is to be beaten: a logistic regression on the frozen, pooled ImageNet features of the same trunk."""
+"""The baseline: a logistic regression on the frozen, pooled ImageNet features of the same backbone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ baseline's favour."""
 
 
 def pooled_features(runs: Runs) -> NDArray[np.float32]:
-    """[N, D] means (and at stride 32 maxima) of the frozen trunk's features at strides 16 and 32, kept."""
+    """[N, D] means (and at stride 32 maxima) of the frozen backbone's features at strides 16 and 32, kept."""
     path, recipe, images = runs.out / "baseline.npy", runs.plan.recipe, runs.images()
     if not path.is_file():
         model, device = Detector(recipe.variant).eval(), runs.device()

@@ -200,12 +200,12 @@ def ablate(
     steps: Annotated[int | None, typer.Option(help="Of each training; 120 by default.", min=1)] = None,
     batch: Annotated[int | None, typer.Option(help="Samples a step; 32 by default.", min=1)] = None,
 ) -> None:
-    """What each part of the recipe buys: short trainings without it or with more, on two folds (hours)."""
+    """Measure each part of the recipe: short trainings without it or with more, on two folds (hours)."""
     from layerwatch_train import ablation
 
     def judge(runs: Runs) -> None:
-        told = {"ablation_steps": steps, "ablation_batch": batch}
-        plan = replace(runs.plan, **{name: value for name, value in told.items() if value is not None})
+        chosen = {"ablation_steps": steps, "ablation_batch": batch}
+        plan = replace(runs.plan, **{name: value for name, value in chosen.items() if value is not None})
         typer.echo(ablation.table(replace(runs, plan=plan)))
 
     _run(data, out, quick, threads, judge, minutes)

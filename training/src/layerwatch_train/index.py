@@ -135,7 +135,7 @@ def _picture(row: dict[str, str]) -> Picture:
 
 
 def kinds_target(picture: Picture) -> NDArray[np.float32]:
-    """[8] in the order of KINDS: 1 present, 0 absent, UNKNOWN not told by the label."""
+    """[8] in the order of KINDS: 1 present, 0 absent, UNKNOWN not given by the label."""
     if picture.label == "good":
         return np.zeros(len(KINDS), np.float32)
     target = np.full(len(KINDS), UNKNOWN, np.float32)

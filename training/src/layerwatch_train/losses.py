@@ -29,13 +29,13 @@ def losses(out: Output, maps: Tensor, labels: Tensor, kinds: Tensor, view: Tenso
     worst = torch.topk(down * negative, max(1, flat.shape[1] // 50), dim=1).values.mean(1)
     some = F.softplus(-torch.topk(flat, max(1, flat.shape[1] // 33), dim=1).values.mean(1))
     place = torch.where(unknown, some, 0.5 * boxed + quiet + 0.25 * worst * (1 - labels))
-    told = (kinds >= 0).float()
-    kind = F.binary_cross_entropy_with_logits(out.kinds, kinds.clamp(min=0), weight=told)
+    mask = (kinds >= 0).float()
+    kind = F.binary_cross_entropy_with_logits(out.kinds, kinds.clamp(min=0), weight=mask)
     seen = F.binary_cross_entropy_with_logits(out.in_view, view)
     return {"failure": failure, "map": place.mean(), "kinds": kind, "in_view": seen}
 
 
-def taught(out: Output, teacher: Output) -> Tensor:
+def distillation_loss(out: Output, teacher: Output) -> Tensor:
     """Cross-entropy with a teacher's probabilities of failure and of every map cell (Hinton et al. 2015)."""
     return F.binary_cross_entropy_with_logits(
         out.failure, teacher.failure.sigmoid()

@@ -53,7 +53,7 @@ def cutmix(
             labels[host], kinds[host] = 1.0, kinds[giver]
 
 
-def mirrored(images: Tensor, maps: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def hflip(images: Tensor, maps: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Half of the [B, S, S, 3] pictures and [B, G, G] maps seen in a mirror."""
     turned = on(rng.random(len(images)) < 0.5, images.device)
     return (
@@ -62,7 +62,7 @@ def mirrored(images: Tensor, maps: Tensor, rng: np.random.Generator) -> tuple[Te
     )
 
 
-def lit(images: Tensor) -> Tensor:
+def color_jitter(images: Tensor) -> Tensor:
     """[B, 3, S, S] float pictures in 0..255 with another gain and offset each."""
     gain = 1 + 0.12 * torch.randn((len(images), 1, 1, 1), device=images.device)
     offset = 8 * torch.randn((len(images), 1, 1, 1), device=images.device)

@@ -1,11 +1,11 @@
-"""The detector: an EfficientNet-Lite trunk, a map of where a failure is, and heads that pool it.
+"""The detector: an EfficientNet-Lite backbone, a map of where a failure is, and heads that pool it.
 
-The trunk is written out here so that training and export see plain convolutions. Its batch norms are
+The backbone is written out here so that training and export see plain convolutions. Its batch norms are
 frozen: each is a per-channel scale and shift on the convolution's weights (as detection networks do when
 batches are small and mixed), which also makes a training step cheaper and the exported graph ready to
 quantise.
 
-Trunk: Tan & Le 2019, https://arxiv.org/abs/1905.11946, in its "Lite" form (no squeeze-and-excite, ReLU6).
+Backbone: Tan & Le 2019, https://arxiv.org/abs/1905.11946, in its "Lite" form (no squeeze-and-excite, ReLU6).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _STAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A size of the trunk and the registry package that carries its ImageNet weights (Apache-2.0)."""
+    """A size of the backbone and the registry package that carries its ImageNet weights (Apache-2.0)."""
 
     width: float
     depth: float
@@ -117,7 +117,7 @@ class Block(nn.Module):
         self.project.load(state, f"{prefix}._project_conv", f"{prefix}._bn2")
 
 
-class Trunk(nn.Module):
+class Backbone(nn.Module):
     """EfficientNet-Lite without its classifier. `lower` ends at stride 8, `middle` at 16, `upper` at 32."""
 
     def __init__(self, variant: Variant):
@@ -200,12 +200,12 @@ class Detector(nn.Module):
     def __init__(self, variant: str = "lite0"):
         super().__init__()
         self.variant = variant
-        self.trunk = Trunk(VARIANTS[variant])
+        self.trunk = Backbone(VARIANTS[variant])  # the name is part of saved weights
         _, fine, coarse = self.trunk.channels
         self.heads = Heads(fine, coarse)
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures → the trunk's features at strides 16 and 32."""
+        """Pictures → the backbone's features at strides 16 and 32."""
         x = (images.float() - 127.0) / 128.0
         fine = self.trunk.middle(self.trunk.lower(self.trunk.stem(x)))
         return fine, self.trunk.upper(fine)

@@ -41,8 +41,8 @@ class Plan:
 
     recipe: train.Recipe = field(default_factory=train.Recipe)
     rendered: int = 16_000
-    fine: int = 6_000
-    """Room for fine pictures, which `python -m layerwatch_train.fine` makes."""
+    path_traced: int = 6_000
+    """Room for path-traced pictures, which `python -m layerwatch_train.path_traced` makes."""
     folds: int = 5
     bank: int = 4_000
     """Samples kept at once; on a GPU as many as fit."""
@@ -60,7 +60,7 @@ class Plan:
 QUICK = Plan(
     recipe=train.Recipe(size=128, steps=4, batch=8),
     rendered=24,
-    fine=2,
+    path_traced=2,
     folds=2,
     bank=64,
     ablation_steps=2,
@@ -97,10 +97,10 @@ class Runs:
 
 
 def render(runs: Runs) -> None:
-    """Render prints with exact masks, and take in the fine pictures that lie in `OUT/fine`, if any."""
+    """Render prints with exact masks, and import path-traced pictures from `OUT/fine`, if any."""
     plan = runs.plan
     if plan.rendered:
-        store = rendered.Rendered(runs.out / "rendered", plan.rendered + plan.fine)
+        store = rendered.Rendered(runs.out / "rendered", plan.rendered + plan.path_traced)
         rendered.render(store, plan.rendered, seed=100_000, workers=plan.workers)
         rendered.take_in(store, plan.rendered, runs.out / "fine")
         runs.log(f"{len(store.positions())} rendered pictures")

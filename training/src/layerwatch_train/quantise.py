@@ -22,7 +22,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from layerwatch_train.padding import fold_padding
 
 QUANTISED_OPS = ["Conv", "Add", "Clip", "Resize"]
-"""The trunk. The small heads after the map stay in float32: they cost nothing and their logits need
+"""The backbone. The small heads after the map stay in float32: they cost nothing and their logits need
 the range."""
 
 
@@ -68,7 +68,7 @@ def quantise(source: Path, out: Path, pictures: NDArray[np.uint8]) -> Path:
 
 def _heads(path: Path) -> list[str]:
     """Names of the nodes that stay in float32: the convolution that gives the map's logits, and every sum
-    that is no residual of the trunk. A logit in 8 bits takes 256 values at most: pictures tie, and can no
+    that is no residual of the backbone. A logit in 8 bits takes 256 values at most: pictures tie, and can no
     longer be ranked or held against a fine threshold."""
     nodes = onnx.load(path).graph.node
     maker = {name: node.op_type for node in nodes for name in node.output}

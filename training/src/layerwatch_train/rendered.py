@@ -89,8 +89,10 @@ def _still(job: tuple[int, int]) -> tuple[int, Frame]:
 
 
 def take_in(store: Rendered, first: int, folder: Path) -> None:
-    """Fill the places from `first` on with the fine pictures (`layerwatch_train.fine`) that lie in
-    `folder`, in the order of their seeds; those taken in before are left as they are."""
+    """Import path-traced pictures (`layerwatch_train.path_traced`) from `folder`, ordered by seed.
+
+    They fill the positions from `first` on. Pictures imported earlier are left as they are.
+    """
     done = sorted(folder.glob("*.json"))
     for position, truth in zip(range(first, len(store)), done, strict=False):
         picture, mask = truth.with_suffix(".jpg"), truth.with_suffix(".png")

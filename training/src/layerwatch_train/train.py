@@ -23,8 +23,8 @@ from torch.nn import functional as F
 from layerwatch_train.bank import Bank, on, pictures
 from layerwatch_train.images import resized
 from layerwatch_train.index import UNKNOWN
-from layerwatch_train.losses import losses, taught
-from layerwatch_train.mixing import cutmix, lit, mirrored
+from layerwatch_train.losses import distillation_loss, losses
+from layerwatch_train.mixing import color_jitter, cutmix, hflip
 from layerwatch_train.model import VARIANTS, Detector, Output
 
 Weights = dict[str, Tensor]
@@ -66,7 +66,7 @@ class Recipe:
     boxes: bool = True
     """Whether the map learns where a failure is; else only that there is one."""
     heads_only: bool = False
-    """Leave the trunk as ImageNet gave it."""
+    """Leave the backbone as ImageNet gave it."""
     real: bool = True
     pasted: bool = True
     rendered: bool = True
@@ -94,7 +94,7 @@ class Training:
         model = Detector(recipe.variant)
         model.trunk.load_imagenet(VARIANTS[recipe.variant])
         self.model = model.to(device=device, memory_format=torch.channels_last)
-        self.average = {name: p.detach().clone() for name, p in self.model.state_dict().items()}
+        self.ema = {name: p.detach().clone() for name, p in self.model.state_dict().items()}
         self.model.trunk.requires_grad_(not recipe.heads_only)
         lower = [*self.model.trunk.stem.parameters(), *self.model.trunk.lower.parameters()]
         upper = [*self.model.trunk.middle.parameters(), *self.model.trunk.upper.parameters()]
@@ -135,11 +135,11 @@ class Training:
         with torch.autocast(self.device.type, torch.bfloat16):
             out = Output(*(part.float() for part in self.model(images)))
             parts = losses(out, maps, labels, kinds, view)
-            told = parts["failure"] + recipe.map_weight * parts["map"]
+            supervised = parts["failure"] + recipe.map_weight * parts["map"]
             if teacher is not None:
-                lesson = taught(out, teacher.answer(images))
-                told = (1 - recipe.teaching) * told + recipe.teaching * lesson
-            loss = told + recipe.kinds_weight * parts["kinds"] + recipe.view_weight * parts["in_view"]
+                distilled = distillation_loss(out, teacher.answer(images))
+                supervised = (1 - recipe.teaching) * supervised + recipe.teaching * distilled
+            loss = supervised + recipe.kinds_weight * parts["kinds"] + recipe.view_weight * parts["in_view"]
             self.running.lerp_(torch.stack([p.detach() for p in parts.values()]), 0.05)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -147,7 +147,7 @@ class Training:
         self.optimizer.step()
         decay = min(recipe.ema, (1 + self.step) / (10 + self.step))
         now = self.model.state_dict()
-        torch._foreach_lerp_(list(self.average.values()), [now[name] for name in self.average], 1 - decay)
+        torch._foreach_lerp_(list(self.ema.values()), [now[name] for name in self.ema], 1 - decay)
         self.step += 1
 
     def _batch(self, bank: Bank, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -160,18 +160,18 @@ class Training:
             cutmix(images, maps, labels, kinds, recipe.cutmix, rng)
         else:
             maps[labels > 0.5] = UNKNOWN
-        images, cells = mirrored(images, on(maps, device), rng)
-        x = lit(pictures(images))
+        images, cells = hflip(images, on(maps, device), rng)
+        x = color_jitter(pictures(images))
         if recipe.size != x.shape[2]:
             x = F.interpolate(x, (recipe.size, recipe.size), mode="bilinear", antialias=True)
             cells = F.adaptive_avg_pool2d(cells[:, None], recipe.size // 16)[:, 0]
-        told = (on(a, device) for a in (labels, kinds, truth.in_view[pick]))
-        return (x, cells, *told)  # type: ignore[return-value]
+        targets = (on(a, device) for a in (labels, kinds, truth.in_view[pick]))
+        return (x, cells, *targets)  # type: ignore[return-value]
 
     @torch.no_grad()
     def answer(self, images: Tensor) -> Output:
         """What the averaged weights say of [B, 3, S, S] pictures."""
-        out = torch.func.functional_call(self.model.eval(), self.average, (images,))
+        out = torch.func.functional_call(self.model.eval(), self.ema, (images,))
         self.model.train()
         return Output(*(part.float() for part in out))
 
@@ -181,7 +181,7 @@ class Training:
             "recipe": asdict(self.job.recipe),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "average": self.average,
+            "average": self.ema,
             "step": self.step,
         }
 
@@ -191,7 +191,7 @@ class Training:
         if kept["recipe"] == asdict(self.job.recipe):
             self.model.load_state_dict(kept["model"])
             self.optimizer.load_state_dict(kept["optimizer"])
-            self.average, self.step = kept["average"], kept["step"]
+            self.ema, self.step = kept["average"], kept["step"]
 
 
 def _share_of_rate(progress: float, least: float) -> float:
@@ -250,19 +250,19 @@ def fit(
                 _keep(one, out)
     for one in trainings.values():
         _keep(one, out)
-    return {name: one.average for name, one in trainings.items()}
+    return {name: one.ema for name, one in trainings.items()}
 
 
 def _keep_freed_memory() -> None:
-    """Have the C library keep what is freed, where it can be told to.
+    """Have the C library keep freed memory, where it has that setting.
 
     A step's activations are hundreds of megabytes; to get them from the kernel page by page and give them
     back, step after step, takes as long as to learn from them.
     """
-    tell = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if tell is not None:
-        tell(_MMAP_MAX, 0)
-        tell(_TRIM_THRESHOLD, -1)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_MMAP_MAX, 0)
+        mallopt(_TRIM_THRESHOLD, -1)
 
 
 def _keep(one: Training, out: Path) -> None:

@@ -20,6 +20,7 @@ from watcher.tests.nights.virtual_time import LoopClock
 
 from layerwatch_sdk.async_client import AsyncClient
 from layerwatch_watcher.cameras.http import HttpCamera
+from layerwatch_watcher.notifications.event import Event
 from layerwatch_watcher.printers.bambu import Bambu
 from layerwatch_watcher.printers.base import Printer
 from layerwatch_watcher.printers.duet import Duet
@@ -78,7 +79,7 @@ async def spend(
         done, _ = await asyncio.wait([*tasks, sleeping], return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *(plant.close() for plant in plants), return_exceptions=True)
         for task in done - {sleeping}:
             task.result()
         await inspector.close()
@@ -99,6 +100,26 @@ def _printer(plant: Plant, client: httpx.AsyncClient) -> Printer:
     return Bambu(f"p-{plant.number}", SERIAL, "code", connect=lambda *_, **__: FakeMqtt(plant))  # type: ignore[arg-type]
 
 
+def open_watcher(
+    plant: Plant,
+    client: httpx.AsyncClient,
+    inspector: AsyncClient,
+    hear: Callable[[Event], None],
+    folder: Path,
+) -> tuple[Printer, PrintWatcher]:
+    """A watcher of `plant`, and its printer, which is to be closed after it. folder: for its checkpoint."""
+    printer = _printer(plant, client)
+    watched = Watched(
+        f"{plant.kind}-{plant.number}",
+        printer,
+        {"camera": HttpCamera(f"http://c-{plant.number}/snap", client=client)},
+        Policy(heaters_off_after=None if plant.kind == "prusalink" else HEATERS_OFF_S),
+    )
+    memory = CheckpointStore(folder / f"{plant.number}.json", lambda: SOME_DAY + now())
+    watcher = PrintWatcher(watched, inspector, ActionLog(), hear, server="http://service", memory=memory)
+    return printer, watcher
+
+
 async def _watch(
     plant: Plant,
     client: httpx.AsyncClient,
@@ -109,22 +130,9 @@ async def _watch(
     night: Night,
 ) -> None:
     """Watch one printer; at times the watcher is killed and started again."""
-    heaters = None if plant.kind == "prusalink" else HEATERS_OFF_S
     while True:
-        printer = _printer(plant, client)
-        watched = Watched(
-            f"{plant.kind}-{plant.number}",
-            printer,
-            HttpCamera(f"http://c-{plant.number}/snap", client=client),
-            Policy(heaters_off_after=heaters),
-        )
-        watcher = PrintWatcher(
-            watched,
-            inspector,
-            ActionLog(),
-            lambda event: checks.hear(plant, event),
-            server="http://service",
-            memory=CheckpointStore(folder / f"{plant.number}.json", lambda: SOME_DAY + now()),
+        printer, watcher = open_watcher(
+            plant, client, inspector, lambda event: checks.hear(plant, event), folder
         )
         running = asyncio.ensure_future(watcher.run())
         lives = asyncio.ensure_future(_until_killed(plant, rng))

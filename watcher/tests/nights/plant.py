@@ -138,6 +138,12 @@ class Plant:
         if fault == "answer lost":
             await silence(patience)
 
+    async def close(self) -> None:
+        """Cancel orders that still wait for an answer which never comes."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def _later(self, word: str, delay: float) -> None:
         await asyncio.sleep(delay)
         self._carry_out(word)

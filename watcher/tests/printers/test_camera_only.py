@@ -8,7 +8,7 @@ from typing import Optional
 import pytest
 from PIL import Image
 
-from layerwatch_watcher.cameras import CameraError
+from layerwatch_watcher.cameras import Camera, CameraError
 from layerwatch_watcher.printers.base import NotSupported, PrinterError, PrinterState
 from layerwatch_watcher.printers.camera_only import SAMPLE_S, STILL_S, CameraOnly
 
@@ -23,6 +23,13 @@ class Scene:
         self.broken: Optional[str] = None
         self.frozen: Optional[bytes] = None
         self.taken = 0
+        self.seen: Optional[Camera] = None
+
+    def printer(self) -> CameraOnly:
+        """The printer of which only this camera is known."""
+        printer = CameraOnly(lambda: self.now)
+        self.seen = printer.through(self)
+        return printer
 
     async def snapshot(self) -> bytes:
         if self.broken:
@@ -47,7 +54,7 @@ def scene() -> Scene:
 
 async def pass_time(scene: Scene, printer: CameraOnly, seconds: float, *, moving: bool) -> PrinterState:
     """As the watcher does: the printer every 5 s, a picture every 40 s while it prints."""
-    camera = printer.through(scene)
+    assert scene.seen is not None
     due = scene.now
     status = await printer.status()
     for _ in range(int(seconds / 5)):
@@ -57,12 +64,12 @@ async def pass_time(scene: Scene, printer: CameraOnly, seconds: float, *, moving
         status = await printer.status()
         if status.state is PrinterState.PRINTING and scene.now >= due:
             due = scene.now + 40
-            await camera.snapshot()
+            await scene.seen.snapshot()
     return status.state
 
 
 async def test_it_prints_from_the_start_and_ends_when_nothing_moves(scene: Scene) -> None:
-    printer = CameraOnly(lambda: scene.now)
+    printer = scene.printer()
     assert await pass_time(scene, printer, 3600, moving=True) is PrinterState.PRINTING
     assert await pass_time(scene, printer, STILL_S - 60, moving=False) is PrinterState.PRINTING
     assert await pass_time(scene, printer, 120, moving=False) is PrinterState.IDLE
@@ -70,7 +77,7 @@ async def test_it_prints_from_the_start_and_ends_when_nothing_moves(scene: Scene
 
 
 async def test_the_next_print_is_another_one_and_begins_within_two_minutes(scene: Scene) -> None:
-    printer = CameraOnly(lambda: scene.now)
+    printer = scene.printer()
     await pass_time(scene, printer, STILL_S + 300, moving=False)
     first = (await printer.status()).job
     assert await pass_time(scene, printer, 120, moving=True) is PrinterState.PRINTING
@@ -78,7 +85,7 @@ async def test_the_next_print_is_another_one_and_begins_within_two_minutes(scene
 
 
 async def test_a_hand_or_a_lamp_is_no_print(scene: Scene) -> None:
-    printer = CameraOnly(lambda: scene.now)
+    printer = scene.printer()
     await pass_time(scene, printer, STILL_S + 300, moving=False)
     scene.head = 100  # somebody takes the part
     await pass_time(scene, printer, SAMPLE_S + 5, moving=False)
@@ -88,14 +95,14 @@ async def test_a_hand_or_a_lamp_is_no_print(scene: Scene) -> None:
 
 
 async def test_a_frozen_camera_does_not_end_a_print(scene: Scene) -> None:
-    printer = CameraOnly(lambda: scene.now)
+    printer = scene.printer()
     await pass_time(scene, printer, 600, moving=True)
     scene.frozen = await scene.snapshot()
     assert await pass_time(scene, printer, 2 * STILL_S, moving=False) is PrinterState.PRINTING
 
 
 async def test_no_picture_between_prints_is_a_printer_that_does_not_answer(scene: Scene) -> None:
-    printer = CameraOnly(lambda: scene.now)
+    printer = scene.printer()
     await pass_time(scene, printer, STILL_S + 300, moving=False)
     scene.broken = "the camera is gone"
     scene.now += SAMPLE_S
@@ -106,3 +113,13 @@ async def test_no_picture_between_prints_is_a_printer_that_does_not_answer(scene
 async def test_nothing_can_be_paused(scene: Scene) -> None:
     with pytest.raises(NotSupported, match="only a camera"):
         await CameraOnly(lambda: scene.now).pause()
+
+
+async def test_motion_that_one_of_several_cameras_sees_is_a_print(scene: Scene) -> None:
+    printer, behind = scene.printer(), Scene()
+    blind = printer.through(behind)
+    await blind.snapshot()
+    assert await pass_time(scene, printer, STILL_S + 300, moving=True) is PrinterState.PRINTING
+    assert await pass_time(scene, printer, STILL_S + 60, moving=False) is PrinterState.IDLE
+    behind.broken = "unplugged"
+    assert await pass_time(scene, printer, 120, moving=True) is PrinterState.PRINTING

@@ -142,7 +142,7 @@ async def test_without_a_search_an_address_is_typed(network: Network, tmp_path: 
     path = tmp_path / "watch.toml"
     answers = Answers(Search="n", Printer=f"moonraker://{network.moonraker}", Camera=network.camera)
     assert await run("--output", str(path), answers=answers) == 0
-    assert read_file(path).printers[0].camera is not None
+    assert len(read_file(path).printers[0].cameras) == 1
 
 
 async def test_a_camera_alone_is_enough(network: Network, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ async def main() -> None:
     factor = float(speed)
     judge = AsyncClient(KEY, service, clock=FastClock(factor))
     watcher = PrintWatcher(
-        Watched("octo", OctoPrint(octoprint, "octo-key"), HttpCamera(camera)),
+        Watched("octo", OctoPrint(octoprint, "octo-key"), {"camera": HttpCamera(camera)}),
         judge,
         ActionLog(Path(folder) / "actions.jsonl"),
         lambda _: None,

@@ -126,12 +126,14 @@ class Scene:
     judge: ScriptedInspector
     journal_path: Path
     events: list[Event] = field(default_factory=list)
+    cameras: dict[str, MemoryCamera] = field(default_factory=dict)
     watcher: Any = None
     task: Any = None
 
     def watch(self, levels: Optional[Levels] = None, server: str = "http://x", **policy: Any) -> PrintWatcher:
         """Begin to watch, with this policy."""
-        watched = Watched("mk4", self.printer, self.camera, replace(Policy(), **policy), levels or Levels())
+        cameras = self.cameras or {"camera": self.camera}
+        watched = Watched("mk4", self.printer, cameras, replace(Policy(), **policy), levels or Levels())
         self.watcher = PrintWatcher(
             watched,
             self.judge,

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from watcher.tests.stand_ins.clock import VirtualClock
-from watcher.tests.stand_ins.judge import HEALTHY, PAUSE
+from watcher.tests.stand_ins.judge import HEALTHY, PAUSE, WARN
 
 from layerwatch_watcher.notifications.event import Kind
+from layerwatch_watcher.watching.policy import Action
 from layerwatch_watcher.watching.watchdog import BLIND_S, PRINTER, SIGHT, Watchdog
 
 Make = Callable[..., Any]
@@ -196,6 +197,21 @@ async def test_pictures_that_show_nothing_do_not_show_that_a_failure_is_gone(sce
     s.judge.verdict = lambda _: PAUSE
     await s.run(100)
     assert s.machine.commands == ["pause", "resume"]
+
+
+async def test_a_frozen_picture_of_a_failure_is_reported_as_that_and_stops_nothing(scene: Make) -> None:
+    s = scene()
+    s.watch(on_warning=(Action.NOTIFY, Action.PAUSE))
+    s.start_print()
+    await s.run(60)
+    s.judge.condition, s.judge.verdict = "frozen", lambda _: WARN
+    await s.run(600)
+    assert s.kinds() == [Kind.PRINT_STARTED, Kind.CAMERA_TROUBLE]
+    assert "frozen, and shows what may be a failure (quality 3" in s.events[-1].title
+    assert s.machine.commands == []
+    s.judge.condition = "ok"
+    await s.run(60)
+    assert s.machine.commands == ["pause"], "a picture that can be judged shows it, too"
 
 
 class Dog:

@@ -11,7 +11,7 @@ import pytest
 from layerwatch_sdk.clock import AsyncSystemClock
 from layerwatch_watcher.cameras import ffmpeg
 from layerwatch_watcher.notifications.build import build_channels, build_homeassistant
-from layerwatch_watcher.watching.builders import CAMERAS, PRINTERS, build_camera, build_printer
+from layerwatch_watcher.watching.builders import CAMERAS, PRINTERS, build_cameras, build_printer
 from layerwatch_watcher.watching.settings import read_file
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -45,7 +45,7 @@ async def test_a_configuration_is_read_and_built(
         for printer in settings.printers:
             built = build_printer(printer.table, client)
             printer.table.done()
-            build_camera(printer.camera, built, printer.table.place, client, AsyncSystemClock())
+            build_cameras(printer.cameras, built, printer.table.place, client, AsyncSystemClock())
         build_channels(settings.notify, client)
         build_homeassistant(settings.notify.mqtt)
 

@@ -20,6 +20,7 @@ from layerwatch_watcher.printers.base import PrinterState, PrinterStatus
 from layerwatch_watcher.watching.checkpoint import (
     Checkpoint,
     CheckpointStore,
+    KeptSession,
     default_folder,
     file_of,
     may_be_kept,
@@ -266,7 +267,7 @@ async def test_switched_off_and_on_in_one_print_it_keeps_its_context(scene: Make
     assert len(s.judge.opened) == 1
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1, "at": "now"}', '{"version": 9}', "\x00\xff"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 3, "at": "now"}', '{"version": 1}', "\x00\xff"])
 async def test_a_spoilt_note_is_told_of_and_the_print_watched_afresh(
     scene: Make, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -345,7 +346,7 @@ def test_which_print_is_the_same(
 
 @pytest.mark.parametrize(("next_at", "wait"), [(1020.0, 20.0), (900.0, 0.0), (9e9, 300.0)])
 def test_a_clock_that_was_set_makes_nobody_wait_long(next_at: float, wait: float) -> None:
-    assert replace(NOTE, next_at=next_at).wait(1000.0) == wait
+    assert KeptSession(next_at=next_at).wait(1000.0) == wait
 
 
 @pytest.mark.parametrize("when", range(4))
@@ -375,8 +376,9 @@ def test_a_write_that_is_cut_off_leaves_the_old_note_or_the_new(
     assert CheckpointStore(path).kept in (NOTE, replace(NOTE, enabled=False))
 
 
-VERSION_1 = {
-    "version": 1,
+VERSION_2 = {
+    "version": 2,
+    "monotonic": 0.0,
     "job": "1",
     "file": "benchy.gcode",
     "elapsed": 60.0,
@@ -387,24 +389,29 @@ VERSION_1 = {
     "warning_level": 3,
     "pause_level": 3,
     "next_at": 0.0,
-    "warned": True,
-    "acted": True,
-    "clear": 0,
-    "standing": True,
-    "acting": False,
-    "untold": [],
+    "untold": ["false_alarm"],
     "enabled": True,
     "in_print": True,
+    "state": {
+        "phase": "paused",
+        "latch": {"warned": True, "acted": True, "clear": 0},
+        "order": None,
+        "ordered_at": 0.0,
+        "heaters_off_at": 100.0,
+        "stopping": {},
+        "heating": {},
+        "unseen": {},
+    },
 }
 
 
-async def test_a_checkpoint_of_the_first_version_is_read(scene: Make) -> None:
+async def test_a_checkpoint_of_the_version_before_is_read(scene: Make) -> None:
     s = scene(always(PAUSE), learns=False)
+    s.judge.opened.append((0.0, 3, 3))
     s.start_print()
     s.machine.pause()
     s.note_path.parent.mkdir()
-    now = SOME_DAY + s.clock.monotonic()
-    s.note_path.write_text(json.dumps({**VERSION_1, "at": now - 60.0, "heaters_off_at": now + 100.0}))
+    s.note_path.write_text(json.dumps({**VERSION_2, "at": SOME_DAY + s.clock.monotonic()}))
     s.watch(heaters_off_after=600.0)
     await s.run(90)
     assert s.machine.commands == ["pause"], "it is known for our pause"
@@ -412,8 +419,9 @@ async def test_a_checkpoint_of_the_first_version_is_read(scene: Make) -> None:
     assert s.machine.commands == ["pause", "M104 S0", "M140 S0"]
     s.machine.resume()
     await s.run(60)
-    assert s.kinds() == [Kind.HEATERS_OFF, Kind.RESUMED] and s.judge.opened == []
-    assert note_of(s)["version"] == 2
+    assert s.kinds() == [Kind.HEATERS_OFF, Kind.RESUMED]
+    assert len(s.judge.opened) == 1 and s.judge.feedback_received == ["false_alarm", "resumed"]
+    assert note_of(s)["version"] == 3
 
 
 def test_two_printers_of_one_name_have_two_notes(tmp_path: Path) -> None:

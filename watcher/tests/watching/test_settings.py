@@ -13,7 +13,7 @@ import trustme
 from layerwatch_sdk.clock import AsyncSystemClock
 from layerwatch_watcher.notifications.build import build_channels, build_homeassistant
 from layerwatch_watcher.watching.address_tables import printer_table_of
-from layerwatch_watcher.watching.builders import build_camera, build_printer
+from layerwatch_watcher.watching.builders import build_camera, build_cameras, build_printer
 from layerwatch_watcher.watching.policy import Action
 from layerwatch_watcher.watching.settings import WatcherSettings, read, read_file
 from layerwatch_watcher.watching.toml_reader import ConfigError, Table
@@ -114,7 +114,9 @@ async def test_a_whole_file_is_built(full: WatcherSettings) -> None:
         for printer in full.printers:
             built = build_printer(printer.table, client)
             printer.table.done()
-            camera = build_camera(printer.camera, built, printer.table.place, client, AsyncSystemClock())
+            (camera,) = build_cameras(
+                printer.cameras, built, printer.table.place, client, AsyncSystemClock()
+            ).values()
             kinds.append((type(built.printer).__name__, type(camera).__name__))
         channels = build_channels(full.notify, client)
         home = build_homeassistant(full.notify.mqtt)
@@ -138,7 +140,7 @@ def complaint(values: dict[str, Any]) -> str:
         for printer in settings.printers:
             built = build_printer(printer.table, client)
             printer.table.done()
-            build_camera(printer.camera, built, printer.table.place, client, AsyncSystemClock())
+            build_cameras(printer.cameras, built, printer.table.place, client, AsyncSystemClock())
         build_channels(settings.notify, client)
         build_homeassistant(settings.notify.mqtt)
     return str(caught.value)
@@ -279,3 +281,17 @@ def test_a_camera_is_enough_and_only_notifies() -> None:
     paused = {"name": "cam", "camera": camera, "policy": {"on_pause": ["pause"]}}
     with pytest.raises(ConfigError, match="nothing can be paused"):
         read({"printer": [paused]}, Path())
+
+
+async def test_a_printer_may_have_several_cameras() -> None:
+    cameras = [{"url": "http://a/1"}, {"name": "top", "url": "http://b/1"}]
+    (printer,) = read({"printer": [{**PRINTER, "camera": cameras}]}, Path()).printers
+    async with httpx.AsyncClient() as client:
+        built = build_printer(printer.table, client)
+        made = build_cameras(printer.cameras, built, printer.table.place, client, AsyncSystemClock())
+    assert list(made) == ["camera 1", "top"]
+
+
+def test_two_cameras_of_one_name_are_refused() -> None:
+    cameras = [{"name": "top", "url": "http://a/1"}, {"name": "top", "url": "http://b/1"}]
+    assert "two cameras are called top" in complaint({"printer": [{**PRINTER, "camera": cameras}]})

@@ -164,12 +164,12 @@ class StripePayments:
             known = self._stripe.v1.payment_intents.retrieve(before)
             if known.status == "succeeded":
                 paid = PaymentIntent(id=known.id, amount=known.amount, currency=known.currency)
-                database.transact(lambda session: _book(session, paid, terms, now))
+                database.transact(_book, paid, terms, now)
                 return False
             if known.status == "processing":
                 return False
         prepared = self._prepare(customer, number, owed, now)
-        database.transact(lambda session: _keep_payment(session, invoice_id, prepared))
+        database.transact(_keep_payment, invoice_id, prepared)
         try:
             self._stripe.v1.payment_intents.confirm(prepared, self._confirmation)
         except stripe.CardError as error:

@@ -69,7 +69,7 @@ def save(visit: Visit) -> Response:
     email = visit.form.get("billing_email", "").strip()
     with from_field("billing_email"):
         billing_email = email_address(email) if email else None
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         account = session.get_one(Account, visit.account_id)
         account.name = name
         account.billing_email = billing_email
@@ -81,7 +81,7 @@ def save(visit: Visit) -> Response:
 def save_buyer(visit: Visit) -> Response:
     """Whom invoices are addressed to, for those that are issued from now on."""
     form = visit.form
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         account = session.get_one(Account, visit.account_id)
         account.billing_name = _line(form.get("billing_name", ""), "billing_name", "The name", 120)
         account.billing_address = _address(form.get("billing_address", ""))
@@ -95,7 +95,7 @@ def save_buyer(visit: Visit) -> Response:
 def free_only(visit: Visit) -> Response:
     """Switch free usage only on, or off if payment is set up."""
     on = visit.form.get("free_only") == "on"
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         account = session.get_one(Account, visit.account_id)
         if not on and not account.payment_ready and not visit.me.operator:
             raise BadInput("Set up payment first. Until then this account is on free usage only.")
@@ -110,7 +110,7 @@ def spend_limit(visit: Visit) -> Response:
     text = visit.form.get("limit", "").strip()
     with from_field("limit"):
         amount = _micro_dollars(text) if text else None
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         account = session.get_one(Account, visit.account_id)
         account.spend_limit, account.spend_limit_reported = amount, None
         visit.note(session, "spend limit", "none" if amount is None else dollars(amount))
@@ -131,7 +131,7 @@ def new_alert(visit: Visit) -> Response:
     """Add a spend alert."""
     visit.need_verified()
     email = visit.form.get("email", "").strip()
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         if email:
             # An alert can mail at once; making many must not be a way to mail many.
             mail_limits.take(session, email, visit.now, visit.account_id)
@@ -148,7 +148,7 @@ def new_alert(visit: Visit) -> Response:
 @pages.post("/alerts/{alert_id}/remove", Needs.OWNER, show)
 def drop_alert(visit: Visit) -> Response:
     """Remove a spend alert."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         remove_alert(session, visit.account_id, visit.number("alert_id"))
         visit.note(session, "spend alert removed")
     return visit.go("/settings", "alert-removed")

@@ -27,7 +27,7 @@ def switch(visit: Visit) -> Response:
     """Work in another account."""
     wanted = visit.form.get("account", "")
     account_id = int(wanted) if wanted.isdecimal() and len(wanted) < 19 else -1
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         user = session.get_one(User, visit.me.user_id)
         if role_in(session, user, account_id) is None:
             raise NotFound("No such account.")
@@ -47,7 +47,7 @@ def accept(visit: Visit) -> Response:
     """Accept an invitation. The account that the user works in stays the same, if there is one."""
     link = visit.form.get("link", "")
     try:
-        with visit.services.database.begin() as session:
+        with visit.services.database.write() as session:
             account = invitations.accept(session, link, visit.me.user_id, visit.visitor, visit.now)
             if visit.me.account_id is None and visit.token is not None:
                 sessions.switch_account(session, visit.token, account.id)
@@ -64,10 +64,10 @@ def join(visit: Visit) -> Response:
     try:
         with database.read() as session:
             email = invitations.find_invitation(session, link, visit.now).email
-        database.transact(lambda session: users.guard_new_password(session, visit.visitor, visit.now))
+        database.transact(users.guard_new_password, visit.visitor, visit.now)
         passwords.check_strength(password, email)
         hashed = passwords.hash_password(password)
-        with database.begin() as session:
+        with database.write() as session:
             begun = invitations.join(session, link, hashed, visit.visitor, visit.now)
     except IdentityError as wrong:
         return _page(visit, link, str(wrong), 400)

@@ -52,7 +52,7 @@ def picture(visit: Visit) -> Response:
 def delete_one(visit: Visit) -> Response:
     """Delete one feedback and its picture."""
     number = visit.number("feedback_id")
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         deleted = delete_feedback(session, ids=[number], account_id=visit.account_id)
         if not deleted.rows:
             raise NotFound("No such feedback.")
@@ -66,7 +66,7 @@ def delete_all(visit: Visit) -> Response:
     rows, pictures = 0, set[str]()
     more = True
     while more:
-        with visit.services.database.begin() as session:
+        with visit.services.database.write() as session:
             deleted = delete_feedback(session, account_id=visit.account_id)
             more = deleted.rows == BATCH
             rows, pictures = rows + deleted.rows, pictures | deleted.pictures

@@ -45,7 +45,7 @@ def create(visit: Visit) -> Response:
     """Make a key; the page of the keys shows it, this once."""
     form = visit.form
     visit.need_verified()
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         new = create_key(
             session,
             visit.account_id,
@@ -98,7 +98,7 @@ def detail(visit: Visit) -> Response:
 @pages.post("/keys/{key_id}/rename", Needs.MEMBER, detail)
 def rename(visit: Visit) -> Response:
     """Give a key another name."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         key = rename_key(session, visit.account_id, visit.number("key_id"), visit.form.get("name", ""))
         visit.note(session, "key renamed", f"{key.id} {key.name}")
     return visit.go(f"/keys/{key.id}", "saved")
@@ -111,7 +111,7 @@ def rotate(visit: Visit) -> Response:
     if visit.form.get("overlap", "") not in OVERLAPS:
         raise BadInput("Choose for how long the old key works.", field="overlap")
     _, overlap = OVERLAPS[visit.form["overlap"]]
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         new = rotate_key(
             session,
             visit.account_id,
@@ -127,7 +127,7 @@ def rotate(visit: Visit) -> Response:
 @pages.post("/keys/{key_id}/disable", Needs.MEMBER, show)
 def disable(visit: Visit) -> Response:
     """Disable a key, for ever."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         key = disable_key(session, visit.account_id, visit.number("key_id"), visit.now)
         visit.note(session, "key disabled", f"{key.id} {key.name}")
     return visit.go("/keys", "key-disabled")

@@ -19,7 +19,7 @@ def invite(visit: Visit) -> Response:
     """Invite somebody. Nothing changes until they accept."""
     visit.need_verified()
     email, role = required(visit, "email", "The e-mail address"), _role(visit)
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         need_owner(session, visit.account_id, visit.me.user_id)
         mail = invitations.invite(
             session,
@@ -38,7 +38,7 @@ def invite(visit: Visit) -> Response:
 @pages.post("/invitations/{invitation_id}/withdraw", Needs.OWNER, show)
 def withdraw(visit: Visit) -> Response:
     """Withdraw an invitation; its link stops working."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         need_owner(session, visit.account_id, visit.me.user_id)
         email = invitations.withdraw(session, visit.account_id, visit.number("invitation_id"))
         visit.note(session, "invitation withdrawn", email)
@@ -49,7 +49,7 @@ def withdraw(visit: Visit) -> Response:
 def change_role(visit: Visit) -> Response:
     """Change a member's role."""
     role = _role(visit)
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         user_id = _member(visit, session)
         set_role(session, visit.account_id, user_id, role)
         visit.note(session, "member's role changed", f"{user_id} {role.value}")
@@ -59,7 +59,7 @@ def change_role(visit: Visit) -> Response:
 @pages.post("/members/{user_id}/remove", Needs.OWNER, show)
 def remove(visit: Visit) -> Response:
     """End somebody's membership."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         user_id = _member(visit, session)
         set_role(session, visit.account_id, user_id, None)
         visit.note(session, "member removed", str(user_id))

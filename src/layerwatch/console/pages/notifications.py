@@ -55,7 +55,7 @@ def add(visit: Visit) -> Response:
     kind = visit.form.get("kind", "")
     if kind not in list(ChannelKind):
         raise NotPossible("Choose how to be notified.", "kind")
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         address = visit.form.get("address", "").strip()
         if kind == ChannelKind.MAIL:
             address = address.lower()
@@ -103,7 +103,7 @@ def detail(visit: Visit) -> Response:
 @pages.post("/notifications/{channel_id}", Needs.OWNER, detail)
 def change(visit: Visit) -> Response:
     """Rename a channel and choose its events."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         row = _found(session, visit)
         channels.change_channel(row, name=visit.form.get("name", ""), events=_events_sent(visit))
         visit.note(session, "notification channel changed", f"{row.id} {row.name}")
@@ -114,7 +114,7 @@ def change(visit: Visit) -> Response:
 def pause(visit: Visit) -> Response:
     """Stop sending to a channel, or start again."""
     on = visit.form.get("paused") == "on"
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         row = _found(session, visit)
         row.paused_at = visit.now if on else None
         visit.note(session, "notification channel paused" if on else "notification channel resumed", row.name)
@@ -124,7 +124,7 @@ def pause(visit: Visit) -> Response:
 @pages.post("/notifications/{channel_id}/test", Needs.OWNER, detail)
 def test(visit: Visit) -> Response:
     """Send a test message."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         row = _found(session, visit)
         channels.send_test(session, row, visit.now)
     return visit.go(f"/notifications/{row.id}", "test-sent")
@@ -133,7 +133,7 @@ def test(visit: Visit) -> Response:
 @pages.post("/notifications/{channel_id}/secret", Needs.OWNER, detail)
 def replace_secret(visit: Visit) -> Response:
     """Give a webhook a new secret; it is shown this once."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         row = _found(session, visit)
         secret = channels.replace_secret(row, visit.now)
         visit.note(session, "webhook secret replaced", f"{row.id} {row.name}")
@@ -144,7 +144,7 @@ def replace_secret(visit: Visit) -> Response:
 @pages.post("/notifications/{channel_id}/remove", Needs.OWNER, detail)
 def remove(visit: Visit) -> Response:
     """Delete a channel and its log."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         row = _found(session, visit)
         remove_channel(session, row)
         visit.note(session, "notification channel removed", f"{row.id} {row.name}")
@@ -154,7 +154,7 @@ def remove(visit: Visit) -> Response:
 @pages.post("/notifications/{channel_id}/resend/{delivery_id}", Needs.OWNER, detail)
 def resend(visit: Visit) -> Response:
     """Send an event once more."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         delivery = channels.resend(session, visit.account_id, visit.number("delivery_id"), visit.now)
     return visit.go(f"/notifications/{delivery.channel_id}", "resent")
 

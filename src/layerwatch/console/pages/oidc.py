@@ -70,7 +70,7 @@ def disconnect(visit: Visit) -> Response:
     _provider(visit)
     try:
         confirm(visit)
-        with visit.services.database.begin() as session:
+        with visit.services.database.write() as session:
             sign_in.disconnect(session, session.get_one(User, visit.me.user_id), visit.visitor, visit.now)
     except IdentityError as wrong:
         return profile_page(visit, error=str(wrong), status=400)
@@ -84,23 +84,19 @@ def _take(visit: Visit, provider: Provider, flow: Flow | None) -> Response:
     if visit.query("error"):
         raise SignInRefused(f"{provider.name} did not sign you in.")
     network = visit.visitor.network
-    database.transact(
-        lambda session: rate_limit.take(session, f"provider {network}", rate_limit.PER_NETWORK, visit.now)
-    )
+    database.transact(rate_limit.take, f"provider {network}", rate_limit.PER_NETWORK, visit.now)
     person = provider.person(flow, key, visit.query("code"), visit.query("iss"))
     if flow.user_id is not None:
         if visit.signed is None or not visit.signed.complete or visit.signed.user_id != flow.user_id:
             raise SignInRefused("Another user is signed in now. Start again.")
-        with database.begin() as session:
+        with database.write() as session:
             user = session.get_one(User, flow.user_id)
             sign_in.connect(session, user, person, visit.visitor, visit.now)
         return visit.go("/profile", "provider-on")
     strangers = visit.services.settings.sign_up == "open"
     try:
         begun = database.transact(
-            lambda session: sign_in.enter(
-                session, person, strangers=strangers, visitor=visit.visitor, now=visit.now
-            )
+            sign_in.enter, person, strangers=strangers, visitor=visit.visitor, now=visit.now
         )
     except IntegrityError as twice:
         raise SignInRefused("You signed in twice at the same moment. Try again.") from twice

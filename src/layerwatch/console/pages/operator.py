@@ -96,7 +96,7 @@ def close(visit: Visit) -> Response:
     month = Month.of(visit.clock).previous
     report = close_months(visit.services.database, month, visit.services.terms, visit.clock)
     if report.closed:
-        with visit.services.database.begin() as session:
+        with visit.services.database.write() as session:
             record(session, visit.actor, "months closed", report.summary(), visit.now)
     if report.failed:
         return visit.go("/operator", "not-all-closed")
@@ -107,7 +107,7 @@ def close(visit: Visit) -> Response:
 def mark_paid(visit: Visit) -> Response:
     """Book the whole balance as received."""
     reference = required(visit, "reference", "The bank's reference")
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         invoice = find_invoice(session, visit.path("number"))
         amount = statement(session, invoice).balance
         pay(
@@ -128,7 +128,7 @@ def mark_paid(visit: Visit) -> Response:
 def credit_rest(visit: Visit) -> Response:
     """Take back what is left to pay of an invoice."""
     reason = required(visit, "reason", "The reason")
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         invoice = find_invoice(session, visit.path("number"))
         amount = statement(session, invoice).balance
         note = credit(session, invoice, amount, reason, visit.services.terms, visit.clock)
@@ -141,7 +141,7 @@ def credit_rest(visit: Visit) -> Response:
 def switch_free_only(visit: Visit) -> Response:
     """Switch an account between free usage only and billed."""
     on = visit.form.get("free_only") == "on"
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         account = session.get(Account, visit.number("account_id"))
         if account is None:
             raise NotFound("There is no such account.")

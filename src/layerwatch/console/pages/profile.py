@@ -43,7 +43,7 @@ def password(visit: Visit) -> Response:
         new = visit.form.get("new", "")
         passwords.check_strength(new, visit.me.email)
         hashed = passwords.hash_password(new)
-        with visit.services.database.begin() as session:
+        with visit.services.database.write() as session:
             user = session.get_one(User, visit.me.user_id)
             users.set_password(session, user, hashed, keep=visit.token)
             record(session, visit.actor, "password changed", "", visit.now)
@@ -55,7 +55,7 @@ def password(visit: Visit) -> Response:
 @pages.post("/profile/verify", Needs.SIGNED_IN)
 def verify(visit: Visit) -> Response:
     """Send the verification mail again."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         user = session.get_one(User, visit.me.user_id)
         mail = sign_up.verification_mail(session, user, visit.base_url, visit.now)
     visit.send(mail)
@@ -67,7 +67,7 @@ def prepare_codes(visit: Visit) -> Response:
     """Show the picture that an authenticator app reads."""
     try:
         confirm(visit)
-        with visit.services.database.begin() as session:
+        with visit.services.database.write() as session:
             user = session.get_one(User, visit.me.user_id)
             totp.prepare(session, user)
     except IdentityError as wrong:
@@ -81,7 +81,7 @@ def confirm_codes(visit: Visit) -> Response:
     key = visit.services.secrets.sessions
     try:
         _take(visit)
-        with visit.services.database.begin() as session:
+        with visit.services.database.write() as session:
             user = session.get_one(User, visit.me.user_id)
             codes = totp.confirm(session, user, visit.form.get("code", ""), key, visit.now)
             record(session, visit.actor, "one-time codes on", "", visit.now)
@@ -95,7 +95,7 @@ def new_recovery_codes(visit: Visit) -> Response:
     """Replace the recovery codes, behind the password, and show the new ones, once."""
     try:
         confirm(visit)
-        with visit.services.database.begin() as session:
+        with visit.services.database.write() as session:
             user = session.get_one(User, visit.me.user_id)
             if user.totp_since is None:
                 raise BadInput("One-time codes are off.")
@@ -111,7 +111,7 @@ def codes_off(visit: Visit) -> Response:
     """Switch one-time codes off, behind the password."""
     try:
         confirm(visit)
-        with visit.services.database.begin() as session:
+        with visit.services.database.write() as session:
             totp.switch_off(session, session.get_one(User, visit.me.user_id))
             record(session, visit.actor, "one-time codes off", "", visit.now)
     except IdentityError as wrong:
@@ -122,7 +122,7 @@ def codes_off(visit: Visit) -> Response:
 @pages.post("/profile/others-out", Needs.SIGNED_IN)
 def others_out(visit: Visit) -> Response:
     """End every other session of the user."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         sessions.end_all(session, session.get_one(User, visit.me.user_id), keep=visit.token)
         record(session, visit.actor, "other browsers signed out", "", visit.now)
     return visit.go("/profile", "others-out")
@@ -151,9 +151,7 @@ def confirm(visit: Visit) -> None:
 def _take(visit: Visit) -> None:
     """Count a try for this session alone: guesses made elsewhere do not block its user."""
     subject = f"session {visit.token}"
-    visit.services.database.transact(
-        lambda session: rate_limit.take(session, subject, rate_limit.PER_USER, visit.now)
-    )
+    visit.services.database.transact(rate_limit.take, subject, rate_limit.PER_USER, visit.now)
 
 
 def _set_up_page(visit: Visit, wrong: IdentityError | None = None) -> Response:

@@ -49,7 +49,7 @@ def label(visit: Visit) -> Response:
     if chosen not in LABELS:
         raise BadInput("There is no such label.")
     try:
-        with visit.services.database.begin() as session:
+        with visit.services.database.write() as session:
             label_picture(
                 session,
                 visit.number("feedback_id"),
@@ -67,7 +67,7 @@ def label(visit: Visit) -> Response:
 def delete(visit: Visit) -> Response:
     """Delete one feedback and its picture."""
     number = visit.number("feedback_id")
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         deleted = delete_feedback(session, ids=[number])
         if not deleted.rows:
             raise NotFound("No such feedback.")

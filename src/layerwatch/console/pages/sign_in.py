@@ -29,13 +29,11 @@ def sign_in(visit: Visit) -> Response:
     database, key = visit.services.database, visit.services.secrets.sessions
     try:
         candidate = database.transact(
-            lambda session: users.look_up(session, visit.form.get("email", ""), visit.visitor, key, visit.now)
+            users.look_up, visit.form.get("email", ""), visit.visitor, key, visit.now
         )
         # Outside of any transaction: hashing is slow on purpose, and nobody should wait behind it.
         right = passwords.is_right(visit.form.get("password", ""), candidate.stored)
-        begun = database.transact(
-            lambda session: users.sign_in(session, candidate, right, visit.visitor, visit.now)
-        )
+        begun = database.transact(users.sign_in, candidate, right, visit.visitor, visit.now)
     except SignInRefused as refused:
         response = sign_in_page(visit, str(refused), 429 if refused.retry_after else 403)
         if refused.retry_after:
@@ -65,7 +63,7 @@ def code(visit: Visit) -> Response:
                 session, session.get_one(User, me.user_id), visit.visitor, key, visit.now
             )
         )
-        with database.begin() as session:
+        with database.write() as session:
             begun = users.second_step(
                 session, me.user_id, visit.form.get("code", ""), key, visit.visitor, visit.now
             )
@@ -81,7 +79,7 @@ def sign_out(visit: Visit) -> Response:
     """End the session, on the server too."""
     if visit.token:
         token = visit.token
-        visit.services.database.transact(lambda session: sessions.end(session, token))
+        visit.services.database.transact(sessions.end, token)
     response = visit.go("/sign-in", "signed-out")
     response.delete_cookie(SESSION_COOKIE, path=BASE)
     response.delete_cookie(FORM_COOKIE, path=BASE)
@@ -89,12 +87,19 @@ def sign_out(visit: Visit) -> Response:
 
 
 @pages.get("/enter", Needs.NOTHING)
+def enter_form(visit: Visit) -> Response:
+    """Ask before the link is used: chats and mail scanners open links, too, and it works once."""
+    link = visit.query("link")
+    with visit.services.database.read() as session:
+        user_of(session, link, Purpose.SIGN_IN, visit.now)
+    return visit.page("enter.html", link=link)
+
+
+@pages.post("/enter", Needs.NOTHING)
 def enter(visit: Visit) -> Response:
     """Sign in by the link that `layerwatch serve` prints."""
-    link = visit.query("link")
-    begun = visit.services.database.transact(
-        lambda session: users.enter(session, link, visit.visitor, visit.now)
-    )
+    link = visit.form.get("link", "")
+    begun = visit.services.database.transact(users.enter, link, visit.visitor, visit.now)
     return welcome(visit, begun)
 
 
@@ -111,11 +116,11 @@ def sign_up(visit: Visit) -> Response:
     _open_for_strangers(visit)
     email, name = visit.form.get("email", ""), visit.form.get("name", "")
     password, database = visit.form.get("password", ""), visit.services.database
-    database.transact(lambda session: registration.guard(session, visit.visitor, visit.now))
+    database.transact(registration.guard, visit.visitor, visit.now)
     registration.check(email, password, name)
     # Outside of any transaction, as at sign-in.
     hashed = passwords.hash_password(password)
-    with database.begin() as session:
+    with database.write() as session:
         mail = registration.sign_up(session, email, hashed, name, visit.base_url, visit.visitor, visit.now)
     visit.send(mail)
     return visit.go("/sign-in", "check-mail")
@@ -131,7 +136,7 @@ def verify_form(visit: Visit) -> Response:
 def verify(visit: Visit) -> Response:
     """Use the link of a verification mail."""
     link, user_id = visit.form.get("link", ""), visit.me.user_id
-    visit.services.database.transact(lambda session: registration.verify(session, link, user_id, visit.now))
+    visit.services.database.transact(registration.verify, link, user_id, visit.now)
     return visit.go("/", "verified")
 
 
@@ -146,7 +151,7 @@ def forgot(visit: Visit) -> Response:
     """Send the link, if there is such a user; the page is the same if there is none."""
     email, key = visit.form.get("email", ""), visit.services.secrets.sessions
     mail = visit.services.database.transact(
-        lambda session: users.forgot(session, email, visit.base_url, visit.visitor, key, visit.now)
+        users.forgot, email, visit.base_url, visit.visitor, key, visit.now
     )
     if mail is not None:
         visit.send(mail)
@@ -170,7 +175,7 @@ def reset(visit: Visit) -> Response:
     try:
         with database.read() as session:
             email = user_of(session, link, Purpose.RESET, visit.now).email
-        database.transact(lambda session: users.guard_new_password(session, visit.visitor, visit.now))
+        database.transact(users.guard_new_password, visit.visitor, visit.now)
         passwords.check_strength(password, email)
         hashed = passwords.hash_password(password)
         user_id = database.transact(
@@ -190,7 +195,7 @@ def welcome(visit: Visit, begun: sessions.NewSession, wanted: str = "") -> Respo
         response = visit.go("/code", **({"next": wanted} if wanted else {}))
     if visit.token:
         old = visit.token
-        visit.services.database.transact(lambda session: sessions.end(session, old))
+        visit.services.database.transact(sessions.end, old)
     response.delete_cookie(FORM_COOKIE, path=BASE)
     return visit.with_session(response, begun.token)
 

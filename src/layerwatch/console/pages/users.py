@@ -33,7 +33,7 @@ def show(visit: Visit) -> Response:
 @pages.post("/operator/users/{user_id}/codes-off", Needs.OPERATOR, show)
 def reset_codes(visit: Visit) -> Response:
     """Switch a user's one-time codes off, and tell them by mail."""
-    with visit.services.database.begin() as session:
+    with visit.services.database.write() as session:
         mail = users.reset_codes(session, visit.number("user_id"), visit.actor, visit.now)
     visit.send(mail)
     return visit.go("/operator/users", "codes-reset")

@@ -138,7 +138,7 @@ class OfflineLedger:
     def _empty(self) -> None:
         """In the replay's thread: book until nothing is left."""
         database = self.reach.database
-        database.transact(lambda session: tidy(session, self._clock.now()))
+        database.transact(tidy, self._clock.now())
         while lines := self._spool.next(BATCH):
             try:
                 self._book(lines)
@@ -156,9 +156,7 @@ class OfflineLedger:
         now = self._clock.now()
         for look in range(1, LOOKS + 1):
             try:
-                self.reach.database.transact(
-                    lambda session: book(session, units, self._charge, self._announce, now)
-                )
+                self.reach.database.transact(book, units, self._charge, self._announce, now)
                 break
             except IntegrityError:
                 if look == LOOKS:

@@ -2,7 +2,7 @@
 
 After OpenID Connect Core 1.0, Discovery 1.0, RFC 7636 (PKCE) and RFC 9207 (issuer in the answer), by Authlib.
 The server fetches the document of the issuer that the operator named, and the addresses named in it. Nothing
-that a visitor sends chooses an address, and no redirect is followed.
+that a visitor sends chooses an address, no redirect is followed, and answers are bounded in size and time.
 """
 
 from __future__ import annotations
@@ -26,20 +26,18 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
 from layerwatch.identity.errors import SignInRefused
+from layerwatch.identity.oidc.bounded_transport import BoundedTransport
 from layerwatch.identity.oidc.flow import Flow, Person
 
 log = structlog.get_logger(__name__)
 
-PATIENCE = 10.0
-"""Seconds for each step of a fetch from the provider."""
-
-KEEP = 3600.0
+CACHE_LIFETIME_S = 3600.0
 """Seconds for which the provider's document and keys are kept."""
 
-RETRY = 60.0
-"""An unknown key has the provider's keys fetched again, at most once in so many seconds."""
+KEY_REFRESH_INTERVAL_S = 60.0
+"""Minimum seconds between two fetches of the provider's keys because of an unknown key."""
 
-SLACK = 60
+CLOCK_LEEWAY_S = 60
 """Seconds that the provider's clock may be off."""
 
 SIGNATURES = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -127,7 +125,7 @@ class OpenIdProvider:
             },
             {"client_id": self._client_id, "nonce": nonce, "access_token": token.get("access_token")},
         )
-        claims.validate(leeway=SLACK)
+        claims.validate(leeway=CLOCK_LEEWAY_S)
         return dict(claims)
 
     def _decode(self, text: str, keys: KeySet) -> jwt.Token:
@@ -155,7 +153,7 @@ class OpenIdProvider:
         """The provider's document and keys, as fetched lately. Raises ProviderFailed."""
         with self._lock:
             known, now = self._known, time.monotonic()
-            if known is not None and now - known.at < (RETRY if newer else KEEP):
+            if known is not None and now - known.at < (KEY_REFRESH_INTERVAL_S if newer else CACHE_LIFETIME_S):
                 return known
             try:
                 self._known = self._fetch(now)
@@ -166,7 +164,7 @@ class OpenIdProvider:
             return self._known
 
     def _fetch(self, now: float) -> _Known:
-        with Client(timeout=PATIENCE, follow_redirects=False) as client:
+        with Client(transport=BoundedTransport(), follow_redirects=False) as client:
             address = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
             document = client.get(address).raise_for_status().json()
             if document["issuer"] != self._issuer:
@@ -187,7 +185,7 @@ class OpenIdProvider:
             scope="openid email",
             redirect_uri=self._back,
             code_challenge_method="S256",
-            timeout=PATIENCE,
+            transport=BoundedTransport(),
             follow_redirects=False,
         )
 

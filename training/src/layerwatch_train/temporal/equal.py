@@ -43,7 +43,7 @@ def run(contender: Contender, knob: float, prints: Sequence[Print]) -> Tally:
 def at_equal_false_alarms(
     contender: Contender, prints: Sequence[Print], pauses_per_100_hours: float
 ) -> tuple[float, Tally]:
-    """Knob and sums at the least strict setting with no more false pauses than this; else the strictest.
+    """Setting and totals at the least strict setting with at most this many false pauses; else the strictest.
 
     Found by bisection: false pauses hardly ever rise with strictness.
     """

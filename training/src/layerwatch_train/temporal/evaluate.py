@@ -112,8 +112,8 @@ def evaluate_temporal(
         sequences = real_sequences(data, held_out, cache) if held_out else detected_sequences(data, cache)
         scores = "held-out scores" if held_out else "scores, also of pictures that it was trained on,"
         judge(f"Real sequences, {scores} of the real detector, 30 s a frame", "real", sequences)
-        found["sequences"] = _tell_sequences(sequences, say)
-        found["static"] = _tell_static(sequences, say)
+        found["sequences"] = _report_sequences(sequences, say)
+        found["static"] = _report_static(sequences, say)
     if rendered:
         from layerwatch_train.temporal.rendered import rendered_prints
 
@@ -123,8 +123,8 @@ def evaluate_temporal(
             for one in rendered_prints(folder, model, lambda text: typer.echo(text, err=True))
         ]
         judge("Rendered prints through the real detector, at a client's pace", "rendered", seen)
-        found["rendered_by_failure"] = _tell_by(0, "what failed", seen, say)
-        found["rendered_by_size"] = _tell_by(1, "largest share of the picture", seen, say)
+        found["rendered_by_failure"] = _report_by(0, "what failed", seen, say)
+        found["rendered_by_size"] = _report_by(1, "largest share of the picture", seen, say)
     say("\n### How hard the prints are to judge\n\n" + hardness_table(groups))
     if out is not None:
         out.write_text("\n".join(lines) + "\n")
@@ -159,11 +159,11 @@ def fit_recurrent(
     fit(list(modelled_prints(prints, GOOD, TUNING_SEEDS[0])), out, typer.echo, epochs)
 
 
-def _tell_sequences(sequences: Sequence[Print], say: Say) -> list[dict[str, Any]]:
+def _report_sequences(sequences: Sequence[Print], say: Say) -> list[dict[str, Any]]:
     """Each real sequence: seconds from the failure's first frame until warning and pause, or false alarms."""
     say("\n| sequence | frames | failing from | warned | paused | false warnings | false pauses |")
     say("|---|---|---|---|---|---|---|")
-    told = []
+    rows = []
     for one in sequences:
         total = Tally()
         total.add(one, run_ours(one)[2])
@@ -174,11 +174,11 @@ def _tell_sequences(sequences: Sequence[Print], say: Say) -> list[dict[str, Any]
             f"| {one.name} | {len(one.seconds)} | {failing} | {warned} | {paused} "
             f"| {total.false_warnings} | {total.false_pauses} |"
         )
-        told.append(figures(one.name, total))
-    return told
+        rows.append(figures(one.name, total))
+    return rows
 
 
-def _tell_static(sequences: Sequence[Print], say: Say) -> list[dict[str, Any]]:
+def _report_static(sequences: Sequence[Print], say: Say) -> list[dict[str, Any]]:
     """Twelve hours of scenes that fool the detector, and then a real failure in them."""
     scenes = static_scenes(sequences, 20, seed=12)
     say("\n### Static scenes that fool the detector, 12 h each, then a failure\n")
@@ -186,12 +186,12 @@ def _tell_static(sequences: Sequence[Print], say: Say) -> list[dict[str, Any]]:
     say("|---|---|---|---|---|---|")
     for one in scenes:
         frames = (one.frames_to_low, one.frames_to_warning, one.frames_to_pause)
-        told = " | ".join("-" if value is None else str(value) for value in frames)
-        say(f"| {one.name} | {one.score:.2f} | {one.warnings} | {told} |")
+        columns = " | ".join("-" if value is None else str(value) for value in frames)
+        say(f"| {one.name} | {one.score:.2f} | {one.warnings} | {columns} |")
     return [asdict(one) for one in scenes]
 
 
-def _tell_by(tag: int, head: str, prints: Sequence[Print], say: Say) -> list[dict[str, Any]]:
+def _report_by(tag: int, head: str, prints: Sequence[Print], say: Say) -> list[dict[str, Any]]:
     """Rendered failures of one sort and another: the detector cannot see all of them."""
     totals = by_tag(prints, tag)
     say("\n" + HEAD.format(head))

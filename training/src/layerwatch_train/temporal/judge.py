@@ -1,4 +1,4 @@
-"""Flags against the truth: false alarms an hour, failures caught, seconds until told."""
+"""Flags against the truth: false alarms an hour, failures caught, seconds until the alarm."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from layerwatch_train.temporal.rules import Rule
 
 Bools = NDArray[np.bool_]
 EPISODE_SECONDS = 600.0
-"""Alarms closer than this are one episode: somebody is told once."""
+"""Alarms closer than this are one episode, reported once."""
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ class Obico:
 
     Source: obico-server, backend/lib/prediction.py and its settings (span 12, windows 310 and 7200, low 0.38,
     high 0.78, multiple 3.8, 30 safe frames, escalation 1.75). Obico sums its detections' confidences; here
-    the picture's probability stands in their place, and the printer has no earlier print.
+    the picture's probability replaces that sum, and the printer has no earlier print.
     """
 
     sensitivity: float = 1.0

@@ -113,7 +113,7 @@ def _detect(files: Sequence[Path], vision: Vision, kept: Path) -> None:
 def parts_of(labels: Sequence[str]) -> list[slice]:
     """A sequence cut where a failure is followed by good frames again: another print in the same video.
 
-    Fewer than `CUT` frames of a label in a row are taken for slips of the label, not for a new print.
+    Fewer than `CUT` frames of a label in a row count as labelling mistakes, not as a new print.
     """
     cuts, last = [0], ""
     for at in range(len(labels) - CUT + 1):

@@ -82,8 +82,8 @@ def compare(title: str, prints: Sequence[Print], contenders: Sequence[Contender]
 
 
 def by_tag(prints: Sequence[Print], which: int) -> list[tuple[str, Tally]]:
-    """Ours at level 3 by one of the prints' tags: of rendered ones the first tells what failed, the second
-    how large it became.
+    """Ours at level 3 by one of the prints' tags: rendered ones have the failure first, then its final
+    size.
     """
     totals: dict[str, Tally] = {}
     for one in prints:
@@ -93,8 +93,8 @@ def by_tag(prints: Sequence[Print], which: int) -> list[tuple[str, Tally]]:
 
 def row(name: str, total: Tally) -> str:
     """One line of a table."""
-    told = (total.to_warning, total.to_pause, total.low_to_warning, total.low_to_pause)
-    seconds = " | ".join(f"{median(values):.0f} s" if values else "-" for values in told)
+    delays = (total.to_warning, total.to_pause, total.low_to_warning, total.low_to_pause)
+    seconds = " | ".join(f"{median(values):.0f} s" if values else "-" for values in delays)
     caught = " | ".join(
         f"{100 * count / total.failing:.1f} %" if total.failing else "-"
         for count in (total.paused, total.warned)

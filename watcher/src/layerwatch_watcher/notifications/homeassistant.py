@@ -81,6 +81,7 @@ class HomeAssistant:
         self._prefix, self._base = prefix, base
         self._printers: dict[str, Watching] = {}
         self._topics: dict[str, bytes] = {}
+        self._seen: dict[str, dict[str, Inspection]] = {}
         self._news: Optional[asyncio.Queue[str]] = None
 
     @property
@@ -108,18 +109,29 @@ class HomeAssistant:
             self._unsee(slug)
 
     def _unsee(self, slug: str) -> None:
+        self._seen.pop(slug, None)
         self._set(f"{self._base}/{slug}/seen", OFFLINE)
         self._set(f"{self._base}/{slug}/inspection", json.dumps(NOT_SEEN))
 
     def show(self, printer: Watching, look: Look) -> None:
-        """Publish what was seen. A picture that could not be judged changes nothing that was."""
+        """Publish what was seen, by the camera that sees the lowest quality if there are several.
+
+        A picture that could not be judged changes nothing that was, unless another camera sees the print.
+        """
         slug = self._slug(printer)
         self.refresh(printer)
-        if look.inspection is None or look.condition != "ok":
+        seen = self._seen.setdefault(slug, {})
+        usable = look.inspection is not None and look.condition == "ok"
+        if usable and look.inspection is not None:
+            seen[look.camera] = look.inspection
+        elif len(seen) > 1:
+            seen.pop(look.camera, None)
+        if not seen:
             return
-        self._set(f"{self._base}/{slug}/inspection", json.dumps(state_of(look.inspection)))
+        worst = min(seen, key=lambda camera: seen[camera].print_quality)
+        self._set(f"{self._base}/{slug}/inspection", json.dumps(state_of(seen[worst])))
         self._set(f"{self._base}/{slug}/seen", ONLINE)
-        if look.picture is not None:
+        if usable and look.picture is not None and look.camera == worst and look.inspection is not None:
             detail = look.inspection.detail
             self._set(f"{self._base}/{slug}/picture", marked(look.picture, detail.boxes if detail else ()))
 

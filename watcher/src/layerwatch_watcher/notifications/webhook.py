@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from layerwatch_sdk.webhook_signature import HEADER, sign
 from layerwatch_watcher.cameras.http import explain
 from layerwatch_watcher.notifications.event import USUAL, DeliveryError, Event, Kind
-from layerwatch_watcher.notifications.signature import HEADER, sign
 
 TIMEOUT = 15.0
 _PICTURE_REFUSALS = frozenset({400, 403, 406, 413, 415, 422, 431, 501})

@@ -27,41 +27,41 @@ _COLUMNS, _ROWS = 32, 24
 
 
 class CameraOnly:
-    """Implements `Printer`; `through` gives the camera that the watcher's session must use.
+    """Implements `Printer`; `through` gives each camera that the watcher's sessions must use.
 
     now: seconds on the watcher's clock. Without Pillow nothing is compared: a print is then always under way.
+    With several cameras, motion that one of them sees is enough.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._camera: Optional[Camera] = None
+        self._cameras: list[_SeenCamera] = []
         self._now = now
-        self._picture = b""
-        self._last: Optional[bytes] = None
         self._changed_at = now()
         self._sampled_at = now()
-        self._changes = 0
         self._prints = 1
         self._printing = True
         """At first: people start to watch when they have a print to watch."""
 
     def through(self, camera: Camera) -> Camera:
         """`camera`, with every picture of it compared here."""
-        self._camera = _SeenCamera(camera, self._see)
-        return self._camera
+        seen = _SeenCamera(camera, self._changed)
+        self._cameras.append(seen)
+        return seen
+
+    def _changed(self) -> None:
+        self._changed_at = self._now()
 
     async def status(self) -> PrinterStatus:
-        """PRINTING or IDLE. Raises PrinterError when a picture was needed and none came."""
+        """PRINTING or IDLE. Raises PrinterError when pictures were needed and none came."""
         now = self._now()
         if self._printing and now - self._changed_at > STILL_S:
-            self._printing, self._changes, self._sampled_at = False, 0, now
+            self._printing, self._sampled_at = False, now
+            for camera in self._cameras:
+                camera.changes = 0
         elif not self._printing and now - self._sampled_at >= SAMPLE_S:
             self._sampled_at = now
-            assert self._camera is not None
-            try:
-                await self._camera.snapshot()
-            except CameraError as error:
-                raise PrinterError(str(error), error.hint) from None
-            if self._changes >= STARTING_SAMPLES:
+            await self._sample()
+            if any(camera.changes >= STARTING_SAMPLES for camera in self._cameras):
                 self._printing = True
                 self._prints += 1
         if self._printing:
@@ -69,18 +69,16 @@ class CameraOnly:
         still = f"nothing has moved in the picture for {STILL_S / 60:.0f} minutes"
         return PrinterStatus(PrinterState.IDLE, job=str(self._prints), message=still)
 
-    def _see(self, picture: bytes) -> None:
-        if picture == self._picture:  # a stuck camera shows neither motion nor its absence
-            self._changed_at = self._now()
-            return
-        self._picture = picture
-        seen = _thumbnail(picture)
-        if seen is None or self._last is None or _differs(seen, self._last):
-            self._changed_at = self._now()
-            self._changes += self._last is not None
-        else:
-            self._changes = 0
-        self._last = seen
+    async def _sample(self) -> None:
+        """Take a picture with each camera. Raises PrinterError if none gave one."""
+        failed: list[CameraError] = []
+        for camera in self._cameras:
+            try:
+                await camera.snapshot()
+            except CameraError as error:
+                failed.append(error)
+        if len(failed) == len(self._cameras):
+            raise PrinterError(str(failed[0]), failed[0].hint) from None
 
     async def pause(self) -> None:
         """Not possible."""
@@ -119,13 +117,32 @@ class CameraOnly:
 
 
 class _SeenCamera:
-    def __init__(self, camera: Camera, see: Callable[[bytes], None]) -> None:
+    """A camera whose pictures are compared, each with the one before.
+
+    changed: called where a picture differs, or does not say whether anything moved.
+    changes: changed pictures in a row.
+    """
+
+    def __init__(self, camera: Camera, changed: Callable[[], None]) -> None:
         self._camera = camera
-        self._see = see
+        self._changed = changed
+        self._picture = b""
+        self._last: Optional[bytes] = None
+        self.changes = 0
 
     async def snapshot(self) -> bytes:
         picture = await self._camera.snapshot()
-        self._see(picture)
+        if picture == self._picture:  # a stuck camera shows neither motion nor its absence
+            self._changed()
+            return picture
+        self._picture = picture
+        seen = _thumbnail(picture)
+        if seen is None or self._last is None or _differs(seen, self._last):
+            self._changed()
+            self.changes += self._last is not None
+        else:
+            self.changes = 0
+        self._last = seen
         return picture
 
     async def close(self) -> None:

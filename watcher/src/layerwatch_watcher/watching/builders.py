@@ -7,7 +7,8 @@ MQTT, and one without RTSP no ffmpeg.
 from __future__ import annotations
 
 import ssl
-from typing import Any, Callable, Optional, Tuple, cast
+from collections.abc import Sequence
+from typing import Any, Callable, Dict, Optional, Tuple, cast
 
 import httpx
 
@@ -20,6 +21,7 @@ from layerwatch_watcher.tls import private_tls
 from layerwatch_watcher.watching.toml_reader import ConfigError, Table
 
 PRINTERS = ("octoprint", "moonraker", "prusalink", "bambu", "duet")
+MAX_NAME = 64
 CAMERAS = ("http", "octoprint", "moonraker", "prusalink", "bambu", "go2rtc", "rtsp", "usb", "folder", "file")
 _BAMBU_WITH_RTSP = ("x1", "x1c", "x1e", "h2d", "h2s", "p2s")
 _BAMBU_WITH_JPEG = ("a1", "a1mini", "p1p", "p1s")
@@ -126,14 +128,37 @@ _PRINTER_BUILDERS: dict[str, Callable[[Table, httpx.AsyncClient], BuiltPrinter]]
 
 
 def build_camera_only(
-    table: Table, camera: Optional[Table], client: httpx.AsyncClient, clock: AsyncClock
-) -> Tuple[BuiltPrinter, Camera]:
-    """The printer of a [[printer]] that has nothing but a camera, and that camera. Raises ConfigError."""
-    if camera is None:
+    table: Table, cameras: Sequence[Table], client: httpx.AsyncClient, clock: AsyncClock
+) -> Tuple[BuiltPrinter, Dict[str, Camera]]:
+    """The printer of a [[printer]] that has nothing but cameras, and those, by name. Raises ConfigError."""
+    if not cameras:
         raise ConfigError(f"{table.place}: kind is missing; or give a camera, which is enough to be notified")
     printer = CameraOnly(clock.monotonic)
     built = BuiltPrinter("camera", printer)
-    return built, printer.through(build_camera(camera, built, table.place, client, clock))
+    opened = build_cameras(cameras, built, table.place, client, clock)
+    return built, {name: printer.through(camera) for name, camera in opened.items()}
+
+
+def build_cameras(
+    tables: Sequence[Table], owner: BuiltPrinter, place: str, client: httpx.AsyncClient, clock: AsyncClock
+) -> Dict[str, Camera]:
+    """The cameras of a printer, by name. Without any table, its own. Raises ConfigError."""
+    if not tables:
+        return {"camera": build_camera(None, owner, place, client, clock)}
+    cameras: Dict[str, Camera] = {}
+    for number, table in enumerate(tables, 1):
+        name = _camera_name(table, "camera" if len(tables) == 1 else f"camera {number}")
+        if name in cameras:
+            raise table.wrong("name", f"two cameras are called {name}; give each its own name")
+        cameras[name] = build_camera(table, owner, place, client, clock)
+    return cameras
+
+
+def _camera_name(table: Table, default: str) -> str:
+    name = str(table.peek().get("name") or default)
+    if len(name) > MAX_NAME or not name.isprintable():
+        raise table.wrong("name", f"must have 1 to {MAX_NAME} visible characters")
+    return name
 
 
 def build_camera(
@@ -146,8 +171,9 @@ def build_camera(
     try:
         if table is None:
             return _own_camera(owner, place, client, "")
+        name = table.text("name", "")
         kind = table.choice("kind", CAMERAS, "http" if table.has("url") else owner.kind)
-        camera = _camera(kind, table, owner, client)
+        camera = _camera(kind, table, owner, client, name)
         camera = TransformedCamera.around(camera, _view(table))
         camera = _lit(table, owner, camera, clock)
     except CameraSetupError as error:
@@ -157,7 +183,7 @@ def build_camera(
     return camera
 
 
-def _camera(kind: str, table: Table, owner: BuiltPrinter, client: httpx.AsyncClient) -> Camera:
+def _camera(kind: str, table: Table, owner: BuiltPrinter, client: httpx.AsyncClient, name: str) -> Camera:
     from pathlib import Path
 
     if kind == "http":
@@ -175,7 +201,7 @@ def _camera(kind: str, table: Table, owner: BuiltPrinter, client: httpx.AsyncCli
     if kind in ("octoprint", "moonraker", "prusalink", "bambu"):
         if owner.kind != kind:
             raise table.wrong("kind", f"{kind} is for a printer of that kind; this one is {owner.kind}")
-        return _own_camera(owner, table.place, client, table.text("name", ""))
+        return _own_camera(owner, table.place, client, name)
     if kind == "go2rtc":
         from layerwatch_watcher.cameras.finders import go2rtc_camera
 

@@ -19,22 +19,39 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, Tuple
 
-from layerwatch_sdk.alarm import AlarmLatch
 from layerwatch_sdk.calls import FEEDBACK_KINDS
 from layerwatch_sdk.models import Context
 from layerwatch_watcher.cameras.addresses import redact
 from layerwatch_watcher.printers.base import PrinterStatus
-from layerwatch_watcher.watching.policy import Action
 from layerwatch_watcher.watching.print_lifecycle import WENT_BACK_S
-from layerwatch_watcher.watching.watch_state import Phase, WatchState, read_state
+from layerwatch_watcher.watching.watch_state import WatchState, read_state
 
 log = logging.getLogger("layerwatch_watcher")
 
-VERSION = 2
+VERSION = 3
 CONTEXT_LIVES = 14 * 24 * 3600.0
 """Seconds that a context lives on the service; older checkpoints are of no use."""
 MAX_WAIT_S = 300.0
 """No kept interval is waited for longer: the machine's clock may have been set in between."""
+
+
+@dataclass(frozen=True)
+class KeptSession:
+    """The session of one camera. context_id is empty if it had no context that outlives the process.
+
+    next_at: no picture may go to the service before; seconds since 1970.
+    untold: feedback that the service has not got yet.
+    """
+
+    context_id: str = ""
+    process_url: str = ""
+    fallback_url: str = ""
+    next_at: float = 0.0
+    untold: Tuple[str, ...] = ()
+
+    def wait(self, now: float) -> float:
+        """Seconds until a picture may go to the service."""
+        return min(max(0.0, self.next_at - now), MAX_WAIT_S)
 
 
 @dataclass(frozen=True)
@@ -43,9 +60,8 @@ class Checkpoint:
 
     monotonic: the same moment on the watcher's clock, which the moments in `state` are of.
     job, file, elapsed: as in `PrinterStatus`; they show whether a print is this one.
-    server, context_id, process_url, fallback_url, warning_level, pause_level: where it is judged.
-    next_at: no picture may go to the service before; seconds since 1970.
-    untold: feedback that the service has not got yet.  enabled: whether the watching is switched on.
+    server, warning_level, pause_level: where and how it is judged.  sessions: by the camera's name.
+    enabled: whether the watching is switched on.
     state: what was done to the print, as the watcher holds it.
     """
 
@@ -55,13 +71,9 @@ class Checkpoint:
     file: Optional[str] = None
     elapsed: Optional[float] = None
     server: str = ""
-    context_id: str = ""
-    process_url: str = ""
-    fallback_url: str = ""
     warning_level: int = 3
     pause_level: int = 3
-    next_at: float = 0.0
-    untold: Tuple[str, ...] = ()
+    sessions: Mapping[str, KeptSession] = field(default_factory=dict)
     enabled: bool = True
     in_print: bool = True
     state: WatchState = field(default_factory=WatchState)
@@ -96,17 +108,12 @@ class Checkpoint:
         stood_since = gained < WENT_BACK_S and status.state.standing
         return status.elapsed > away or stood_since
 
-    def context(self, server: str, warning_level: int, pause_level: int) -> Optional[Context]:
-        """The print's context, if it is of this server and these levels."""
-        if self.server != server or not self.context_id:
-            return None
-        if (self.warning_level, self.pause_level) != (warning_level, pause_level):
-            return None
-        return Context(self.context_id, self.process_url, self.fallback_url, warning_level, pause_level)
-
-    def wait(self, now: float) -> float:
-        """Seconds until a picture may go to the service."""
-        return min(max(0.0, self.next_at - now), MAX_WAIT_S)
+    def session(self, camera: str, server: str, warning_level: int, pause_level: int) -> KeptSession:
+        """The camera's session, without its context if that is of another server or of other levels."""
+        kept = self.sessions.get(camera, KeptSession())
+        if (self.server, self.warning_level, self.pause_level) != (server, warning_level, pause_level):
+            return replace(kept, context_id="", untold=())
+        return kept
 
 
 def may_be_kept(context: Context) -> bool:
@@ -179,43 +186,46 @@ class CheckpointStore:
 
 def _checkpoint(values: Any) -> Checkpoint:
     """A checkpoint from its JSON, of this version or the one before. Raises ValueError for anything else."""
-    if not isinstance(values, dict) or values.get("version") not in (1, VERSION):
+    if not isinstance(values, dict) or values.get("version") not in (2, VERSION):
         raise ValueError("not a checkpoint of a known version")
-    state = _state_of_version_1(values) if values["version"] == 1 else read_state(values.get("state"))
+    # The version before knew one camera, and had its session among the rest.
+    sessions = {"camera": values} if values["version"] == 2 else values.get("sessions")
+    if not isinstance(sessions, dict):
+        raise ValueError("a value of the wrong type")
     plain = {one.name: values[one.name] for one in fields(Checkpoint) if one.name in values}
-    made = Checkpoint(**{**plain, "state": state})
-    numbers = (made.at, made.monotonic, made.next_at, made.warning_level, made.pause_level)
-    texts = (made.server, made.context_id, made.process_url, made.fallback_url)
+    made = Checkpoint(
+        **{
+            **plain,
+            "state": read_state(values.get("state")),
+            "sessions": {name: _session(one) for name, one in sessions.items()},
+        }
+    )
+    numbers = (made.at, made.monotonic, made.warning_level, made.pause_level)
     good = (
         all(isinstance(one, (int, float)) for one in numbers)
         and (made.elapsed is None or isinstance(made.elapsed, (int, float)))
-        and all(isinstance(one, str) for one in texts)
+        and isinstance(made.server, str)
         and all(one is None or isinstance(one, str) for one in (made.job, made.file))
         and all(isinstance(one, bool) for one in (made.enabled, made.in_print))
+    )
+    if not good:
+        raise ValueError("a value of the wrong type")
+    return made
+
+
+def _session(values: Any) -> KeptSession:
+    if not isinstance(values, dict):
+        raise ValueError("a value of the wrong type")
+    made = KeptSession(**{one.name: values[one.name] for one in fields(KeptSession) if one.name in values})
+    good = (
+        all(isinstance(one, str) for one in (made.context_id, made.process_url, made.fallback_url))
+        and isinstance(made.next_at, (int, float))
         and isinstance(made.untold, (list, tuple))
         and all(one in FEEDBACK_KINDS for one in made.untold)
     )
     if not good:
         raise ValueError("a value of the wrong type")
     return replace(made, untold=tuple(made.untold))
-
-
-def _state_of_version_1(values: Mapping[str, Any]) -> WatchState:
-    """The state out of the flags that the first version had, its one moment in seconds since 1970."""
-    standing, acting = values.get("standing", False), values.get("acting", False)
-    at, due = values.get("at", 0.0), values.get("heaters_off_at")
-    phase = Phase.PAUSED if standing else Phase.STOPPING if acting else Phase.WATCHED
-    return read_state(
-        {
-            "phase": phase.value,
-            "latch": {name: values.get(name, default) for name, default in asdict(AlarmLatch()).items()},
-            "order": Action.PAUSE.value if phase is Phase.STOPPING else None,
-            "ordered_at": 0.0,
-            "heaters_off_at": None if due is None else due - at,
-            "stopping": {},
-            "heating": {},
-        }
-    )
 
 
 def default_folder() -> Path:

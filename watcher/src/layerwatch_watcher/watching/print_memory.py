@@ -8,7 +8,8 @@ from typing import Optional, Tuple
 from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.models import Context
 from layerwatch_watcher.printers.base import PrinterState, PrinterStatus
-from layerwatch_watcher.watching.checkpoint import Checkpoint, CheckpointStore, may_be_kept
+from layerwatch_watcher.watching.checkpoint import Checkpoint, CheckpointStore, KeptSession, may_be_kept
+from layerwatch_watcher.watching.print_cameras import PrintCameras
 from layerwatch_watcher.watching.print_session import Levels, PrintSession
 from layerwatch_watcher.watching.watch_state import WatchState
 
@@ -47,22 +48,28 @@ class PrintMemory:
         """What was done to the print, with moments of this process's clock."""
         return kept.state_on(self._store.now(), self._clock.monotonic())
 
-    def session_of(self, kept: Optional[Checkpoint]) -> Tuple[Optional[Context], float, Tuple[str, ...]]:
-        """The print's context, seconds until its next picture, and feedback that is still to be sent."""
+    def session_of(
+        self, kept: Optional[Checkpoint], camera: str
+    ) -> Tuple[Optional[Context], float, Tuple[str, ...]]:
+        """The camera's context, seconds until its next picture, and feedback that is still to be sent."""
         if kept is None:
             return None, 0.0, ()
-        context = kept.context(self._server, self._levels.warning, self._levels.pause)
-        return context, kept.wait(self._store.now()), kept.untold if context is not None else ()
+        levels = self._levels
+        one = kept.session(camera, self._server, levels.warning, levels.pause)
+        context = (
+            Context(one.context_id, one.process_url, one.fallback_url, levels.warning, levels.pause)
+            if one.context_id
+            else None
+        )
+        return context, one.wait(self._store.now()), one.untold if context is not None else ()
 
     def keep(
-        self, status: PrinterStatus, session: PrintSession, state: WatchState, *, enabled: bool, durable: bool
+        self, status: PrinterStatus, cameras: PrintCameras, state: WatchState, *, enabled: bool, durable: bool
     ) -> None:
         """Write down where the print is. durable: on the disk when this returns."""
         if not status.state.in_print:
             return
-        now, context = self._store.now(), session.context
-        if context is not None and not may_be_kept(context):
-            context = None
+        now = self._store.now()
         checkpoint = Checkpoint(
             now,
             self._clock.monotonic(),
@@ -70,13 +77,9 @@ class PrintMemory:
             status.file,
             status.elapsed,
             server=self._server,
-            context_id=context.context_id if context is not None else "",
-            process_url=context.process_url if context is not None else "",
-            fallback_url=context.fallback_url if context is not None else "",
             warning_level=self._levels.warning,
             pause_level=self._levels.pause,
-            next_at=now + session.due_in,
-            untold=session.untold,
+            sessions={name: _kept(session, now) for name, session in cameras},
             enabled=enabled,
             state=state,
         )
@@ -85,3 +88,12 @@ class PrintMemory:
     def forget(self, *, enabled: bool) -> None:
         """The print is over. Only that the watching was switched off is kept."""
         self._store.forget(enabled=enabled)
+
+
+def _kept(session: PrintSession, now: float) -> KeptSession:
+    context = session.context
+    if context is None or not may_be_kept(context):
+        return KeptSession(next_at=now + session.due_in, untold=session.untold)
+    return KeptSession(
+        context.context_id, context.process_url, context.fallback_url, now + session.due_in, session.untold
+    )

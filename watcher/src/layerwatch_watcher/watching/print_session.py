@@ -46,7 +46,7 @@ class Trouble:
 class Look:
     """One picture judged, or the trouble that came instead.
 
-    number: 1 for the first.  seconds: since the session was made.
+    camera: what people call the camera.  number: 1 for the first.  seconds: since the session was made.
     picture: the JPEG, if the camera gave one.  Exactly one of inspection and trouble is set.
     """
 
@@ -55,6 +55,7 @@ class Look:
     picture: Optional[bytes]
     inspection: Optional[Inspection] = None
     trouble: Optional[Trouble] = None
+    camera: str = ""
 
     @property
     def condition(self) -> str:
@@ -74,7 +75,7 @@ class PrintSession:
     min_interval: minimum seconds between two pictures; the service may require more.
     recorded: seconds between two pictures of a recording on a clock that passes by waiting: a picture that
         cannot be read then takes its time, and the next one follows.
-    labels, position: as for `AsyncInspectionSession`: what people see of the print.
+    labels, position: as for `AsyncInspectionSession`: what people see of the print, and with which camera.
     context, first_after, untold: as another session of the same print left them, before a restart.
     """
 
@@ -103,6 +104,7 @@ class PrintSession:
         self._min_interval = min_interval
         self._recorded = recorded
         self._labels = labels
+        self._camera_name = (labels.camera if labels is not None else None) or ""
         self._position = position
         self._context = context
         self._untold = untold
@@ -245,7 +247,7 @@ class PrintSession:
         self._count += 1
         # The picture is let go at once: twenty printers' pictures, kept until the next, are megabytes.
         picture, self._picture = self._picture, None
-        look = Look(self._count, self._taken - self._began, picture, inspection, trouble)
+        look = Look(self._count, self._taken - self._began, picture, inspection, trouble, self._camera_name)
         await self._on_look(look)
 
 

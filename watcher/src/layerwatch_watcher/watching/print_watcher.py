@@ -8,6 +8,7 @@ from typing import Callable, Optional
 
 from layerwatch_sdk.alarm import Alarm
 from layerwatch_sdk.models import PrintLabels, PrintPosition
+from layerwatch_watcher.cameras.base import Camera
 from layerwatch_watcher.notifications.event import Event, Kind
 from layerwatch_watcher.printers.base import PrinterError, PrinterState, PrinterStatus
 from layerwatch_watcher.watching.action_log import AT_THE_PRINTER, WATCHER, ActionLog
@@ -16,6 +17,7 @@ from layerwatch_watcher.watching.checkpoint import Checkpoint, CheckpointStore
 from layerwatch_watcher.watching.heater_shutoff import HeaterShutoff
 from layerwatch_watcher.watching.inspector import Inspector
 from layerwatch_watcher.watching.policy import STOPS, Action
+from layerwatch_watcher.watching.print_cameras import PrintCameras
 from layerwatch_watcher.watching.print_lifecycle import PrintLife, Step
 from layerwatch_watcher.watching.print_memory import PrintMemory
 from layerwatch_watcher.watching.print_session import Look, PrintSession
@@ -63,7 +65,7 @@ class PrintWatcher:
         self._kept: Optional[Checkpoint] = None
         self._life = PrintLife()
         self._state = WatchState()
-        self._session: Optional[PrintSession] = None
+        self._cameras: Optional[PrintCameras] = None
         self._reader = StatusReader(watched.printer, inspector.clock)
         self._reading = asyncio.Lock()
         self._read_at = 0.0
@@ -72,7 +74,9 @@ class PrintWatcher:
             watched, journal, inspector.clock, self._read, self._before, self._stop_failure_is_news
         )
         self._heaters = HeaterShutoff(watched, inspector.clock, journal, self._report)
-        self._watchdog = Watchdog(watched.name, inspector.clock.monotonic, self._report)
+        self._watchdog = Watchdog(
+            watched.name, inspector.clock.monotonic, self._report, cameras=tuple(watched.cameras)
+        )
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -84,8 +88,8 @@ class PrintWatcher:
             if self._acting is not None:
                 self._acting.cancel()
                 await asyncio.gather(self._acting, return_exceptions=True)
-            if self._session is not None:
-                await self._session.stop()
+            if self._cameras is not None:
+                await self._cameras.stop()
 
     async def turn(self) -> None:
         """Poll the printer once and follow its state."""
@@ -93,9 +97,9 @@ class PrintWatcher:
             await self._read()
             if await self._heaters.run(self._state):
                 self._keep(durable=True)
-        if self._life.printing and self._session is not None:
-            await self._session.start_again()
-        looking = self._session is not None and self._session.on and self._life.printing and self.enabled
+        if self._life.printing and self._cameras is not None:
+            await self._cameras.start_again()
+        looking = self._cameras is not None and self._cameras.on and self._life.printing and self.enabled
         self._watchdog.expect(looks=looking, reports=self._life.in_print and self.enabled)
         self._watchdog.check()
 
@@ -128,8 +132,8 @@ class PrintWatcher:
         elif step is Step.STOOD:
             self._stood(status)
         elif step is Step.FINISHING:
-            if self._session is not None:
-                self._session.hold()
+            if self._cameras is not None:
+                self._cameras.hold()
         else:
             await self._ended(status)
 
@@ -141,7 +145,7 @@ class PrintWatcher:
             self._go_on_with(kept, status)
             return
         self._set_state(WatchState())
-        self._session = self._new_session(status)
+        self._cameras = self._new_sessions(status)
         self._keep(durable=True)
         self._journal.write(self.name, "print begun", who=AT_THE_PRINTER, why="a new print", file=status.file)
         self._tell(self._event(Kind.PRINT_STARTED, f"{self.name} has started {status.file or 'a print'}"))
@@ -150,17 +154,26 @@ class PrintWatcher:
         self._state = state
         self._watchdog.follow(state.unseen)
 
-    def _new_session(self, status: PrinterStatus, kept: Optional[Checkpoint] = None) -> PrintSession:
-        watched = self.watched
-        context, first_after, untold = self._memory.session_of(kept)
+    def _new_sessions(self, status: PrinterStatus, kept: Optional[Checkpoint] = None) -> PrintCameras:
+        return PrintCameras(
+            {
+                name: self._new_session(name, camera, status, kept)
+                for name, camera in self.watched.cameras.items()
+            }
+        )
+
+    def _new_session(
+        self, name: str, camera: Camera, status: PrinterStatus, kept: Optional[Checkpoint]
+    ) -> PrintSession:
+        context, first_after, untold = self._memory.session_of(kept, name)
         return PrintSession(
-            watched.camera,
+            camera,
             self._inspector,
             self._looked,
-            levels=watched.levels,
+            levels=self.watched.levels,
             server=self._server,
-            min_interval=watched.min_interval,
-            labels=PrintLabels(status.file, self.name, watched.camera_name, status.file),
+            min_interval=self.watched.min_interval,
+            labels=PrintLabels(status.file, self.name, name, status.file),
             position=self._position,
             context=context,
             first_after=first_after,
@@ -172,7 +185,7 @@ class PrintWatcher:
         return None if now is None else PrintPosition(now.layer, now.layers, now.progress, now.state.value)
 
     def _printing(self) -> None:
-        assert self._session is not None
+        assert self._cameras is not None
         resumed = self._state.phase is Phase.PAUSED
         if resumed:
             self._state.resumed()
@@ -183,14 +196,14 @@ class PrintWatcher:
                 why="resumed after our pause; the same will not pause it again",
             )
             self._tell(self._event(Kind.RESUMED, f"{self.name} is printing again"))
-        self._session.resume(tell=resumed)
-        if self.enabled and not self._session.on:
-            self._session.start()
+        self._cameras.resume(tell=resumed)
+        if self.enabled:
+            self._cameras.start()
         self._keep(durable=True)
 
     def _stood(self, status: PrinterStatus) -> None:
-        if self._session is not None:
-            self._session.hold()
+        if self._cameras is not None:
+            self._cameras.hold()
         if self._state.expects_pause(self._clock.monotonic()):
             self._paused(late=self._acting is None)
         elif self._state.phase is not Phase.PAUSED:
@@ -211,9 +224,9 @@ class PrintWatcher:
             self._tell(self._event(Kind.PAUSED, f"{self.name} was paused", why))
 
     async def _ended(self, status: PrinterStatus) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.stop()
+        cameras, self._cameras = self._cameras, None
+        if cameras is not None:
+            await cameras.stop()
         by_us = self._state.phase is Phase.STOPPING and self._state.order is Action.CANCEL
         finished = status.state is PrinterState.FINISHED
         by_us = by_us and not finished
@@ -234,7 +247,7 @@ class PrintWatcher:
     # Checkpoints
 
     def _go_on_with(self, kept: Checkpoint, status: PrinterStatus) -> None:
-        self._session = self._new_session(status, kept)
+        self._cameras = self._new_sessions(status, kept)
         self._set_state(self._memory.state_of(kept))
         self._journal.write(
             self.name, "watching continues", who=WATCHER, why="restarted in mid-print", file=status.file
@@ -245,20 +258,23 @@ class PrintWatcher:
 
     def _keep(self, *, durable: bool = False) -> None:
         """Save a checkpoint for a restart."""
-        if self.status is not None and self._session is not None:
-            self._memory.keep(self.status, self._session, self._state, enabled=self.enabled, durable=durable)
+        if self.status is not None and self._cameras is not None:
+            self._memory.keep(self.status, self._cameras, self._state, enabled=self.enabled, durable=durable)
 
     # Inspections
 
     async def _looked(self, look: Look) -> None:
-        self._watchdog.looked(look)
+        doubtful = self._doubtful(look)
+        self._watchdog.looked(look, doubtful)
+        if self._cameras is not None:
+            self._cameras.looked(look)
         if self._on_look is not None:
             self._on_look(self, look)
-        if look.inspection is None:
+        if look.inspection is None or doubtful:
             self._watchdog.check()
             self._keep()
             return
-        alarm = self._state.latch.alarm(look.inspection, usable=look.condition == "ok")
+        alarm = self._state.alarm(look.inspection, look.camera, usable=look.condition == "ok")
         # The printer may have been stopped by hand since its state was read.
         if alarm is not None and self._life.printing and self.enabled:
             if alarm is Alarm.PAUSE and not self._state.stopping.due(self._clock.monotonic()):
@@ -268,6 +284,17 @@ class PrintWatcher:
                 self._acting = asyncio.ensure_future(self._alarm(alarm, look))
                 await asyncio.shield(self._acting)
         self._keep(durable=alarm is not None)
+
+    def _doubtful(self, look: Look) -> str:
+        """The failure that a picture not fit to judge by may show, in words; empty if there is none.
+
+        One picture of a camera that repeats it is no reason to call the print failing, nor to stop it: it is
+        reported as what it is. What a usable picture has warned of stays as it was.
+        """
+        seen = look.inspection
+        if seen is None or look.condition == "ok" or self._state.latch.warned or seen.pause_suggested:
+            return ""
+        return reason(seen) if seen.warning_suggested else ""
 
     @property
     def seen(self) -> bool:
@@ -283,7 +310,10 @@ class PrintWatcher:
         policy, inspection, state = self.watched.policy, look.inspection, self._state
         assert inspection is not None
         wanted = policy.on_pause if alarm is Alarm.PAUSE else policy.on_warning
-        why = f"{alarm.value} suggested: {reason(inspection)}"
+        seen = reason(inspection)
+        if len(self.watched.cameras) > 1:
+            seen += f" (seen by {look.camera})"
+        why = f"{alarm.value} suggested: {seen}"
         file = (self.status.file if self.status else None) or ""
         try:
             outcome = await self._runner.carry_out(wanted, inspection, why, file=file, picture=look.picture)
@@ -302,7 +332,7 @@ class PrintWatcher:
         if outcome.failed:
             self._tell(self._event(kind, title, "; ".join([why, *outcome.reasons()]), look))
         elif Action.NOTIFY in wanted:
-            self._tell(self._event(kind, title, reason(inspection), look))
+            self._tell(self._event(kind, title, seen, look))
 
     def _before(self, action: Action) -> None:
         if action in STOPS:
@@ -316,10 +346,10 @@ class PrintWatcher:
 
     def false_alarm(self, who: str) -> bool:
         """Record a false alarm: the same thing will not alarm again. False without a print."""
-        if self._session is None or not self._session.on:
+        if self._cameras is None or not self._cameras.on:
             return False
         self._state.latch.quiet()
-        self._session.feedback("false_alarm")
+        self._cameras.false_alarm()
         self._keep(durable=True)
         self._journal.write(self.name, "false alarm", who=who, why="reported by a person")
         return True
@@ -332,11 +362,11 @@ class PrintWatcher:
         self._journal.write(
             self.name, f"watching {'on' if enabled else 'off'}", who=who, why="switched by a person"
         )
-        if self._session is not None:
+        if self._cameras is not None:
             if not enabled:
-                await self._session.stop()
+                await self._cameras.stop()
             elif self._life.printing:
-                self._session.start()
+                self._cameras.start()
         if self._life.in_print:
             self._keep(durable=True)
         else:

@@ -23,7 +23,8 @@ class PrinterSettings:
 
     name: str
     table: Table
-    camera: Optional[Table]
+    cameras: tuple[Table, ...]
+    """None: the printer's own camera."""
     policy: Policy
     levels: Levels
     min_interval: float
@@ -120,7 +121,7 @@ def _printer(table: Table, common: Policy, levels: Levels, interval: float) -> P
         raise table.wrong("policy", "can only notify or run a command: without kind nothing can be paused")
     return PrinterSettings(
         name=name,
-        camera=table.table("camera"),
+        cameras=_cameras(table),
         policy=policy,
         camera_only=camera_only,
         levels=Levels(
@@ -129,6 +130,14 @@ def _printer(table: Table, common: Policy, levels: Levels, interval: float) -> P
         min_interval=table.duration("interval", interval) or 0.0,
         table=table,
     )
+
+
+def _cameras(table: Table) -> tuple[Table, ...]:
+    """One `camera` table, or several: [[printer.camera]]."""
+    if table.holds_list("camera"):
+        return tuple(table.tables("camera"))
+    one = table.table("camera")
+    return () if one is None else (one,)
 
 
 def _policy(table: Optional[Table], common: Policy) -> Policy:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional
@@ -15,12 +16,13 @@ import httpx
 from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.errors import LayerwatchError
 from layerwatch_watcher.cameras.addresses import redact
+from layerwatch_watcher.cameras.base import Camera
 from layerwatch_watcher.notifications.build import build_channels, build_homeassistant
 from layerwatch_watcher.notifications.dispatch import Dispatcher, deliver
 from layerwatch_watcher.notifications.event import DeliveryError, Event, Kind
 from layerwatch_watcher.printers.base import NotSupported, Printer, PrinterError, PrinterSetupError
 from layerwatch_watcher.watching.action_log import ActionLog
-from layerwatch_watcher.watching.builders import BuiltPrinter, build_camera, build_camera_only, build_printer
+from layerwatch_watcher.watching.builders import BuiltPrinter, build_camera_only, build_cameras, build_printer
 from layerwatch_watcher.watching.check import Finding, check_camera, check_clock, check_server
 from layerwatch_watcher.watching.checkpoint import CheckpointStore, file_of
 from layerwatch_watcher.watching.inspector import Inspector, MinimumIntervalInspector
@@ -90,7 +92,8 @@ async def watch(
             file = file_of(state, printer.name, printer.table.peek()) if state is not None else None
             watched, built = _assemble(printer, client, judge.clock)
             stack.push_async_callback(built.printer.close)
-            stack.push_async_callback(watched.camera.close)
+            for camera in watched.cameras.values():
+                stack.push_async_callback(camera.close)
             watcher = PrintWatcher(
                 watched,
                 judge,
@@ -138,13 +141,13 @@ def _assemble(
     printer: PrinterSettings, client: httpx.AsyncClient, clock: AsyncClock
 ) -> tuple[Watched, BuiltPrinter]:
     if printer.camera_only:
-        built, camera = build_camera_only(printer.table, printer.camera, client, clock)
+        built, cameras = build_camera_only(printer.table, printer.cameras, client, clock)
     else:
         built = build_printer(printer.table, client)
-        camera = build_camera(printer.camera, built, printer.table.place, client, clock)
+        cameras = build_cameras(printer.cameras, built, printer.table.place, client, clock)
     printer.table.done()
     watched = Watched(
-        printer.name, built.printer, camera, printer.policy, printer.levels, printer.min_interval
+        printer.name, built.printer, cameras, printer.policy, printer.levels, printer.min_interval
     )
     return watched, built
 
@@ -208,7 +211,7 @@ async def check_printer(
         return
     stack.push_async_callback(built.printer.close)
     if printer.camera_only:
-        async for finding in check_camera(lambda: watched.camera, f"{printer.name}, camera"):
+        async for finding in _check_cameras(watched):
             yield finding
         yield Finding(
             f"{printer.name}, printer", None, "only a camera: a failure is reported, nothing is paused"
@@ -222,7 +225,7 @@ async def check_printer(
         file = f", {status.file}" if status.file and status.state.in_print else ""
         answers = f"answers: {status.state.value}{file}"
         yield await _check_control(printer.name, built.printer, answers)
-    async for finding in check_camera(lambda: watched.camera, f"{printer.name}, camera"):
+    async for finding in _check_cameras(watched):
         yield finding
     needs_gcode = Action.GCODE in (*printer.policy.on_warning, *printer.policy.on_pause)
     if built.kind == "prusalink" and (needs_gcode or printer.policy.heaters_off_after is not None):
@@ -232,6 +235,16 @@ async def check_printer(
             "PrusaLink does not accept G-code, so gcode and heaters_off_after cannot work",
             "set heaters_off_after = false and remove gcode for this printer",
         )
+
+
+async def _check_cameras(watched: Watched) -> AsyncIterator[Finding]:
+    for name, camera in watched.cameras.items():
+        async for finding in check_camera(partial(_itself, camera), f"{watched.name}, {name}"):
+            yield finding
+
+
+def _itself(camera: Camera) -> Camera:
+    return camera
 
 
 async def _check_control(name: str, printer: Printer, answers: str) -> Finding:

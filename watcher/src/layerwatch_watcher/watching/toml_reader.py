@@ -152,6 +152,10 @@ class Table:
         """Whether the field is there (and not yet taken)."""
         return name in self._values
 
+    def holds_list(self, name: str) -> bool:
+        """Whether the field is there as a list, or an array of tables (and not yet taken)."""
+        return isinstance(self._values.get(name), list)
+
     def done(self) -> None:
         """Reject unknown fields, which are mostly typos."""
         for name in self._values:

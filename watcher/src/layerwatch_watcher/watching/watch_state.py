@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, Dict, Optional
 
-from layerwatch_sdk.alarm import AlarmLatch
+from layerwatch_sdk.alarm import Alarm, AlarmLatch
+from layerwatch_sdk.models import Inspection
 from layerwatch_watcher.watching.failing_action import FailingAction
 from layerwatch_watcher.watching.policy import Action
 
@@ -34,6 +35,7 @@ class WatchState:
     heaters_off_at: when the heaters are due to go off, while PAUSED.
     stopping, heating: pauses and heater switches that failed.
     unseen: what has been reported of not seeing the print, as the watchdog has it.
+    warned_by: the camera that saw a failure last.
     """
 
     phase: Phase = Phase.WATCHED
@@ -44,11 +46,21 @@ class WatchState:
     stopping: FailingAction = field(default_factory=FailingAction)
     heating: FailingAction = field(default_factory=FailingAction)
     unseen: Dict[str, str] = field(default_factory=dict)
+    warned_by: str = ""
 
     @property
     def untouched(self) -> bool:
         """Whether nothing has been done, nor anything been warned of."""
         return self.phase is Phase.WATCHED and not self.latch.warned and not self.latch.acted
+
+    def alarm(self, inspection: Inspection, camera: str, *, usable: bool) -> Optional[Alarm]:
+        """The alarm that is due now, if any: one for the print, whichever cameras see the failure.
+
+        It is gone only when the camera that saw it last does not see it any more: another one may never have.
+        """
+        if inspection.warning_suggested or inspection.pause_suggested:
+            self.warned_by = camera
+        return self.latch.alarm(inspection, usable=usable and self.warned_by in ("", camera))
 
     def ordered(self, action: Action, now: float) -> None:
         """A pause or a cancel is about to be ordered."""
@@ -84,6 +96,7 @@ class WatchState:
             self.stopping.moved(by),
             self.heating.moved(by),
             dict(self.unseen),
+            self.warned_by,
         )
 
 
@@ -101,6 +114,7 @@ def read_state(values: object) -> WatchState:
         stopping=_read(FailingAction, values.get("stopping")),
         heating=_read(FailingAction, values.get("heating")),
         unseen=_words(values.get("unseen", {})),
+        warned_by=_word(values.get("warned_by", "")),
     )
     latch = state.latch
     if not isinstance(latch.warned, bool) or not isinstance(latch.acted, bool):
@@ -124,6 +138,12 @@ def _words(values: object) -> Dict[str, str]:
     if not isinstance(values, dict) or not all(isinstance(one, str) for one in (*values, *values.values())):
         raise ValueError("a value of the wrong type")
     return values
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a value of the wrong type")
+    return value
 
 
 def _number(value: object) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from layerwatch_watcher.cameras.base import Camera
@@ -12,12 +13,12 @@ from layerwatch_watcher.watching.print_session import Levels
 
 @dataclass(frozen=True)
 class Watched:
-    """`min_interval`: seconds between two pictures, at least.  `camera_name`: what people call the camera."""
+    """cameras: at least one, by what people call it.  min_interval: minimum seconds between two pictures of
+    one camera."""
 
     name: str
     printer: Printer
-    camera: Camera
+    cameras: Mapping[str, Camera]
     policy: Policy = field(default_factory=Policy)
     levels: Levels = field(default_factory=Levels)
     min_interval: float = 0.0
-    camera_name: str = "camera"

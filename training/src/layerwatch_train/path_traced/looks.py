@@ -1,7 +1,7 @@
-"""What a fine picture draws beyond the simulator: light, filament, framing, tangle, the camera's manner.
+"""What path-traced pictures vary beyond the simulator: light, filament, framing, tangle, camera processing.
 
-Ranges are by eye, beside webcam pictures of real prints: those are harder lit, more colourful and closer to
-the print than the fast renderer's, their backgrounds blow out, and a tangle is many strands deep.
+Ranges are by eye, beside webcam pictures of real prints: those have harsher light and more colour and are
+closer to the print than the fast renderer's, their backgrounds blow out, and a tangle is many strands deep.
 """
 
 from __future__ import annotations

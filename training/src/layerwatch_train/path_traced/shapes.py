@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from layerwatch.simulator.bodies import lifted
 from layerwatch.simulator.meshes import Mesh
 from layerwatch.simulator.scene import BodyView
-from layerwatch_train.fine.beads import wall_lines
+from layerwatch_train.path_traced.beads import wall_lines
 
 Points = NDArray[np.float64]
 MOUNT = 150.0

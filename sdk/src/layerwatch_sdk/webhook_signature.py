@@ -1,4 +1,6 @@
-"""Signing webhooks: `t=SECONDS,v1=HEX`, HMAC-SHA256 over the time, a dot and the body.
+"""The header Layerwatch-Signature of webhooks, for senders and receivers.
+
+`t=SECONDS,v1=HEX`, HEX being HMAC-SHA256 under the secret of `SECONDS.BODY`.
 
 The time is signed too, so that a recorded delivery cannot be played again later.
 """
@@ -10,7 +12,7 @@ import hmac
 from typing import Union
 
 HEADER = "Layerwatch-Signature"
-TOLERANCE = 300
+TOLERANCE_S = 300
 """Seconds by which sender's and receiver's clocks may differ."""
 
 
@@ -18,13 +20,15 @@ class SignatureError(ValueError):
     """The delivery was not signed with this secret, or not now."""
 
 
-def sign(secret: str, body: bytes, now: Union[int, float]) -> str:
+def sign(secret: Union[str, bytes], body: bytes, now: Union[int, float]) -> str:
     """The header's value for `body` sent at `now`, in seconds since 1970."""
     stamp = str(int(now))
     return f"t={stamp},v1={_digest(secret, stamp, body)}"
 
 
-def verify(secret: str, body: bytes, header: str, now: Union[int, float], tolerance: int = TOLERANCE) -> None:
+def verify(
+    secret: Union[str, bytes], body: bytes, header: str, now: Union[int, float], tolerance: int = TOLERANCE_S
+) -> None:
     """For receivers. Raises SignatureError, saying why, unless `header` signs `body` and is of about now."""
     fields = dict(part.split("=", 1) for part in header.split(",") if "=" in part)
     stamp, digest = fields.get("t", ""), fields.get("v1", "")
@@ -36,5 +40,6 @@ def verify(secret: str, body: bytes, header: str, now: Union[int, float], tolera
         raise SignatureError("the delivery is too old, or a clock is wrong")
 
 
-def _digest(secret: str, stamp: str, body: bytes) -> str:
-    return hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+def _digest(secret: Union[str, bytes], stamp: str, body: bytes) -> str:
+    key = secret.encode() if isinstance(secret, str) else secret
+    return hmac.new(key, stamp.encode() + b"." + body, hashlib.sha256).hexdigest()

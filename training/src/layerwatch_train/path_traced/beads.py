@@ -12,7 +12,7 @@ Points = NDArray[np.float64]
 Bead = tuple[int, tuple[float, float, float]]
 """A label and a colour."""
 SHADES = 12
-"""Steps of a colour that are told apart: layers of a rainbow share materials."""
+"""Number of shades of a colour: layers of a rainbow share materials."""
 
 
 def wall_lines(view: BodyView, step: float, offset: Points) -> dict[Bead, list[Points]]:

@@ -8,8 +8,8 @@ import bpy  # type: ignore[import-not-found]
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwatch_train.fine.exr import read_exr
-from layerwatch_train.fine.recipe import Recipe
+from layerwatch_train.path_traced.exr import read_exr
+from layerwatch_train.path_traced.recipe import Recipe
 
 Light = NDArray[np.float32]
 
@@ -17,11 +17,11 @@ Light = NDArray[np.float32]
 def render(
     recipe: Recipe, folder: Path, threads: int, device: str = "CPU"
 ) -> tuple[Light, NDArray[np.uint8]]:
-    """Linear light (H, W, 3) and labels (H, W) of the scene that stands in Blender.
+    """Linear light (H, W, 3) and labels (H, W) of Blender's current scene.
 
-    device: CPU, CUDA or OPTIX; `folder` takes the render's file for a moment. A label is what the first light
-    path of a pixel met, so that an edge is sharp and never a mixture. Raises RuntimeError if there is no such
-    device.
+    device: CPU, CUDA or OPTIX; `folder` holds the render's temporary file. A label is what the first light
+    path of a pixel met, so that an edge is sharp and never a mixture. Raises RuntimeError if the device is
+    missing.
     """
     scene = bpy.context.scene
     settings, cycles = scene.render, scene.cycles

@@ -16,8 +16,15 @@ from layerwatch.simulator.camera import Camera
 from layerwatch.simulator.randomness import Rng, between, happens, stream
 from layerwatch.simulator.scene import Scene
 from layerwatch.simulator.worlds import Pose
-from layerwatch_train.fine.looks import Lamp, Look, framed, tangled, vivid
-from layerwatch_train.fine.shapes import add_ball, add_body, add_curve, add_mesh, add_printer_part, linear
+from layerwatch_train.path_traced.looks import Lamp, Look, framed, tangled, vivid
+from layerwatch_train.path_traced.shapes import (
+    add_ball,
+    add_body,
+    add_curve,
+    add_mesh,
+    add_printer_part,
+    linear,
+)
 
 Points = NDArray[np.float64]
 SUN = 3.2

@@ -1,4 +1,4 @@
-"""Render fine pictures, one seed after the other; stop and start it at will."""
+"""Render path-traced pictures, one seed after the other; stop and start it at will."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from PIL import Image
 
 from layerwatch.simulator.simulation import boxes_of
 from layerwatch.simulator.stills import IN_SIGHT
-from layerwatch_train.fine.looks import random_look
-from layerwatch_train.fine.photo import photograph
-from layerwatch_train.fine.recipe import Recipe, scene_of
+from layerwatch_train.path_traced.looks import random_look
+from layerwatch_train.path_traced.photo import photograph
+from layerwatch_train.path_traced.recipe import Recipe, scene_of
 
 HIDDEN = IN_SIGHT / 2
 """Share of the picture under which a failure counts as hidden, and its picture is not kept."""
@@ -26,7 +26,7 @@ HIDDEN = IN_SIGHT / 2
 
 def main() -> None:
     """Read the command line and render what is missing."""
-    parser = argparse.ArgumentParser(prog="python -m layerwatch_train.fine", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m layerwatch_train.path_traced", description=__doc__)
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for SEED.jpg, SEED.png (mask), SEED.json"
     )
@@ -52,8 +52,8 @@ def main() -> None:
 def _load_blender(threads: int) -> None:
     """Load Blender while the process may use `threads` cores only, where the system can do that.
 
-    Its helper threads, of which it starts one for each core it sees and which take no notice of Cycles' own
-    number, else burn three quarters as much again in waiting.
+    Otherwise its helper threads, one for each visible core whatever Cycles' own thread count is, spend three
+    quarters as much processor time again in waiting.
     """
     if not hasattr(os, "sched_setaffinity"):
         return
@@ -65,8 +65,8 @@ def _load_blender(threads: int) -> None:
 
 def one(seed: int, recipe: Recipe, out: Path, threads: int, device: str = "CPU") -> None:
     """Render one seed: picture, mask and truth. The truth is written last and marks it as done."""
-    from layerwatch_train.fine.cycles import render
-    from layerwatch_train.fine.stage import build
+    from layerwatch_train.path_traced.cycles import render
+    from layerwatch_train.path_traced.stage import build
 
     simulation, second = scene_of(seed, recipe)
     place = out / f"{seed:07d}"

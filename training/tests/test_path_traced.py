@@ -13,11 +13,11 @@ from layerwatch.simulator.camera import Camera
 from layerwatch.simulator.geometry import loft, rectangle
 from layerwatch.simulator.plates import body_from_solids
 from layerwatch.simulator.scene import BodyView, Scene, Strand
-from layerwatch_train.fine.beads import wall_lines
-from layerwatch_train.fine.exr import read_exr
-from layerwatch_train.fine.looks import framed, random_look, tangled
-from layerwatch_train.fine.photo import metered, photograph, srgb, toned
-from layerwatch_train.fine.recipe import Recipe, scene_of
+from layerwatch_train.path_traced.beads import wall_lines
+from layerwatch_train.path_traced.exr import read_exr
+from layerwatch_train.path_traced.looks import framed, random_look, tangled
+from layerwatch_train.path_traced.photo import metered, photograph, srgb, toned
+from layerwatch_train.path_traced.recipe import Recipe, scene_of
 
 WHITE = (1.0, 1.0, 1.0)
 

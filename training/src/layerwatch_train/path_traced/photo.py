@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 from layerwatch.simulator import Simulation
 from layerwatch.simulator.nuisances import hand_mask
 from layerwatch.simulator.randomness import stream
-from layerwatch_train.fine.looks import Look
+from layerwatch_train.path_traced.looks import Look
 
 Light = NDArray[np.float32]
 Pixels = NDArray[np.uint8]

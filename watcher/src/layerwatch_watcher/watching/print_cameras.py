@@ -1,0 +1,61 @@
+"""One print seen through all cameras of its printer: an inspection session, and so a context, for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Set, Tuple
+
+from layerwatch_watcher.watching.print_session import Look, PrintSession
+
+
+class PrintCameras:
+    """Starts, holds and stops the sessions of one print together. sessions: by the camera's name."""
+
+    def __init__(self, sessions: Mapping[str, PrintSession]) -> None:
+        self._sessions = dict(sessions)
+        self._warning: Set[str] = set()
+
+    def __iter__(self) -> Iterator[Tuple[str, PrintSession]]:
+        return iter(self._sessions.items())
+
+    @property
+    def on(self) -> bool:
+        """Whether the print is being watched, or the watching is held."""
+        return any(session.on for session in self._sessions.values())
+
+    def looked(self, look: Look) -> None:
+        """Record which cameras see a failure: a false alarm is theirs."""
+        if look.inspection is not None and look.condition == "ok":
+            seen = look.inspection.warning_suggested or look.inspection.pause_suggested
+            (self._warning.add if seen else self._warning.discard)(look.camera)
+
+    def start(self) -> None:
+        """Take pictures, each camera in its own context."""
+        for session in self._sessions.values():
+            if not session.on:
+                session.start()
+
+    async def start_again(self) -> None:
+        """Restart the sessions that a problem has ended, some time after it."""
+        for session in self._sessions.values():
+            await session.start_again()
+
+    async def stop(self) -> None:
+        """Stop taking pictures until the next start."""
+        for session in self._sessions.values():
+            await session.stop()
+
+    def hold(self) -> None:
+        """Suspend taking pictures."""
+        for session in self._sessions.values():
+            session.hold()
+
+    def resume(self, *, tell: bool) -> None:
+        """Resume taking pictures. tell: a person has checked the print, which every context should know."""
+        for session in self._sessions.values():
+            session.resume(tell=tell)
+
+    def false_alarm(self) -> None:
+        """Queue a person's feedback for each camera that sees a failure; for all, if none does."""
+        for name in self._warning or self._sessions:
+            self._sessions[name].feedback("false_alarm")
