@@ -9,6 +9,7 @@ SAID = {
     "check-mail": "If this address can be used, a mail is on its way. Open the link in it.",
     "verified": "Your address is verified.",
     "accepted": "You are a member now. Choose below which account you work in.",
+    "user-deleted": "The user is deleted.",
     "codes-reset": "The user's one-time codes are off. A mail says so to them.",
     "password-set": "Your password is set. Sign in with it.",
     "password-changed": "Your password is changed. Other browsers were signed out.",

@@ -38,7 +38,7 @@ from layerwatch.console.visit import Visit as Visit
 from layerwatch.console.visit import from_field as from_field
 from layerwatch.console.visit import required as required
 from layerwatch.identity import BadInput, IdentityError, NotAllowed, NotFound, SignInRefused, sessions
-from layerwatch.identity.models import Account, User
+from layerwatch.identity.models import Account, Membership, User
 from layerwatch.identity.roles import Role, role_in
 from layerwatch.notify import NotifyError
 from layerwatch.notify.errors import NotFound as NotifyNotFound
@@ -277,6 +277,9 @@ def signed_in(token: str | None, services: Services, now: datetime) -> Signed | 
             account_id=account.id if account is not None and role else None,
             account_name=account.name if account is not None and role else "",
             role=role,
+            visiting=user.operator
+            and account is not None
+            and session.get(Membership, (user.id, account.id)) is None,
         )
         stale = now - row.seen_at > sessions.TOUCH
     if stale:

@@ -63,6 +63,8 @@ class User(Base):
     """The last time step whose code was used: no code works twice."""
     subject: Mapped[str | None] = mapped_column(String(255), unique=True)
     """The person's name at the OpenID Connect provider."""
+    suspended_at: Mapped[datetime | None] = mapped_column(default=None)
+    """Since when the operator lets them not sign in."""
     working_account_id: Mapped[int | None] = mapped_column(default=None)
     """The account they last switched to; used at sign-in if they are still a member."""
     created_at: Mapped[datetime]
@@ -143,6 +145,18 @@ class Attempt(Base):
     subject: Mapped[str] = mapped_column(String(80), primary_key=True)
     window: Mapped[int] = mapped_column(primary_key=True)
     count: Mapped[int]
+
+
+class AccountNote(Base):
+    """What operators note on an account; its people do not see it."""
+
+    __tablename__ = "account_notes"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    at: Mapped[datetime]
+    who: Mapped[str] = mapped_column(String(254))
+    text: Mapped[str] = mapped_column(String(1000))
 
 
 class AuditEntry(Base):

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from layerwatch.identity.errors import SignInRefused
 from layerwatch.identity.models import Membership, User, WebSession
 from layerwatch.identity.roles import roles_of
 
@@ -34,7 +35,12 @@ class NewSession:
 def begin(
     session: Session, user: User, now: datetime, *, address: str, agent: str, complete: bool
 ) -> NewSession:
-    """Begin a session under a new token, whatever cookie the browser had: session fixation is impossible."""
+    """Begin a session under a new token, whatever cookie the browser had: session fixation is impossible.
+
+    Raises SignInRefused for a suspended user.
+    """
+    if user.suspended_at is not None:
+        raise SignInRefused("This user is suspended. Write to the operator.")
     token = secrets.token_urlsafe(32)
     session.execute(
         delete(WebSession).where(WebSession.user_id == user.id, WebSession.created_at < now - LONGEST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from layerwatch.console.pages import (
     account,
     accounts,
+    audit,
     feedback,
     invoices,
     keys,
@@ -12,6 +13,8 @@ from layerwatch.console.pages import (
     notifications,
     oidc,
     operator,
+    operator_accounts,
+    operator_installation,
     prints,
     profile,
     review,
@@ -36,6 +39,6 @@ _THEMES = (
         members,
         profile,
     ),
-    *(operator, users, review),
+    *(audit, operator, operator_accounts, operator_installation, users, review),
 )
 ALL: tuple[Page, ...] = tuple(page for theme in _THEMES for page in theme.pages.all)

@@ -1,4 +1,4 @@
-"""The account's settings: limits, alerts, audit log."""
+"""The account's settings: who pays, limits, alerts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from layerwatch.billing.taxes import is_country
 from layerwatch.console.web import Needs, Pages, Visit, from_field, required
 from layerwatch.core.text import is_unsafe
 from layerwatch.identity import BadInput, invitations, mail_limits
-from layerwatch.identity.audit import entries
 from layerwatch.identity.models import Account
 from layerwatch.identity.roles import Role, members_of
 from layerwatch.identity.service import account_name, email_address
@@ -152,17 +151,6 @@ def drop_alert(visit: Visit) -> Response:
         remove_alert(session, visit.account_id, visit.number("alert_id"))
         visit.note(session, "spend alert removed")
     return visit.go("/settings", "alert-removed")
-
-
-@pages.get("/audit", Needs.OWNER)
-def audit(visit: Visit) -> Response:
-    """Who did what in this account."""
-    with visit.services.database.read() as session:
-        rows = [
-            (row.at, row.who, row.address, row.action, row.detail)
-            for row in entries(session, visit.account_id)
-        ]
-    return visit.page("audit.html", entries=rows, whole=False)
 
 
 MAX_ADDRESS_LINES = 5

@@ -27,3 +27,23 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     button.textContent = "Copied";
   });
 }
+
+// Keys that stand for a button, link or box; not while something is typed, nor with Ctrl and the like.
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=radio], [type=checkbox]), select, textarea")) return;
+  const target = /^[a-z0-9]$/i.test(event.key) && document.querySelector(`[data-key="${event.key.toLowerCase()}"]`);
+  if (!target) return;
+  event.preventDefault();
+  target.click();
+});
+
+for (const box of document.querySelectorAll("[data-hides]")) {
+  box.closest("[hidden]")?.removeAttribute("hidden");
+  box.addEventListener("change", () => document.getElementById(box.dataset.hides).classList.toggle("without-heat", !box.checked));
+}
+
+for (const image of document.querySelectorAll("img[data-optional]")) {
+  const hide = () => (image.hidden = true);
+  if (image.complete && !image.naturalWidth) hide();
+  else image.addEventListener("error", hide);
+}
