@@ -24,7 +24,6 @@ from layerwatch.api import health, openapi, routes
 from layerwatch.api.body_deadline import BodyDeadline
 from layerwatch.api.cors import CorsHeaders, Preflight
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
-from layerwatch.api.fast_path import FastPath, Refuse
 from layerwatch.api.head import HeadMiddleware
 from layerwatch.api.request_log import RequestLogMiddleware
 from layerwatch.billing import UsageRefused, count_deferred, count_inspection
@@ -174,9 +173,8 @@ def create_app(
     console.install(app, services)
     if settings.status_page:
         status.install(app, services)
-    refuse = _answer_errors(app, services)
+    _answer_errors(app, services)
     # The last one added stands outermost.
-    app.add_middleware(FastPath, refuse=refuse, kinds=REFUSALS)
     app.add_middleware(
         BodyDeadline,
         silence=settings.upload_silence,
@@ -357,7 +355,6 @@ def _load_vision(settings: Settings, metrics: Metrics) -> Vision:
         _detector_file(settings),
         provider=settings.detector_provider,
         threads=settings.detector_threads,
-        capacity=settings.queue_length,
         on_batch=metrics.batch,
     )
 
@@ -394,12 +391,13 @@ def _show(services: Services) -> None:
         )
 
 
-def _answer_errors(app: Starlette, services: Services) -> Refuse:
-    """Every refusal in the wire's one form; returns what answers for one."""
+def _answer_errors(app: Starlette, services: Services) -> None:
+    """Every refusal in the wire's one form."""
 
     async def refuse(request: Request, error: Exception) -> JSONResponse:
         refusal = translate(error)
         services.metrics.refused(refusal.type)
+        request.state.crashed = refusal.crash
         request.state.log = {**getattr(request.state, "log", {}), "error": refusal.type.value}
         if isinstance(error, ContextError):
             request.state.log["why"] = str(error)
@@ -424,7 +422,6 @@ def _answer_errors(app: Starlette, services: Services) -> Refuse:
     for kind in REFUSALS:
         app.add_exception_handler(kind, refuse)
     app.add_exception_handler(HTTPException, no_such)
-    return refuse
 
 
 def _allowed(methods: str) -> str:

@@ -50,7 +50,7 @@ class Camera(BaseHTTPRequestHandler):
         elif name == "gone":
             self.answer(404, "image/jpeg", b"")
         elif name == "announced":
-            self.answer(200, "image/jpeg", b"", **{"Content-Length": str(fetch.MAX_FILE + 1)})
+            self.answer(200, "image/jpeg", b"", **{"Content-Length": str(fetch.MAX_PICTURE_BYTES + 1)})
         elif name == "endless":
             self.endless()
         elif name == "slow":

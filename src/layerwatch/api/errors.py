@@ -41,12 +41,13 @@ class ErrorType(StrEnum):
 
 @dataclass
 class ApiError(Exception):
-    """A refusal, as it goes out."""
+    """A refusal, as it goes out. crash: whether the server is at fault, which the status page counts."""
 
     type: ErrorType
     status: int
     details: str
     headers: dict[str, str] = field(default_factory=dict)
+    crash: bool = False
 
     def response(self) -> JSONResponse:
         """The HTTP answer."""
@@ -73,7 +74,10 @@ def throttled(retry_after: int) -> ApiError:
 def internal() -> ApiError:
     """Anything that should not have happened."""
     return ApiError(
-        ErrorType.INTERNAL, 500, "Something went wrong on our side. Nothing was charged; try again."
+        ErrorType.INTERNAL,
+        500,
+        "Something went wrong on our side. Nothing was charged; try again.",
+        crash=True,
     )
 
 

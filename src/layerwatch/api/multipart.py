@@ -17,9 +17,7 @@ from python_multipart.multipart import parse_options_header
 from layerwatch.api.errors import ApiError, bad_args
 from layerwatch.api.request_parsing import PROGRESS_FIELDS, print_progress
 from layerwatch.prints import PrintProgress
-
-MAX_FILE = 6 * 1024 * 1024
-"""Bytes of the picture (API.md)."""
+from layerwatch.vision import MAX_PICTURE_BYTES
 
 OVERHEAD = 64 * 1024
 """Bytes of everything around it: boundaries, part headers, other fields. A real client needs under 1 KB."""
@@ -55,13 +53,13 @@ async def read_upload(
     """Read the one file out of a multipart body.
 
     hold: called with each chunk's size before it is buffered; may refuse by raising.
-    Raises ApiError for what is not one file of at most `MAX_FILE` bytes in a whole multipart body.
+    Raises ApiError for what is not one file of at most `MAX_PICTURE_BYTES` bytes in a whole multipart body.
     """
     form = _Form(_boundary(content_type), hold)
     if (
         content_length is not None
         and content_length.isdecimal()
-        and int(content_length) > MAX_FILE + OVERHEAD
+        and int(content_length) > MAX_PICTURE_BYTES + OVERHEAD
     ):
         raise _too_large()
     async for chunk in stream:
@@ -80,7 +78,7 @@ def _boundary(content_type: str | None) -> bytes:
 
 
 def _too_large() -> ApiError:
-    return bad_args(f"The picture is larger than {MAX_FILE:,} bytes. Send a smaller JPEG.", 413)
+    return bad_args(f"The picture is larger than {MAX_PICTURE_BYTES:,} bytes. Send a smaller JPEG.", 413)
 
 
 class _Form:
@@ -124,7 +122,7 @@ class _Form:
             self._parser.write(chunk)
         except FormParserError as error:
             raise bad_args("The multipart body is malformed.") from error
-        if self._file_bytes > MAX_FILE or self._received - self._file_bytes > OVERHEAD:
+        if self._file_bytes > MAX_PICTURE_BYTES or self._received - self._file_bytes > OVERHEAD:
             raise _too_large()
 
     def close(self) -> Upload:
@@ -204,7 +202,7 @@ class _Form:
         if self._is_file:
             assert self._file is not None
             self._file_bytes += end - start
-            if self._file_bytes > MAX_FILE:
+            if self._file_bytes > MAX_PICTURE_BYTES:
                 raise _too_large()
             self._hold(end - start)
             self._file.append(data[start:end])

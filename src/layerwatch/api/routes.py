@@ -16,9 +16,9 @@ from layerwatch.api import request_parsing
 from layerwatch.api.answer_rendering import condition_header, render, render_usage
 from layerwatch.api.auth import authenticate
 from layerwatch.api.errors import bad_args, translate
-from layerwatch.api.load_shedding import come_again
 from layerwatch.api.local_address import url_used
 from layerwatch.api.multipart import Upload, read_upload
+from layerwatch.api.process_gate import admit, retry_after
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.billing.account_usage import account_usage
 from layerwatch.contexts import Answer, Call
@@ -60,18 +60,12 @@ async def process(request: Request) -> JSONResponse:
     services = _services(request)
     at = services.clock.now()
     caller = await authenticate(request, services, at)
-    call = Call(
-        context=services.ids.read(request.path_params["context_id"], caller.account_id, at),
-        caller=caller,
-        at=at,
-        key=request_parsing.idempotency_key(request.headers.get("idempotency-key")),
-        dialect=request_parsing.dialect(request.headers.get("x-api-version"), caller.dialect),
-        detail=request_parsing.wants_detail(request.query_params.get("detail")),
-    )
+    context_id, detail = request.path_params["context_id"], request.query_params.get("detail")
     try:
+        call = admit(services, caller, context_id, request.headers.get, detail, at)
         answer, repeated = await _inspect(request, services, call)
     except (Throttled, Busy, StorageUnavailable) as busy:
-        raise translate(busy, come_again(services, at)) from busy
+        raise translate(busy, retry_after(services, at)) from busy
     services.metrics.inspected(answer, repeated)
     request.state.condition = answer.condition
     return JSONResponse(render(answer, call.dialect, call.detail), headers=condition_header(answer))
@@ -83,15 +77,12 @@ async def _inspect(request: Request, services: Services, call: Call) -> tuple[An
     def allowed(session: Session) -> None:
         check_allowance(session, call.caller, call.at, services.terms.books)
 
-    # Before the database is asked, too: what is refused must cost next to nothing.
-    services.admission.check(call.caller.account_id)
     with tracing.span("admit"):
         stored = await services.contexts.admit(call, allowed if is_limited(call.caller) else None)
     if stored is not None:
         return stored, True
     check_not_blocked(call.caller)
-    services.admission.check(call.caller.account_id)
-    with services.admission.upload() as held:
+    with services.admission.upload(call.caller.account_id) as held:
         with tracing.span("upload"):
             upload = await _upload(request, held.add)
         with services.admission.place(call.caller.account_id):

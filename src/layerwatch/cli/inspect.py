@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from layerwatch.vision import MAX_BYTES, Condition, Evidence, ImageDecodeError, ModelError, Vision
+from layerwatch.vision import MAX_PICTURE_BYTES, Condition, Evidence, ImageDecodeError, ModelError, Vision
 from layerwatch.vision.regions import likely_kind, shows_failure
 from layerwatch.vision.service import usable_cores
 
@@ -160,8 +160,8 @@ def look_at_all(
 def look_at(vision: Vision, path: Path, overlay: Path | None = None) -> Looked:
     """Look at one file, and save its overlay if asked to. A bad file is an outcome, not an exception."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            return Looked(path, error=f"The file is larger than {MAX_BYTES:,} bytes.")
+        if path.stat().st_size > MAX_PICTURE_BYTES:
+            return Looked(path, error=f"The file is larger than {MAX_PICTURE_BYTES:,} bytes.")
         jpeg = path.read_bytes()
         evidence = vision.inspect(jpeg)
         if overlay is not None:

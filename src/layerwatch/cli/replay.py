@@ -20,7 +20,7 @@ from rich.table import Table
 
 from layerwatch.cli.replay_frames import Recording, Shot, open_recording
 from layerwatch.temporal import Levels, PrintState, Verdict, step
-from layerwatch.vision import MAX_BYTES, Evidence, ImageDecodeError, ModelError, Vision
+from layerwatch.vision import MAX_PICTURE_BYTES, Evidence, ImageDecodeError, ModelError, Vision
 from layerwatch.vision.jpeg.decoder import decode_jpeg
 from layerwatch.vision.service import usable_cores
 from layerwatch_watcher.cameras import CameraError
@@ -218,8 +218,8 @@ def _look_ahead(vision: Vision, shots: Iterable[Shot], with_pictures: bool) -> I
 
 def _look(vision: Vision, shot: Shot, with_picture: bool) -> Moment:
     error = shot.error
-    if len(shot.jpeg) > MAX_BYTES:
-        error = f"is larger than {MAX_BYTES:,} bytes"
+    if len(shot.jpeg) > MAX_PICTURE_BYTES:
+        error = f"is larger than {MAX_PICTURE_BYTES:,} bytes"
     if error:
         return Moment(shot.name, 0.0, error=error)
     try:

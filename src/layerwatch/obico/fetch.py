@@ -11,8 +11,8 @@ from urllib.parse import unquote, urljoin
 import httpcore
 import httpx
 
-from layerwatch.api.multipart import MAX_FILE
 from layerwatch.core.egress import CheckedBackend, NotAllowed, Reachable
+from layerwatch.vision import MAX_PICTURE_BYTES
 
 SECONDS = 10.0
 """For all of it: the name, the connection, redirects and the picture."""
@@ -131,10 +131,10 @@ async def _body(answer: httpcore.Response, headers: dict[bytes, str], hold: Call
         )
     picture = bytearray()
     length = headers.get(b"content-length", "0")
-    if not length.isdigit() or int(length) > MAX_FILE:
+    if not length.isdigit() or int(length) > MAX_PICTURE_BYTES:
         raise _too_large()
     async for chunk in answer.aiter_stream():
-        if len(picture) + len(chunk) > MAX_FILE:
+        if len(picture) + len(chunk) > MAX_PICTURE_BYTES:
             raise _too_large()
         hold(len(chunk))
         picture += chunk
@@ -142,4 +142,4 @@ async def _body(answer: httpcore.Response, headers: dict[bytes, str], hold: Call
 
 
 def _too_large() -> FetchFailed:
-    return FetchFailed("not_a_picture", f"The picture has more than {MAX_FILE:,} bytes.")
+    return FetchFailed("not_a_picture", f"The picture has more than {MAX_PICTURE_BYTES:,} bytes.")

@@ -161,10 +161,9 @@ async def _fetch_and_detect(request: Request, services: Services, url: str, *, d
     if not url:
         raise Refused("bad_address", 422, f"Say which picture: {request.url.path}?img=URL.")
     try:
-        services.admission.check(NOBODY)
         if drop_in.fetching >= FETCHES:
             raise Throttled(f"{FETCHES} pictures are being fetched")
-        with services.admission.upload() as held:
+        with services.admission.upload(NOBODY) as held:
             drop_in.fetching += 1
             try:
                 jpeg = await drop_in.fetcher.picture(url, held.add)

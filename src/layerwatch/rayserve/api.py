@@ -40,7 +40,7 @@ class Api:
             slot=f"ray {rank}",
             **self._more(settings),
         )
-        app.add_middleware(Door, turnaway=LoadShedder(app.state.services))
+        app.add_middleware(Door, shedder=LoadShedder(app.state.services))
         app.add_middleware(SingleHeaders)
         return app
 
@@ -54,5 +54,4 @@ class Api:
             RemoteDetector(self._detectors, metrics.batch),
             workers=self._settings.queue_length,
             max_batch=1,
-            capacity=self._settings.queue_length,
         )
