@@ -110,6 +110,7 @@ class TwoAccounts:
             "context_id": self.context,
             "account_id": self.b,
             "feedback_id": 1,
+            "note_id": 1,
         }
 
     def state_of_b(self):

@@ -137,14 +137,25 @@ def new_form_cookie() -> str:
     return secrets.token_urlsafe(24)
 
 
+_NONCE = 16
+"""Hexadecimal digits that make each form token another one."""
+
+
 def form_token(cookie: str, key: bytes) -> str:
-    """What a form must carry to be accepted from this browser; only the server can make it."""
-    return hmac.new(key, b"form " + cookie.encode(), hashlib.sha256).hexdigest()
+    """What a form must carry to be accepted from this browser; only the server can make it.
+
+    Each one differs, so that no page's text betrays the next page's.
+    """
+    return _form_token(cookie, key, secrets.token_hex(_NONCE // 2))
+
+
+def _form_token(cookie: str, key: bytes, nonce: str) -> str:
+    return nonce + hmac.new(key, f"form {nonce} {cookie}".encode(), hashlib.sha256).hexdigest()
 
 
 def is_form_token(given: str, cookie: str, key: bytes) -> bool:
     """Whether a form carries the right token, in constant time."""
-    return hmac.compare_digest(given.encode(), form_token(cookie, key).encode())
+    return hmac.compare_digest(given.encode(), _form_token(cookie, key, given[:_NONCE]).encode())
 
 
 def _digest(token: str) -> bytes:

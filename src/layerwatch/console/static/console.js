@@ -6,6 +6,18 @@ document.addEventListener("submit", (event) => {
   if (question && !confirm(question)) event.preventDefault();
 });
 
+// Times come in UTC; they are shown in the reader's zone, and in UTC where a pointer rests.
+function localTimes(root) {
+  for (const time of root.querySelectorAll("time[data-local]")) {
+    const at = new Date(time.dateTime);
+    const timeStyle = time.dataset.local === "second" ? "medium" : "short";
+    time.title = time.textContent;
+    time.textContent = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle });
+    time.removeAttribute("data-local");
+  }
+}
+localTimes(document);
+
 // A part of the page that waits for something is loaded anew until it does not.
 for (const part of document.querySelectorAll("[data-refresh]")) refresh(part);
 
@@ -14,6 +26,7 @@ function refresh(part) {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     const fresh = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
     if (!fresh) return;
+    localTimes(fresh);
     part.replaceWith(fresh);
     if (fresh.dataset.refresh) refresh(fresh);
   }, 1000 * part.dataset.refresh);
