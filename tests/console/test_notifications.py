@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from layerwatch.identity.roles import Role
 from tests.support.browser import text_of
 from tests.support.chromium import Tab, chromium
 from tests.support.posts import taking_posts
@@ -84,6 +85,17 @@ def test_a_paused_channel_gets_nothing_and_its_events_can_be_chosen(office, post
     ann.post("/keys/1/disable")
     assert "Nothing was sent yet." in ann.get("/notifications/1").text
     assert "paused" in text_of(ann.get("/notifications"))
+
+
+def test_only_owners_see_all_of_a_webhooks_address(office):
+    ann = office.signed_in("ann@example.org")
+    secret = "https://chat.example.org/hooks/s3cr3t"
+    ann.post("/notifications", kind="webhook", name="Chat", address=secret, **{"event:print.ended": "on"})
+    office.user("bob@example.org", 1, Role.READ_ONLY)
+    bob = office.signed_in("bob@example.org")
+    for path in ("/notifications", "/notifications/1"):
+        assert secret in ann.get(path).text
+        assert "s3cr3t" not in bob.get(path).text and "https://chat.example.org/…" in bob.get(path).text
 
 
 def test_mail_goes_to_members_only(office):

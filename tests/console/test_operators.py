@@ -141,6 +141,16 @@ def test_prices_nodes_and_models_are_shown(office, operator):
     assert office.server.services.vision.model_version in words(operator.get("/operator/models"))
 
 
+def test_a_region_is_drained_and_given_prints_again(office, operator):
+    drain = "/operator/regions/local/drain"
+    operator.post(drain, "/operator/nodes", drain="on")
+    assert "takes no new prints" in words(operator.get("/operator/nodes"))
+    operator.post(drain, "/operator/nodes", drain="off")
+    assert "takes no new prints" not in words(operator.get("/operator/nodes"))
+    assert operator.post("/operator/regions/nowhere/drain", drain="on").status_code == 404
+    assert {"region drained", "region undrained"} <= set(recorded(office))
+
+
 def test_the_audit_log_is_filtered_and_exported(office, operator, acme):
     office.user("ann@example.org", acme)
     ann = office.signed_in("ann@example.org")

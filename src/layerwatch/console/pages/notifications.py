@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
@@ -33,7 +34,7 @@ def show(visit: Visit) -> Response:
     with visit.services.database.read() as session:
         rows = repository.channels_of(session, visit.account_id)
         newest = repository.newest_of_each(session, [row.id for row in rows])
-        listed = [{**_channel(row), "last": _delivery(newest.get(row.id))} for row in rows]
+        listed = [{**_channel(row, _owns(visit)), "last": _delivery(newest.get(row.id))} for row in rows]
         addresses = _member_addresses(session, visit)
     return visit.page(
         "notifications.html",
@@ -83,7 +84,7 @@ def detail(visit: Visit) -> Response:
     with visit.services.database.read() as session:
         row = channels.find_channel(session, visit.account_id, visit.number("channel_id"))
         log = [_delivery(one) for one in repository.log_of(session, row.id, SHOWN_DELIVERIES)]
-        channel = _channel(row)
+        channel = _channel(row, _owns(visit))
     response = visit.page(
         "notification_channel.html",
         channel=channel,
@@ -180,19 +181,29 @@ def _member_addresses(session: Any, visit: Visit) -> list[str]:
     return found
 
 
-def _channel(row: ChannelRow) -> dict[str, Any]:
+def _channel(row: ChannelRow, whole: bool) -> dict[str, Any]:
+    """A channel for its page. whole: with all of a webhook's address, which may have a secret in it."""
     return {
         "id": row.id,
         "kind": row.kind,
         "kind_name": KIND_NAMES[ChannelKind(row.kind)],
         "name": row.name,
-        "address": apprise_service.shown(row.address) if row.kind == ChannelKind.APPRISE else row.address,
+        "address": _shown_address(row, whole),
         "events": set(row.events.split()),
         "paused_at": row.paused_at,
         "has_secret": row.secret is not None,
         "old_secret_until": row.old_secret_until,
         "legacy": row.legacy_signature,
     }
+
+
+def _shown_address(row: ChannelRow, whole: bool) -> str:
+    if row.kind == ChannelKind.APPRISE:
+        return apprise_service.shown(row.address)
+    if row.kind == ChannelKind.MAIL or whole:
+        return row.address
+    parts = urlsplit(row.address)
+    return f"{parts.scheme}://{parts.hostname}/…"
 
 
 def _delivery(row: DeliveryRow | None) -> dict[str, Any] | None:

@@ -12,7 +12,9 @@ from layerwatch.billing.closing import newest_closable
 from layerwatch.billing.models import Closing, Contract, Invoice
 from layerwatch.billing.month import Month
 from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.fleet import heartbeat
 from layerwatch.fleet.models import Draining, Node
+from layerwatch.identity import NotFound
 from layerwatch.identity.audit import record
 from layerwatch.identity.models import Account
 from layerwatch.learning.models import FeedbackRow
@@ -135,6 +137,21 @@ def nodes(visit: Visit) -> Response:
     return visit.page(
         "operator_nodes.html", regions=regions, draining=draining, here=visit.services.settings.region
     )
+
+
+@pages.post("/operator/regions/{region}/drain", Needs.OPERATOR, nodes)
+def drain(visit: Visit) -> Response:
+    """Give a region no new prints, or give it new ones again."""
+    region, on = visit.path("region")[:8], visit.form.get("drain") == "on"
+    with visit.services.database.write() as session:
+        if on and session.scalar(select(Node.id).where(Node.region == region).limit(1)) is None:
+            raise NotFound("There is no such region.")
+        if on:
+            heartbeat.drain(session, region, visit.now)
+        else:
+            heartbeat.undrain(session, region)
+        record(session, visit.actor, "region drained" if on else "region undrained", region, visit.now)
+    return visit.go("/operator/nodes", "saved")
 
 
 @pages.get("/operator/models", Needs.OPERATOR)
