@@ -45,7 +45,7 @@ from tests.support.ray_cluster import Cluster, cluster, serve_file
 
 CORES = len(os.sched_getaffinity(0))
 RAY_PORT = 8631
-AT_ONCE = (1, 12)
+CONCURRENCIES = (1, 12)
 
 
 @contextmanager
@@ -115,7 +115,7 @@ async def compare(servers: dict[str, Server], rounds: int, seconds: float) -> li
     for caller in callers.values():
         await caller.at_once(8, 5.0)
     rows = []
-    for clients in AT_ONCE:
+    for clients in CONCURRENCIES:
         phases: dict[str, list[Phase]] = {name: [] for name in servers}
         cpu = dict.fromkeys(servers, 0.0)
         for number in range(rounds):

@@ -20,7 +20,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from layerwatch import console
-from layerwatch.api import health, openapi, routes
+from layerwatch.acting import WatcherExchange
+from layerwatch.api import health, openapi, routes, watcher_routes
 from layerwatch.api.body_deadline import BodyDeadline
 from layerwatch.api.cors import CorsHeaders, Preflight
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
@@ -30,7 +31,7 @@ from layerwatch.billing import UsageRefused, count_deferred, count_inspection
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.payments.factory import payments_of
 from layerwatch.billing.scheduled_jobs import WAIT_FOR_CLOCK_S, ScheduledJobs, run_forever
-from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
+from layerwatch.calibration import DEFAULT_CAPACITY, calibrate, take_over
 from layerwatch.config import ConfigError, Settings
 from layerwatch.console import status
 from layerwatch.contexts import Answer, Context, ContextError, ContextIds, Contexts
@@ -59,6 +60,8 @@ from layerwatch.notify.delivery import PERIOD_S as NOTIFY_PERIOD_S
 from layerwatch.notify.mail import mailer_for
 from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
+from layerwatch.printers import MemorySweeper, PrinterMemories, start_of
+from layerwatch.printers.repository import unlearn
 from layerwatch.prints import PrintRegister
 from layerwatch.prints.alarms import PrintAlarms
 from layerwatch.prints.unseen import PERIOD_S as WATCH_PERIOD_S
@@ -137,7 +140,7 @@ def create_app(
                     services.database,
                     services.clock,
                     speed=services.settings.clock_speed,
-                    also=_feedback_sweeper(services).sweep,
+                    also=_sweeper(services),
                 )
             ),
             asyncio.create_task(run_forever(_scheduled_jobs(services).all, services.clock)),
@@ -165,7 +168,9 @@ def create_app(
         if settings.traces == "otlp":
             await asyncio.to_thread(tracing.stop)
 
-    app = Starlette(routes=[*routes.ROUTES, *health.ROUTES, *openapi.ROUTES], lifespan=lifespan)
+    app = Starlette(
+        routes=[*routes.ROUTES, *watcher_routes.ROUTES, *health.ROUTES, *openapi.ROUTES], lifespan=lifespan
+    )
     app.router.redirect_slashes = False
     app.state.services = services
     if settings.obico_api:
@@ -224,7 +229,7 @@ def build(
     recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
-    capacity, schedule = Capacity(FIRST_GUESS), CallSchedule()
+    capacity, schedule = Capacity(DEFAULT_CAPACITY), CallSchedule()
     pacer = Pacer(_bounds(settings), capacity, schedule, speed=settings.clock_speed)
     admission = Admission(settings.queue_length, settings.queue_deadline, settings.upload_memory, capacity)
     services = Services(
@@ -241,6 +246,7 @@ def build(
             offline_ledger,
             pacer,
             partial(count_inspection, books=terms.books),
+            start_of,
             announce,
             clock,
         ),
@@ -252,8 +258,10 @@ def build(
         router=RegionRouter(_bounds(settings)),
         recent=recent,
         prints=PrintRegister(gateway),
+        watchers=WatcherExchange(gateway),
+        printers=PrinterMemories(gateway),
         examples=examples,
-        feedback=FeedbackRecorder(gateway, examples, recent),
+        feedback=FeedbackRecorder(gateway, examples, recent, unlearn),
         metrics=metrics,
         requests=RequestRecorder(),
         terms=terms,
@@ -336,9 +344,17 @@ def _announce(
     alarms.announce(session, kind, context.id, context.account_id, at, facts)
 
 
-def _feedback_sweeper(services: Services) -> FeedbackSweeper:
+def _sweeper(services: Services) -> Callable[[datetime], None]:
+    """What is cleared away besides expired prints."""
     keep = timedelta(days=services.settings.feedback_days)
-    return FeedbackSweeper(services.database, services.examples, keep)
+    feedback = FeedbackSweeper(services.database, services.examples, keep)
+    memories = MemorySweeper(services.database)
+
+    def sweep(now: datetime) -> None:
+        feedback.sweep(now)
+        memories.sweep(now)
+
+    return sweep
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from layerwatch.acting import WatcherExchange
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.config import Settings
 from layerwatch.contexts import ContextIds, Contexts
@@ -17,6 +18,7 @@ from layerwatch.keys.request_recorder import RequestRecorder
 from layerwatch.learning import ExampleStore, FeedbackRecorder, RecentPictures
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
+from layerwatch.printers import PrinterMemories
 from layerwatch.prints import PrintRegister
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Database, DatabaseGateway, ObjectStore
@@ -75,6 +77,8 @@ class Services:
     router: RegionRouter
     recent: RecentPictures
     prints: PrintRegister
+    watchers: WatcherExchange
+    printers: PrinterMemories
     examples: ExampleStore
     feedback: FeedbackRecorder
     metrics: Metrics

@@ -224,7 +224,7 @@ def test_what_is_not_http_is_refused(server: Server) -> None:
 
 
 class BrokenEye:
-    """Raises what it is told to."""
+    """Raises the given error."""
 
     model_version = "broken"
 

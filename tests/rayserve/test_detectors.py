@@ -18,7 +18,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError
 
 from layerwatch.rayserve.detectors import Config, Detectors, Look
-from layerwatch.rayserve.remote import TRIES, RemoteDetector
+from layerwatch.rayserve.remote import MAX_ATTEMPTS, RemoteDetector
 from layerwatch.vision import Busy, Detector, ModelError, RawDetection
 from layerwatch.vision.batching import BatchReport
 from tests.support.fake_detector import FakeDetector
@@ -27,7 +27,7 @@ PICTURE = np.full((64, 64, 3), 127, np.uint8)
 
 
 class Models(Detectors):
-    """Opens doubles: `model` is the side of their pictures, and none if it is no number."""
+    """Opens doubles: `model` is the side of their pictures; anything but a number is an invalid model."""
 
     def _open(self, config: Config) -> Detector:
         if not config.model.isdecimal():
@@ -114,7 +114,7 @@ def test_a_replica_that_dies_over_a_picture_costs_another_look() -> None:
 
 
 def test_replicas_that_keep_dying_are_an_error() -> None:
-    handle = Handle([RayActorError()] * TRIES)
+    handle = Handle([RayActorError()] * MAX_ATTEMPTS)
     with pytest.raises(RayActorError):
         RemoteDetector(handle, lambda report: None).detect([PICTURE])  # type: ignore[arg-type]
 
@@ -132,8 +132,8 @@ def test_what_the_model_says_is_wrong_with_it_is_said_here() -> None:
 
 
 def test_batches_are_reported_where_they_began() -> None:
-    told: list[BatchReport] = []
+    reports: list[BatchReport] = []
     report = BatchReport(2, 0.0)
     handle = Handle([seen("64", report), seen("64")])
-    RemoteDetector(handle, told.append).detect([PICTURE, PICTURE])  # type: ignore[arg-type]
-    assert told == [report]
+    RemoteDetector(handle, reports.append).detect([PICTURE, PICTURE])  # type: ignore[arg-type]
+    assert reports == [report]

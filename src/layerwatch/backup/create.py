@@ -103,7 +103,7 @@ def dump_file(path: Path) -> Path:
 
 
 def tables_version(database: Path) -> str | None:
-    """Version of the tables in a SQLite file that nobody else uses; None when there are none."""
+    """Version of the tables in a SQLite file that no other process uses; None without tables."""
     with closing(sqlite3.connect(database)) as connection:
         try:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()

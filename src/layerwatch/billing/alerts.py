@@ -11,7 +11,7 @@ from layerwatch.notify.events import EventKind
 from layerwatch.notify.models import ChannelRow
 from layerwatch.notify.repository import channels_for, delete_channel
 
-MOST_ALERTS = 20
+MAX_ALERTS = 20
 
 
 def add_alert(session: Session, account_id: int, micro_dollars: int, *, email: str | None) -> SpendAlert:
@@ -23,8 +23,8 @@ def add_alert(session: Session, account_id: int, micro_dollars: int, *, email: s
         raise NotPossible("A spend alert needs an amount above zero.")
     if not email and not channels_for(session, account_id, EventKind.SPEND.value):
         raise NotPossible("A spend alert needs an e-mail address, or a notification channel for spending.")
-    if len(list_alerts(session, account_id)) >= MOST_ALERTS:
-        raise NotPossible(f"An account has at most {MOST_ALERTS} spend alerts.")
+    if len(list_alerts(session, account_id)) >= MAX_ALERTS:
+        raise NotPossible(f"An account has at most {MAX_ALERTS} spend alerts.")
     alert = SpendAlert(
         account_id=account_id,
         micro_dollars=micro_dollars,

@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, str]] = {
     "invoices": "invoices",
     "pricebook": "pricebook",
     "feedback": "feedback",
+    "printers": "printers",
     "models": "models",
     "regions": "regions",
     "migrate": "migrate",

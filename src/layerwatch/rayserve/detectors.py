@@ -21,8 +21,8 @@ from layerwatch.vision.service import MAX_BATCH
 
 log = structlog.get_logger(__name__)
 
-MOST = 64
-"""Pictures in one batch, whatever the configuration says."""
+MAX_PICTURES = 64
+"""Upper limit of a batch, whatever the configuration says."""
 
 
 class Config(BaseModel):
@@ -76,7 +76,7 @@ class Detectors:
                 raise
             log.error("model_refused", why=str(error), still=self._detector.version)
             return
-        self.look.set_max_batch_size(min(MOST, config.max_batch or MAX_BATCH[config.provider]))
+        self.look.set_max_batch_size(min(MAX_PICTURES, config.max_batch or MAX_BATCH[config.provider]))
         log.info("model_in_force", version=self._detector.version)
 
     def _open(self, config: Config) -> Detector:
@@ -90,7 +90,7 @@ class Detectors:
         return self._detector.size
 
     # What waits while one batch runs is the next batch; nothing is held back to fill one.
-    @serve.batch(max_batch_size=MOST, batch_wait_timeout_s=0.0)  # type: ignore[untyped-decorator]
+    @serve.batch(max_batch_size=MAX_PICTURES, batch_wait_timeout_s=0.0)  # type: ignore[untyped-decorator]
     async def look(self, pictures: list[Picture]) -> list[Look]:
         """Called with one picture, uint8 [S, S, 3] RGB; Ray makes the batches. Raises as `look_at`."""
         return await self.look_at(pictures)

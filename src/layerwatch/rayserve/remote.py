@@ -13,14 +13,14 @@ from layerwatch.rayserve.detectors import Look
 from layerwatch.vision import Busy, ModelError, Picture, RawDetection
 from layerwatch.vision.batching import BatchReport
 
-PATIENCE = 10.0
-"""Seconds that a picture may take. Admission lets none in that would take longer than 5 s."""
+DETECT_TIMEOUT_S = 10.0
+"""Seconds for one picture. Admission refuses pictures that would wait longer than 5 s."""
 
-START_PATIENCE = 120.0
-"""Seconds in which the first replica must be there."""
+START_TIMEOUT_S = 120.0
+"""Seconds within which the first replica must be ready."""
 
-TRIES = 3
-"""How many replicas may die over one picture. To look again does no harm: a look changes nothing."""
+MAX_ATTEMPTS = 3
+"""How many replicas may die during one picture. Detection can be repeated: it changes nothing."""
 
 
 class RemoteDetector:
@@ -38,7 +38,7 @@ class RemoteDetector:
     def size(self) -> int:
         """Side of the pictures to send, pixels. Asks a replica the first time."""
         if self._size is None:
-            self._size = int(self._handle.size.remote().result(timeout_s=START_PATIENCE))
+            self._size = int(self._handle.size.remote().result(timeout_s=START_TIMEOUT_S))
         return self._size
 
     @property
@@ -52,9 +52,9 @@ class RemoteDetector:
         return [self._take(answer, image) for answer, image in zip(asked, images, strict=True)]
 
     def _take(self, answer: Any, image: Picture) -> RawDetection:
-        for left in reversed(range(TRIES)):
+        for left in reversed(range(MAX_ATTEMPTS)):
             try:
-                look: Look = answer.result(timeout_s=PATIENCE)
+                look: Look = answer.result(timeout_s=DETECT_TIMEOUT_S)
             except RayActorError:
                 if not left:
                     raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from layerwatch.console.pages import (
     account,
     accounts,
+    acting,
     audit,
     feedback,
     invoices,
@@ -30,6 +31,7 @@ _THEMES = (
         oidc,
         accounts,
         prints,
+        acting,
         feedback,
         keys,
         usage,
