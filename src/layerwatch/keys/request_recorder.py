@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import structlog
@@ -164,7 +164,7 @@ def _write(
 
 
 def _hour(at: datetime) -> int:
-    return int(at.astimezone(UTC).timestamp()) // 3600
+    return int(at.timestamp()) // 3600
 
 
 def _bucket(ms: float) -> int:
