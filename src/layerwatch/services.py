@@ -17,12 +17,12 @@ from layerwatch.keys import KeyAuthenticator
 from layerwatch.keys.request_recorder import RequestRecorder
 from layerwatch.learning import ExampleStore, FeedbackRecorder, RecentPictures
 from layerwatch.learning.recent import RecentPicture
+from layerwatch.learning.rollout import LiveModels, RolloutKeeper
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
 from layerwatch.printers import PrinterMemories
 from layerwatch.prints import PrintRegister
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Database, DatabaseGateway, ObjectStore
-from layerwatch.vision.evidence import Evidence
 
 if TYPE_CHECKING:
     from layerwatch.telemetry.metrics import Metrics
@@ -44,17 +44,6 @@ class Peers(Protocol):
         ...
 
 
-class Inspector(Protocol):
-    """What looks at pictures: `vision.Vision`, or a test's double."""
-
-    @property
-    def model_version(self) -> str: ...
-
-    async def ainspect(self, jpeg: bytes, deadline: float | None = None) -> Evidence: ...
-
-    def close(self) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything that `app.create_app` put together; found at `request.app.state.services`."""
@@ -69,7 +58,8 @@ class Services:
     authenticator: KeyAuthenticator
     ids: ContextIds
     contexts: Contexts
-    vision: Inspector
+    vision: LiveModels
+    rollout: RolloutKeeper
     capacity: Capacity
     schedule: CallSchedule
     pacer: Pacer

@@ -11,6 +11,7 @@ from layerwatch.console.pages import (
     invoices,
     keys,
     members,
+    models,
     notifications,
     oidc,
     operator,
@@ -41,6 +42,6 @@ _THEMES = (
         members,
         profile,
     ),
-    *(audit, operator, operator_accounts, operator_installation, users, review),
+    *(audit, operator, operator_accounts, operator_installation, users, review, models),
 )
 ALL: tuple[Page, ...] = tuple(page for theme in _THEMES for page in theme.pages.all)

@@ -1,4 +1,4 @@
-"""The installation as its operator sees it: months, prices, nodes and regions, models, status notes."""
+"""The installation as its operator sees it: months, prices, nodes and regions, status notes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from layerwatch.fleet.models import Draining, Node
 from layerwatch.identity import NotFound
 from layerwatch.identity.audit import record
 from layerwatch.identity.models import Account
-from layerwatch.learning.models import FeedbackRow
-from layerwatch.learning.registry import PACKAGED, ModelRegistry
 from layerwatch.status import notes
 
 pages = Pages()
@@ -152,33 +150,6 @@ def drain(visit: Visit) -> Response:
             heartbeat.undrain(session, region)
         record(session, visit.actor, "region drained" if on else "region undrained", region, visit.now)
     return visit.go("/operator/nodes", "saved")
-
-
-@pages.get("/operator/models", Needs.OPERATOR)
-def models(visit: Visit) -> Response:
-    """The detectors that this node knows, the one that judges, and what feedback said of each version."""
-    registry = ModelRegistry(visit.services.settings.data_dir / "models")
-    active = registry.active()
-    with visit.services.database.read() as session:
-        feedback: dict[str, dict[str, int]] = {}
-        for version, kind, number in session.execute(
-            select(FeedbackRow.model_version, FeedbackRow.kind, func.count()).group_by(
-                FeedbackRow.model_version, FeedbackRow.kind
-            )
-        ):
-            feedback.setdefault(version or "unknown", {})[kind] = number
-    rows = [{"name": PACKAGED, "version": "", "added_at": "", "note": "ships with the program"}]
-    rows += [
-        {"name": entry.sha256[:12], "version": entry.version, "added_at": entry.added_at, "note": entry.note}
-        for entry in registry.entries()
-    ]
-    return visit.page(
-        "operator_models.html",
-        models=[{**row, "active": active.startswith(row["name"])} for row in rows],
-        running=visit.services.vision.model_version,
-        detector=visit.services.settings.detector,
-        feedback=sorted(feedback.items()),
-    )
 
 
 @pages.get("/operator/status-notes", Needs.OPERATOR)
