@@ -68,7 +68,7 @@ from layerwatch.prints import PrintRegister
 from layerwatch.prints.alarms import PrintAlarms
 from layerwatch.prints.unseen import PERIOD_S as WATCH_PERIOD_S
 from layerwatch.prints.unseen import PrintWatch
-from layerwatch.services import Peers, Services
+from layerwatch.services import OwnWatcher, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import (
     Claims,
@@ -103,6 +103,9 @@ OpenModel = Callable[[Metrics, str], Inspector]
 MakePeers = Callable[[Metrics, RecentPictures], Peers]
 """Finds the other processes of the same server, and shows them the metrics and pictures of this one."""
 
+MakeOwnWatcher = Callable[[Database], OwnWatcher]
+"""Makes the watcher beside a server of one process."""
+
 
 def create_app(
     settings: Settings,
@@ -111,18 +114,28 @@ def create_app(
     vision: Inspector | MakeInspector | None = None,
     open_model: OpenModel | None = None,
     peers: MakePeers | None = None,
+    own_watcher: MakeOwnWatcher | None = None,
     slot: str = "",
 ) -> Starlette:
     """The server as an ASGI application.
 
     clock, vision, open_model: put in place of the machine's clock and the ONNX detectors, by tests and by Ray
     Serve.
+    own_watcher: the watcher that runs beside this process, if one may.
     peers, slot: where several processes are one server, the others, and this one's name among them.
     Opens the database (without asking it anything) and loads the detector. Raises ConfigError, ModelError.
     """
     if settings.traces == "otlp" and not tracing.on():
         tracing.start(settings.region, slot)
-    services = build(settings, clock=clock, vision=vision, open_model=open_model, peers=peers, slot=slot)
+    services = build(
+        settings,
+        clock=clock,
+        vision=vision,
+        open_model=open_model,
+        peers=peers,
+        own_watcher=own_watcher,
+        slot=slot,
+    )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -218,6 +231,7 @@ def build(
     vision: Inspector | MakeInspector | None = None,
     open_model: OpenModel | None = None,
     peers: MakePeers | None = None,
+    own_watcher: MakeOwnWatcher | None = None,
     slot: str = "",
 ) -> Services:
     """Make the services of a server from its settings."""
@@ -291,6 +305,7 @@ def build(
         requests=RequestRecorder(),
         terms=terms,
         peers=others,
+        own_watcher=own_watcher(database) if own_watcher else None,
         uptime=UptimeRecorder(settings.region, lambda: gateway.away) if settings.status_page else None,
     )
     _show(services)

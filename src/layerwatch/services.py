@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from layerwatch.acting import WatcherExchange
@@ -44,6 +45,20 @@ class Peers(Protocol):
         ...
 
 
+class OwnWatcher(Protocol):
+    """The watcher that runs beside a server of one process."""
+
+    path: Path
+    """Its file, which may not exist yet."""
+
+    @property
+    def running(self) -> bool: ...
+
+    def restart(self) -> None:
+        """Watch what the file says now. Raises UserError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything that `app.create_app` put together; found at `request.app.state.services`."""
@@ -76,5 +91,7 @@ class Services:
     terms: Terms
     peers: Peers | None
     """None in a server of one process."""
+    own_watcher: OwnWatcher | None
+    """None where others run the watchers."""
     uptime: UptimeRecorder | None
     """None without the status page."""

@@ -111,6 +111,7 @@ class TwoAccounts:
             "account_id": self.b,
             "feedback_id": 1,
             "note_id": 1,
+            "model": "packaged",
             "region": "nowhere",
         }
 

@@ -40,5 +40,6 @@ SAID = {
     "credited": "The credit note is issued.",
     "model-step": "The step is taken. Every server follows within 15 seconds.",
     "asked": "Asked. The print's card says when the printer has done it, or why not.",
+    "watching": "The watching has begun. A print appears here with its first picture.",
     "reviewed": "Thank you. On to the next picture.",
 }

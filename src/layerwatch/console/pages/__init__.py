@@ -8,6 +8,7 @@ from layerwatch.console.pages import (
     acting,
     audit,
     feedback,
+    first_run,
     invoices,
     keys,
     members,
@@ -27,21 +28,8 @@ from layerwatch.console.pages import (
 from layerwatch.console.web import Page
 
 _THEMES = (
-    *(
-        sign_in,
-        oidc,
-        accounts,
-        prints,
-        acting,
-        feedback,
-        keys,
-        usage,
-        invoices,
-        notifications,
-        account,
-        members,
-        profile,
-    ),
-    *(audit, operator, operator_accounts, operator_installation, users, review, models),
+    *(sign_in, oidc, accounts, prints, acting, first_run, feedback, keys, usage, invoices),
+    *(notifications, account, members, profile, audit),
+    *(operator, operator_accounts, operator_installation, users, review, models),
 )
 ALL: tuple[Page, ...] = tuple(page for theme in _THEMES for page in theme.pages.all)
