@@ -66,6 +66,8 @@ from layerwatch.printers import MemorySweeper, PrinterMemories, start_of
 from layerwatch.printers.repository import unlearn
 from layerwatch.prints import PrintRegister
 from layerwatch.prints.alarms import PrintAlarms
+from layerwatch.prints.recorder import PrintRecorder
+from layerwatch.prints.retention import PrintSweeper
 from layerwatch.prints.unseen import PERIOD_S as WATCH_PERIOD_S
 from layerwatch.prints.unseen import PrintWatch
 from layerwatch.services import OwnWatcher, Peers, Services
@@ -162,9 +164,10 @@ def create_app(
                     services.database,
                     services.clock,
                     speed=services.settings.clock_speed,
-                    also=_sweeper(services),
+                    also=_sweepers(services),
                 )
             ),
+            asyncio.create_task(services.print_recorder.run_forever()),
             asyncio.create_task(run_forever(_scheduled_jobs(services).all, services.clock)),
             asyncio.create_task(_notify_forever(services)),
             asyncio.create_task(services.requests.write_forever(services.gateway)),
@@ -185,6 +188,7 @@ def create_app(
             chore.cancel()
             with suppress(asyncio.CancelledError):
                 await chore
+        await services.print_recorder.close()
         await asyncio.to_thread(services.offline_ledger.close)
         await asyncio.to_thread(services.vision.close)
         await asyncio.to_thread(services.database.close)
@@ -253,6 +257,7 @@ def build(
         announce,
         clock,
     )
+    objects = _open_objects(settings)
     recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
@@ -299,6 +304,9 @@ def build(
         prints=PrintRegister(gateway),
         watchers=WatcherExchange(gateway),
         printers=PrinterMemories(gateway),
+        print_recorder=PrintRecorder(
+            database, objects, timedelta(days=settings.prints_days), metrics.print_recorded
+        ),
         examples=examples,
         feedback=FeedbackRecorder(gateway, examples, recent, unlearn),
         metrics=metrics,
@@ -402,14 +410,21 @@ def _announce(
     alarms.announce(session, kind, context.id, context.account_id, at, facts)
 
 
-def _sweeper(services: Services) -> Callable[[datetime], None]:
-    """What is cleared away besides expired prints."""
-    keep = timedelta(days=services.settings.feedback_days)
-    feedback = FeedbackSweeper(services.database, services.examples, keep)
+def _sweepers(services: Services) -> Callable[[datetime], None]:
+    """What is cleared away beside contexts."""
+    settings = services.settings
+    feedback = FeedbackSweeper(services.database, services.examples, timedelta(days=settings.feedback_days))
+    prints = PrintSweeper(
+        services.database,
+        services.objects,
+        pictures_for=timedelta(days=settings.pictures_days),
+        picture_bytes=settings.pictures_mb * 10**6,
+    )
     memories = MemorySweeper(services.database)
 
     def sweep(now: datetime) -> None:
         feedback.sweep(now)
+        prints.sweep(now)
         memories.sweep(now)
 
     return sweep
@@ -455,6 +470,8 @@ def _show(services: Services) -> None:
     gauge("database_away", "1 while the database is out of reach.", lambda: services.gateway.away)
     gauge("spool_units", "Inspections answered but not yet booked.", lambda: services.offline_ledger.waiting)
     gauge("billing_lag_seconds", "For how long there have been such.", lambda: services.offline_ledger.lag)
+    recorder = services.print_recorder
+    gauge("print_moments_waiting", "Answers not yet in a print's course.", lambda: recorder.waiting)
     gauge("upload_bytes_held", "Bytes of uploads in memory.", lambda: services.admission.bytes_held)
     gauge("stretch", "Factor on the rest intervals.", lambda: services.pacer.stretch(services.clock.now()))
     for name in ("healthy", "suspicious"):

@@ -22,6 +22,7 @@ from layerwatch.learning.rollout import LiveModels, RolloutKeeper
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
 from layerwatch.printers import PrinterMemories
 from layerwatch.prints import PrintRegister
+from layerwatch.prints.recorder import PrintRecorder
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Database, DatabaseGateway, ObjectStore
 
@@ -84,6 +85,7 @@ class Services:
     prints: PrintRegister
     watchers: WatcherExchange
     printers: PrinterMemories
+    print_recorder: PrintRecorder
     examples: ExampleStore
     feedback: FeedbackRecorder
     metrics: Metrics

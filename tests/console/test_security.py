@@ -113,6 +113,7 @@ class TwoAccounts:
             "note_id": 1,
             "model": "packaged",
             "region": "nowhere",
+            "second": 60,
         }
 
     def state_of_b(self):

@@ -32,6 +32,8 @@ SAID = {
     "member-removed": "The member is removed.",
     "untaught": "The feedback is taken back.",
     "taught": "Thank you. The print's baseline has learned it.",
+    "print-deleted": "The print is deleted, with everything that was kept of it.",
+    "pictures-deleted": "The pictures are deleted.",
     "feedback-deleted": "The feedback and its pictures are deleted.",
     "months-closed": "The months that were over are closed. Their invoices are below.",
     "nothing-to-close": "Nothing was closed: every month that is over had been closed before.",

@@ -38,6 +38,8 @@ class Account(Base):
     """Micro-dollars of a month beyond which Process calls are refused; None: no limit."""
     spend_limit_reported: Mapped[str | None] = mapped_column(String(7))
     """The last month in which it was reported that the limit was reached."""
+    keep_pictures: Mapped[bool] = mapped_column(default=False)
+    """Keep small copies of its prints' pictures."""
     created_at: Mapped[datetime]
 
 

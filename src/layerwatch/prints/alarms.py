@@ -46,7 +46,7 @@ class PrintAlarms:
         title, sentence = _WORDS[kind]
         name = labels.name or labels.file or labels.printer or labels.camera or "Unnamed print"
         place = labels.printer or labels.camera or ""
-        url = f"{self.console_url}/"
+        url = f"{self.console_url}/prints/{context_id}"
         lines = [sentence, *_described(facts), "", url]
         announce(
             session,

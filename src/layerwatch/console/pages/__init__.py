@@ -18,6 +18,8 @@ from layerwatch.console.pages import (
     operator,
     operator_accounts,
     operator_installation,
+    print_list,
+    print_page,
     prints,
     profile,
     review,
@@ -28,8 +30,8 @@ from layerwatch.console.pages import (
 from layerwatch.console.web import Page
 
 _THEMES = (
-    *(sign_in, oidc, accounts, prints, acting, first_run, feedback, keys, usage, invoices),
-    *(notifications, account, members, profile, audit),
+    *(sign_in, oidc, accounts, prints, print_list, print_page, acting, first_run, feedback),
+    *(keys, usage, invoices, notifications, account, members, profile, audit),
     *(operator, operator_accounts, operator_installation, users, review, models),
 )
 ALL: tuple[Page, ...] = tuple(page for theme in _THEMES for page in theme.pages.all)

@@ -14,7 +14,7 @@ from alembic import op
 from layerwatch.storage.base import RowId
 
 revision = "0021"
-down_revision = "0027"
+down_revision = "0018"
 
 _ALERTS = sa.table(
     "spend_alerts",
