@@ -13,6 +13,7 @@ from layerwatch.acting.models import ConnectedPrintRow, PrintActionRow
 from layerwatch.api.watcher_routes import PATH
 from layerwatch.identity.roles import Role
 from tests.support.browser import text_of
+from tests.support.prints import frame
 
 
 class Shop:
@@ -202,3 +203,27 @@ def test_what_a_watcher_may_not_say_is_refused(shop, body):
 
 def test_a_key_is_needed(shop):
     assert shop.server.http.post(PATH, json={}).status_code == 401
+
+
+def test_levels_that_a_person_sets_count_from_the_next_picture_on(shop):
+    """Of one print that fails for a while, level 1 warns and level 5 does not yet."""
+
+    def warned(level):
+        answer = shop.server.create_context(shop.key, {"WarningConfidenceLevel": 5, "Name": f"level {level}"})
+        shop.print, seen = answer.json()["ContextId"], []
+        for number, failure in enumerate([0.03] * 4 + [0.95] * 3):
+            shop.server.clock.advance(60)
+            seen.append(shop.server.process(shop.key, shop.print, frame(failure, number)).json())
+            if number == 0:
+                page = f"/prints/{shop.print}/levels"
+                assert shop.ann.post(page, page, warning=str(level), pause="3").status_code == 303
+                assert f"Levels {level}, 3" in shop.wall()
+        return [answer["WarningSuggested"] for answer in seen]
+
+    assert warned(1).index(True) < [*warned(5), True].index(True)
+
+
+@pytest.mark.parametrize("level", ["0", "6", "", "x", "-1"])
+def test_levels_are_numbers_from_1_to_5(shop, level):
+    page = f"/prints/{shop.print}/levels"
+    assert shop.ann.post(page, page, warning=level, pause="3").status_code == 400

@@ -25,7 +25,7 @@ from layerwatch.keys import Caller
 from layerwatch.pacing.pacer import Pacer
 from layerwatch.storage import OutcomeUnknown, StorageUnavailable
 from layerwatch.telemetry import tracing
-from layerwatch.temporal import TEACHERS, UNDO, PrintState, StateFormatError
+from layerwatch.temporal import TEACHERS, UNDO, Levels, PrintState, StateFormatError
 from layerwatch.vision.evidence import Evidence
 
 log = structlog.get_logger(__name__)
@@ -140,7 +140,7 @@ class Contexts:
         """
         try:
             with tracing.span("store"):
-                outcome, moved = await self._write_async(self._write, call, evidence)
+                outcome, moved, levels = await self._write_async(self._write, call, evidence)
         except OutcomeUnknown:
             raise  # to answer from memory might count the call twice
         except StorageUnavailable:
@@ -150,7 +150,7 @@ class Contexts:
                 outcome = await self._conclude_from_memory(call, evidence)
         else:
             if moved is not None:
-                self._memory.remember(call.context.id, moved)
+                self._memory.remember(call.context.id, moved, levels)
         if not outcome.repeated:
             self._pacer.called(outcome.answer.interval, outcome.answer.suspicious, call.at)
         return outcome
@@ -204,9 +204,10 @@ class Contexts:
         repeated = await self._admit_from_memory(call)
         if repeated is not None:
             return Outcome(repeated, repeated=True)
-        answer, moved = self._judge(self._memory.last(call.context.id), call, evidence)
+        last = self._memory.last(call.context.id)
+        answer, moved = self._judge(last, call, evidence)
         # Before the disk has it: another call on this print that comes meanwhile is an early one, or waits.
-        before = self._memory.remember(call.context.id, moved)
+        before = self._memory.remember(call.context.id, moved, last.levels if last is not None else None)
         if call.key is not None:
             self._memory.promise(call.context.id, call.key)
         body = answer.to_json() if call.key is not None else None
@@ -234,13 +235,13 @@ class Contexts:
 
     def _write(
         self, session: Session, call: Call, evidence: Evidence
-    ) -> tuple[Outcome, repository.Moved | None]:
+    ) -> tuple[Outcome, repository.Moved | None, Levels | None]:
         if (deferred := self._deferred(call)) is not None:
-            return Outcome(deferred, repeated=True), None
+            return Outcome(deferred, repeated=True), None, None
         found = repository.find(session, call.context)
         body = repository.answer(session, call.context, call.key) if call.key is not None else None
         if body is not None:
-            return Outcome(Answer.from_json(body), repeated=True), None
+            return Outcome(Answer.from_json(body), repeated=True), None, None
         if found is not None:
             pacing_check.check(found.inspected_at, found.interval_ms / 1000, call.at, self._clock.now())
         answer, moved = self._judge(found, call, evidence)
@@ -251,7 +252,7 @@ class Contexts:
         if call.key is not None:
             repository.keep_answer(session, call.context, call.key, answer.to_json())
         self._charge(session, call.caller, call.at)
-        return Outcome(answer, repeated=False), moved
+        return Outcome(answer, repeated=False), moved, found.levels if found is not None else None
 
     def _judge(
         self, found: repository.Found | None, call: Call, evidence: Evidence
@@ -259,7 +260,8 @@ class Contexts:
         """The answer, and what it leaves behind."""
         with tracing.span("temporal"):
             before = _unpack(found, call.context) if found is not None else None
-            state, verdict = temporal.step(before, evidence, call.seconds, call.context.levels, call.camera)
+            levels = (found.levels if found is not None else None) or call.context.levels
+            state, verdict = temporal.step(before, evidence, call.seconds, levels, call.camera)
         now = self._clock.now()
         plan = self._pacer.plan(verdict.suspicious, now)
         answer = Answer(
