@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from layerwatch.fleet.heartbeat import Heartbeat
-from layerwatch.services import Inspector, Services
+from layerwatch.services import Services
 from layerwatch.vision.errors import VisionError
+from layerwatch.vision.inspector import Inspector
 
 DEFAULT_CAPACITY = 20.0
 """Inspections a second, until the calibration at start: half of a slow core's."""

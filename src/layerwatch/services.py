@@ -17,11 +17,13 @@ from layerwatch.fleet.region_router import RegionRouter
 from layerwatch.keys import KeyAuthenticator
 from layerwatch.learning import ExampleStore, FeedbackRecorder, RecentPictures
 from layerwatch.learning.recent import RecentPicture
+from layerwatch.learning.rollout import LiveModels, RolloutKeeper
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
+from layerwatch.printers import PrinterMemories
 from layerwatch.prints import PrintRegister
+from layerwatch.prints.recorder import PrintRecorder
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Database, DatabaseGateway, ObjectStore
-from layerwatch.vision.evidence import Evidence
 
 if TYPE_CHECKING:
     from layerwatch.telemetry.metrics import Metrics
@@ -41,17 +43,6 @@ class Peers(Protocol):
     def pictures(self, context_id: str) -> list[RecentPicture]:
         """What the others hold of a context. Waits for them: not for an event loop."""
         ...
-
-
-class Inspector(Protocol):
-    """What looks at pictures: `vision.Vision`, or a test's double."""
-
-    @property
-    def model_version(self) -> str: ...
-
-    async def ainspect(self, jpeg: bytes, deadline: float | None = None) -> Evidence: ...
-
-    def close(self) -> None: ...
 
 
 class OwnWatcher(Protocol):
@@ -82,7 +73,8 @@ class Services:
     authenticator: KeyAuthenticator
     ids: ContextIds
     contexts: Contexts
-    vision: Inspector
+    vision: LiveModels
+    rollout: RolloutKeeper
     capacity: Capacity
     schedule: CallSchedule
     pacer: Pacer
@@ -91,6 +83,8 @@ class Services:
     recent: RecentPictures
     prints: PrintRegister
     watchers: WatcherExchange
+    printers: PrinterMemories
+    print_recorder: PrintRecorder
     examples: ExampleStore
     feedback: FeedbackRecorder
     metrics: Metrics

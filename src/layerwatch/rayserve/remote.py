@@ -9,7 +9,8 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError
 from ray.serve.handle import DeploymentHandle
 
-from layerwatch.rayserve.detectors import Look
+from layerwatch.learning.rollout.plan import PACKAGED
+from layerwatch.rayserve.detectors import Ask, Look
 from layerwatch.vision import Busy, ModelError, Picture, RawDetection
 from layerwatch.vision.batching import BatchReport
 
@@ -26,10 +27,13 @@ MAX_ATTEMPTS = 3
 class RemoteDetector:
     """Sends each picture to a replica of `Detectors`. Ray's batches are made there, from every API replica's
     pictures. For threads, not for an event loop. on_batch: called for each batch that began with a picture of
-    this process."""
+    this process. model: its SHA-256, or `packaged`."""
 
-    def __init__(self, handle: DeploymentHandle[Any], on_batch: Callable[[BatchReport], None]) -> None:
+    def __init__(
+        self, handle: DeploymentHandle[Any], on_batch: Callable[[BatchReport], None], model: str = PACKAGED
+    ) -> None:
         self._handle = handle
+        self._model = model
         self._on_batch = on_batch
         self._size: int | None = None
         self._version = "not known yet"
@@ -38,8 +42,19 @@ class RemoteDetector:
     def size(self) -> int:
         """Side of the pictures to send, pixels. Asks a replica the first time."""
         if self._size is None:
-            self._size = int(self._handle.size.remote().result(timeout_s=START_TIMEOUT_S))
+            self.check()
+        assert self._size is not None
         return self._size
+
+    def check(self) -> None:
+        """Have a replica open the model. Raises ModelError when it cannot."""
+        try:
+            size, version = self._handle.describe.remote(self._model).result(timeout_s=START_TIMEOUT_S)
+        except RayTaskError as failed:
+            if isinstance(failed.cause, ModelError):
+                raise ModelError(str(failed.cause)) from failed
+            raise
+        self._size, self._version = int(size), str(version)
 
     @property
     def version(self) -> str:
@@ -48,7 +63,7 @@ class RemoteDetector:
 
     def detect(self, images: Sequence[Picture]) -> list[RawDetection]:
         """Look at pictures. Raises Busy when no replica gets to them, ModelError as the model does."""
-        asked = [self._handle.look.remote(image) for image in images]
+        asked = [self._handle.look.remote(Ask(self._model, image)) for image in images]
         return [self._take(answer, image) for answer, image in zip(asked, images, strict=True)]
 
     def _take(self, answer: Any, image: Picture) -> RawDetection:
@@ -58,7 +73,7 @@ class RemoteDetector:
             except RayActorError:
                 if not left:
                     raise
-                answer = self._handle.look.remote(image)
+                answer = self._handle.look.remote(Ask(self._model, image))
                 continue
             except (TimeoutError, BackPressureError) as late:
                 raise Busy("No detector got to the picture in time.") from late

@@ -77,6 +77,19 @@ GROWTH_RATIO = (1.3, 1.5)  # of area or strength, over what is marked: from wher
 GROWN = 0.5  # growth from which on the scene no longer is the one that was marked
 GROWTH_NATS = (1.5, 3.5)  # for an excursion and for failing, of growth in full beyond what a person marked
 
+# --- what is remembered of a printer from print to print; chosen by reasoning, not searched for -----------
+USUAL_DISCOUNT = 0.5  # share of the evidence that is lost where prints that ended well showed the same
+ACCEPTED_DISCOUNT = 0.85  # … where a person said that the same was no failure
+LEFT_OVER_LOGITS = 2.0  # above the printer's usual mean, from which a failed first picture is no scenery
+ENDED_WELL_FRAMES = 10  # that a print must have had to teach its printer's memory
+ENDED_WELL_QUALITY = 7
+PRINT_LEARN = 0.2  # share that one more print counts for, at least
+PLACE_RISE = 0.5  # of the way to what a print showed in a place, if that is more than usual …
+PLACE_FALL = 0.2  # … and if it is less
+ACCEPTED_DECAY = 0.9  # of what a person marked, a print
+FIRST_PRINT_SPREAD = 0.5  # of mean logits between a printer's prints, before a second one was seen
+FIRST_OPENING_SPREAD = 0.1  # of how far first pictures are from each other, in contrasts, likewise
+
 # --- what changed in the picture ------------------------------------------------------------------------
 FROZEN_PIXELS = 2  # of 16 x 12, that may differ by one grey level in a frozen picture
 FROZEN_LOGIT = 0.05  # and by how much the detector's logit may differ

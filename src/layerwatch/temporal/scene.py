@@ -71,6 +71,14 @@ def sketch_of(thumbnail: bytes) -> Sketch | None:
     return ((rows[:, ::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8).reshape(SKETCH)
 
 
+def contrast_distance(one: Sketch, other: Sketch) -> float:
+    """Mean absolute difference of two sketches, each in its own contrasts; 0 for the same view."""
+    values = np.array((one, other), np.float32)
+    values -= (values @ _MEAN)[:, None]
+    values /= np.sqrt((values * values) @ _MEAN + c.CONTRAST_FLOOR)[:, None]
+    return float(np.abs(values[0] - values[1]) @ _MEAN)
+
+
 @dataclass(frozen=True, slots=True)
 class Glance:
     """What a picture changed, and the view after it.
