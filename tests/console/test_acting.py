@@ -174,6 +174,17 @@ def test_asking_and_the_outcome_are_in_the_audit_log(shop):
     assert any(who.startswith("watcher, key prod_") and action == "print pause" for who, action in found)
 
 
+def test_the_prints_page_has_the_buttons_and_who_did_what(shop):
+    shop.exchange("pause")
+    page = f"/prints/{shop.print}"
+    assert f"{page}/act?do=pause" in shop.ann.get(page).text
+    shop.ask("pause")
+    (order,) = shop.orders("pause")
+    shop.exchange("pause", results=[{"ActionId": order["ActionId"], "Done": True}])
+    story = text_of(shop.ann.get(page))
+    assert "Pause: asked" in story and "Pause: done" in story and "the watcher" in story
+
+
 def test_it_costs_nothing(shop):
     before = shop.server.billed(shop.account)
     shop.exchange("pause")

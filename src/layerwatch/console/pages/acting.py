@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from layerwatch.acting import ActionRefused
@@ -14,6 +15,7 @@ from layerwatch.contexts import ContextError
 from layerwatch.contexts.context_id import Context
 from layerwatch.contexts.repository import set_levels
 from layerwatch.identity import BadInput, NotFound
+from layerwatch.prints import events
 from layerwatch.temporal import Levels
 
 pages = Pages()
@@ -54,6 +56,7 @@ def act(visit: Visit) -> Response:
         except ActionRefused as refused:
             raise BadInput(str(refused)) from refused
         visit.note(session, f"print {kind} asked", one.id[:12])
+        _add_to_story(session, visit, one, kind, "asked")
     return visit.go("/", "asked")
 
 
@@ -76,8 +79,23 @@ def set_print_levels(visit: Visit) -> Response:
     with visit.services.database.write() as session:
         if not set_levels(session, _context(visit, one), wanted):
             raise NotFound("There is no such print.")
-        visit.note(session, "levels set", f"{one.id[:12]}: warning {wanted.warning}, pause {wanted.pause}")
+        words = f"warning {wanted.warning}, pause {wanted.pause}"
+        visit.note(session, "levels set", f"{one.id[:12]}: {words}")
+        _add_to_story(session, visit, one, "levels", words)
     return visit.go("/", "levels-set")
+
+
+def _add_to_story(session: Session, visit: Visit, one: LivePrint, kind: str, detail: str) -> None:
+    """Add to what the print's page says of who did what."""
+    events.record(
+        session,
+        context_id=one.id,
+        account_id=visit.account_id,
+        at=visit.clock,
+        kind=kind,
+        who=visit.me.email,
+        detail=detail,
+    )
 
 
 def _context(visit: Visit, one: LivePrint) -> Context:
