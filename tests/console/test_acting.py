@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from layerwatch.acting import exchange
+from layerwatch.acting.actions import ask, connections
 from layerwatch.acting.models import ConnectedPrintRow, PrintActionRow
 from layerwatch.api.watcher_routes import PATH
 from layerwatch.identity.roles import Role
@@ -81,6 +82,26 @@ def test_a_print_is_paused_from_its_card(shop):
     assert "Pause asked" in shop.wall(), "it is not done because it was handed out"
     shop.exchange("resume", "cancel", results=[{"ActionId": order["ActionId"], "Done": True}])
     assert "Pause done" in shop.wall() and "act?do=resume" in shop.ann.get("/").text
+
+
+def test_an_action_is_handed_out_once_on_each_database(server_on_each):
+    server, now = server_on_each, datetime.now(UTC)
+    key, account = server.new_key_of()
+    context = server.new_context(key)
+    assert server.process(key, context).status_code == 200
+    body = {"Prints": [{"ContextId": context, "Can": ["pause"]}]}
+
+    def orders(**more):
+        answer = server.http.post(PATH, json=body | more, headers={"X-API-Key": key})
+        return answer.json()["Actions"]
+
+    assert orders() == []
+    with server.services.database.write() as session:
+        ask(session, account, context, "pause", "ann@example.org", now)
+    (order,) = orders()
+    assert orders(Results=[{"ActionId": order["ActionId"], "Done": True}]) == []
+    with server.services.database.read() as session:
+        assert connections(session, account, now)[context].action.words == "Pause done"
 
 
 def test_what_the_printer_did_not_do_is_shown_with_the_reason(shop):
