@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerwatch.api.errors import ApiError
-from layerwatch.api.multipart import MAX_FILE, OVERHEAD, Upload, read_upload
+from layerwatch.api.multipart import MAX_OVERHEAD_BYTES, Upload, read_upload
+from layerwatch.vision import MAX_PICTURE_BYTES
 
 JPEG = b"\xff\xd8\xff\xe0 a picture \r\n--almost a boundary\r\n\xff\xd9"
 BOUNDARY = "b0undary"
@@ -136,31 +137,31 @@ def test_what_is_no_multipart_body_is_refused() -> None:
 
 
 def test_a_file_of_exactly_the_limit_is_taken() -> None:
-    assert len(read(body(part(b"\xff" * MAX_FILE))).jpeg) == MAX_FILE
+    assert len(read(body(part(b"\xff" * MAX_PICTURE_BYTES))).jpeg) == MAX_PICTURE_BYTES
 
 
 def test_one_byte_more_is_too_large() -> None:
-    assert refused(body(part(b"\xff" * (MAX_FILE + 1)))).status == 413
+    assert refused(body(part(b"\xff" * (MAX_PICTURE_BYTES + 1)))).status == 413
 
 
 def test_a_length_that_is_too_large_is_refused_before_anything_is_read() -> None:
-    assert refused(b"", content_length=str(MAX_FILE + OVERHEAD + 1)).status == 413
+    assert refused(b"", content_length=str(MAX_PICTURE_BYTES + MAX_OVERHEAD_BYTES + 1)).status == 413
 
 
 def test_a_length_that_lies_does_not_help() -> None:
-    assert refused(body(part(b"\xff" * (MAX_FILE + 1))), content_length="100").status == 413
+    assert refused(body(part(b"\xff" * (MAX_PICTURE_BYTES + 1))), content_length="100").status == 413
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        body(FILE, part(b"x" * OVERHEAD, 'form-data; name="note"')),
-        body(FILE) + b"x" * OVERHEAD,
+        body(FILE, part(b"x" * MAX_OVERHEAD_BYTES, 'form-data; name="note"')),
+        body(FILE) + b"x" * MAX_OVERHEAD_BYTES,
         body(*[NOTE] * 40, FILE),
         body(part(JPEG, "form-data; name=" + "n" * 5000)),
         f"--{BOUNDARY}\r\n".encode() + b"A: b\r\n" * 100 + b"\r\n" + JPEG,
         f"--{BOUNDARY}\r\n".encode() + b"A" * 100_000,
-        b"\r\n" * OVERHEAD,
+        b"\r\n" * MAX_OVERHEAD_BYTES,
     ],
 )
 def test_what_stands_around_the_file_is_bounded(data: bytes) -> None:

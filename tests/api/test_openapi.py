@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from layerwatch import __version__
 from layerwatch.api.errors import ErrorType
-from layerwatch.api.multipart import MAX_CAMERA, MAX_FILE
+from layerwatch.api.multipart import MAX_CAMERA
 from layerwatch.api.openapi import document, resolve
 from layerwatch.api.request_parsing import MAX_LAYER
 from layerwatch.api.routes import BASE, ROUTES
@@ -24,7 +24,9 @@ from layerwatch.core.text import MAX_NAME_LENGTH
 from layerwatch.identity.models import Account
 from layerwatch.learning import limits
 from layerwatch.temporal import TEACHERS
-from layerwatch.vision.evidence import Condition
+from layerwatch.vision import MAX_PICTURE_BYTES, Condition
+from layerwatch_sdk import MAX_PICTURE_BYTES as SDK_MAX_PICTURE_BYTES
+from layerwatch_sdk.calls import FEEDBACK_KINDS
 from tests.support.fake_detector import picture
 from tests.support.prints import frame
 from tests.support.servers import Server, running
@@ -81,10 +83,10 @@ def test_it_describes_every_call_and_no_other() -> None:
     assert all(call["security"] == [{"ApiKey": []}] for call in calls())
 
 
-def test_its_limits_and_lists_are_those_of_the_code() -> None:
+def test_its_limits_and_lists_are_those_of_the_server_and_the_sdk() -> None:
     process = document()["paths"][f"{BASE}/process/{{context_id}}"]["post"]
     upload = process["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
-    assert upload["image"]["maxLength"] == MAX_FILE
+    assert upload["image"]["maxLength"] == MAX_PICTURE_BYTES == SDK_MAX_PICTURE_BYTES
     assert upload["camera"]["maxLength"] == MAX_CAMERA
     assert upload["layer"]["maximum"] == upload["layers"]["maximum"] == MAX_LAYER
     assert upload["state"]["maxLength"] == SCHEMAS["Label"]["maxLength"] == MAX_NAME_LENGTH
@@ -92,7 +94,7 @@ def test_its_limits_and_lists_are_those_of_the_code() -> None:
     assert set(header["enum"]) == {condition.word for condition in Condition}
     assert set(SCHEMAS["DetailObject"]["properties"]["Condition"]["enum"]) == set(Condition)
     assert set(SCHEMAS["ErrorType"]["enum"]) == set(ErrorType)
-    assert set(SCHEMAS["FeedbackKind"]["enum"]) == TEACHERS.keys()
+    assert set(SCHEMAS["FeedbackKind"]["enum"]) == TEACHERS.keys() == set(FEEDBACK_KINDS)
 
 
 def test_every_answer_has_an_example_that_fits_its_schema() -> None:
@@ -171,7 +173,7 @@ def every_error(server: Server) -> Iterator[dict[str, str]]:
     yield server.create_context(key, b" " * 70_000).json()
     yield process(key, context, **{"X-API-Version": "3"}).json()
     yield process(key, context, b"not a picture").json()
-    yield process(key, context, picture() + bytes(MAX_FILE)).json()
+    yield process(key, context, picture() + bytes(MAX_PICTURE_BYTES)).json()
     form = {"files": {"camera": (None, "top")}, "headers": {"X-API-Key": key}}
     yield server.http.post(f"{BASE}/process/{context}", **form).json()  # type: ignore[arg-type]
     yield process(key, context[:-1]).json()
@@ -180,7 +182,7 @@ def every_error(server: Server) -> Iterator[dict[str, str]]:
     yield process(key, context).json()
     server.services.admission.under_way = 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server.services.vision, "ainspect", crash)
+        patch.setattr(server.services.vision, "inspect_print", crash)
         yield process(key, context).json()
 
     assert process(key, context).status_code == 200

@@ -11,11 +11,11 @@ import httpx
 import pytest
 from sqlalchemy.orm import Session
 
-from layerwatch.api.multipart import MAX_FILE
 from layerwatch.api.routes import BASE
 from layerwatch.config import Settings
 from layerwatch.serving import http_protocol
 from layerwatch.storage import StorageUnavailable
+from layerwatch.vision import MAX_PICTURE_BYTES
 from layerwatch.vision.errors import Busy
 from layerwatch.vision.evidence import Evidence
 from tests.support.fake_detector import picture
@@ -136,7 +136,7 @@ def test_what_is_no_jpeg_is_refused_and_free(server: Server, file: bytes) -> Non
 def test_a_picture_of_the_largest_size_is_taken_and_a_larger_one_is_not(server: Server) -> None:
     key = server.new_key()
     whole = picture()
-    largest = whole + b"\0" * (MAX_FILE - len(whole))
+    largest = whole + b"\0" * (MAX_PICTURE_BYTES - len(whole))
     assert server.process(key, server.new_context(key), largest).status_code == 200
     assert refusal(server.process(key, server.new_context(key), largest + b"\0")) == (413, "OE_BAD_ARGS")
 
@@ -150,7 +150,7 @@ def test_an_upload_without_end_is_cut_off_and_costs_no_memory(server: Server) ->
         yield b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'
         for _ in range(64):
             sent += 1
-            assert server.services.admission.bytes_held <= MAX_FILE
+            assert server.services.admission.bytes_held <= MAX_PICTURE_BYTES
             yield b"\xff" * 1024 * 1024
 
     answer = server.http.post(
@@ -223,8 +223,8 @@ def test_what_is_not_http_is_refused(server: Server) -> None:
     assert json.loads(body)["ErrorType"] == "OE_BAD_ARGS"
 
 
-class BrokenEye:
-    """Raises what it is told to."""
+class BrokenInspector:
+    """Raises the given error."""
 
     model_version = "broken"
 
@@ -240,8 +240,9 @@ class BrokenEye:
 
 def test_a_crash_is_an_internal_error_that_tells_nothing(server_settings: Settings) -> None:
     quiet = server_settings.model_copy(update={"log_level": "critical"})
-    with running(quiet, vision=BrokenEye(Busy("starting"))) as server:
-        server.services.vision.error = RuntimeError("/secret/path password")  # type: ignore[attr-defined]
+    broken = BrokenInspector(Busy("starting"))
+    with running(quiet, vision=broken) as server:
+        broken.error = RuntimeError("/secret/path password")
         key, account = server.new_key_of()
         answer = server.process(key, server.new_context(key))
         assert refusal(answer) == (500, "OE_INTERNAL_ERROR")
@@ -251,7 +252,7 @@ def test_a_crash_is_an_internal_error_that_tells_nothing(server_settings: Settin
 
 
 def test_too_busy_says_when_to_come_again(server_settings: Settings) -> None:
-    with running(server_settings, vision=BrokenEye(Busy("full"))) as server:
+    with running(server_settings, vision=BrokenInspector(Busy("full"))) as server:
         key, account = server.new_key_of()
         answer = server.process(key, server.new_context(key))
         assert refusal(answer) == (503, "OE_BACKEND_THROTTLED")

@@ -72,7 +72,7 @@ def test_a_place_is_free_again_when_judging_failed() -> None:
 
 def test_uploads_share_a_bounded_memory() -> None:
     gate = admission(memory=100)
-    with gate.upload() as first, gate.upload() as second:
+    with gate.upload(1) as first, gate.upload(2) as second:
         first.add(60)
         with pytest.raises(Throttled):
             second.add(41)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -77,6 +79,15 @@ def test_a_statement_that_fails_leaves_the_connections_usable(database: Database
     with pytest.raises((DBAPIError, StorageUnavailable)), database.read() as session:
         driver_sql.fetch_row(session, "SELECT x FROM no_such_table WHERE y = ?", 1)
     assert find(database, "one") is None
+
+
+def test_an_error_does_not_show_the_values(database: Database) -> None:
+    secret = uuid.uuid4().hex
+    with pytest.raises((DBAPIError, StorageUnavailable)) as raised, database.read() as session:
+        driver_sql.fetch_row(session, "SELECT x FROM no_such_table WHERE y = ?", secret)
+    shown = "".join(traceback.format_exception(raised.value))
+    assert "no_such_table" in shown
+    assert secret not in shown
 
 
 def test_a_server_that_is_gone_is_unavailable(tmp_path: Path) -> None:

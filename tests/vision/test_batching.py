@@ -1,4 +1,4 @@
-"""Batches form from what waits; nobody waits for a batch to fill; too much or too late is Busy."""
+"""Batches form from what waits; nobody waits for a batch to fill; too late is Busy."""
 
 from __future__ import annotations
 
@@ -91,16 +91,6 @@ def test_idle_workers_share_what_waits(make, gated: Gated) -> None:
     for future in futures:
         future.result(timeout=10)
     assert sorted(gated.batches) == [[0], [1]]
-
-
-def test_a_full_queue_is_busy_at_once(make, gated: Gated) -> None:
-    batcher = make(capacity=2)
-    batcher.submit(0)
-    gated.await_batch()
-    batcher.submit(1)
-    batcher.submit(2)
-    with pytest.raises(Busy, match="2 pictures are waiting"):
-        batcher.submit(3)
 
 
 def test_an_item_whose_deadline_passed_is_busy_and_not_run(make, gated: Gated) -> None:

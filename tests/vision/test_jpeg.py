@@ -1,4 +1,4 @@
-"""What decodes, what does not, and what the sender is told."""
+"""What decodes, what does not, and the error that the sender gets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from layerwatch.vision.errors import ImageDecodeError
 from layerwatch.vision.jpeg.decoder import decode_jpeg
-from layerwatch.vision.jpeg.header import MAX_BYTES, MAX_SCANS, read_header
+from layerwatch.vision.jpeg.header import MAX_PICTURE_BYTES, MAX_SCANS, read_header
 from tests.support.jpegs import (
     APP0,
     DHT,
@@ -157,7 +157,7 @@ BAD = {
     "HTML": (b"<html>502 Bad Gateway</html>", "HTML"),
     "only SOI": (SOI, "cut off"),
     "no picture": (SOI + EOI, "no picture"),
-    "too many bytes": (PLAIN + bytes(MAX_BYTES), "bytes"),
+    "too many bytes": (PLAIN + bytes(MAX_PICTURE_BYTES), "bytes"),
     "a bomb": (claiming(65_000, 65_000), "65000 x 65000"),
     "a long thin bomb": (claiming(65_000, 2), "65000 x 2"),
     "no width": (claiming(0, 480), "0 x 480"),

@@ -36,7 +36,7 @@ def detector() -> FakeDetector:
 
 @pytest.fixture
 def vision(detector: FakeDetector) -> Iterator[Vision]:
-    with Vision(detector, workers=1, max_batch=8, capacity=4) as vision:
+    with Vision(detector, workers=1, max_batch=8) as vision:
         yield vision
         detector.gate.set()
 
@@ -146,18 +146,6 @@ async def test_concurrent_calls_share_a_batch(vision: Vision, detector: FakeDete
     assert detector.batches == [1, 3]
 
 
-async def test_more_calls_than_it_can_hold_are_busy_at_once(vision: Vision, detector: FakeDetector) -> None:
-    detector.gate.clear()
-    calls = [asyncio.create_task(vision.ainspect(picture(0.1))) for _ in range(4)]
-    await until(lambda: vision.under_way == 4)
-    with pytest.raises(Busy):
-        await vision.ainspect(picture(0.1))
-    detector.gate.set()
-    await asyncio.gather(*calls)
-    assert vision.under_way == 0
-    await vision.ainspect(picture(0.1))
-
-
 async def test_a_call_whose_deadline_passed_is_busy(vision: Vision) -> None:
     with pytest.raises(Busy, match="in time"):
         await vision.ainspect(picture(0.1), deadline=time.monotonic() - 1)
@@ -176,7 +164,6 @@ async def test_a_caller_that_gave_up_is_not_looked_at(vision: Vision, detector: 
     await running
     await vision.ainspect(picture(0.3))
     assert detector.batches == [1, 1]
-    assert vision.under_way == 0
 
 
 async def test_the_event_loop_stays_free_while_pictures_are_looked_at(detector: FakeDetector) -> None:

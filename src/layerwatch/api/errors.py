@@ -19,8 +19,8 @@ from layerwatch.pacing import Throttled
 from layerwatch.storage import StorageUnavailable
 from layerwatch.vision.errors import Busy, ImageDecodeError
 
-SHORTLY = 5
-"""Retry-After, seconds, of what passes by itself (a database that restarts), outside of Process."""
+RETRY_AFTER_S = 5
+"""Retry-After in seconds for temporary errors (a database restart), outside of Process."""
 
 
 class ErrorType(StrEnum):
@@ -41,12 +41,13 @@ class ErrorType(StrEnum):
 
 @dataclass
 class ApiError(Exception):
-    """A refusal, as it goes out."""
+    """A refusal, as it goes out. crash: whether the server is at fault, which the status page counts."""
 
     type: ErrorType
     status: int
     details: str
     headers: dict[str, str] = field(default_factory=dict)
+    crash: bool = False
 
     def response(self) -> JSONResponse:
         """The HTTP answer."""
@@ -73,11 +74,14 @@ def throttled(retry_after: int) -> ApiError:
 def internal() -> ApiError:
     """Anything that should not have happened."""
     return ApiError(
-        ErrorType.INTERNAL, 500, "Something went wrong on our side. Nothing was charged; try again."
+        ErrorType.INTERNAL,
+        500,
+        "Something went wrong on our side. Nothing was charged; try again.",
+        crash=True,
     )
 
 
-def translate(error: Exception, retry_after: int = SHORTLY) -> ApiError:
+def translate(error: Exception, retry_after: int = RETRY_AFTER_S) -> ApiError:
     """The wire's error for one of ours. retry_after: seconds, for errors that ask for a later retry."""
     match error:
         case ApiError():

@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from layerwatch.api import request_parsing
-from layerwatch.api.errors import ApiError, throttled
+from layerwatch.api import process_gate
+from layerwatch.api.errors import ApiError, translate
 from layerwatch.contexts import ContextLost
+from layerwatch.pacing import Throttled
 from layerwatch.services import Services
 
 log = structlog.get_logger(__name__)
@@ -28,11 +28,6 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 _PROCESS = b"/api/gadget/v1/process/"
 ROUTE = _PROCESS.decode() + "{context_id}"
-
-_CHECKED: dict[bytes, Callable[[str], object]] = {
-    b"x-api-version": lambda text: request_parsing.dialect(text, 1),
-    b"idempotency-key": request_parsing.idempotency_key,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +60,25 @@ class LoadShedder:
         if method != b"POST" or not target.startswith(_PROCESS) or b"?" in target:
             return None
         began = time.perf_counter()
-        services, given = self._services, dict(headers)
-        if b"origin" in given and given[b"origin"].decode("latin-1") in services.settings.origins:
+        services = self._services
+        given = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+        if "origin" in given and given["origin"] in services.settings.origins:
             return None  # a browser needs the answer's CORS headers, which the long way adds
-        if b"x-forwarded-for" in given:  # who calls is not known from the connection
+        if "x-forwarded-for" in given:  # who calls is not known from the connection
             address = None
         at = services.clock.now()
-        caller = services.authenticator.cached(given.get(b"x-api-key", b"").decode("latin-1"), at, address)
-        if caller is None or services.admission.has_room(caller.account_id):
+        caller = services.authenticator.cached(given.get("x-api-key", ""), at, address)
+        if caller is None:
             return None
-        try:  # what is wrong with the request goes before our being busy, and is said the long way
-            services.ids.read(target[len(_PROCESS) :].decode("latin-1"), caller.account_id, at)
-            for name, read in _CHECKED.items():
-                if name in given:
-                    read(given[name].decode("latin-1"))
+        context_id = target[len(_PROCESS) :].decode("latin-1")
+        try:
+            process_gate.admit(services, caller, context_id, given.get, None, at)
+        except Throttled as busy:
+            error = translate(busy, process_gate.retry_after(services, at))
         except (ApiError, ContextLost):
+            return None  # the route answers what is wrong with a call
+        else:
             return None
-        error = throttled(come_again(services, at))
         request_id = uuid.uuid4().hex
         services.metrics.refused(error.type)
         passed = time.perf_counter() - began
@@ -104,9 +101,9 @@ class LoadShedder:
 class Door:
     """ASGI middleware that asks a `LoadShedder` first, for servers whose HTTP protocol is not ours."""
 
-    def __init__(self, app: ASGIApp, turnaway: LoadShedder) -> None:
+    def __init__(self, app: ASGIApp, shedder: LoadShedder) -> None:
         self._app = app
-        self._turnaway = turnaway
+        self._shedder = shedder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope) if scope["type"] == "http" else None
@@ -120,16 +117,9 @@ class Door:
         if scope["query_string"]:
             return None
         address = scope["client"][0] if scope["client"] else None
-        return self._turnaway.refusal(
+        return self._shedder.refusal(
             scope["method"].encode(), scope["path"].encode(), scope["headers"], address
         )
-
-
-def come_again(services: Services, at: datetime) -> int:
-    """Retry-After, seconds, for a live print that was refused: overload is shed by intervals."""
-    plan = services.pacer.plan(False, at)
-    services.pacer.called(plan, False, at)
-    return plan.recommended
 
 
 def _refusal(error: ApiError, request_id: str) -> Refusal:

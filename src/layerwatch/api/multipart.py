@@ -1,7 +1,7 @@
 """The one file of a multipart upload, read as a bounded stream.
 
-Whatever is sent, at most one picture and `OVERHEAD` bytes around it are held. Fields that are not the file
-are read past; only `FIELDS` are kept.
+At most one picture and `MAX_OVERHEAD_BYTES` bytes around it are held, whatever is sent. Of the other fields
+only `FIELDS` are kept.
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ from python_multipart.multipart import parse_options_header
 from layerwatch.api.errors import ApiError, bad_args
 from layerwatch.api.request_parsing import PROGRESS_FIELDS, print_progress
 from layerwatch.prints import PrintProgress
+from layerwatch.vision import MAX_PICTURE_BYTES
 
-MAX_FILE = 6 * 1024 * 1024
-"""Bytes of the picture (API.md)."""
-
-OVERHEAD = 64 * 1024
+MAX_OVERHEAD_BYTES = 64 * 1024
 """Bytes of everything around it: boundaries, part headers, other fields. A real client needs under 1 KB."""
 
 MAX_PARTS = 32
@@ -55,13 +53,13 @@ async def read_upload(
     """Read the one file out of a multipart body.
 
     hold: called with each chunk's size before it is buffered; may refuse by raising.
-    Raises ApiError for what is not one file of at most `MAX_FILE` bytes in a whole multipart body.
+    Raises ApiError for what is not one file of at most `MAX_PICTURE_BYTES` bytes in a whole multipart body.
     """
     form = _Form(_boundary(content_type), hold)
     if (
         content_length is not None
         and content_length.isdecimal()
-        and int(content_length) > MAX_FILE + OVERHEAD
+        and int(content_length) > MAX_PICTURE_BYTES + MAX_OVERHEAD_BYTES
     ):
         raise _too_large()
     async for chunk in stream:
@@ -80,7 +78,7 @@ def _boundary(content_type: str | None) -> bytes:
 
 
 def _too_large() -> ApiError:
-    return bad_args(f"The picture is larger than {MAX_FILE:,} bytes. Send a smaller JPEG.", 413)
+    return bad_args(f"The picture is larger than {MAX_PICTURE_BYTES:,} bytes. Send a smaller JPEG.", 413)
 
 
 class _Form:
@@ -124,7 +122,7 @@ class _Form:
             self._parser.write(chunk)
         except FormParserError as error:
             raise bad_args("The multipart body is malformed.") from error
-        if self._file_bytes > MAX_FILE or self._received - self._file_bytes > OVERHEAD:
+        if self._file_bytes > MAX_PICTURE_BYTES or self._received - self._file_bytes > MAX_OVERHEAD_BYTES:
             raise _too_large()
 
     def close(self) -> Upload:
@@ -166,7 +164,7 @@ class _Form:
         self._value.clear()
 
     def _headers_finished(self) -> None:
-        """Decide what the part is. A file's field name, file name and type may all be absent (API.md)."""
+        """Decide what the part is. A file's field name, file name and type may all be absent."""
         _, options = parse_options_header(self._headers.get(b"content-disposition", b"").decode("latin-1"))
         self._field = options.get(b"name", b"")
         kind, _ = parse_options_header(self._headers.get(b"content-type", b"").decode("latin-1"))
@@ -204,7 +202,7 @@ class _Form:
         if self._is_file:
             assert self._file is not None
             self._file_bytes += end - start
-            if self._file_bytes > MAX_FILE:
+            if self._file_bytes > MAX_PICTURE_BYTES:
                 raise _too_large()
             self._hold(end - start)
             self._file.append(data[start:end])

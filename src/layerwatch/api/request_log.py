@@ -29,7 +29,7 @@ class RequestLogMiddleware:
     def __init__(self, app: ASGIApp, metrics: Metrics, uptime: UptimeRecorder | None = None) -> None:
         self._app = app
         self._metrics = metrics
-        self._diary = uptime
+        self._uptime = uptime
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,6 +47,7 @@ class RequestLogMiddleware:
     ) -> None:
         began = time.perf_counter()
         status = 0
+        crashed = False
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -67,27 +68,24 @@ class RequestLogMiddleware:
             traced.answered(scope["method"], _route(scope), 499)
             return
         except Exception:
+            crashed = True
             log.exception("crash", path=_route(scope))
             if status == 0:
                 await internal().response()(scope, receive, send_with_id)
         passed = time.perf_counter() - began
         self._metrics.answered(_route(scope), status, passed)
         traced.answered(scope["method"], _route(scope), status)
-        if self._diary is not None and _route(scope).startswith(DETECTION):
-            self._diary.called(status, passed, crashed=_crashed(status, scope))
+        state = scope.get("state", {})
+        if self._uptime is not None and _route(scope).startswith(DETECTION):
+            self._uptime.called(status, passed, crashed=crashed or state.get("crashed", False))
         log.info(
             "request",
             method=scope["method"],
             path=_route(scope),
             status=status,
             ms=round(passed * 1000, 1),
-            **scope.get("state", {}).get("log", {}),
+            **state.get("log", {}),
         )
-
-
-def _crashed(status: int, scope: Scope) -> bool:
-    """Whether it is our fault. A context that nobody knows is a 500, too, by the contract."""
-    return status >= 500 and status != 503 and "why" not in scope.get("state", {}).get("log", {})
 
 
 def _route(scope: Scope) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -16,19 +17,24 @@ from layerwatch.api import request_parsing
 from layerwatch.api.answer_rendering import condition_header, render, render_usage
 from layerwatch.api.auth import authenticate
 from layerwatch.api.errors import bad_args, translate
-from layerwatch.api.load_shedding import come_again
 from layerwatch.api.local_address import url_used
 from layerwatch.api.multipart import Upload, read_upload
+from layerwatch.api.process_gate import admit, retry_after
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.billing.account_usage import account_usage
-from layerwatch.contexts import Answer, Call
+from layerwatch.contexts import Answer, Call, Outcome
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Throttled
+from layerwatch.prints import PrintProgress, events
+from layerwatch.prints.moments import Moment
+from layerwatch.prints.recorder import Seen
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing
 from layerwatch.temporal import TEACHERS
+from layerwatch.vision.bed import bed_view
 from layerwatch.vision.errors import Busy
+from layerwatch.vision.evidence import Evidence
 
 BASE = "/api/gadget/v1"
 
@@ -60,18 +66,12 @@ async def process(request: Request) -> JSONResponse:
     services = _services(request)
     at = services.clock.now()
     caller = await authenticate(request, services, at)
-    call = Call(
-        context=services.ids.read(request.path_params["context_id"], caller.account_id, at),
-        caller=caller,
-        at=at,
-        key=request_parsing.idempotency_key(request.headers.get("idempotency-key")),
-        dialect=request_parsing.dialect(request.headers.get("x-api-version"), caller.dialect),
-        detail=request_parsing.wants_detail(request.query_params.get("detail")),
-    )
+    context_id, detail = request.path_params["context_id"], request.query_params.get("detail")
     try:
+        call = admit(services, caller, context_id, request.headers.get, detail, at)
         answer, repeated = await _inspect(request, services, call)
     except (Throttled, Busy, StorageUnavailable) as busy:
-        raise translate(busy, come_again(services, at)) from busy
+        raise translate(busy, retry_after(services, at)) from busy
     services.metrics.inspected(answer, repeated)
     return JSONResponse(render(answer, call.dialect, call.detail), headers=condition_header(answer))
 
@@ -82,25 +82,44 @@ async def _inspect(request: Request, services: Services, call: Call) -> tuple[An
     def allowed(session: Session) -> None:
         check_allowance(session, call.caller, call.at, services.terms.books)
 
-    # Before the database is asked, too: what is refused must cost next to nothing.
-    services.admission.check(call.caller.account_id)
     with tracing.span("admit"):
         stored = await services.contexts.admit(call, allowed if is_limited(call.caller) else None)
     if stored is not None:
         return stored, True
     check_not_blocked(call.caller)
-    services.admission.check(call.caller.account_id)
-    with services.admission.upload() as held:
+    with services.admission.upload(call.caller.account_id) as held:
         with tracing.span("upload"):
             upload = await _upload(request, held.add)
         with services.admission.place(call.caller.account_id):
             deadline = time.monotonic() + services.settings.queue_deadline
-            evidence = await services.vision.ainspect(upload.jpeg, deadline)
+            evidence = await services.vision.inspect_print(
+                upload.jpeg, deadline, call.context.id, call.context.opened_at
+            )
         call = call.with_upload(upload.camera, upload.progress.to_json())
         outcome = await services.contexts.conclude(call, evidence)
+        if outcome.opens:
+            view = await asyncio.to_thread(bed_view, upload.jpeg)
+            await services.printers.keep_opening(call.context.id, evidence.thumbnail, view)
         if not outcome.repeated:
-            services.recent.put(call.context.id, RecentPicture(upload.jpeg, evidence, call.seconds))
+            picture = RecentPicture(upload.jpeg, evidence, call.seconds)
+            services.recent.put(call.context.id, picture)
+            services.print_recorder.saw(_seen(call, outcome, evidence, upload.progress), picture)
     return outcome.answer, outcome.repeated
+
+
+def _seen(call: Call, outcome: Outcome, evidence: Evidence, progress: PrintProgress) -> Seen:
+    """What the print's page will show of an inspection."""
+    assert outcome.verdict is not None and outcome.explanation is not None
+    return Seen(
+        context_id=call.context.id,
+        account_id=call.context.account_id,
+        opened_at=call.context.opened_at,
+        at=call.at,
+        moment=Moment.of(
+            call.seconds, evidence, outcome.verdict, outcome.explanation, halted=progress.halted
+        ),
+        progress=call.progress,
+    )
 
 
 async def feedback(request: Request) -> JSONResponse:
@@ -115,7 +134,12 @@ async def feedback(request: Request) -> JSONResponse:
 
     apply = partial(services.contexts.apply_feedback, context, kind)
     if not await services.feedback.record(
-        apply, account_id=caller.account_id, context_id=context.id, kind=kind, at=at
+        apply,
+        account_id=caller.account_id,
+        context_id=context.id,
+        kind=kind,
+        at=at,
+        note=events.feedback_note(context.id, caller.account_id, at, kind, f"API key {caller.prefix}…"),
     ):
         raise bad_args("This context has no inspection yet to give feedback on.")
     return JSONResponse({"ContextId": context.id, "Kind": kind})

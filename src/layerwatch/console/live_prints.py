@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from layerwatch.acting.actions import NOT_CONNECTED, Connection, connections
 from layerwatch.contexts import Answer
 from layerwatch.contexts.models import ContextRow
 from layerwatch.learning import RecentPictures
@@ -93,25 +94,23 @@ class LivePrint:
     feedback: GivenFeedback | None
     labels: PrintLabels
     progress: PrintProgress
+    connection: Connection = NOT_CONNECTED
 
     @property
     def key(self) -> str:
         """Changes whenever the card does."""
         given = self.feedback.id if self.feedback else 0
-        return f"{self.inspections}.{given}.{int(self.late)}"
+        return f"{self.inspections}.{given}.{int(self.late)}.{self.connection.key}"
 
     @property
     def title(self) -> str:
         """The best name that there is for it."""
-        names = self.labels
-        return names.name or names.file or names.printer or names.camera or "Unnamed print"
+        return self.labels.title
 
     @property
     def place(self) -> str:
         """The printer or camera, where the title is not already that."""
-        names = self.labels
-        place = names.printer or names.camera or ""
-        return place if place != self.title else ""
+        return self.labels.place
 
     @property
     def unjudged(self) -> bool:
@@ -159,8 +158,14 @@ class LivePrint:
         return self.quality <= MARKED_QUALITY
 
 
-def live_prints(session: Session, account_id: int, now: datetime) -> tuple[LivePrint, ...]:
-    """All prints of the account that were inspected lately, by the time when they were opened."""
+def live_prints(
+    session: Session, account_id: int, now: datetime, context_id: str | None = None
+) -> tuple[LivePrint, ...]:
+    """All prints of the account that were inspected lately, by the time when they were opened.
+
+    context_id: only this one.
+    """
+    only = (ContextRow.id == context_id,) if context_id is not None else ()
     found = session.execute(
         select(
             ContextRow.id,
@@ -179,12 +184,15 @@ def live_prints(session: Session, account_id: int, now: datetime) -> tuple[LiveP
         .where(
             ContextRow.account_id == account_id,
             ContextRow.inspected_at > now - LIVE,
+            *only,
             ContextRow.expires_at > now,  # PostgreSQL then reads the partitions of live contexts only
         )
         .order_by(ContextRow.opened_at, ContextRow.id)
         .limit(MAX_LIVE)
     ).all()
     feedback = _newest_feedback(session, account_id, found[0].opened_at) if found else {}
+    # Watchers and actions live in real time, whatever the clock of the prints.
+    connected = connections(session, account_id, datetime.now(UTC)) if found else {}
     prints = []
     for row in found:
         answer = Answer.from_json(row.answer)
@@ -207,6 +215,7 @@ def live_prints(session: Session, account_id: int, now: datetime) -> tuple[LiveP
                 feedback=feedback.get(row.id),
                 labels=PrintLabels(row.name, row.printer, row.camera, row.file),
                 progress=PrintProgress.from_json(row.progress),
+                connection=connected.get(row.id, NOT_CONNECTED),
             )
         )
     return tuple(prints)

@@ -20,7 +20,6 @@ from sqlalchemy.orm import Session
 from layerwatch.contexts.context_id import LIFETIME
 from layerwatch.contexts.offline.reconcile import tidy
 from layerwatch.core.clock import Clock, ClockGuard
-from layerwatch.prints.repository import delete_expired
 from layerwatch.storage import Database, StorageError, UtcTime, partitions
 
 log = structlog.get_logger(__name__)
@@ -31,7 +30,7 @@ TABLES = {"contexts": ("id",), "answers": ("context_id", "key")}
 BATCH = 500
 """Rows of each table in one transaction: a few milliseconds, so that no call waits for a sweep."""
 
-PERIOD = 600.0
+SWEEP_INTERVAL_S = 600.0
 """Seconds between sweeps. An expired context is refused by its id at once; the sweep only frees space."""
 
 
@@ -102,9 +101,6 @@ class Sweeper:
         more = True
         while more:
             more = await self._database.write_async(sweep, now) >= BATCH
-        more = True
-        while more:
-            more = await self._database.write_async(delete_expired, now, BATCH) >= BATCH
         await self._database.write_async(tidy, now)
         await asyncio.to_thread(self._also, now)
 
@@ -112,7 +108,7 @@ class Sweeper:
 async def sweep_forever(
     database: Database,
     clock: Clock,
-    period: float = PERIOD,
+    period: float = SWEEP_INTERVAL_S,
     speed: float = 1.0,
     also: Callable[[datetime], None] = lambda now: None,
 ) -> None:

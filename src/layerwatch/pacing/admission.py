@@ -40,14 +40,6 @@ class Admission:
         if wait > self._deadline:
             raise Throttled(f"the queue is {wait:.1f} s long")
 
-    def has_room(self, account: int) -> bool:
-        """Whether `check` lets a picture of this account in."""
-        try:
-            self.check(account)
-        except Throttled:
-            return False
-        return True
-
     @contextmanager
     def place(self, account: int) -> Iterator[None]:
         """A place in the queue, from before the detector until its answer. Raises Throttled as `check`."""
@@ -65,8 +57,9 @@ class Admission:
             self._capacity.finished(self.under_way)
 
     @contextmanager
-    def upload(self) -> Iterator[Reservation]:
-        """Memory for one upload, released at the end of the block."""
+    def upload(self, account: int) -> Iterator[Reservation]:
+        """Memory for one upload, released at the end of the block. Raises Throttled as `check`."""
+        self.check(account)
         reservation = Reservation(self)
         try:
             yield reservation

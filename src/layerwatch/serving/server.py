@@ -27,12 +27,6 @@ TICKS_A_SECOND = 10
 """How often Uvicorn's main loop comes round."""
 
 
-SWITCH_SECONDS = 0.0005
-"""After so long a thread hands Python's lock to one that waits for it, a tenth of the usual time: the event
-loop shares it with the threads that decode and detect. At three times the capacity a refusal by one process
-took 35 ms instead of 40 (99th percentile), and 2 % more pictures were judged."""
-
-
 class Server(uvicorn.Server):
     """Uvicorn's server, which reports when it is ready and, once a second, that its event loop runs."""
 
@@ -102,7 +96,6 @@ def serve(app: Starlette, listener: socket.socket, alive: Callable[[], None] = l
 
     alive: called when it listens, and about once a second as long as its event loop turns.
     """
-    sys.setswitchinterval(SWITCH_SECONDS)
     server = Server(app, alive, ready=gc_tuning.release)
     server.run(sockets=[listener])
     return 0 if server.started else 1

@@ -43,12 +43,12 @@ def _sqlite(url: URL, connections: int) -> Engine:
         raise ValueError("the SQLite database needs a file: sqlite:///path/to/layerwatch.sqlite3")
     files = [Path(url.database + end) for end in ("", "-wal", "-shm")]
     _make_private(files)
-    engine = create_engine(url, pool_size=connections, max_overflow=0)
+    engine = create_engine(url, pool_size=connections, max_overflow=0, hide_parameters=True)
 
     @event.listens_for(engine, "do_connect")
     def look_first(*_: Any) -> None:
         # SQLite would open it for reading, and then try for 10 s to make its shared memory. (Not by opening
-        # the file ourselves: closing it again would let go of every lock that this process has on it.)
+        # the file ourselves: closing it would release every lock that this process has on it.)
         if any(file.exists() and not os.access(file, os.W_OK) for file in files):
             raise sqlite3.OperationalError("the database file may not be written")
 
@@ -99,6 +99,7 @@ def _postgres(url: URL, connections: int) -> Engine:
         url.set(drivername="postgresql+psycopg"),
         pool_size=connections,
         max_overflow=0,
+        hide_parameters=True,
         pool_pre_ping=True,
         pool_recycle=1800,
         pool_timeout=POSTGRES_CONNECT_S,
@@ -119,12 +120,6 @@ def _is_stuck(error: BaseException) -> bool:
     """A SQLite file that could only be opened for reading stays so until its connection is closed."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
-
-
-def is_lost(connection: Connection, error: Any) -> bool:
-    """Whether an error of the driver, on this connection, means that the connection is of no more use."""
-    driver: Any = connection.connection.driver_connection
-    return _is_stuck(error) or bool(connection.dialect.is_disconnect(error, driver, None))
 
 
 def is_unavailable(error: DBAPIError) -> bool:

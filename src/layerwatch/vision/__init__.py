@@ -12,12 +12,12 @@ from layerwatch.vision.batching import BatchReport
 from layerwatch.vision.detector import Detector, OnnxDetector, Picture, RawDetection
 from layerwatch.vision.errors import Busy, ImageDecodeError, ModelError, VisionError
 from layerwatch.vision.evidence import KINDS, Box, Condition, Evidence, HeatMap
-from layerwatch.vision.jpeg.header import MAX_BYTES
+from layerwatch.vision.jpeg.header import MAX_PICTURE_BYTES
 from layerwatch.vision.service import Vision
 
 __all__ = [
     "KINDS",
-    "MAX_BYTES",
+    "MAX_PICTURE_BYTES",
     "BatchReport",
     "Box",
     "Busy",

@@ -20,8 +20,8 @@ from layerwatch.vision.errors import Busy
 
 logger = logging.getLogger(__name__)
 
-NICENESS = 5
-"""Added to the worker threads, so that they come after the others of the process."""
+THREAD_NICENESS = 5
+"""Added to the worker threads' niceness, so that the process's other threads run first."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -47,7 +47,7 @@ class Batcher(Generic[Item, Result]):
     """Runs `run(items) → results` in worker threads, on as many items as are waiting.
 
     run: takes up to `max_batch` items and gives one result for each, in order.  workers: threads that call
-    it.  capacity: items that may wait.  clock: monotonic seconds.  on_batch: called for every batch, from the
+    it.  clock: monotonic seconds.  on_batch: called for every batch, from the
     worker's thread.
     """
 
@@ -57,13 +57,11 @@ class Batcher(Generic[Item, Result]):
         *,
         workers: int = 1,
         max_batch: int = 8,
-        capacity: int = 64,
         clock: Callable[[], float] = time.monotonic,
         on_batch: Callable[[BatchReport], None] | None = None,
     ) -> None:
         self._run = run
         self._max_batch = max_batch
-        self._capacity = capacity
         self._clock = clock
         self._on_batch = on_batch
         self._waiting: deque[_Job[Item, Result]] = deque()
@@ -88,14 +86,12 @@ class Batcher(Generic[Item, Result]):
         """Queue an item. Its future, the one given or a new one, fails with Busy if no worker took it by
         `deadline` (on `clock`).
 
-        Raises Busy at once when `capacity` items wait already, or after `close`.
+        Raises Busy after `close`. How many wait is for the caller to bound.
         """
         future = Future() if future is None else future
         with self._changed:
             if self._closed:
                 raise Busy("The detector is shutting down.")
-            if len(self._waiting) >= self._capacity:
-                raise Busy(f"{len(self._waiting)} pictures are waiting for the detector.")
             self._waiting.append(_Job(item, future, deadline, self._clock()))
             self._changed.notify()
         return future
@@ -170,4 +166,4 @@ def step_back() -> None:
     a refusal took 1 s at three times the capacity, with it 5 ms (median, `benchmarks/load.py`, two cores).
     """
     if sys.platform == "linux":  # where each thread has a niceness of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREAD_NICENESS)

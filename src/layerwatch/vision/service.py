@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
@@ -59,19 +58,14 @@ class Vision:
         decoders: int | None = None,
         workers: int | None = None,
         max_batch: int = MAX_BATCH["cpu"],
-        capacity: int = 64,
         on_batch: Callable[[BatchReport], None] | None = None,
     ) -> None:
         """detector: what looks at the pictures.  decoders, workers: threads that decode and threads that
         call the detector, by default one for each core.  max_batch: pictures in one call of
-        the detector.  capacity: calls of `ainspect` under way at the same time; more raise Busy.
-        on_batch: see `Batcher`.
+        the detector.  on_batch: see `Batcher`.
         """
         self._detector = detector
-        self._capacity = capacity
-        self._under_way = 0
         self._closed = False
-        self._lock = threading.Lock()
         self._decoders = ThreadPoolExecutor(
             decoders or usable_cores(), thread_name_prefix="layerwatch-decode", initializer=step_back
         )
@@ -79,7 +73,6 @@ class Vision:
             self._look,
             workers=workers or usable_cores(),
             max_batch=max_batch,
-            capacity=capacity,
             on_batch=on_batch,
         )
 
@@ -90,7 +83,6 @@ class Vision:
         *,
         provider: str = "cpu",
         threads: int | None = None,
-        capacity: int = 64,
         on_batch: Callable[[BatchReport], None] | None = None,
     ) -> Vision:
         """Open a detector file, by default the one in this package.
@@ -106,7 +98,6 @@ class Vision:
             decoders=threads,
             workers=threads if provider == "cpu" else 1,
             max_batch=MAX_BATCH[provider],
-            capacity=capacity,
             on_batch=on_batch,
         )
 
@@ -120,11 +111,6 @@ class Vision:
         """Decoded pictures that wait for the detector now."""
         return self._batcher.waiting
 
-    @property
-    def under_way(self) -> int:
-        """Calls of `ainspect` under way now."""
-        return self._under_way
-
     def inspect(self, jpeg: bytes) -> Evidence:
         """Look at one JPEG in the caller's thread.
 
@@ -136,23 +122,16 @@ class Vision:
         """Look at one JPEG without holding up the event loop.
 
         deadline: time on the monotonic clock by which the detector must have begun. Raises ImageDecodeError
-        as `inspect` does, and Busy when too many calls are under way or the deadline passes.
+        as `inspect` does, and Busy when the deadline passes. How many calls are under way is for the caller
+        to bound (`pacing.Admission`).
         """
         if self._closed:
             raise Busy("The detector is shutting down.")
-        if self._under_way >= self._capacity:
-            raise Busy(f"{self._under_way} pictures are being looked at; that is all this server can hold.")
         latest = float("inf") if deadline is None else deadline
-        with self._lock:
-            self._under_way += 1
-        try:
-            found: Future[Evidence] = Future()
-            context = contextvars.copy_context()
-            self._decoders.submit(context.run, self._prepare_and_queue, jpeg, latest, found)
-            return await asyncio.wrap_future(found)
-        finally:
-            with self._lock:
-                self._under_way -= 1
+        found: Future[Evidence] = Future()
+        context = contextvars.copy_context()
+        self._decoders.submit(context.run, self._prepare_and_queue, jpeg, latest, found)
+        return await asyncio.wrap_future(found)
 
     def overlay(self, jpeg: bytes, evidence: Evidence) -> bytes:
         """The picture as a JPEG, with its evidence's heat map and boxes drawn over it.
@@ -197,14 +176,15 @@ class Vision:
             return _Prepared(np.asarray(image), measure(image), began, place)
 
     def _look(self, prepared: Sequence[_Prepared]) -> list[Evidence]:
-        began = time.time_ns()
+        began, started = time.time_ns(), time.monotonic()
         raws = self._detector.detect([one.picture for one in prepared])
+        took = (time.monotonic() - started) * 1000.0 / len(prepared)
         for one, raw in zip(prepared, raws, strict=True):
             version = raw.version or self._detector.version
             tracing.record("detect", one.place, began, batch=len(prepared), model=version)
-        return [self._evidence(one, raw) for one, raw in zip(prepared, raws, strict=True)]
+        return [self._evidence(one, raw, took) for one, raw in zip(prepared, raws, strict=True)]
 
-    def _evidence(self, prepared: _Prepared, raw: RawDetection) -> Evidence:
+    def _evidence(self, prepared: _Prepared, raw: RawDetection, took: float) -> Evidence:
         return Evidence(
             failure_probability=raw.failure,
             kinds=raw.kinds,
@@ -217,6 +197,7 @@ class Vision:
             thumbnail=prepared.measures.thumbnail,
             model_version=raw.version or self._detector.version,
             milliseconds=(time.monotonic() - prepared.began) * 1000.0,
+            detector_ms=took,
         )
 
 

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from layerwatch.api.errors import ApiError
-from layerwatch.api.multipart import MAX_FILE, Upload, read_upload
+from layerwatch.api.multipart import Upload, read_upload
+from layerwatch.vision import MAX_PICTURE_BYTES
 
 CONTENT_TYPE = "multipart/form-data; boundary=B"
 
@@ -26,7 +27,7 @@ def _read(body: bytes, size: int) -> Upload | None:
     def hold(number: int) -> None:
         nonlocal held
         held += number
-        assert held <= MAX_FILE
+        assert held <= MAX_PICTURE_BYTES
 
     async def stream() -> AsyncIterator[bytes]:
         for start in range(0, len(body), size):

@@ -13,11 +13,11 @@ from typing import Literal
 from layerwatch.vision.errors import ImageDecodeError
 from layerwatch.vision.jpeg.overwritten import HuffmanTables, has_hole
 
-MAX_BYTES = 6_291_456
-"""Largest upload of the wire contract (6 MiB)."""
+MAX_PICTURE_BYTES = 6_291_456
+"""Largest picture of the wire contract (6 MiB)."""
 
 MAX_SEGMENTS = 2_000
-"""A large EXIF, ICC or depth-map attachment takes about 100 segments of 64 KiB in a file of `MAX_BYTES`."""
+"""A large EXIF, ICC or depth-map attachment takes about 100 segments of 64 KiB in a file of 6 MiB."""
 
 MAX_SIDE = 16_384
 MAX_PIXELS = 40_000_000
@@ -156,9 +156,10 @@ def read_header(data: bytes | bytearray | memoryview) -> JpegHeader:
     data = bytes(data)
     if not data:
         raise ImageDecodeError("The image is empty. Send the bytes of one JPEG.")
-    if len(data) > MAX_BYTES:
+    if len(data) > MAX_PICTURE_BYTES:
         raise ImageDecodeError(
-            f"The image has {len(data):,} bytes; at most {MAX_BYTES:,} fit. Lower its quality or size."
+            f"The image has {len(data):,} bytes; at most {MAX_PICTURE_BYTES:,} fit."
+            " Lower its quality or size."
         )
     start = _start(data)
     frame: _Frame | None = None

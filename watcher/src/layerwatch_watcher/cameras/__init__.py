@@ -5,7 +5,6 @@
 """
 
 from layerwatch_watcher.cameras.base import (
-    MAX_PICTURE_BYTES,
     Camera,
     CameraError,
     CameraSetupError,
@@ -16,7 +15,6 @@ from layerwatch_watcher.cameras.http import HttpCamera
 from layerwatch_watcher.cameras.sources import is_recording, open_source
 
 __all__ = [
-    "MAX_PICTURE_BYTES",
     "Camera",
     "CameraError",
     "CameraSetupError",

@@ -12,8 +12,9 @@ import ssl
 import struct
 from typing import Optional
 
+from layerwatch_sdk import MAX_PICTURE_BYTES
 from layerwatch_watcher.cameras.addresses import with_login
-from layerwatch_watcher.cameras.base import MAX_PICTURE_BYTES, CameraError, CameraSetupError, checked
+from layerwatch_watcher.cameras.base import CameraError, CameraSetupError, checked
 from layerwatch_watcher.cameras.mjpeg import MjpegParser
 from layerwatch_watcher.tls import private_tls
 from layerwatch_watcher.waiting import within

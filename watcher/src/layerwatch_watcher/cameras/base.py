@@ -15,10 +15,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from layerwatch_sdk import MAX_PICTURE_BYTES
 from layerwatch_watcher.cameras import jpeg
-
-MAX_PICTURE_BYTES = 6 * 1024 * 1024
-"""The service's limit for one picture (wire contract)."""
 
 
 class CameraError(Exception):

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from layerwatch_sdk import MAX_PICTURE_BYTES
 from layerwatch_watcher.cameras.addresses import http_address, redact, with_scheme
-from layerwatch_watcher.cameras.base import MAX_PICTURE_BYTES, CameraError, CameraSetupError, checked
+from layerwatch_watcher.cameras.base import CameraError, CameraSetupError, checked
 from layerwatch_watcher.cameras.mjpeg import MjpegParser
 from layerwatch_watcher.cameras.raw_http import read_picture
 from layerwatch_watcher.waiting import within
