@@ -9,6 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from layerwatch.vision.detector import OnnxDetector
@@ -78,13 +79,13 @@ def test_a_view_keeps_most_of_a_failure_at_the_edge() -> None:
 
 def test_the_command_leaves_a_detector_and_figures_of_what_neither_saw(tmp_path: Path, shipped: Path) -> None:
     data, tower = made_up(tmp_path), tmp_path / "tower.onnx"
-    index = (
-        (data / "index.csv")
-        .read_text()
-        .replace("3.jpg,made up", "3.jpg,new")
-        .replace("4.jpg,made up", "4.jpg,new")
-    )
-    (data / "index.csv").write_text(index)
+    rows = (data / "index.csv").read_text()
+    for n, seen in enumerate(np.random.default_rng(9).integers(0, 256, (2, 6, 8, 3), dtype=np.uint8)):
+        Image.fromarray(seen).resize((128, 96)).save(
+            data / f"{n}.jpg"
+        )  # unlike all others, so that these stay
+        rows = rows.replace(f"\n{n}.jpg,made up", f"\n{n}.jpg,new")
+    (data / "index.csv").write_text(rows)
     onnx.save(clip_package.tower_model(), tower)
     arguments = ["student", "--data", str(data), "--out", str(tmp_path / "runs"), "--quick"]
     arguments += ["--tower", str(tower), "--begin", str(shipped), "--without", "new"]

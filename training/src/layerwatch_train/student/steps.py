@@ -93,6 +93,10 @@ def train(runs: Runs, tower: Path, begin: Start) -> dict[str, Weights]:
         shown = ~np.append(hidden[head], False)  # number -1: no picture
         there = lessons.there()
         places = there[shown[kept["picture"][there]] & shown[kept["patch"][there]]]
+        if not len(places):
+            raise IndexFormatError(
+                f"nothing is left to learn from without {', '.join(sorted(begin.without))}"
+            )
         feed = Feed(recipe, lessons, head, runs.pictures(), places)
         made[name] = fit(Student(recipe, first, VARIANT, units), feed, folder / f"{name}.pt", runs.log)
     return made
