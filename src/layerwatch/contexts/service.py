@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -139,25 +140,21 @@ class Contexts:
         allowed: looks whether the account may make the call; may refuse by raising. None where every account
         of its kind may. It is not asked while the database is away. Raises TooSoon.
         """
-
-        def check(session: Session) -> Answer | None:
-            stored = self._admit(session, call)
-            if stored is None and allowed is not None:
-                allowed(session)
-            return stored
-
         try:
-            return await self._reach.read_async(check)
+            stored = await self._reach.lookups_async(self._admit, call)
+            if stored is None and allowed is not None:
+                await self._reach.read_async(allowed)
+            return stored
         except StorageUnavailable:
             return await self._admit_from_memory(call)
 
-    def _admit(self, session: Session, call: Call) -> Answer | None:
+    def _admit(self, connection: Connection, call: Call) -> Answer | None:
         if (deferred := self._deferred(call)) is not None:
             return deferred
         # The context before the stored answer, here and in `_write`: an answer that is committed between the
         # two reads is then found, and its own call does not count as an early one.
-        last = repository.last(session, call.context)
-        body = repository.answer(session, call.context, call.key) if call.key is not None else None
+        last = repository.last(connection, call.context)
+        body = repository.answer(connection, call.context, call.key) if call.key is not None else None
         stored = Answer.from_json(body) if body is not None else None
         if stored is None and last is not None:
             pacing_check.check(last.inspected_at, last.interval_ms / 1000, call.at, self._clock.now())
