@@ -40,6 +40,7 @@ MESSAGES = {
     "not-all-closed": "Not every account could be closed. See the server's log for details.",
     "paid": "The payment is booked.",
     "credited": "The credit note is issued.",
+    "levels-set": "The levels are set, starting with the next picture.",
     "model-step": "Done. Every server follows within 15 seconds.",
     "asked": "Sent. The print's card shows when the printer has done it, or why it failed.",
     "watching": "Watching has started. A print appears here with its first picture.",

@@ -30,6 +30,7 @@ from layerwatch.temporal import (
     LESSONS,
     UNDO,
     Explanation,
+    Levels,
     PrinterMemory,
     PrintState,
     StateFormatError,
@@ -92,6 +93,12 @@ class Call:
     def with_upload(self, camera: str, progress: str | None) -> Call:
         """The same call, with the camera and the printer's report that its upload names."""
         return replace(self, camera=camera, progress=progress)
+
+    def with_levels(self, found: repository.Found | None) -> Call:
+        """The same call, at the levels that a person has set for the print since it was opened, if any."""
+        if found is None or found.levels is None:
+            return self
+        return replace(self, context=replace(self.context, levels=found.levels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +185,7 @@ class Contexts:
         """
         try:
             with tracing.span("store"):
-                outcome, moved = await self._write_async(self._write, call, evidence)
+                outcome, moved, levels = await self._write_async(self._write, call, evidence)
         except OutcomeUnknown:
             raise  # to answer from memory might count the call twice
         except StorageUnavailable:
@@ -188,7 +195,7 @@ class Contexts:
                 outcome = await self._conclude_from_memory(call, evidence)
         else:
             if moved is not None:
-                self._memory.remember(call.context.id, moved)
+                self._memory.remember(call.context.id, moved, levels)
         if not outcome.repeated:
             self._pacer.called(outcome.answer.interval, outcome.answer.suspicious, call.at)
         return outcome
@@ -247,10 +254,10 @@ class Contexts:
             return Outcome(repeated, repeated=True)
         found = self._memory.last(call.context.id)
         state = _unpack(found, call.context) if found is not None else None
-        outcome, moved = self._judge(state, call, evidence)
+        outcome, moved = self._judge(state, call.with_levels(found), evidence)
         answer = outcome.answer
         # Before the disk has it: another call on this print that comes meanwhile is an early one, or waits.
-        before = self._memory.remember(call.context.id, moved)
+        before = self._memory.remember(call.context.id, moved, found.levels if found is not None else None)
         if call.key is not None:
             self._memory.promise(call.context.id, call.key)
         body = answer.to_json() if call.key is not None else None
@@ -278,19 +285,20 @@ class Contexts:
 
     def _write(
         self, session: Session, call: Call, evidence: Evidence
-    ) -> tuple[Outcome, repository.Moved | None]:
+    ) -> tuple[Outcome, repository.Moved | None, Levels | None]:
         if (deferred := self._deferred(call)) is not None:
-            return Outcome(deferred, repeated=True), None
+            return Outcome(deferred, repeated=True), None, None
         found = repository.find(session, call.context)
         body = repository.answer(session, call.context, call.key) if call.key is not None else None
         if body is not None:
-            return Outcome(Answer.from_json(body), repeated=True), None
+            return Outcome(Answer.from_json(body), repeated=True), None, None
         if found is not None:
             pacing_check.check(found.inspected_at, found.interval_ms / 1000, call.at, self._clock.now())
         before = _unpack(found, call.context) if found is not None else None
         begun = before is not None and bool(before.cameras)
         start = None if begun else self._start_of(session, call.context.id)
-        outcome, moved = self._judge(before, call, evidence, start.memory if start else None)
+        memory = start.memory if start else None
+        outcome, moved = self._judge(before, call.with_levels(found), evidence, memory)
         if found is None:
             repository.add(session, call.context, moved)
         elif not repository.move(session, call.context, found.revision, moved):
@@ -300,7 +308,7 @@ class Contexts:
         self._charge(session, call.caller, call.at)
         self._announce_begun(session, call, before, outcome.answer)
         opens = start is not None and outcome.answer.condition == Condition.OK.value
-        return replace(outcome, opens=opens), moved
+        return replace(outcome, opens=opens), moved, found.levels if found is not None else None
 
     def _announce_begun(
         self, session: Session, call: Call, before: PrintState | None, answer: Answer
