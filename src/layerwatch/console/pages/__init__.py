@@ -17,13 +17,14 @@ from layerwatch.console.pages import (
     profile,
     review,
     sign_in,
+    try_it,
     usage,
     users,
 )
 from layerwatch.console.web import Page
 
 _THEMES = (
-    *(sign_in, oidc, accounts, prints, print_list, print_page, feedback),
+    *(sign_in, oidc, accounts, prints, print_list, print_page, try_it, feedback),
     *(keys, usage, invoices, account, members, profile),
     *(operator, users, review),
 )
