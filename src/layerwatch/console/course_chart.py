@@ -9,7 +9,7 @@ from layerwatch.prints.moments import Moment
 from layerwatch.vision.evidence import Condition
 
 WIDTH, HEIGHT = 900.0, 230.0
-LEFT, RIGHT, TOP, BOTTOM = 38.0, 8.0, 12.0, 30.0
+LEFT, RIGHT, TOP, BOTTOM = 38.0, 8.0, 22.0, 30.0
 MOST_POINTS = 240
 """Points of the line: each is the worst quality of its share of the time."""
 MOST_LINKS = 96
@@ -78,7 +78,7 @@ def course_chart(
     points = _worst_of(course, begin, end, MOST_POINTS)
     choices = _worst_of(course, begin, end, MOST_LINKS)
     width = (WIDTH - LEFT - RIGHT) / MOST_LINKS
-    step = next((one for one in _TICKS if (end - begin) / one <= 8), _TICKS[-1])
+    step = next((one for one in _TICKS if (end - begin) / one <= 5), _TICKS[-1])
     return CourseChart(
         line=" ".join(f"{x(one.second)},{_y(one.quality)}" for one in points),
         ticks=[(x(second), span(second)) for second in range(-(-begin // step) * step, end + 1, step)],
