@@ -35,6 +35,8 @@ from layerwatch.core.secrets import Secrets, read_or_create
 class ConfigError(UserError):
     """A setting is wrong; the message names it and says what would be right."""
 
+    exit_status = 2
+
 
 def default_data_dir() -> Path:
     """Where a user's program keeps its data on this platform (XDG on Linux)."""

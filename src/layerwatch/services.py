@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from layerwatch.acting import WatcherExchange
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.config import Settings
 from layerwatch.contexts import ContextIds, Contexts
@@ -15,12 +17,13 @@ from layerwatch.fleet.region_router import RegionRouter
 from layerwatch.keys import KeyAuthenticator
 from layerwatch.learning import ExampleStore, FeedbackRecorder, RecentPictures
 from layerwatch.learning.recent import RecentPicture
+from layerwatch.learning.rollout import LiveModels, RolloutKeeper
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
+from layerwatch.printers import PrinterMemories
 from layerwatch.prints import PrintRegister
 from layerwatch.prints.recorder import PrintRecorder
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Database, DatabaseGateway, ObjectStore
-from layerwatch.vision.evidence import Evidence
 
 if TYPE_CHECKING:
     from layerwatch.telemetry.metrics import Metrics
@@ -42,15 +45,18 @@ class Peers(Protocol):
         ...
 
 
-class Inspector(Protocol):
-    """What looks at pictures: `vision.Vision`, or a test's double."""
+class OwnWatcher(Protocol):
+    """The watcher that runs beside a server of one process."""
+
+    path: Path
+    """Its file, which may not exist yet."""
 
     @property
-    def model_version(self) -> str: ...
+    def running(self) -> bool: ...
 
-    async def ainspect(self, jpeg: bytes, deadline: float | None = None) -> Evidence: ...
-
-    def close(self) -> None: ...
+    def restart(self) -> None:
+        """Watch what the file says now. Raises UserError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,8 @@ class Services:
     authenticator: KeyAuthenticator
     ids: ContextIds
     contexts: Contexts
-    vision: Inspector
+    vision: LiveModels
+    rollout: RolloutKeeper
     capacity: Capacity
     schedule: CallSchedule
     pacer: Pacer
@@ -75,6 +82,8 @@ class Services:
     router: RegionRouter
     recent: RecentPictures
     prints: PrintRegister
+    watchers: WatcherExchange
+    printers: PrinterMemories
     print_recorder: PrintRecorder
     examples: ExampleStore
     feedback: FeedbackRecorder
@@ -82,5 +91,7 @@ class Services:
     terms: Terms
     peers: Peers | None
     """None in a server of one process."""
+    own_watcher: OwnWatcher | None
+    """None where others run the watchers."""
     uptime: UptimeRecorder | None
     """None without the status page."""

@@ -18,8 +18,11 @@ from typer.testing import CliRunner
 from layerwatch.cli import app
 from layerwatch.config import load
 from layerwatch.identity.models import Account
-from layerwatch.learning import ExampleStore, ModelRegistry
+from layerwatch.learning import ExampleStore
+from layerwatch.learning.rollout import ModelRegistry
+from layerwatch.learning.rollout.model_store import ModelStore
 from layerwatch.storage import Database
+from layerwatch.storage.objects import FolderObjects
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 SPOOLED = "4711-0a1b2c3d.jsonl"
@@ -57,14 +60,15 @@ def fill(folder: Path, name: str) -> None:
         from layerwatch.identity import create_account
 
         create_account(session, name, NOW)
-    database.close()
     examples = ExampleStore(folder / "examples")
     with examples.adding():
         for number in range(3):
             examples.put(f"{name} {number}".encode())
     model = folder.parent / f"{name}.onnx"
     model.write_bytes(name.encode())
-    ModelRegistry(folder / "models").add(model, version="1", note="", at=NOW)
+    store = ModelStore(FolderObjects(folder / "objects"), folder / "models")
+    ModelRegistry(database, store).add(model, version="1", note="", at=NOW, by="a test")
+    database.close()
     (folder / "watcher.key").write_text(f"prod_{name}")
     (folder / "spool").mkdir()
     (folder / "spool" / SPOOLED).write_bytes(b'{"id": 1}\n')
@@ -100,7 +104,7 @@ def test_nothing_is_overwritten_without_force(tmp_path: Path, archive: Path) -> 
     before = contents(tmp_path / "target")
     result = layerwatch("restore", archive, tmp_path / "target")
     assert result.exit_code == 1
-    assert "--force" in str(result.exception)
+    assert "--force" in result.stderr
     assert contents(tmp_path / "target") == before
 
 
@@ -125,7 +129,7 @@ def test_a_database_that_a_server_has_open_is_not_replaced(tmp_path: Path, archi
         assert session.scalar(select(func.count()).select_from(Account)) == 1
     result = layerwatch("restore", archive, target, "--force")
     assert result.exit_code == 1
-    assert "stop its servers" in str(result.exception)
+    assert "stop its servers" in result.stderr
     running.close()
     assert layerwatch("restore", archive, target, "--force").exit_code == 0
 
@@ -146,7 +150,7 @@ def test_a_full_disk_leaves_no_half_backup(tmp_path: Path, source: Path) -> None
 
 def test_a_folder_without_a_database_cannot_be_backed_up(tmp_path: Path) -> None:
     result = layerwatch("backup", tmp_path / "new.backup", tmp_path / "empty")
-    assert "is this the server's data folder?" in str(result.exception)
+    assert "is this the server's data folder?" in result.stderr
     assert not (tmp_path / "new.backup").exists()
 
 
@@ -246,18 +250,18 @@ def test_a_bad_archive_is_refused_and_changes_nothing(archive: Path, target: Pat
     edit, why = BAD[name]
     result = layerwatch("restore", rewritten(archive, edit), target, "--force")
     assert result.exit_code == 1
-    assert why in str(result.exception)
+    assert why in result.stderr
 
 
 def test_so_is_a_compressed_one_that_could_unpack_to_any_size(archive: Path, target: Path) -> None:
     result = layerwatch("restore", rewritten(archive, nothing, compressed=True), target, "--force")
-    assert "compressed" in str(result.exception)
+    assert "compressed" in result.stderr
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_so_is_one_that_holds_a_file_twice(archive: Path, target: Path) -> None:
     result = layerwatch("restore", rewritten(archive, nothing, twice="secret"), target, "--force")
-    assert "twice" in str(result.exception)
+    assert "twice" in result.stderr
 
 
 @pytest.mark.parametrize("part", [0.0, 0.3, 0.9, 0.999])
@@ -266,7 +270,7 @@ def test_so_is_one_that_was_cut_off(archive: Path, target: Path, part: float) ->
     whole = archive.read_bytes()
     bad.write_bytes(whole[: int(len(whole) * part)])
     result = layerwatch("restore", bad, target, "--force")
-    assert "damaged or no backup" in str(result.exception)
+    assert "damaged or no backup" in result.stderr
 
 
 @pytest.mark.parametrize("place", [0.05, 0.5, 0.8])

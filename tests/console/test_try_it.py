@@ -2,7 +2,7 @@
 
 import pytest
 
-from layerwatch.console.forms import MOST_FILE_BYTES, MOST_FORM_BYTES
+from layerwatch.console.forms import MAX_FILE_BYTES, MAX_FORM_BYTES
 from layerwatch.console.pages import try_it
 from layerwatch.identity.roles import Role
 from tests.support.browser import BASE, text_of
@@ -50,8 +50,8 @@ def test_what_is_no_picture_is_refused_beside_the_field(ann, content):
 
 
 def test_a_file_that_is_too_large_is_refused(ann):
-    assert send(ann, b"\xff\xd8" + bytes(MOST_FILE_BYTES + 10)).status_code == 413
-    assert send(ann, b"\xff\xd8" + bytes(MOST_FILE_BYTES + MOST_FORM_BYTES)).status_code == 413
+    assert send(ann, b"\xff\xd8" + bytes(MAX_FILE_BYTES + 10)).status_code == 413
+    assert send(ann, b"\xff\xd8" + bytes(MAX_FILE_BYTES + MAX_FORM_BYTES)).status_code == 413
 
 
 def test_it_is_neither_billed_nor_kept(office, account, ann, tmp_path):
@@ -78,7 +78,7 @@ def test_a_forged_form_is_refused(ann):
 
 
 def test_the_memory_for_uploads_is_given_back(office, ann):
-    for content in (picture(0.1), b"no picture", bytes(MOST_FILE_BYTES + 10)):
+    for content in (picture(0.1), b"no picture", bytes(MAX_FILE_BYTES + 10)):
         send(ann, content)
     assert office.server.services.admission.bytes_held == 0
 

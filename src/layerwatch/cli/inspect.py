@@ -17,16 +17,17 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from layerwatch.cli.output import fail
 from layerwatch.vision import MAX_PICTURE_BYTES, Condition, Evidence, ImageDecodeError, ModelError, Vision
 from layerwatch.vision.regions import likely_kind, shows_failure
 from layerwatch.vision.service import usable_cores
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif"}
-LONG_WORK = 50
-"""From this many pictures on a progress bar is shown, if there is a terminal to show it on."""
+PROGRESS_BAR_FROM = 50
+"""Number of pictures from which a progress bar is shown, on a terminal."""
 
 BAD_FILE, BAD_USAGE = 1, 2
-ALARMING = 0.5
+FAILURE_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +97,17 @@ def command(
     """
     paths = list(expand(files))
     if not paths:
-        _fail("No JPEG files found there. Name files, or folders that hold .jpg files.")
+        fail("No JPEG files found there. Name files, or folders that hold .jpg files.", BAD_USAGE)
     if save_overlay is not None:
         try:
             save_overlay.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            _fail(f"Cannot make the folder {save_overlay}: {error.strerror}.")
+            fail(f"Cannot make the folder {save_overlay}: {error.strerror}.", BAD_USAGE)
     threads = threads or usable_cores()
     try:
         vision = Vision.load(model, provider=provider, threads=threads)
     except ModelError as error:
-        _fail(str(error))
+        fail(str(error), BAD_USAGE)
     began = time.monotonic()
     bad = alarming = 0
     with vision, _progress(len(paths)) as bar:
@@ -115,7 +116,7 @@ def command(
                 bad += 1
                 _say_error(looked, json_lines)
             else:
-                alarming += looked.evidence.failure_probability >= ALARMING
+                alarming += looked.evidence.failure_probability >= FAILURE_THRESHOLD
                 _say(looked.file, looked.evidence, json_lines, detail)
             if bar is not None:
                 bar.advance(bar.task_ids[0])
@@ -207,7 +208,7 @@ def _say(file: Path, evidence: Evidence, json_lines: bool, detail: bool) -> None
     if json_lines:
         print(json.dumps(as_json(file, evidence, detail), ensure_ascii=False), flush=True)
         return
-    colour = typer.colors.RED if evidence.failure_probability >= ALARMING else typer.colors.GREEN
+    colour = typer.colors.RED if evidence.failure_probability >= FAILURE_THRESHOLD else typer.colors.GREEN
     share = typer.style(f"{evidence.failure_probability:7.1%}", fg=colour, bold=True)
     kind = (_kind(evidence) or "-").replace("_", " ")
     condition = evidence.condition.value.replace("_", " ")
@@ -227,7 +228,7 @@ def _say_error(looked: Looked, json_lines: bool) -> None:
 def _progress(total: int) -> Any:
     """A bar on stderr for long work whose output goes elsewhere; on a terminal the lines show progress."""
     console = Console(stderr=True)
-    if total < LONG_WORK or not console.is_terminal or sys.stdout.isatty():
+    if total < PROGRESS_BAR_FROM or not console.is_terminal or sys.stdout.isatty():
         return nullcontext(None)
     bar = Progress(console=console)
     bar.add_task("Looking at pictures", total=total)
@@ -242,8 +243,3 @@ def _unused_name(path: Path, names: set[str]) -> str:
         name = f"{path.stem}-{number}.jpg"
     names.add(name)
     return name
-
-
-def _fail(message: str) -> Any:
-    typer.echo(message, err=True)
-    raise typer.Exit(BAD_USAGE)

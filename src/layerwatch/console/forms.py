@@ -14,9 +14,9 @@ from starlette.requests import Request
 from layerwatch.console.visit import Visit
 from layerwatch.identity import NotAllowed, sessions
 
-MOST_FORM_BYTES = 64 * 1024
-MOST_FIELDS = 100
-MOST_FILE_BYTES = 6 * 1024 * 1024
+MAX_FORM_BYTES = 64 * 1024
+MAX_FORM_FIELDS = 100
+MAX_FILE_BYTES = 6 * 1024 * 1024
 """Of the one file that some forms carry: as much as a picture of the API."""
 
 
@@ -34,9 +34,9 @@ class SentForm:
 
 async def read_form(request: Request) -> SentForm:
     """The fields of a form without files. Raises FormTooLarge."""
-    body = await _body(request, MOST_FORM_BYTES, lambda _: None)
+    body = await _body(request, MAX_FORM_BYTES, lambda _: None)
     try:
-        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
     except ValueError:
         return SentForm()
     return SentForm(dict(pairs))
@@ -47,14 +47,14 @@ async def read_upload(request: Request, hold: Callable[[int], None]) -> SentForm
 
     hold: called with each chunk's size before it is buffered; may refuse by raising. Raises FormTooLarge.
     """
-    body = await _body(request, MOST_FILE_BYTES + MOST_FORM_BYTES, hold)
+    body = await _body(request, MAX_FILE_BYTES + MAX_FORM_BYTES, hold)
 
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body
         yield b""
 
-    parser = MultiPartParser(request.headers, stream(), max_files=1, max_fields=MOST_FIELDS)
-    parser.spool_max_size = MOST_FILE_BYTES + MOST_FORM_BYTES  # never to the disk
+    parser = MultiPartParser(request.headers, stream(), max_files=1, max_fields=MAX_FORM_FIELDS)
+    parser.spool_max_size = MAX_FILE_BYTES + MAX_FORM_BYTES  # never to the disk
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError):
@@ -63,7 +63,7 @@ async def read_upload(request: Request, hold: Callable[[int], None]) -> SentForm
     files = [value for value in form.values() if isinstance(value, UploadFile)]
     content = await files[0].read() if files else b""
     await form.close()
-    if len(content) > MOST_FILE_BYTES:
+    if len(content) > MAX_FILE_BYTES:
         raise FormTooLarge
     return SentForm(fields, content)
 

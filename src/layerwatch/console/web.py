@@ -215,7 +215,7 @@ def _harden(response: Response) -> None:
 
 
 def no_such_page(request: Request, desk: ConsoleServices, status: int) -> Response:
-    """The answer to a path that no page has, with the menu for whoever is signed in."""
+    """The 404 page, with the menu if the visitor is signed in."""
     response = error_page(status, "There is no such page.", _visit_of(request, desk))
     _harden(response)
     return response
@@ -302,7 +302,7 @@ def signed_in(token: str | None, services: Services, now: datetime) -> Signed | 
             account_name=account.name if account is not None and role else "",
             role=role,
         )
-        stale = now - row.seen_at > sessions.TOUCH
+        stale = now - row.seen_at > sessions.LAST_SEEN_RESOLUTION
     if stale:
         services.database.transact(sessions.touch, token, now)
     return signed

@@ -3,7 +3,7 @@
 from layerwatch.contexts.answer import Answer, describe
 from layerwatch.contexts.context_id import LIFETIME, Context, ContextIds
 from layerwatch.contexts.errors import ContextError, ContextLost, TooSoon
-from layerwatch.contexts.service import Call, Contexts, Outcome
+from layerwatch.contexts.service import Call, Contexts, Outcome, Start
 
 __all__ = [
     "LIFETIME",
@@ -15,6 +15,7 @@ __all__ = [
     "ContextLost",
     "Contexts",
     "Outcome",
+    "Start",
     "TooSoon",
     "describe",
 ]

@@ -25,8 +25,16 @@ from layerwatch.keys import Caller
 from layerwatch.pacing.pacer import Pacer
 from layerwatch.storage import OutcomeUnknown, StorageUnavailable
 from layerwatch.telemetry import tracing
-from layerwatch.temporal import LESSONS, UNDO, Explanation, PrintState, StateFormatError, Verdict
-from layerwatch.vision.evidence import Evidence
+from layerwatch.temporal import (
+    LESSONS,
+    UNDO,
+    Explanation,
+    PrinterMemory,
+    PrintState,
+    StateFormatError,
+    Verdict,
+)
+from layerwatch.vision.evidence import Condition, Evidence
 
 log = structlog.get_logger(__name__)
 
@@ -38,9 +46,21 @@ Teach = Callable[[PrintState], PrintState]
 Charge = Callable[[Session, Caller, datetime], None]
 """Counts one inspection of a caller in the given transaction; may refuse by raising."""
 
-RACES = 8
-"""How often a call that lost a race for its context looks again. One look is enough to learn that it is
-early; more are only needed while feedback and pictures come at the same instant."""
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a print of a named printer begins. memory: of the printer, None while it has none."""
+
+    memory: PrinterMemory | None
+
+
+StartOf = Callable[[Session, str], Start | None]
+"""How the print of this context begins; None for one whose printer has no name."""
+
+
+MAX_RACE_RETRIES = 8
+"""How often a call that lost a race for its context retries. One retry is enough to learn that it is early;
+more are only needed while feedback and pictures arrive at the same instant."""
 
 
 class _LostRace(Exception):
@@ -75,12 +95,13 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a Process call came to. repeated: the answer was stored by an earlier call of the same key.
-
+    opens: this is the first judged picture of a print whose printer has a name.
     verdict, explanation: what the answer is made of, and why; None for a repeat.
     """
 
     answer: Answer
     repeated: bool
+    opens: bool = False
     verdict: Verdict | None = None
     explanation: Explanation | None = None
 
@@ -89,14 +110,18 @@ class Contexts:
     """Looks after every print's session, also while the database is away.
 
     charge: counts an inspection in the transaction of its answer (`billing.count_inspection`).
+    start_of: how a print begins (`printers.start_of`).
     """
 
-    def __init__(self, outage: OfflineLedger, pacer: Pacer, charge: Charge, clock: Clock) -> None:
+    def __init__(
+        self, outage: OfflineLedger, pacer: Pacer, charge: Charge, start_of: StartOf, clock: Clock
+    ) -> None:
         self._outage = outage
         self._reach = outage.reach
         self._memory = OfflineCache()
         self._pacer = pacer
         self._charge = charge
+        self._start_of = start_of
         self._clock = clock
 
     async def admit(self, call: Call, allowed: Callable[[Session], None] | None) -> Answer | None:
@@ -193,7 +218,7 @@ class Contexts:
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run work in a transaction, and again on what the winner left when it lost a race."""
-        for _ in range(RACES):
+        for _ in range(MAX_RACE_RETRIES):
             with suppress(_LostRace, IntegrityError):
                 return await self._reach.write_async(work, *args, **kwargs)
         raise StorageUnavailable("the context is being changed by too many at once")
@@ -214,7 +239,9 @@ class Contexts:
         repeated = await self._admit_from_memory(call)
         if repeated is not None:
             return Outcome(repeated, repeated=True)
-        outcome, moved = self._judge(self._memory.last(call.context.id), call, evidence)
+        found = self._memory.last(call.context.id)
+        state = _unpack(found, call.context) if found is not None else None
+        outcome, moved = self._judge(state, call, evidence)
         answer = outcome.answer
         # Before the disk has it: another call on this print that comes meanwhile is an early one, or waits.
         before = self._memory.remember(call.context.id, moved)
@@ -254,7 +281,10 @@ class Contexts:
             return Outcome(Answer.from_json(body), repeated=True), None
         if found is not None:
             pacing_check.check(found.inspected_at, found.interval_ms / 1000, call.at, self._clock.now())
-        outcome, moved = self._judge(found, call, evidence)
+        before = _unpack(found, call.context) if found is not None else None
+        begun = before is not None and bool(before.cameras)
+        start = None if begun else self._start_of(session, call.context.id)
+        outcome, moved = self._judge(before, call, evidence, start.memory if start else None)
         if found is None:
             repository.add(session, call.context, moved)
         elif not repository.move(session, call.context, found.revision, moved):
@@ -262,15 +292,21 @@ class Contexts:
         if call.key is not None:
             repository.keep_answer(session, call.context, call.key, outcome.answer.to_json())
         self._charge(session, call.caller, call.at)
-        return outcome, moved
+        opens = start is not None and outcome.answer.condition == Condition.OK.value
+        return replace(outcome, opens=opens), moved
 
     def _judge(
-        self, found: repository.Found | None, call: Call, evidence: Evidence
+        self,
+        before: PrintState | None,
+        call: Call,
+        evidence: Evidence,
+        memory: PrinterMemory | None = None,
     ) -> tuple[Outcome, repository.Moved]:
         """The outcome, and what it leaves behind."""
         with tracing.span("temporal"):
-            before = _unpack(found, call.context) if found is not None else None
-            state, verdict = temporal.step(before, evidence, call.seconds, call.context.levels, call.camera)
+            state, verdict = temporal.step(
+                before, evidence, call.seconds, call.context.levels, call.camera, memory
+            )
             explanation = temporal.explain(before, state, call.camera)
         now = self._clock.now()
         plan = self._pacer.plan(verdict.suspicious, now)
@@ -293,7 +329,7 @@ class Contexts:
             answer=replace(answer, detail=None).to_json(),
             progress=call.progress,
         )
-        return Outcome(answer, False, verdict, explanation), moved
+        return Outcome(answer, False, verdict=verdict, explanation=explanation), moved
 
 
 def _unpack(found: repository.Found, context: Context) -> PrintState | None:

@@ -18,6 +18,7 @@ from layerwatch.temporal.feedback import (
     undo_earlier,
 )
 from layerwatch.temporal.levels import Levels
+from layerwatch.temporal.memory import MemoryFormatError, PrinterMemory, ended_well, learn
 from layerwatch.temporal.model import step
 from layerwatch.temporal.state import PrintState, StateFormatError
 from layerwatch.temporal.verdict import Verdict
@@ -29,12 +30,16 @@ __all__ = [
     "UNDO_EARLIER",
     "Explanation",
     "Levels",
+    "MemoryFormatError",
     "PrintState",
+    "PrinterMemory",
     "StateFormatError",
     "Verdict",
+    "ended_well",
     "explain",
     "false_alarm",
     "forget",
+    "learn",
     "missed",
     "resumed",
     "step",

@@ -5,10 +5,13 @@ from __future__ import annotations
 from layerwatch.console.pages import (
     account,
     accounts,
+    acting,
     feedback,
+    first_run,
     invoices,
     keys,
     members,
+    models,
     oidc,
     operator,
     print_list,
@@ -24,8 +27,8 @@ from layerwatch.console.pages import (
 from layerwatch.console.web import Page
 
 _THEMES = (
-    *(sign_in, oidc, accounts, prints, print_list, print_page, try_it, feedback),
+    *(sign_in, oidc, accounts, prints, print_list, print_page, acting, first_run, try_it, feedback),
     *(keys, usage, invoices, account, members, profile),
-    *(operator, users, review),
+    *(operator, users, review, models),
 )
 ALL: tuple[Page, ...] = tuple(page for theme in _THEMES for page in theme.pages.all)

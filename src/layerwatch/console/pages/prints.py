@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from layerwatch.console.live_prints import LivePrint, holds_pictures, live_prints, map_drawing
 from layerwatch.console.live_stream import LiveStream, News
+from layerwatch.console.own_machine import is_own_machine
 from layerwatch.console.render import render_text
 from layerwatch.console.wall import SHOWS, View, Wall, wall_of
 from layerwatch.console.wall_news import WallNews
@@ -166,6 +167,7 @@ class _Renderer:
             "url": visit.reachable_url,
             "shows": SHOWS,
             "placeholders": False,
+            "first_run": partial(is_own_machine, visit),
             **self._card_values(),
         }
 

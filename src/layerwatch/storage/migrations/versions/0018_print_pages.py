@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0018"
-down_revision = "0017"
+down_revision = "0027"
 
 _COLUMNS: dict[str, Any] = {
     "seen_at": sa.BigInteger,
