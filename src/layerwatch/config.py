@@ -162,6 +162,14 @@ class Settings(BaseSettings):
     invoice_seller: str = Field(
         "Layerwatch", description="Name and address of the seller on invoices; lines separated by \\n."
     )
+    invoice_pay_to: str = Field(
+        "",
+        description="How invoices are paid, printed on them, such as bank and IBAN; lines separated by"
+        " \\n. The invoice's number is added as the reference.",
+    )
+    tax_rules: Path | None = Field(
+        None, description="File of tax rules (TOML). Empty: invoices are without tax."
+    )
     invoice_due_days: NonNegativeInt = Field(14, description="Days from an invoice's issue until it is due.")
     invoice_grace_days: NonNegativeInt = Field(
         7, description="Days after that until Process calls of the account are refused."

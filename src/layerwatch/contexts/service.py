@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from layerwatch import temporal
 from layerwatch.contexts import pacing_check, repository
-from layerwatch.contexts.answer import Answer, describe
+from layerwatch.contexts.answer import Announce, Answer, describe
 from layerwatch.contexts.context_id import Context
 from layerwatch.contexts.offline.cache import OfflineCache
 from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
@@ -33,6 +33,7 @@ from layerwatch.temporal import (
     PrintState,
     StateFormatError,
     Verdict,
+    flags_of,
 )
 from layerwatch.vision.evidence import Condition, Evidence
 
@@ -111,10 +112,17 @@ class Contexts:
 
     charge: counts an inspection in the transaction of its answer (`billing.count_inspection`).
     start_of: how a print begins (`printers.start_of`).
+    announce: called, in the transaction of the answer, when a warning or a suggested pause begins.
     """
 
     def __init__(
-        self, outage: OfflineLedger, pacer: Pacer, charge: Charge, start_of: StartOf, clock: Clock
+        self,
+        outage: OfflineLedger,
+        pacer: Pacer,
+        charge: Charge,
+        start_of: StartOf,
+        announce: Announce,
+        clock: Clock,
     ) -> None:
         self._outage = outage
         self._reach = outage.reach
@@ -122,6 +130,7 @@ class Contexts:
         self._pacer = pacer
         self._charge = charge
         self._start_of = start_of
+        self._announce = announce
         self._clock = clock
 
     async def admit(self, call: Call, allowed: Callable[[Session], None] | None) -> Answer | None:
@@ -292,8 +301,20 @@ class Contexts:
         if call.key is not None:
             repository.keep_answer(session, call.context, call.key, outcome.answer.to_json())
         self._charge(session, call.caller, call.at)
+        self._announce_begun(session, call, before, outcome.answer)
         opens = start is not None and outcome.answer.condition == Condition.OK.value
         return replace(outcome, opens=opens), moved
+
+    def _announce_begun(
+        self, session: Session, call: Call, before: PrintState | None, answer: Answer
+    ) -> None:
+        """Announce the warning or the suggested pause that begins with an answer, if one does."""
+        if not (answer.warning or answer.pause):
+            return
+        warned, paused = flags_of(before, call.context.levels) if before else (False, False)
+        pause_begins = answer.pause and not paused
+        if pause_begins or (answer.warning and not warned):
+            self._announce(session, call.context, call.at, answer, pause_begins)
 
     def _judge(
         self,
