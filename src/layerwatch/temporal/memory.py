@@ -2,7 +2,7 @@
 
 A new print starts from it. It never raises the evidence of a healthy picture and lowers that of a suspicious
 one only as far as earlier prints, which ended well, showed the same in the same places: what is new counts in
-full. What looks failed in the first picture, and is not what this printer usually shows, is no scenery.
+full. What looks failed in the first picture, and is not what this printer usually shows, is not scenery.
 """
 
 from __future__ import annotations
