@@ -73,6 +73,7 @@ async def process(request: Request) -> JSONResponse:
     except (Throttled, Busy, StorageUnavailable) as busy:
         raise translate(busy, retry_after(services, at)) from busy
     services.metrics.inspected(answer, repeated)
+    request.state.condition = answer.condition
     return JSONResponse(render(answer, call.dialect, call.detail), headers=condition_header(answer))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from layerwatch.contexts.context_id import Context, pack_levels, unpack_levels
@@ -66,9 +66,9 @@ class Moved(NamedTuple):
     """None leaves the last one."""
 
 
-def last(session: Session, context: Context) -> Last | None:
+def last(within: Session | Connection, context: Context) -> Last | None:
     """The context's last answer; None before the first."""
-    row = driver_sql.fetch_row(session, _LAST, context.id, context.expires_at)
+    row = driver_sql.fetch_row(within, _LAST, context.id, context.expires_at)
     return Last(as_time(row[0]), row[1]) if row is not None else None
 
 
@@ -121,9 +121,9 @@ def set_levels(session: Session, context: Context, levels: Levels) -> bool:
     return driver_sql.execute(session, _SET_LEVELS, packed, context.id, context.expires_at) == 1
 
 
-def answer(session: Session, context: Context, key: str) -> str | None:
+def answer(within: Session | Connection, context: Context, key: str) -> str | None:
     """The answer stored under an Idempotency-Key."""
-    row = driver_sql.fetch_row(session, _ANSWER, context.id, key, context.expires_at)
+    row = driver_sql.fetch_row(within, _ANSWER, context.id, key, context.expires_at)
     return row[0] if row is not None else None
 
 

@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from layerwatch import temporal
 from layerwatch.contexts import pacing_check, repository
-from layerwatch.contexts.answer import Answer, describe
+from layerwatch.contexts.answer import Announce, Answer, describe
 from layerwatch.contexts.context_id import Context
 from layerwatch.contexts.offline.cache import OfflineCache
 from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
@@ -34,6 +35,7 @@ from layerwatch.temporal import (
     PrintState,
     StateFormatError,
     Verdict,
+    flags_of,
 )
 from layerwatch.vision.evidence import Condition, Evidence
 
@@ -118,10 +120,17 @@ class Contexts:
 
     charge: counts an inspection in the transaction of its answer (`billing.count_inspection`).
     start_of: how a print begins (`printers.start_of`).
+    announce: called, in the transaction of the answer, when a warning or a suggested pause begins.
     """
 
     def __init__(
-        self, outage: OfflineLedger, pacer: Pacer, charge: Charge, start_of: StartOf, clock: Clock
+        self,
+        outage: OfflineLedger,
+        pacer: Pacer,
+        charge: Charge,
+        start_of: StartOf,
+        announce: Announce,
+        clock: Clock,
     ) -> None:
         self._outage = outage
         self._reach = outage.reach
@@ -129,6 +138,7 @@ class Contexts:
         self._pacer = pacer
         self._charge = charge
         self._start_of = start_of
+        self._announce = announce
         self._clock = clock
 
     async def admit(self, call: Call, allowed: Callable[[Session], None] | None) -> Answer | None:
@@ -137,25 +147,21 @@ class Contexts:
         allowed: looks whether the account may make the call; may refuse by raising. None where every account
         of its kind may. It is not asked while the database is away. Raises TooSoon.
         """
-
-        def check(session: Session) -> Answer | None:
-            stored = self._admit(session, call)
-            if stored is None and allowed is not None:
-                allowed(session)
-            return stored
-
         try:
-            return await self._reach.read_async(check)
+            stored = await self._reach.lookups_async(self._admit, call)
+            if stored is None and allowed is not None:
+                await self._reach.read_async(allowed)
+            return stored
         except StorageUnavailable:
             return await self._admit_from_memory(call)
 
-    def _admit(self, session: Session, call: Call) -> Answer | None:
+    def _admit(self, connection: Connection, call: Call) -> Answer | None:
         if (deferred := self._deferred(call)) is not None:
             return deferred
         # The context before the stored answer, here and in `_write`: an answer that is committed between the
         # two reads is then found, and its own call does not count as an early one.
-        last = repository.last(session, call.context)
-        body = repository.answer(session, call.context, call.key) if call.key is not None else None
+        last = repository.last(connection, call.context)
+        body = repository.answer(connection, call.context, call.key) if call.key is not None else None
         stored = Answer.from_json(body) if body is not None else None
         if stored is None and last is not None:
             pacing_check.check(last.inspected_at, last.interval_ms / 1000, call.at, self._clock.now())
@@ -300,8 +306,20 @@ class Contexts:
         if call.key is not None:
             repository.keep_answer(session, call.context, call.key, outcome.answer.to_json())
         self._charge(session, call.caller, call.at)
+        self._announce_begun(session, call, before, outcome.answer)
         opens = start is not None and outcome.answer.condition == Condition.OK.value
         return replace(outcome, opens=opens), moved, found.levels if found is not None else None
+
+    def _announce_begun(
+        self, session: Session, call: Call, before: PrintState | None, answer: Answer
+    ) -> None:
+        """Announce the warning or the suggested pause that begins with an answer, if one does."""
+        if not (answer.warning or answer.pause):
+            return
+        warned, paused = flags_of(before, call.context.levels) if before else (False, False)
+        pause_begins = answer.pause and not paused
+        if pause_begins or (answer.warning and not warned):
+            self._announce(session, call.context, call.at, answer, pause_begins)
 
     def _judge(
         self,
