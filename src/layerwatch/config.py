@@ -26,6 +26,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from layerwatch.core.cores import usable_cores
 from layerwatch.core.egress import Reachable
 from layerwatch.core.errors import UserError
 from layerwatch.core.origins import parse_origins
@@ -297,8 +298,6 @@ class Settings(BaseSettings):
         """How many processes serve: `workers`, the word filled in."""
         if self.workers != "auto":
             return self.workers
-        from layerwatch.vision.service import usable_cores
-
         return usable_cores()
 
     @property

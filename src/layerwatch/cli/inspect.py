@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from layerwatch.cli.output import fail
+from layerwatch.core.cores import usable_cores
 from layerwatch.vision import MAX_PICTURE_BYTES, Condition, Evidence, ImageDecodeError, ModelError, Vision
 from layerwatch.vision.regions import likely_kind, shows_failure
-from layerwatch.vision.service import usable_cores
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif"}
 PROGRESS_BAR_FROM = 50

@@ -12,6 +12,7 @@ from layerwatch.cli.output import say, show, table
 from layerwatch.core.errors import UserError
 from layerwatch.fleet import heartbeat as fleet
 from layerwatch.pacing import Bounds
+from layerwatch.status.report import remove_region
 
 app = command_group("Regions of a fleet: their capacity and load, and draining one for maintenance.")
 
@@ -79,7 +80,7 @@ def forget(
     with here.database.write() as session:
         if region in {known.name for known in fleet.regions(session, here.now)}:
             raise UserError(f"the region {region!r} has running nodes: stop them first")
-        if not fleet.forget(session, region):
+        if not remove_region(session, region):
             raise UserError(f"unknown region {region!r}")
     if here.as_json:
         show({"region": region, "forgotten": True})

@@ -20,10 +20,10 @@ from rich.table import Table
 
 from layerwatch.cli.output import fail
 from layerwatch.cli.replay_frames import Recording, Shot, open_recording
+from layerwatch.core.cores import usable_cores
 from layerwatch.temporal import Levels, PrintState, Verdict, step
 from layerwatch.vision import MAX_PICTURE_BYTES, Evidence, ImageDecodeError, ModelError, Vision
 from layerwatch.vision.jpeg.decoder import decode_jpeg
-from layerwatch.vision.service import usable_cores
 from layerwatch_watcher.cameras import CameraError
 
 BAD_FILE, BAD_USAGE = 1, 2

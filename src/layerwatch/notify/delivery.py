@@ -166,5 +166,5 @@ class NotificationDelivery:
 
 
 def _next_attempt(attempts: int, now: datetime) -> datetime | None:
-    """When to try again after so many attempts; None: no more."""
+    """When to try again after this many attempts; None to give up."""
     return now + RETRIES[attempts - 1] if attempts <= len(RETRIES) else None

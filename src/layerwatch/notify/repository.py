@@ -65,7 +65,7 @@ def due(session: Session, now: datetime, limit: int) -> list[Due]:
 
 
 def take(session: Session, delivery_id: int, now: datetime, lease: timedelta) -> DeliveryRow | None:
-    """Begin an attempt: nobody else begins one before the lease is over. None if somebody else has it."""
+    """Begin an attempt under a lease. None if another node has the delivery, or finished it."""
     taken = session.execute(
         update(DeliveryRow)
         .where(DeliveryRow.id == delivery_id, DeliveryRow.due_at <= now)

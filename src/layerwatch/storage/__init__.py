@@ -31,7 +31,8 @@ from layerwatch.storage.claims import Claims
 from layerwatch.storage.database import Database
 from layerwatch.storage.errors import ObjectMissing, OutcomeUnknown, StorageError, StorageUnavailable
 from layerwatch.storage.gateway import DatabaseGateway
-from layerwatch.storage.objects import ObjectStore, open_objects
+from layerwatch.storage.object_stores import open_objects
+from layerwatch.storage.objects import ObjectStore
 
 __all__ = [
     "Base",

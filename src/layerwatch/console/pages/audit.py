@@ -101,7 +101,7 @@ def _filter(visit: Visit, account_id: int | None) -> Filter:
 
 
 def _day(text: str) -> datetime | None:
-    """The beginning of a day (UTC); None for what is no day."""
+    """The beginning of a day (UTC); None for an invalid date."""
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:

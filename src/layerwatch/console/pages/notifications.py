@@ -174,7 +174,7 @@ def _events_sent(visit: Visit) -> set[str]:
 
 
 def _member_addresses(session: Any, visit: Visit) -> list[str]:
-    """Where mail may go: the account's verified members, and whoever is signed in."""
+    """Where mail may go: the account's verified members, and the user who is signed in."""
     found = [user.email for user, _ in members_of(session, visit.account_id) if user.verified_at]
     if visit.me.verified and visit.me.email not in found:
         found.append(visit.me.email)

@@ -53,7 +53,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-// Keys that stand for a button, link or box; not while something is typed, nor with Ctrl and the like.
+// Keyboard shortcuts of buttons, links and boxes; off while something is typed and with Ctrl, Alt or Meta.
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=radio], [type=checkbox]), select, textarea")) return;
   const target = /^[a-z0-9]$/i.test(event.key) && document.querySelector(`[data-key="${event.key.toLowerCase()}"]`);
