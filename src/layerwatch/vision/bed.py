@@ -72,8 +72,8 @@ class BedAnswer(StrEnum):
     """What a bed check says."""
 
     CLEAR = "clear"
-    NOT_CLEAR = "not clear"
-    CANNOT_SAY = "cannot say"
+    NOT_CLEAR = "not_clear"
+    CANNOT_SAY = "cannot_say"
 
 
 @dataclass(frozen=True, slots=True)
