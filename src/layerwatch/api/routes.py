@@ -89,7 +89,9 @@ async def _inspect(request: Request, services: Services, call: Call) -> tuple[An
             upload = await _upload(request, held.add)
         with services.admission.place(call.caller.account_id):
             deadline = time.monotonic() + services.settings.queue_deadline
-            evidence = await services.vision.ainspect(upload.jpeg, deadline)
+            evidence = await services.vision.inspect_print(
+                upload.jpeg, deadline, call.context.id, call.context.opened_at
+            )
         call = call.with_upload(upload.camera, upload.progress.to_json())
         outcome = await services.contexts.conclude(call, evidence)
         if outcome.opens:

@@ -35,7 +35,7 @@ _KEEP = "INSERT INTO answers (context_id, key, expires_at, body) VALUES (?, ?, ?
 
 
 class Last(NamedTuple):
-    """When a context was last answered, and the interval that was told then."""
+    """When a context was last answered, and that answer's interval."""
 
     inspected_at: datetime
     interval_ms: int

@@ -47,9 +47,10 @@ class Start:
 StartOf = Callable[[Session, str], Start | None]
 """How the print of this context begins; None for one whose printer has no name."""
 
-RACES = 8
-"""How often a call that lost a race for its context looks again. One look is enough to learn that it is
-early; more are only needed while feedback and pictures come at the same instant."""
+
+MAX_RACE_RETRIES = 8
+"""How often a call that lost a race for its context retries. One retry is enough to learn that it is early;
+more are only needed while feedback and pictures arrive at the same instant."""
 
 
 class _LostRace(Exception):
@@ -201,7 +202,7 @@ class Contexts:
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run work in a transaction, and again on what the winner left when it lost a race."""
-        for _ in range(RACES):
+        for _ in range(MAX_RACE_RETRIES):
             with suppress(_LostRace, IntegrityError):
                 return await self._reach.write_async(work, *args, **kwargs)
         raise StorageUnavailable("the context is being changed by too many at once")

@@ -19,7 +19,7 @@ from layerwatch.temporal.familiar import Familiar
 from layerwatch.temporal.marks import Origin, Strengths
 from layerwatch.temporal.places import PLACES, Logits, Places
 from layerwatch.temporal.scene import SKETCH, Sketch, View, contrast_distance, sketch_of
-from layerwatch.temporal.state import LARGEST, CameraState, PrintState
+from layerwatch.temporal.state import MAX_NUMBER, CameraState, PrintState
 
 _MAGIC = b"LWM"
 _VERSION = 1
@@ -95,7 +95,7 @@ class PrinterMemory:
         if len(data) != _BYTES:
             raise MemoryFormatError(f"printer's memory of {len(data)} bytes instead of {_BYTES}")
         _, _, camera, prints, *numbers = _HEADER.unpack_from(data)
-        if not all(abs(number) <= LARGEST for number in numbers) or prints == 0:
+        if not all(abs(number) <= MAX_NUMBER for number in numbers) or prints == 0:
             raise MemoryFormatError("printer's memory holds values that no print can have led to")
         usual_area, accepted_area, mean, spread, *rest = numbers
         places = np.frombuffer(data, np.uint8, 2 * PLACES, _HEADER.size).reshape(2, PLACES)

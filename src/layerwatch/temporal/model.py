@@ -15,7 +15,7 @@ from layerwatch.temporal.marks import Marks, Origin
 from layerwatch.temporal.memory import PrinterMemory
 from layerwatch.temporal.places import Logits, Places, lit_area, place_logits
 from layerwatch.temporal.scene import Change, Glance, View, look, sketch_of
-from layerwatch.temporal.state import MOST_CAMERAS, CameraState, PrintState
+from layerwatch.temporal.state import MAX_CAMERAS, CameraState, PrintState
 from layerwatch.temporal.still import Still
 from layerwatch.temporal.verdict import Verdict, verdict_of
 from layerwatch.vision.evidence import KINDS, Condition, Evidence
@@ -37,7 +37,7 @@ def step(
     seconds: of the picture, since the context was opened. A picture that is not newer than the camera's last
         one moves nothing.
     levels: when to warn and when to pause; they change the answer, never the state.
-    camera: which of the print's cameras took it; up to four are told apart, the longest unheard is forgotten.
+    camera: which of the print's cameras took it; of up to four; the longest unused is forgotten.
     memory: what is remembered of the printer. It counts for the print's first judged picture only, and only
         where that shows the remembered scene.
 
@@ -81,7 +81,7 @@ def _step(
     else:
         glance = look(known.view, sketch, abs(value - known.logit) <= c.FROZEN_LOGIT)
         gap = seconds - known.seconds
-        elapsed = min(gap, c.LONGEST_GAP) if gap > 0 else c.USUAL_INTERVAL
+        elapsed = min(gap, c.MAX_GAP_SECONDS) if gap > 0 else c.USUAL_INTERVAL
     change = glance.change
     if change is Change.FROZEN or change is Change.DISTURBED:
         after = _unjudged(before, known, evidence, value, glance, seconds, elapsed)
@@ -95,7 +95,7 @@ def _step(
     elif glance.unrest > 0 and known.frames:
         known = _in_new_light(known, value, seen, before.belief, glance.unrest)
 
-    passed = min(max(seconds - before.seconds, 0.0), c.LONGEST_GAP) if before.cameras else 0.0
+    passed = min(max(seconds - before.seconds, 0.0), c.MAX_GAP_SECONDS) if before.cameras else 0.0
     excess = None if seen is None or known.frames == 0 else known.places.excess(seen)
     odd, failing = _nats(known, value, excess)
     if familiar is not None and familiar.camera == name and failing > 0:
@@ -291,7 +291,7 @@ def _new_camera(name: bytes, view: View) -> CameraState:
 
 
 def _others(state: PrintState, camera: CameraState) -> tuple[CameraState, ...]:
-    return tuple(one for one in state.cameras if one.name != camera.name)[-(MOST_CAMERAS - 1) :]
+    return tuple(one for one in state.cameras if one.name != camera.name)[-(MAX_CAMERAS - 1) :]
 
 
 def _kinds(before: tuple[float, ...], now: tuple[float, ...]) -> tuple[float, ...]:

@@ -120,12 +120,12 @@ def look(view: View, sketch: Sketch | None, same_score: bool) -> Glance:
     followed = view.reference + rate * (sketch.astype(np.float32) - view.reference)
     off = change - view.usual_change
     novel = max(c.NOVEL_SHARE * view.usual_change, _LEAST_CHANGE)
-    novelty = min(max(change / novel, c.LEAST_NOVELTY), 1.0)
+    novelty = min(max(change / novel, c.MIN_NOVELTY), 1.0)
     after = View(
         sketch=sketch,
         reference=np.rint(followed).astype(np.uint8),
         usual_change=view.usual_change + rate * off,
-        change_spread=max(view.change_spread + rate * (abs(off) - view.change_spread), c.LEAST_CHANGE_SPREAD),
+        change_spread=max(view.change_spread + rate * (abs(off) - view.change_spread), c.MIN_CHANGE_SPREAD),
         brightness=view.brightness + rate * (brightness - view.brightness),
         usual_step=view.usual_step + rate * (step - view.usual_step),
         unsettled=0,

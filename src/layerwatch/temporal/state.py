@@ -20,12 +20,13 @@ from layerwatch.temporal.places import PLACES, Places
 from layerwatch.temporal.scene import SKETCH, View
 from layerwatch.temporal.still import DIGEST_BYTES, Still
 
-MOST_CAMERAS = 4
+MAX_CAMERAS = 4
 
-LARGEST = 1e15
-"""No number of a state is larger. The largest are seconds: 1.2 million, unless a clock is centuries off."""
+MAX_NUMBER = 1e15
+"""Upper limit of every number of a state. The largest are seconds: 1.2 million, unless a clock is centuries
+off."""
 
-LEAST_POSITIVE = 1e-15
+MIN_POSITIVE = 1e-15
 """Variances and frames never fall below this; their squares and quotients stay finite."""
 
 _MAGIC = b"LWT"
@@ -136,7 +137,7 @@ class PrintState:
         each = _CAMERA_BYTES + (_KNOWN_BYTES if version != _WITHOUT_MARKS else 0)
         cameras_end = _HEADER.size + count * each
         ends = cameras_end + (_FAMILIAR_BYTES if starts else 0)
-        if count > MOST_CAMERAS or (len(data) <= ends if taught else len(data) != ends):
+        if count > MAX_CAMERAS or (len(data) <= ends if taught else len(data) != ends):
             raise StateFormatError(f"print state of {len(data)} bytes does not hold {count} cameras")
         cameras = [_read_camera(data, _HEADER.size + i * each) for i in range(count)]
         if version != _WITHOUT_MARKS:
@@ -256,7 +257,7 @@ def _is_sane(state: PrintState) -> bool:
         view = camera.view
         for usual in (camera.picture, camera.place):
             numbers += [usual.mean, usual.frames, usual.variance, usual.scale_frames, usual.peak]
-            if min(usual.frames, usual.variance, usual.scale_frames) < LEAST_POSITIVE:
+            if min(usual.frames, usual.variance, usual.scale_frames) < MIN_POSITIVE:
                 return False
         numbers += [camera.seconds, camera.logit, view.usual_change, view.change_spread]
         numbers += [view.brightness, view.usual_step]
@@ -267,4 +268,4 @@ def _is_sane(state: PrintState) -> bool:
             return False
         if not (np.isfinite(camera.places.usual).all() and np.isfinite(camera.places.recent).all()):
             return False
-    return all(abs(number) <= LARGEST for number in numbers) and alarm.warned < 32 and alarm.paused < 32
+    return all(abs(number) <= MAX_NUMBER for number in numbers) and alarm.warned < 32 and alarm.paused < 32

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0025"
-down_revision = "0017"
+down_revision = "0020"
 
 _PRINTER = (("printer", sa.String(120)), ("camera", sa.String(120)))
 
