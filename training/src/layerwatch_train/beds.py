@@ -1,7 +1,7 @@
-"""`layerwatch-train evaluate-beds`: the bed check on rendered printers, and on real empty beds with left-overs.
+"""`layerwatch-train evaluate-beds`: the bed check on rendered printers, and on real empty beds.
 
-Rendered: before each print the same head stands parked over the same bed, in another light and with the camera
-a little elsewhere; half of the pictures have parts of another print on the bed. A second table is of printers
+Rendered: before each print the same head is parked over the same bed, in another light and with the camera
+a little elsewhere; half of the pictures have parts of another print on the bed. Other rows are of printers
 whose pictures are taken while they print already, the head and bed in another place each time.
 
 Real: pictures of empty beds, each with copies in another light, shifted, noisy and compressed anew; half of
