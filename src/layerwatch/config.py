@@ -35,6 +35,8 @@ from layerwatch.core.secrets import Secrets, read_or_create
 class ConfigError(UserError):
     """A setting is wrong; the message names it and says what would be right."""
 
+    exit_status = 2
+
 
 def default_data_dir() -> Path:
     """Where a user's program keeps its data on this platform (XDG on Linux)."""
@@ -210,6 +212,16 @@ class Settings(BaseSettings):
 
     feedback_days: PositiveInt = Field(
         365, description="Days that feedback and its pictures are kept; then they are deleted."
+    )
+
+    prints_days: PositiveInt = Field(
+        90, description="Days that a print is kept after its last picture: labels, course, outcome, events."
+    )
+    pictures_days: PositiveInt = Field(
+        30, description="Days that small copies of pictures are kept, where an account keeps them at all."
+    )
+    pictures_mb: PositiveInt = Field(
+        500, description="Megabytes of such copies that are kept for one account; the oldest go first."
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")

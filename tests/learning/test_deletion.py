@@ -144,5 +144,5 @@ def test_the_command_deletes_nothing_when_nothing_is_named(
 ) -> None:
     one = keep(database, examples, b"1")
     result = CliRunner().invoke(app, ["feedback", "delete", "--data-dir", str(tmp_path)])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert kept(database) == [one]

@@ -132,7 +132,7 @@ def test_settings_that_cannot_work_end_it_at_once_with_what_is_wrong(tmp_path: P
         timeout=START_SECONDS,
     )
     assert ended.returncode == 2
-    assert "error: this region is wrong" in ended.stderr
+    assert "Error: this region is wrong" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

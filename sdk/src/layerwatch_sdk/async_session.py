@@ -8,7 +8,7 @@ import logging
 from types import TracebackType
 from typing import Any, Awaitable, Callable, Optional, Tuple, Type, Union
 
-from layerwatch_sdk import loop
+from layerwatch_sdk import loop, steps
 from layerwatch_sdk.calls import checked_level
 from layerwatch_sdk.errors import CallbackError, LayerwatchError
 from layerwatch_sdk.inspector import Inspector
@@ -174,22 +174,22 @@ class AsyncInspectionSession:
         finally:
             steps.close()
 
-    async def _do(self, step: loop.Step) -> Union[Context, Inspection, Picture, None]:
-        if isinstance(step, loop.Wait):
+    async def _do(self, step: steps.Step) -> Union[Context, Inspection, Picture, None]:
+        if isinstance(step, steps.Wait):
             await self._sleep(step.seconds)
-        elif isinstance(step, loop.TellState):
+        elif isinstance(step, steps.TellState):
             await self._call("state", self._on_state, step.inspection)
-        elif isinstance(step, loop.TellError):
+        elif isinstance(step, steps.TellError):
             await self._report(step.error)
-        elif isinstance(step, loop.TakePicture):
+        elif isinstance(step, steps.TakePicture):
             try:
                 picture = self._on_image()
                 return await picture if inspect.isawaitable(picture) else picture
             except Exception as error:
                 raise CallbackError(f"the image callback failed: {error}", callback="image") from error
-        elif isinstance(step, loop.OpenContext):
+        elif isinstance(step, steps.OpenContext):
             return await self._client.create_context(*self._levels, labels=self._labels)
-        elif isinstance(step, loop.Inspect):
+        elif isinstance(step, steps.Inspect):
             return await self._client.process(
                 step.context,
                 step.jpeg,

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from layerwatch_sdk import wire
 from layerwatch_sdk.errors import ClientClosed, LayerwatchError, NoAnswer, ServerError
+from layerwatch_sdk.form_fields import label_fields, position_fields
 from layerwatch_sdk.models import BedCheck, Context, Inspection, PrintLabels, PrintPosition, Usage
 from layerwatch_sdk.picture import Picture, checked_picture
 from layerwatch_sdk.retry import Retry
@@ -56,7 +57,7 @@ def create_context(
         json_body={
             "WarningConfidenceLevel": warning_level,
             "PauseConfidenceLevel": pause_level,
-            **wire.label_fields(labels),
+            **label_fields(labels),
         },
     )
     secure = settings.base_url.startswith("https:")
@@ -83,7 +84,7 @@ def process(
     """Have one picture judged. Every try of it carries one idempotency key, so it is billed once at most."""
     data = checked_picture(picture)
     headers = settings.headers({"Idempotency-Key": _checked_key(idempotency_key or str(uuid.uuid4()))})
-    fields = wire.position_fields(position)
+    fields = position_fields(position)
     if camera is not None:
         fields["camera"] = camera
 

@@ -17,7 +17,7 @@ import threading
 import uuid
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Callable, Deque, Generator, Optional, Tuple, Union
+from typing import Any, Callable, Deque, Generator, Optional, Tuple
 
 from layerwatch_sdk.calls import FEEDBACK_KINDS
 from layerwatch_sdk.errors import (
@@ -39,6 +39,16 @@ from layerwatch_sdk.errors import (
 from layerwatch_sdk.models import Context, Inspection
 from layerwatch_sdk.picture import checked_picture
 from layerwatch_sdk.retry import jittered
+from layerwatch_sdk.steps import (
+    Inspect,
+    OpenContext,
+    SendFeedback,
+    Step,
+    TakePicture,
+    TellError,
+    TellState,
+    Wait,
+)
 
 log = logging.getLogger("layerwatch_sdk")
 
@@ -59,55 +69,6 @@ MAX_CAMERA_LEAD_S = 5.0
 """A slow camera is read up to this much earlier, so that its picture is ready when it may be sent."""
 MIN_INTERVAL_S = 20
 """The API's minimum, used when the service answers "too early" or "too busy" without an interval."""
-
-
-class OpenContext:
-    """Step: create a context."""
-
-
-class TakePicture:
-    """Step: call the image callback."""
-
-
-@dataclass(frozen=True)
-class Inspect:
-    """Step: have a picture judged."""
-
-    context: Context
-    jpeg: bytes
-    idempotency_key: str
-
-
-@dataclass(frozen=True)
-class SendFeedback:
-    """Step: tell the service what the user thinks."""
-
-    context: Context
-    kind: str
-
-
-@dataclass(frozen=True)
-class TellState:
-    """Step: call the state callback."""
-
-    inspection: Inspection
-
-
-@dataclass(frozen=True)
-class TellError:
-    """Step: call the error callback."""
-
-    error: LayerwatchError
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Step: wait this long, or, if None, until woken. May end early: the loop looks again."""
-
-    seconds: Optional[float]
-
-
-Step = Union[OpenContext, TakePicture, Inspect, SendFeedback, TellState, TellError, Wait]
 
 
 @dataclass

@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 from typing import Any, Callable, Optional, Tuple, Type, Union
 
-from layerwatch_sdk import loop
+from layerwatch_sdk import loop, steps
 from layerwatch_sdk.calls import checked_level
 from layerwatch_sdk.client import Client
 from layerwatch_sdk.errors import CallbackError, LayerwatchError
@@ -218,23 +218,23 @@ class InspectionSession:
         finally:
             self._ended.set()
 
-    def _do(self, step: loop.Step) -> Union[Context, Inspection, Picture, None]:
-        if isinstance(step, loop.Wait):
+    def _do(self, step: steps.Step) -> Union[Context, Inspection, Picture, None]:
+        if isinstance(step, steps.Wait):
             self._sleep(step.seconds)
-        elif isinstance(step, loop.TellState):
+        elif isinstance(step, steps.TellState):
             self._call("state", self._on_state, step.inspection)
-        elif isinstance(step, loop.TellError):
+        elif isinstance(step, steps.TellError):
             self._report(step.error)
-        elif isinstance(step, loop.TakePicture):
+        elif isinstance(step, steps.TakePicture):
             try:
                 return self._on_image()
             except Exception as error:
                 raise CallbackError(f"the image callback failed: {error}", callback="image") from error
-        elif isinstance(step, loop.OpenContext):
+        elif isinstance(step, steps.OpenContext):
             return self._client.create_context(
                 *self._levels, labels=self._labels, cancellation=self._cancellation
             )
-        elif isinstance(step, loop.Inspect):
+        elif isinstance(step, steps.Inspect):
             return self._client.process(
                 step.context,
                 step.jpeg,

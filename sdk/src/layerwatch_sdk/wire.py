@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
+from layerwatch_sdk.detail import is_fraction, optional_text, read_detail
 from layerwatch_sdk.errors import (
     ApiError,
     ForeignRefusal,
@@ -23,15 +24,10 @@ from layerwatch_sdk.errors import (
 )
 from layerwatch_sdk.models import (
     BedCheck,
-    Box,
     Context,
-    Detail,
-    HeatMap,
     Inspection,
     LeftOver,
     NextInterval,
-    PrintLabels,
-    PrintPosition,
     Usage,
 )
 
@@ -45,8 +41,6 @@ MAX_COUNT = 2**53
 MAX_INTERVAL_SECONDS = 86_400
 """An interval above a day counts as a broken answer."""
 
-MAX_LABEL = 120
-"""Characters of a text that people see."""
 
 _CONTEXT_ID = re.compile(r"[A-Za-z0-9]{1,64}")
 _URL = re.compile(r"(https?)://[^/?#\s@]+(?:[/?#]\S*)?", re.IGNORECASE)
@@ -78,34 +72,6 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     at: float = 0.0
-
-
-def label_fields(labels: Optional[PrintLabels]) -> Dict[str, str]:
-    """The labels as fields of createcontext."""
-    if labels is None:
-        return {}
-    texts = {"Name": labels.name, "Printer": labels.printer, "Camera": labels.camera, "File": labels.file}
-    return {name: _label(text) for name, text in texts.items() if text and _label(text)}
-
-
-def position_fields(position: Optional[PrintPosition]) -> Dict[str, str]:
-    """The position as form fields of process."""
-    if position is None:
-        return {}
-    fields: Dict[str, str] = {}
-    if position.layer is not None and position.layer >= 0:
-        fields["layer"] = str(position.layer)
-    if position.layers is not None and position.layers >= 0:
-        fields["layers"] = str(position.layers)
-    if position.progress is not None and 0 <= position.progress <= 1:
-        fields["progress"] = f"{position.progress:.4f}"
-    if position.state and _label(position.state):
-        fields["state"] = _label(position.state)
-    return fields
-
-
-def _label(text: str) -> str:
-    return "".join(c for c in text if c.isprintable()).strip()[:MAX_LABEL]
 
 
 def read_context(reply: Reply, warning_level: int, pause_level: int, *, secure: bool) -> Context:
@@ -148,7 +114,7 @@ def read_inspection(reply: Reply) -> Inspection:
         pause_suggested=_boolean(reply, answer, "PauseSuggested"),
         score=_integer(reply, answer, "Score", 0, 100),
         faster_inspection_suggested=faster,
-        detail=_detail(detail) if isinstance(detail, dict) else None,
+        detail=read_detail(detail) if isinstance(detail, dict) else None,
         received_at=reply.at,
         request_id=request_id(reply),
         condition=_condition(reply),
@@ -171,7 +137,7 @@ def read_bed_check(reply: Reply) -> BedCheck:
     found = [_left_over(place) for place in places] if isinstance(places, list) else []
     return BedCheck(
         words[bed],
-        _optional_text(answer.get("Reason")),
+        optional_text(answer.get("Reason")),
         tuple(place for place in found if place is not None),
     )
 
@@ -180,7 +146,7 @@ def _left_over(raw: object) -> Optional[LeftOver]:
     if not isinstance(raw, dict):
         return None
     numbers = [raw.get(name) for name in ("Left", "Top", "Width", "Height", "Area")]
-    if not all(_is_fraction(number) for number in numbers):
+    if not all(is_fraction(number) for number in numbers):
         return None
     return LeftOver(*(float(number) for number in numbers if number is not None))
 
@@ -316,56 +282,6 @@ def _text(reply: Reply, answer: Mapping[str, Any], name: str) -> str:
 
 def _kind(value: object) -> str:
     return "missing" if value is None else f"a {type(value).__name__}"
-
-
-def _detail(raw: Mapping[str, Any]) -> Detail:
-    """Extra information is read leniently: a field in an unknown shape is left out, the verdict stands."""
-    kinds = raw.get("Kinds")
-    kinds = kinds if isinstance(kinds, dict) else {}
-    boxes = raw.get("Boxes")
-    probability = raw.get("FailureProbability")
-    return Detail(
-        kind=_optional_text(raw.get("Kind")),
-        kinds={str(k): float(v) for k, v in kinds.items() if _is_fraction(v)}
-        if isinstance(kinds, dict)
-        else {},
-        boxes=tuple(box for box in map(_box, boxes) if box is not None) if isinstance(boxes, list) else (),
-        condition=_optional_text(raw.get("Condition")),
-        model_version=_optional_text(raw.get("ModelVersion")),
-        raw=raw,
-        failure_probability=probability if _is_fraction(probability) else None,
-        heat_map=_heat_map(raw.get("HeatMap")),
-        note=_optional_text(raw.get("Note")),
-    )
-
-
-def _heat_map(raw: object) -> Optional[HeatMap]:
-    if not isinstance(raw, dict):
-        return None
-    rows, columns, cells = raw.get("Rows"), raw.get("Columns"), raw.get("Cells")
-    if type(rows) is not int or type(columns) is not int or not isinstance(cells, list):
-        return None
-    if len(cells) != rows * columns or not all(type(cell) is int and 0 <= cell <= 255 for cell in cells):
-        return None
-    return HeatMap(rows, columns, bytes(cells))
-
-
-def _box(raw: object) -> Optional[Box]:
-    if not isinstance(raw, dict) or not isinstance(raw.get("Kind"), str):
-        return None
-    numbers = [raw.get(name) for name in ("Probability", "Left", "Top", "Width", "Height")]
-    if not all(_is_fraction(number) for number in numbers):
-        return None
-    probability, left, top, width, height = (float(number) for number in numbers if number is not None)
-    return Box(raw["Kind"], probability, left, top, width, height)
-
-
-def _is_fraction(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-def _optional_text(value: object) -> Optional[str]:
-    return value if isinstance(value, str) else None
 
 
 def _condition(reply: Reply) -> Optional[str]:

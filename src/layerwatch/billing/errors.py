@@ -12,8 +12,10 @@ BillingError
 
 from __future__ import annotations
 
+from layerwatch.core.errors import UserError
 
-class BillingError(Exception):
+
+class BillingError(UserError):
     """Base of this room's errors. The message is fit to be shown."""
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from layerwatch.billing.month import Month
+from layerwatch.core.errors import UserError
 
 PACKAGED = Path(__file__).with_name("pricebook.toml")
 """The price book of an installation that names none (`billing_terms.Terms.of`)."""
 
 
-class PriceBookError(ValueError):
+class PriceBookError(UserError, ValueError):
     """A price book that cannot be taken; the message says where and why."""
 
 

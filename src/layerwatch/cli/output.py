@@ -41,10 +41,10 @@ def table(title: str, rows: Sequence[Mapping[str, Any]], right: Sequence[str] = 
     Console(highlight=False).print(printed)
 
 
-def fail(message: str) -> NoReturn:
-    """Print what is wrong on standard error and exit with status 1."""
+def fail(message: str, status: int = 1) -> NoReturn:
+    """Print what is wrong on standard error and exit."""
     print_error(f"Error: {message}")
-    raise typer.Exit(1)
+    raise typer.Exit(status)
 
 
 def print_error(message: str) -> None:

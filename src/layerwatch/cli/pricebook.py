@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from layerwatch.billing import PriceBook, PriceBookError, PriceBooks
-from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.contracts import agree, book_for
 from layerwatch.billing.money import dollars
-from layerwatch.cli.common import (
-    AsJson,
-    ConfigFile,
-    DataDir,
-    InMonth,
-    month_of,
-    office,
-    reporting,
-    say,
-    show,
-    table,
-)
-from layerwatch.config import load
+from layerwatch.cli.installation import InMonth, Installation, month_of, on_installation
+from layerwatch.cli.options import command_group
+from layerwatch.cli.output import say, show, table
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help=(
-        "Show price books, calculate the cost of a month, and give an account a separate price book. "
-        "Tiers are additive: each price holds for the calls inside its tier."
-    ),
+app = command_group(
+    "Show price books, calculate the cost of a month, and give an account a separate price book. "
+    "Tiers are additive: each price holds for the calls inside its tier."
 )
 BookFile = Annotated[
     Path | None,
@@ -40,7 +25,9 @@ BookFile = Annotated[
 
 
 @app.command()
+@on_installation
 def quote(
+    here: Installation,
     calls: Annotated[int, typer.Argument(min=0, help="Successful Process calls in one calendar month.")],
     book: Annotated[str, typer.Option(help="Name of the price book.")] = "standard",
     month: InMonth = None,
@@ -49,27 +36,23 @@ def quote(
         typer.Option("--account", "-a", help="Price it as for this account, its contract included."),
     ] = None,
     file: BookFile = None,
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
 ) -> None:
     """Calculate what a month of CALLS costs, tier by tier, in exact micro-dollars.
 
     Example: layerwatch pricebook quote 1000001
     """
-    period = month_of(month, datetime.now(UTC))
-    with reporting():
-        books = _books(file, config)
-        if account is None:
-            prices = books.book(book, period)
+    period = month_of(month, here.now)
+    books = _books(here, file)
+    if account is None:
+        prices = books.book(book, period)
     if account is not None:
-        with office(data_dir, config) as desk, desk.database.write() as session:
+        with here.database.write() as session:
             from layerwatch.identity import find_account
 
             owner = find_account(session, account)
             prices = book_for(session, owner.id, owner.price_book, period, books)
     answer = prices.quote(calls)
-    if as_json:
+    if here.as_json:
         show(answer.as_json())
         return
     rows = [
@@ -85,16 +68,19 @@ def quote(
 
 
 @app.command("show")
-def show_(file: BookFile = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+@on_installation
+def show_(
+    here: Installation,
+    file: BookFile = None,
+) -> None:
     """Show every price book with its versions."""
-    with reporting():
-        books = _books(file, config)
+    books = _books(here, file)
     rows: list[dict[str, Any]] = [
         {"book": name, "effective": str(month), "tiers": prices.as_json()}
         for name, versions in books.versions.items()
         for month, prices in versions
     ]
-    if as_json:
+    if here.as_json:
         show(rows)
         return
     for row in rows:
@@ -103,7 +89,9 @@ def show_(file: BookFile = None, config: ConfigFile = None, as_json: AsJson = Fa
 
 
 @app.command()
+@on_installation
 def contract(
+    here: Installation,
     account: Annotated[str, typer.Argument(help="Number or name of the account.")],
     tier: Annotated[
         list[str],
@@ -111,22 +99,19 @@ def contract(
     ],
     month: InMonth = None,
     note: Annotated[str, typer.Option(help="Why, for the books.")] = "",
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
 ) -> None:
     """Agree on a separate price book with an account, from a month on.
 
     Example: layerwatch pricebook contract Acme --tier 1000000:300 --tier 120 --month 2027-01
     """
-    with office(data_dir, config) as desk, desk.database.write() as session:
+    with here.database.write() as session:
         from layerwatch.identity import find_account
 
         owner = find_account(session, account)
         prices = PriceBook.parse([_parse_tier(text) for text in tier])
-        period = month_of(month, desk.now)
-        agree(session, owner.id, period, prices, note, desk.now)
-        if as_json:
+        period = month_of(month, here.now)
+        agree(session, owner.id, period, prices, note, here.now)
+        if here.as_json:
             show({"account": owner.id, "effective": str(period), "tiers": prices.as_json()})
         else:
             say(f"From {period} on, {owner.name!r} pays:")
@@ -134,9 +119,9 @@ def contract(
                 say("  " + _tier(line))
 
 
-def _books(file: Path | None, config: Path | None) -> PriceBooks:
-    """The price books of a file, else those that the server bills by. Raises PriceBookError, ConfigError."""
-    return PriceBooks.load(file) if file else Terms.of(load(config)).books
+def _books(here: Installation, file: Path | None) -> PriceBooks:
+    """The price books of a file, else those that the server bills by. Raises PriceBookError."""
+    return PriceBooks.load(file) if file else here.terms.books
 
 
 def _tier(tier: dict[str, int]) -> str:

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from layerwatch.cli.output import fail
 from layerwatch.cli.replay_frames import Recording, Shot, open_recording
 from layerwatch.temporal import Levels, PrintState, Verdict, step
 from layerwatch.vision import MAX_PICTURE_BYTES, Evidence, ImageDecodeError, ModelError, Vision
@@ -134,9 +135,9 @@ def command(
         recording = open_recording(source, fps or 1 / (interval or INTERVAL))
         vision = Vision.load(model)
     except CameraError as error:
-        _fail(f"{error} {error.hint}".rstrip())
+        fail(f"{error} {error.hint}".rstrip(), BAD_USAGE)
     except ModelError as error:
-        _fail(str(error))
+        fail(str(error), BAD_USAGE)
     interval, onset = interval or recording.interval or INTERVAL, recording.onset if onset is None else onset
     if recording.skipped:
         _note(
@@ -158,7 +159,7 @@ def command(
                 if bar is not None:
                     bar.advance(bar.task_ids[0])
     except CameraError as error:
-        _fail(f"{error}. {error.hint}".rstrip())
+        fail(f"{error}. {error.hint}".rstrip(), BAD_USAGE)
     judged = [moment for moment in seen if moment.verdict is not None]
     if not json_lines:
         Console().print(table)
@@ -293,7 +294,7 @@ def _draw(judged: list[Moment], plot: Path, title: str, onset: float | None) -> 
     try:
         draw(points, title, onset).save(plot, "PNG")
     except OSError as error:
-        _fail(f"Cannot write {plot}: {error.strerror or error}.")
+        fail(f"Cannot write {plot}: {error.strerror or error}.", BAD_USAGE)
 
 
 def _clock(second: float) -> str:
@@ -312,8 +313,3 @@ def _progress(recording: Recording) -> Any:
 
 def _note(text: str, json_lines: bool) -> None:
     typer.echo(json.dumps({"note": text}) if json_lines else text, err=True)
-
-
-def _fail(message: str) -> Any:
-    typer.echo(message, err=True)
-    raise typer.Exit(BAD_USAGE)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.text import Text
 
+from layerwatch.cli.options import ConfigFile, DatabaseUrl, DataDir
 from layerwatch.cli.typed import program
 from layerwatch.core.errors import UserError
 
@@ -31,15 +31,9 @@ def command(
     port: Annotated[
         int | None, typer.Option(help="Port to listen on (8080). 0 takes any free one.", min=0, max=65535)
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the embedded database and the secret.", file_okay=False)
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="Settings file (TOML). LAYERWATCH_* variables go before it.")
-    ] = None,
-    database: Annotated[
-        str | None, typer.Option(help="postgresql://USER@HOST/NAME instead of the embedded database.")
-    ] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    database: DatabaseUrl = None,
     public_url: Annotated[
         str | None, typer.Option(help="URL under which clients reach this server: https://print.example.org.")
     ] = None,
@@ -69,9 +63,9 @@ def command(
     from layerwatch.config import load
     from layerwatch.serving.sockets import listen_for
 
-    try:
+    with _errors_of_the_start():
         if watch is not None:
-            from layerwatch.cli.serve_watch import check_config
+            from layerwatch.serving.own_watcher import check_config
 
             check_config(watch)
         settings = load(
@@ -88,8 +82,6 @@ def command(
             log_format="json" if as_json else None,
         )
         listeners = listen_for(settings.processes, settings.host, settings.port)
-    except (UserError, OSError) as error:
-        raise _refuse(str(error)) from error
     # With --port 0 the port is known only now, and the URLs that are given out depend on it.
     settings = settings.model_copy(update={"port": listeners[0].getsockname()[1]})
     if len(listeners) > 1:
@@ -100,20 +92,24 @@ def command(
 def run(
     settings: Settings, listener: socket.socket, *, as_json: bool = False, watch: Path | None = None
 ) -> int:
-    """Serve on an open socket until stopped, with a watcher beside if `watch`; the exit status."""
+    """Serve on an open socket until stopped, with a watcher beside; the exit status."""
     from layerwatch.serving import gc_tuning
 
     gc_tuning.hold()
     from layerwatch.app import create_app
+    from layerwatch.serving.own_watcher import CONFIG_FILE, OwnWatcher
     from layerwatch.serving.server import serve
     from layerwatch.telemetry.logging import configure
 
+    def own_watcher(database: Database) -> OwnWatcher:
+        return OwnWatcher(watch or settings.data_dir / CONFIG_FILE, settings, database)
+
     configure(settings.log_level, settings.log_format)
-    with _said_in_one_line():
-        app = create_app(settings)
+    with _errors_of_the_start():
+        app = create_app(settings, own_watcher=own_watcher)
         # Before listening begins, so that what is wrong is said in one line and not from inside a server.
         app.state.services.database.migrate()
-    with _watching(watch, settings, app.state.services.database):
+    with app.state.services.own_watcher.beside():
         _greet(settings, app.state.services.database, as_json=as_json)
         return serve(app, listener)
 
@@ -127,7 +123,7 @@ def run_workers(
     from layerwatch.telemetry.logging import configure
 
     configure(settings.log_level, settings.log_format)
-    with _said_in_one_line():
+    with _errors_of_the_start():
         settings.secrets()
         database = Database(settings.database_url, threads=1)
         database.migrate()
@@ -143,16 +139,14 @@ def run_workers(
 
 
 @contextmanager
-def _said_in_one_line() -> Iterator[None]:
-    """What is wrong with the settings ends the command with a line, not a traceback."""
+def _errors_of_the_start() -> Iterator[None]:
+    """What keeps the server from starting ends the command with one line and exit status 2."""
     from layerwatch.config import ConfigError
-    from layerwatch.storage import StorageUnavailable
-    from layerwatch.vision.errors import ModelError
 
     try:
         yield
-    except (ConfigError, ModelError, StorageUnavailable, ValueError) as error:
-        raise _refuse(str(error)) from error
+    except (UserError, OSError, ValueError) as error:
+        raise ConfigError(str(error)) from error
 
 
 @contextmanager
@@ -160,9 +154,9 @@ def _watching(watch: Path | None, settings: Settings, database: Database) -> Ite
     if watch is None:
         yield
         return
-    from layerwatch.cli.serve_watch import watching
+    from layerwatch.serving.own_watcher import OwnWatcher
 
-    with watching(watch, settings, database):
+    with OwnWatcher(watch, settings, database).beside():
         yield
 
 
@@ -238,8 +232,3 @@ def _has_key(database: Any) -> bool:
 
     with database.read() as session:
         return session.scalar(select(ApiKey.id).where(ApiKey.disabled_at.is_(None)).limit(1)) is not None
-
-
-def _refuse(message: str) -> typer.Exit:
-    Console(stderr=True).print(Text.assemble(("error: ", "red"), message), soft_wrap=True)
-    return typer.Exit(2)

@@ -6,7 +6,7 @@ import typer
 
 from layerwatch_watcher.setup import command
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(

@@ -77,9 +77,11 @@ def command(
         _list(json_lines)
         return
     if out is None:
-        raise UserError("Say where the pictures shall go: --out DIR (or see what there is with --list).")
+        raise typer.BadParameter(
+            "Say where the pictures shall go: --out DIR (or see what there is with --list)."
+        )
     if interval <= 0:
-        raise UserError(f"--interval must be above 0 seconds, not {interval:g}.")
+        raise typer.BadParameter(f"--interval must be above 0 seconds, not {interval:g}.")
     simulation = _simulation(seed, failure, world, view, hours, onset, _size(size), gcode, calm)
     count = int(simulation.duration // interval) + 1
     if count > MAX_FRAMES:
@@ -132,9 +134,9 @@ def _simulation(
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
     if not (width.isdigit() and height.isdigit()):
-        raise UserError(f"--size is WIDTHxHEIGHT, for example 640x480, not {text!r}.")
+        raise typer.BadParameter(f"--size is WIDTHxHEIGHT, for example 640x480, not {text!r}.")
     if not (64 <= int(width) <= 1920 and 64 <= int(height) <= 1920):
-        raise UserError(f"--size must be between 64x64 and 1920x1920, not {text}.")
+        raise typer.BadParameter(f"--size must be between 64x64 and 1920x1920, not {text}.")
     return int(width) // 2 * 2, int(height) // 2 * 2
 
 

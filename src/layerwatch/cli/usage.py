@@ -11,44 +11,40 @@ from layerwatch.billing import billable_calls
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.money import dollars
 from layerwatch.billing.usage import days, export_csv, hours
-from layerwatch.cli.common import (
-    AsJson,
-    ConfigFile,
-    DataDir,
+from layerwatch.cli.installation import (
     InMonth,
+    Installation,
     WhichAccount,
     account_of,
-    fail,
     moment,
     month_of,
-    office,
-    say,
-    show,
-    table,
+    on_installation,
 )
+from layerwatch.cli.options import command_group
+from layerwatch.cli.output import say, show, table
+from layerwatch.core.errors import UserError
 
-app = typer.Typer(no_args_is_help=True, help="See how many inspections an account used, and export them.")
+app = command_group("See how many inspections an account used, and export them.")
 
 
 @app.command("show")
+@on_installation
 def show_(
+    here: Installation,
     account: WhichAccount = None,
     month: InMonth = None,
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
 ) -> None:
     """Show a month day by day, with what it costs so far."""
-    with office(data_dir, config) as desk, desk.database.write() as session:
-        owner = account_of(session, account, desk.now)
-        period = month_of(month, desk.now)
+    with here.database.write() as session:
+        owner = account_of(session, account, here.now)
+        period = month_of(month, here.now)
         calls = billable_calls(session, owner.id, period)
-        cost = book_for(session, owner.id, owner.price_book, period, desk.terms.books).cost(calls)
+        cost = book_for(session, owner.id, owner.price_book, period, here.terms.books).cost(calls)
         rows = [
             {"day": str(day.day), "calls": day.calls, "test_calls": day.test_calls}
             for day in days(session, owner.id, period)
         ]
-        if as_json:
+        if here.as_json:
             show(
                 {
                     "account": owner.id,
@@ -65,21 +61,20 @@ def show_(
 
 
 @app.command()
+@on_installation
 def export(
+    here: Installation,
     account: WhichAccount = None,
     month: InMonth = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write.", show_default="print")
     ] = None,
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
 ) -> None:
     """Export a month by hour and key: CSV, or one JSON object a line with --json."""
-    with office(data_dir, config) as desk, desk.database.write() as session:
-        owner = account_of(session, account, desk.now)
-        period = month_of(month, desk.now)
-        if as_json:
+    with here.database.write() as session:
+        owner = account_of(session, account, here.now)
+        period = month_of(month, here.now)
+        if here.as_json:
             for row in hours(session, owner.id, period):
                 line = {"hour": moment(row.hour), "key_id": row.key_id, "key_name": row.key_name}
                 show(line | {"key": row.key_shown, "test": row.test, "calls": row.calls})
@@ -92,5 +87,5 @@ def export(
     try:
         out.write_text(content, "utf-8", newline="")
     except OSError as wrong:
-        fail(f"cannot write {out}: {wrong.strerror}")
+        raise UserError(f"cannot write {out}: {wrong.strerror}") from wrong
     say(f"Wrote {out}.")

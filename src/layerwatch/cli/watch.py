@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from layerwatch.cli.output import print_error
 from layerwatch_sdk.clock import AsyncClock, AsyncSystemClock
 from layerwatch_sdk.errors import LayerwatchError
 from layerwatch_watcher.cameras import Camera, CameraError, is_recording, open_source
@@ -332,5 +333,5 @@ def _screen(source: str, server: str, *, as_json: bool) -> Screen:
 
 
 def _fail(what: str, hint: str) -> int:
-    typer.echo(f"layerwatch watch: {what}" + (f"\n  → {hint}" if hint else ""), err=True)
+    print_error(f"Error: {what}" + (f"\n  → {hint}" if hint else ""))
     return 1

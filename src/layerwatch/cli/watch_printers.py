@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from layerwatch.cli.output import print_error
 from layerwatch_sdk.clock import AsyncSystemClock
 from layerwatch_watcher.cameras.sources import is_recording
 from layerwatch_watcher.stopping import on_end_of_input, on_termination
@@ -83,7 +84,7 @@ def watch_farm(
         )
     except ConfigError as error:
         where = f"{config}: " if config is not None else ""
-        typer.echo(f"layerwatch watch: {where}{error}", err=True)
+        print_error(f"Error: {where}{error}")
         return 2
     except KeyboardInterrupt:
         return 130

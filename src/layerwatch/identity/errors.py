@@ -13,8 +13,10 @@ The messages may be shown to the user.
 
 from __future__ import annotations
 
+from layerwatch.core.errors import UserError
 
-class IdentityError(Exception):
+
+class IdentityError(UserError):
     """Base class for account and sign-in errors."""
 
 

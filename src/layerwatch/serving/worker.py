@@ -86,7 +86,7 @@ def work(
     try:
         app = make(settings, slot)
     except (UserError, ModelError, StorageUnavailable, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print(f"Error: {error}", file=sys.stderr, flush=True)
         sys.exit(2)
     sys.exit(serve(app, listener, alive))
 

@@ -22,3 +22,5 @@ class Busy(VisionError, RuntimeError):
 
 class ModelError(VisionError, RuntimeError):
     """The detector's file or its execution provider cannot be used. The message says why."""
+
+    exit_status = 2

@@ -15,8 +15,9 @@ from watcher.tests.stand_ins.moonraker import moonraker_app
 from watcher.tests.stand_ins.serve import serving
 
 from layerwatch_watcher.printers import bambu
-from layerwatch_watcher.printers.bambu import Bambu, status_of
+from layerwatch_watcher.printers.bambu import Bambu
 from layerwatch_watcher.printers.bambu_codes import developer_mode, hms_text, print_error_text
+from layerwatch_watcher.printers.bambu_report import status_of
 from layerwatch_watcher.printers.base import (
     NotSupported,
     PrinterError,

@@ -17,7 +17,9 @@ from watcher.tests.stand_ins.judge import HEALTHY, PAUSE, inspection
 
 from layerwatch_sdk.models import Box
 from layerwatch_watcher.mqtt import Client
-from layerwatch_watcher.notifications.homeassistant import HomeAssistant, discovery, marked
+from layerwatch_watcher.notifications.homeassistant import HomeAssistant
+from layerwatch_watcher.notifications.homeassistant_discovery import discovery
+from layerwatch_watcher.notifications.marks import marked
 from layerwatch_watcher.printers.base import PrinterState, PrinterStatus
 from layerwatch_watcher.watching.print_session import Look
 

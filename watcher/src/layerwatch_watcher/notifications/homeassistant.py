@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import json
 import logging
 import re
 import ssl
-from typing import Any, Optional, Protocol, Sequence
+from typing import Any, Optional, Protocol
 
 import aiomqtt
 
-from layerwatch_sdk.models import Box, Inspection
+from layerwatch_sdk.models import Inspection
 from layerwatch_watcher.mqtt import Client
 from layerwatch_watcher.notifications.event import DeliveryError
+from layerwatch_watcher.notifications.homeassistant_discovery import discovery
+from layerwatch_watcher.notifications.marks import marked
 from layerwatch_watcher.printers.base import PrinterStatus
 from layerwatch_watcher.waiting import within
 from layerwatch_watcher.watching.print_session import Look
@@ -33,12 +34,9 @@ log = logging.getLogger("layerwatch_watcher")
 SERVICE_NAME = "Home Assistant"
 FIRST_RETRY_S, MAX_RETRY_S = 2.0, 60.0
 """Seconds before connecting again, doubled at every failure. Chosen, not tuned."""
-MIN_BOX_PROBABILITY = 0.5
-"""Boxes less probable are not drawn."""
 WITHDRAW_S = 3.0
 """How long an orderly end waits for the broker."""
 ONLINE, OFFLINE = "online", "offline"
-_MARK = (230, 40, 40)
 
 
 class Watching(Protocol):
@@ -265,114 +263,6 @@ def state_of(inspection: Inspection) -> dict[str, Any]:
         "failure": (detail.kind if detail else None) or "none",
         "condition": inspection.condition or "unknown",
     }
-
-
-def discovery(name: str, slug: str, prefix: str, base: str) -> dict[str, dict[str, Any]]:
-    """The discovery topics of one printer and their payloads."""
-    device = {
-        "identifiers": [f"layerwatch_{slug}"],
-        "name": name,
-        "manufacturer": "Layerwatch",
-        "model": "Watcher",
-    }
-    inspection = f"{base}/{slug}/inspection"
-    up, seen = {"topic": f"{base}/status"}, {"topic": f"{base}/{slug}/seen"}
-    where_seen: dict[str, Any] = {"availability": [up, seen], "availability_mode": "all"}
-
-    def entity(kind: str, what: str, title: str, **more: Any) -> tuple[str, dict[str, Any]]:
-        payload = {
-            "name": title,
-            "unique_id": f"layerwatch_{slug}_{what}",
-            "default_entity_id": f"{kind}.{slug}_{what}",
-            "device": device,
-            "availability": [up],
-            **more,
-        }
-        return f"{prefix}/{kind}/layerwatch_{slug}/{what}/config", payload
-
-    def read(what: str) -> dict[str, Any]:
-        return {
-            "state_topic": inspection,
-            "value_template": f"{{{{ value_json.{what} }}}}",
-            **(where_seen if what != "condition" else {}),
-        }
-
-    return dict(
-        [
-            entity(
-                "sensor",
-                "quality",
-                "Print quality",
-                state_class="measurement",
-                icon="mdi:star",
-                **read("quality"),
-            ),
-            entity(
-                "sensor",
-                "score",
-                "Failure score",
-                state_class="measurement",
-                icon="mdi:gauge",
-                **read("score"),
-            ),
-            entity("sensor", "failure", "Likely failure", icon="mdi:alert-octagon", **read("failure")),
-            entity("sensor", "condition", "Picture", icon="mdi:image-check", **read("condition")),
-            entity(
-                "sensor", "printer", "Printer", state_topic=f"{base}/{slug}/printer", icon="mdi:printer-3d"
-            ),
-            entity("binary_sensor", "warning", "Warning", device_class="problem", **read("warning")),
-            entity("binary_sensor", "pause", "Pause suggested", device_class="problem", **read("pause")),
-            entity(
-                "camera",
-                "picture",
-                "Last picture",
-                topic=f"{base}/{slug}/picture",
-                **where_seen,
-            ),
-            entity(
-                "switch",
-                "watching",
-                "Watching",
-                state_topic=f"{base}/{slug}/watching",
-                command_topic=f"{base}/{slug}/watching/set",
-                icon="mdi:eye",
-            ),
-            entity(
-                "button",
-                "false_alarm",
-                "False alarm",
-                command_topic=f"{base}/{slug}/false_alarm",
-                icon="mdi:thumb-up",
-            ),
-        ]
-    )
-
-
-def marked(picture: bytes, boxes: Sequence[Box]) -> bytes:
-    """The picture with the probable boxes drawn in; as it is without boxes, or without Pillow."""
-    wanted = [box for box in boxes if box.probability >= MIN_BOX_PROBABILITY]
-    if not wanted:
-        return picture
-    try:
-        from PIL import Image, ImageDraw, ImageOps
-    except ImportError:
-        return picture
-    try:
-        with Image.open(io.BytesIO(picture), formats=["JPEG"]) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, ValueError, SyntaxError):
-        return picture
-    draw = ImageDraw.Draw(image)
-    w, h = image.size
-    for box in wanted:
-        corners = (box.left * w, box.top * h, (box.left + box.width) * w, (box.top + box.height) * h)
-        draw.rectangle(corners, outline=_MARK, width=max(2, w // 300))
-        draw.text(
-            (corners[0] + 4, corners[1] + 4), f"{box.kind.replace('_', ' ')} {box.probability:.0%}", _MARK
-        )
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=85)
-    return out.getvalue()
 
 
 def _plain(error: str, place: str) -> str:
