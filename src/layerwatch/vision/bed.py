@@ -51,6 +51,8 @@ MAX_CHANGED_SHARE = 0.6
 GAIN_RANGE = (0.4, 2.5)
 """Of the light, against the remembered one; beyond it nothing can be said."""
 
+BLOWN_LUMA, BRIGHT_LUMA = 245.0, 180.0
+
 MIN_VIEWS = 3
 """Pictures from prints' starts without which nothing is said; one that a person showed is enough."""
 
@@ -165,7 +167,7 @@ class EmptyBed:
         fitted = _in_same_light(mean, _unpack(view), _trust(spread))
         if fitted is None:
             return _cannot_say("the light is another one")
-        changed = _off(mean, spread, fitted)
+        changed = _off(mean, spread, fitted) & ~_glares(mean[0], _unpack(view)[0])
         if changed.mean() > MAX_CHANGED_SHARE:
             return _cannot_say("the picture shows another scene: the camera or the lamp moved")
         found = [part for part in connected(changed) if len(part) >= LEFT_OVER_CELLS]
@@ -264,6 +266,15 @@ def _off(mean: Planes, spread: NDArray[np.float32], seen: Planes) -> NDArray[np.
         beyond = np.maximum(low - now, now - high)
         changed |= beyond > tolerance + SPREADS * allowed
     return changed
+
+
+def _glares(known: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Cells [48, 64] in or beside a highlight that is blown out in one picture and bright in the other: how
+    bright it really is cannot be seen.
+    """
+    low, high = np.minimum(known, seen), np.maximum(known, seen)
+    blown = ((high >= BLOWN_LUMA) & (low >= BRIGHT_LUMA)).astype(np.float32)
+    return _around(np.maximum, blown) > 0
 
 
 def _around(extreme: np.ufunc, plane: NDArray[np.float32]) -> NDArray[np.float32]:
