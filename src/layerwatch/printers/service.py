@@ -155,7 +155,7 @@ def _is_over(session: Session, row: UnlearnedPrintRow, now: datetime, after: tim
 
 @dataclass(frozen=True, slots=True)
 class MemorySweeper:
-    """Learns from prints that ended with no other after them, and forgets printers that print no more."""
+    """Learns from prints that ended without a successor, and forgets printers that stopped printing."""
 
     database: Database
 
