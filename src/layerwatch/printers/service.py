@@ -38,7 +38,7 @@ OVER_AFTER = timedelta(hours=2)
 """A print without a picture for this long is over."""
 
 IDLE_AFTER = timedelta(minutes=15)
-"""… and is taken for over after this time by a bed check, which is made between prints."""
+"""The same for a bed check, which is made between prints."""
 
 UNKNOWN_BED = BedCheck(
     BedAnswer.CANNOT_SAY,

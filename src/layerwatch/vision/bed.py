@@ -25,8 +25,8 @@ COLUMNS, ROWS = 64, 48
 CELLS = COLUMNS * ROWS
 VIEW_BYTES = CELLS + 2 * CELLS // 4
 
-# Chosen on 24 rendered printers (9 empty beds and 6 left-overs each, seeds 7000000 and on); docs/memory.md
-# shows others.
+# Chosen on 24 rendered printers (9 empty beds and 6 left-overs each, seeds 7000000 and on), but for
+# `LEFT_OVER_CELLS`, which was doubled after the results in docs/memory.md were seen.
 
 TOLERANCE = np.array([9.0, 5.0, 5.0], np.float32)
 """Levels (luma, Cb, Cr) by which a cell may be beyond its neighbours' range in a perfectly steady scene."""
