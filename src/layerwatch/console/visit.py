@@ -84,6 +84,8 @@ class Visit:
     form_cookie: str
     now: datetime
     """The real time: sessions and links do not run with an accelerated print clock."""
+    file: bytes = b""
+    """The file of a form that carries one."""
     problem: Problem | None = None
     """What was wrong with the form that was sent, where its page is shown again because of that."""
 
