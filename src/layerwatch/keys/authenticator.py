@@ -120,8 +120,8 @@ class KeyAuthenticator:
             return known
         if self._leave_until is None or not _within(self._leave_until, now, DATABASE_RETRY_DELAY):
             try:
-                with self._database.read() as session:
-                    row = driver_sql.fetch_row(session, _FIND, mark)
+                with self._database.lookups() as connection:
+                    row = driver_sql.fetch_row(connection, _FIND, mark)
             except (StorageError, OSError):
                 self._leave_until = now + DATABASE_RETRY_DELAY
             else:
