@@ -218,7 +218,7 @@ def _harden(response: Response) -> None:
 
 def no_such_page(request: Request, desk: ConsoleServices, status: int) -> Response:
     """The 404 page, with the menu if the visitor is signed in."""
-    response = error_page(status, "There is no such page.", _visit_of(request, desk))
+    response = error_page(status, "Page not found.", _visit_of(request, desk))
     _harden(response)
     return response
 
@@ -254,7 +254,7 @@ def _checked(page: Page, visit: Visit) -> Response:
         return page.handler(visit)
     if page.needs is Needs.OPERATOR and not signed.operator:
         # As if it did not exist: other users do not learn which pages the operator has.
-        raise NotFound("There is no such page.")
+        raise NotFound("Page not found.")
     if page.needs in _ROLES:
         if signed.account_id is None or signed.role is None:
             raise NotAllowed(
