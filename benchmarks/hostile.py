@@ -52,7 +52,7 @@ WAYS: dict[str, Callable[[Node], object]] = {
 
 @contextmanager
 def started(open_files: int | None = None) -> Iterator[Node]:
-    """A node in a folder of its own."""
+    """A node in its own folder."""
     with (
         tempfile.TemporaryDirectory(prefix="layerwatch-hostile-") as folder,
         node(Path(folder), open_files=open_files) as running,

@@ -21,10 +21,10 @@ from crashes import Bench, Tally, audit, bench, drive, kill_node, settle
 
 SPEED = 250.0
 """Print seconds in a real one: an interval of 40 s is 160 ms, so 64 clients make 400 calls a second at most.
-A context expires and is swept after an hour and a third: the books must be looked at before."""
+A context expires and is swept after an hour and a third: check the books before that."""
 
 MAX_UNSAFE = 1000
-"""After so many answers that no client could have gone on from, the run is given up."""
+"""After this many answers from which no client could continue, the run is aborted."""
 
 
 async def run(at: Bench, calls: int, clients: int, kills: int, seed: int, tally: Tally) -> int:

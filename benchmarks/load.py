@@ -1,4 +1,4 @@
-"""One node under load: real uploads of 1280x720 JPEGs over HTTP, from a process of their own.
+"""One node under load: real uploads of 1280x720 JPEGs over HTTP, from a separate process.
 
     python benchmarks/load.py                    about 2 minutes
     python benchmarks/load.py --seconds 30 --json
@@ -7,7 +7,7 @@
 The server is `layerwatch serve --workers auto` with the packaged detector and SQLite, on every core of this
 machine; the client, which is this process, shares them, as there is no second machine, and what it takes is
 in the table. "Bare" is `Vision` alone, with as many pictures under way as the server has; they take turns,
-and the share is the median over the turns. Each call has a context of its own, so that none is early. "One"
+and the share is the median over the turns. Each call has its own context, so that none is too early. "One"
 and "8 at once" wait for their answers; the others are sent at fixed times whatever became of those before,
 and their latency counts from the time that was planned.
 """

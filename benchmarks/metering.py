@@ -92,7 +92,7 @@ class Side:
 
 
 def build(folder: Path, url: str, vision: Vision, *, metered: bool) -> tuple[Side, Services]:
-    """A server on a database of its own."""
+    """A server with its own database."""
     settings = load(data_dir=folder, database=url, log_level="error")
     clock = SteppedClock()
     metering: AbstractContextManager[object] = nullcontext()

@@ -1,4 +1,4 @@
-"""A region in a network namespace of its own, behind a router that can stop passing packets on.
+"""A region in its own network namespace, behind a router that can stop passing packets on.
 
     clients, database ── veth ── router's namespace ── veth ── region's namespace
 

@@ -1,11 +1,11 @@
 """What the service adds to a look: a whole Process call over HTTP, against bare `Vision.inspect`.
 
     python benchmarks/process.py                    latency on one core, call by call
-    python benchmarks/process.py --memory 10000     the server's resident memory over so many calls
+    python benchmarks/process.py --memory 10000     the server's resident memory over this many calls
     python benchmarks/process.py --json
 
 The server is `layerwatch serve` as anyone starts it: real HTTP, multipart, key check, embedded database, the
-packaged detector. Server and bare loop are processes of their own on the same core and take turns, round by
+packaged detector. Server and bare loop are separate processes on the same core and take turns, round by
 round, so that other load on the machine hits both alike; on a loaded machine the CPU time per call is the
 figure to trust. The client runs on another core where there is one.
 """
@@ -178,7 +178,7 @@ def latency(rounds: int, calls: int) -> dict[str, Any]:
 
 
 def bare_loop(calls: int) -> None:
-    """The bare side of `latency`, in a process of its own: a round for every line on standard input."""
+    """The bare side of `latency`, in a separate process: a round for every line on standard input."""
     pictures = [made_up_picture(seed) for seed in range(calls)]
     with Vision.load(threads=1) as vision:
         for _ in sys.stdin:
@@ -192,7 +192,7 @@ def bare_loop(calls: int) -> None:
 
 
 def memory(calls: int, at_once: int = 4) -> dict[str, Any]:
-    """Resident MB of the server after each tenth of so many calls, `at_once` under way, on all cores."""
+    """Resident MB of the server after each tenth of the calls, `at_once` under way, on all cores."""
     pictures = [made_up_picture(seed) for seed in range(8)]
     refused = [0]
     places = asyncio.Semaphore(at_once)

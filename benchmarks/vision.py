@@ -3,7 +3,7 @@
     python benchmarks/vision.py                       the packaged detector, each precision that is there
     python benchmarks/vision.py --model a.onnx b.onnx --json
 
-Each model is measured in a process of its own. Rounds of Layerwatch and of the bare loop take turns, so that
+Each model is measured in a separate process. Rounds of Layerwatch and of the bare loop take turns, so that
 other load on the machine hits both alike; on a loaded machine only the shares and the CPU time count. The
 picture is made up (edges, slopes and grain at JPEG quality 80): what it shows matters to the decoder only.
 """

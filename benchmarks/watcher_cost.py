@@ -117,7 +117,7 @@ async def farm(stack: AsyncExitStack) -> tuple[list[dict[str, Any]], list[Machin
 
 
 async def report(bambus: list[BambuPrinter]) -> None:
-    """Once a second, in full, for ever."""
+    """Once a second, in full, forever."""
     while True:
         await asyncio.sleep(1)
         for bambu in bambus:

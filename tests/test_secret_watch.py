@@ -83,7 +83,7 @@ def test_a_run_that_logs_no_secret_passes(inner):
     assert inner({"fine": "new_key_text(); log.error('made', key='prod_Ab3…')"}).ret == pytest.ExitCode.OK
 
 
-def test_every_secret_is_found_wherever_it_stands():
+def test_every_secret_is_found_in_any_place():
     secrets = ["short but se", "0123456789abcdef", "0123456789abcdefX", "never logged at all"]
     log = "short but se 0123456789abcdefXyz"
     assert {secret for secret, _ in occurring(secrets, log)} == set(secrets[:3])

@@ -64,7 +64,7 @@ def test_recommended_is_never_below_the_minimum(client: Client, context: Context
 
 
 @pytest.mark.parametrize(("version", "header"), [(None, None), (1, "1"), (2, "2")])
-def test_a_dialect_is_asked_for_only_if_told(
+def test_an_api_version_is_requested_only_if_set(
     make_client: Callable[..., Client], wire: Any, version: Optional[int], header: Optional[str]
 ) -> None:
     client = make_client(api_version=version)

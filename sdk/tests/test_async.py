@@ -127,7 +127,7 @@ async def test_a_refused_key_ends_it(aclient: AsyncClient, wire: Any, refusal: R
     assert errors == [session.error]
 
 
-async def test_failing_callbacks_are_told_and_it_goes_on(aclient: AsyncClient) -> None:
+async def test_failing_callbacks_are_reported_and_the_session_continues(aclient: AsyncClient) -> None:
     errors: List[LayerwatchError] = []
     answers = 0
     broken = [OSError("camera gone")]

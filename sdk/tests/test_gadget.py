@@ -201,7 +201,7 @@ def test_a_key_must_be_given() -> None:
         GadgetInspectionSession("", on_new_image_request=lambda: JPEG, on_state_update=nothing)
 
 
-def test_its_attributes_tell_how_it_stands(client: Client, wire: Any) -> None:
+def test_its_attributes_show_its_state(client: Client, wire: Any) -> None:
     session = make(client, minProcessingIntervalSec=0)
     assert (session.hasRan, session.isRunning, session.isPaused) == (False, False, False)
     assert (session.ContextId, session.ProcessRequestUrl, session.UseFallbackUrl) == (None, None, False)

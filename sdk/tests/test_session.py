@@ -257,7 +257,7 @@ def test_an_old_picture_is_replaced_by_a_new_look(
     assert service.judged == [picture(2)]
 
 
-def test_a_bad_frame_is_told_and_the_next_one_tried(watched: Watched, service: FakeService) -> None:
+def test_a_bad_frame_is_reported_and_the_next_one_tried(watched: Watched, service: FakeService) -> None:
     frames: List[Any] = [b"<html>camera error</html>", b"", JPEG]
     watched.on_image = lambda: frames.pop(0)
     watched.run(answers=1)
@@ -289,7 +289,7 @@ def test_a_camera_that_stays_away_is_asked_ever_more_rarely(watched: Watched, cl
 
 
 @pytest.mark.parametrize("fault", [OSError("camera gone"), ValueError("odd")])
-def test_a_camera_that_raises_is_told_and_tried_again(watched: Watched, fault: Exception) -> None:
+def test_a_camera_that_raises_is_reported_and_retried(watched: Watched, fault: Exception) -> None:
     def image() -> bytes:
         if watched.taken < 3:
             raise fault
@@ -301,7 +301,7 @@ def test_a_camera_that_raises_is_told_and_tried_again(watched: Watched, fault: E
     assert watched.errors[0].__cause__ is fault
 
 
-def test_a_camera_that_returns_something_else_is_told(watched: Watched) -> None:
+def test_a_camera_that_returns_something_else_is_reported(watched: Watched) -> None:
     frames: List[Any] = ["frame.jpg", JPEG]
     watched.on_image = lambda: frames.pop(0)
     watched.run(answers=1)
@@ -309,7 +309,7 @@ def test_a_camera_that_returns_something_else_is_told(watched: Watched) -> None:
     assert "not str" in str(watched.errors[0])
 
 
-def test_a_state_callback_that_raises_is_told_and_it_goes_on(watched: Watched) -> None:
+def test_a_state_callback_that_raises_is_reported_and_the_session_continues(watched: Watched) -> None:
     def state(_: Inspection) -> None:
         raise RuntimeError("display broke")
 
@@ -333,7 +333,7 @@ def test_an_error_callback_that_raises_does_not_end_it(client: Client, wire: Any
     assert session.stop()
 
 
-def test_pause_stops_sending_and_resume_goes_on_not_sooner_than_told(
+def test_pause_stops_sending_and_resume_respects_the_last_interval(
     watched: Watched, service: FakeService
 ) -> None:
     session = watched.session
@@ -395,7 +395,7 @@ def test_feedback_is_sent_again_when_it_failed(watched: Watched, wire: Any, serv
     assert service.feedback == [("ctx0", "missed")]
 
 
-def test_refused_feedback_is_told_and_delays_no_picture(
+def test_refused_feedback_is_reported_and_delays_no_picture(
     watched: Watched, wire: Any, service: FakeService, refusal: Refusal
 ) -> None:
     def give(_: Inspection) -> None:

@@ -20,11 +20,11 @@ def test_a_secret_may_be_bytes() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda body, header: (body + b" ", header, 1000), "does not fit"),
-        (lambda body, header: (body, header.replace("t=1000", "t=1001"), 1000), "does not fit"),
+        (lambda body, header: (body + b" ", header, 1000), "does not match"),
+        (lambda body, header: (body, header.replace("t=1000", "t=1001"), 1000), "does not match"),
         (lambda body, header: (body, header, 2000), "too old"),
         (lambda body, header: (body, "nonsense", 1000), "not of the form"),
-        (lambda body, header: (body, "t=1000,v1=\u00e9", 1000), "does not fit"),
+        (lambda body, header: (body, "t=1000,v1=\u00e9", 1000), "does not match"),
     ],
 )
 def test_forged_and_replayed_deliveries_are_rejected(change: Callable[..., Any], message: str) -> None:

@@ -25,7 +25,7 @@ out."""
 
 CALIBRATION_PICTURES = 24
 CALIBRATION_SECONDS = 1.0
-"""The calibration ends after so many pictures, or so long: a start should not be held up by it."""
+"""The calibration ends after this many pictures, or this many seconds, so as not to delay the start."""
 
 
 async def take_over(services: Services, heart: Heartbeat) -> bool:

@@ -73,7 +73,7 @@ def test_head_where_there_is_no_get_is_refused_as_get_is(server: Server) -> None
     assert server.http.head("/nothing/here").status_code == 404
 
 
-def test_a_refused_method_is_told_that_head_works(server: Server) -> None:
+def test_a_refused_method_gets_an_allow_header_with_head(server: Server) -> None:
     assert server.http.post("/livez").headers["Allow"] == "GET, HEAD"
 
 

@@ -164,7 +164,7 @@ def test_a_length_that_lies_does_not_help() -> None:
         b"\r\n" * MAX_OVERHEAD_BYTES,
     ],
 )
-def test_what_stands_around_the_file_is_bounded(data: bytes) -> None:
+def test_what_surrounds_the_file_is_bounded(data: bytes) -> None:
     refused(data)
 
 

@@ -128,7 +128,7 @@ def test_in_the_object_form_minimum_binds(server: Server) -> None:
     assert server.process(key, context).status_code == 200
 
 
-def test_a_clock_that_was_set_back_stops_nobody(server: Server) -> None:
+def test_a_clock_that_was_set_back_stops_no_one(server: Server) -> None:
     key = server.new_key()
     context = server.new_context(key)
     assert server.process(key, context).status_code == 200
@@ -212,7 +212,7 @@ def test_contexts_that_are_unknown_foreign_forged_or_expired_are_lost_alike(serv
     assert server.process(key, true).json() == LOST
 
 
-def test_a_context_whose_state_is_gone_goes_on_afresh(server: Server) -> None:
+def test_a_context_whose_state_is_lost_starts_anew(server: Server) -> None:
     key = server.new_key()
     context = server.new_context(key)
     server.process(key, context)
@@ -221,7 +221,7 @@ def test_a_context_whose_state_is_gone_goes_on_afresh(server: Server) -> None:
     assert server.process(key, context).status_code == 200
 
 
-def test_a_stored_state_that_cannot_be_read_is_begun_anew(server: Server) -> None:
+def test_a_stored_state_that_cannot_be_read_is_replaced(server: Server) -> None:
     key = server.new_key()
     context = server.new_context(key)
     server.process(key, context)
@@ -243,7 +243,7 @@ def test_an_account_with_an_overdue_invoice_may_open_but_not_inspect(server: Ser
     assert answer.json()["ErrorType"] == "OE_API_KEY_BLOCKED_PAYMENT_FAILED"
 
 
-def test_a_test_key_has_so_many_calls_a_day(server: Server) -> None:
+def test_a_test_key_has_a_daily_limit(server: Server) -> None:
     key, account = server.new_key_of(test=True)
     with server.services.database.write() as session:
         caller = server.services.authenticator.authenticate(key, server.clock.now())

@@ -51,7 +51,7 @@ def test_unknown_paths_and_methods(server: Server, method: str, path: str, statu
     assert refusal(answer) == (status, "OE_BAD_ARGS")
 
 
-def test_a_wrong_method_is_told_the_right_one(server: Server) -> None:
+def test_a_wrong_method_gets_the_allowed_ones(server: Server) -> None:
     assert server.http.get(f"{BASE}/createcontext").headers["Allow"] == "POST"
 
 
@@ -79,7 +79,7 @@ def test_a_key_that_cannot_be_checked_is_no_bad_key(server: Server, monkeypatch:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_bad_key_is_told_before_the_body_is_read(server: Server, status: int) -> None:
+def test_a_bad_key_is_refused_before_the_body_is_read(server: Server, status: int) -> None:
     key = "unknown" if status == 401 else server.new_key(disabled=True)
     with raw(server, f"{BASE}/process/abc", {"X-API-Key": key, "Content-Length": "1000000"}) as connection:
         assert f" {status} ".encode() in connection.recv(4096)
@@ -251,7 +251,7 @@ def test_a_crash_is_an_internal_error_that_tells_nothing(server_settings: Settin
         assert server.billed(account) == 0
 
 
-def test_too_busy_says_when_to_come_again(server_settings: Settings) -> None:
+def test_too_busy_has_a_retry_after(server_settings: Settings) -> None:
     with running(server_settings, vision=BrokenInspector(Busy("full"))) as server:
         key, account = server.new_key_of()
         answer = server.process(key, server.new_context(key))

@@ -94,7 +94,7 @@ def fail(server: Server, key: str, context: str, frames: range) -> list[bool]:
     return warned
 
 
-def test_a_false_alarm_that_was_told_does_not_come_again(server: Server) -> None:
+def test_a_reported_false_alarm_is_not_repeated(server: Server) -> None:
     key, account = server.new_key_of()
     context = server.new_context(key)
     assert fail(server, key, context, range(9))[-1] is True

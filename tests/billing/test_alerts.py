@@ -168,7 +168,7 @@ def test_an_alert_that_cannot_work_is_refused(sqlite_database, amount, email):
         add_alert(session, caller.account_id, amount, email=email)
 
 
-def test_nobody_removes_anothers_alert(sqlite_database):
+def test_no_one_removes_anothers_alert(sqlite_database):
     mine = make_caller(sqlite_database)
     number = alert(sqlite_database, mine, 5)
     with sqlite_database.write() as session, pytest.raises(NotFound):

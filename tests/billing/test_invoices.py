@@ -204,7 +204,7 @@ def test_overdue_past_its_grace_blocks_and_paying_frees_within_five_seconds(data
     assert not node.authenticate(text, OVERDUE + timedelta(seconds=10)).blocked_payment
 
 
-def test_a_part_payment_frees_nobody(sqlite_database):
+def test_a_part_payment_frees_no_one(sqlite_database):
     caller = used(sqlite_database, 1_000_000)
     number = closed(sqlite_database, caller)
     settle(sqlite_database, number, 39_799)

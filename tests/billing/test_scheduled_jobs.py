@@ -191,7 +191,7 @@ def test_spend_alerts_are_delivered(sqlite_database, outbox):
     assert [mail.to for mail in outbox.sent] == ["boss@example.org"]
 
 
-async def test_a_job_that_waits_for_somebody_else_holds_up_no_other(sqlite_database, outbox):
+async def test_a_job_that_waits_for_someone_else_holds_up_no_other(sqlite_database, outbox):
     """A payment provider that does not answer: months are closed and invoices mailed all the same."""
     billed_account(sqlite_database)
     released, mailed = threading.Event(), threading.Event()

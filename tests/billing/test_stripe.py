@@ -329,7 +329,7 @@ def test_an_event_that_stripe_did_not_sign_is_refused(payments, sqlite_database,
         assert session.query(PaymentEvent).count() == 0
 
 
-def test_an_event_about_somebody_elses_payment_changes_nothing(payments, sqlite_database):
+def test_an_event_about_another_users_payment_changes_nothing(payments, sqlite_database):
     _, number = billed(sqlite_database)
     about = {"id": "pi_stranger", "amount": 39_800, "currency": "usd", "metadata": {}}
     event = {"id": "evt_s", "type": "payment_intent.succeeded", "data": {"object": about}}

@@ -82,7 +82,7 @@ def test_a_folder_whose_name_is_markup_to_rich_is_printed_as_it_is(tmp_path: Pat
 
 
 @needs_detector
-def test_it_says_where_it_listens_serves_and_ends_when_told_to(tmp_path: Path) -> None:
+def test_it_prints_its_address_serves_and_exits_on_a_signal(tmp_path: Path) -> None:
     with serving("--data-dir", str(tmp_path)) as (process, said):
         assert said["has_key"] is False
         headers = {"X-API-Key": new_key(tmp_path)}

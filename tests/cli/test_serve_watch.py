@@ -140,7 +140,7 @@ def test_the_file_in_the_data_folder_is_watched_without_being_named(config: Path
     watcher.wait(60)
 
 
-def test_a_wrong_configuration_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_a_wrong_configuration_is_reported_before_anything_starts(tmp_path: Path) -> None:
     path = tmp_path / "watch.toml"
     path.write_text("[[printer]]\nname = 'x'\n[[prnter]]\n")
     with pytest.raises(UserError, match=r"watch\.toml: prnter: is not known here; did you mean printer"):

@@ -32,7 +32,7 @@ def until(true: Callable[[], bool], seconds: float = 240.0) -> None:
 
 
 @needs_detector
-def test_two_workers_serve_one_survives_the_other_and_all_end_when_told_to(tmp_path: Path) -> None:
+def test_two_workers_serve_one_survives_the_other_and_all_exit_on_a_signal(tmp_path: Path) -> None:
     with serving("--workers", "2", "--data-dir", str(tmp_path)) as (process, said):
         key = new_key(tmp_path)
 

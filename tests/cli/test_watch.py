@@ -83,7 +83,7 @@ def objects(*arguments: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def test_a_recording_is_seen_through_at_once_and_its_failure_told(frames: Path) -> None:
+def test_a_recording_is_processed_at_once_and_its_failure_reported(frames: Path) -> None:
     seen = objects(str(frames), "--interval", "30")
     assert len(seen) == 24
     assert [look["second"] for look in seen] == [30.0 * n for n in range(24)]
@@ -416,14 +416,14 @@ def test_a_camera_with_its_own_certificate_is_checked_by_it(tmp_path: Path, more
         (["http://x/", "--dry-run"], "go with --config, --printer or --notify"),
     ],
 )
-def test_a_wrong_call_is_told_in_plain_words(arguments: list[str], said: str) -> None:
+def test_a_wrong_call_is_reported_in_plain_words(arguments: list[str], said: str) -> None:
     result = run.invoke(app, ["watch", *arguments])
     assert result.exit_code == 2
     assert said in " ".join(result.stderr.replace("│", " ").split())
     assert "Traceback" not in result.output
 
 
-def test_a_watched_printer_is_shown_until_it_is_told_to_end(octoprint: str) -> None:
+def test_a_watched_printer_is_shown_until_a_signal(octoprint: str) -> None:
     command = [sys.executable, "-m", "layerwatch", "watch", f"{octoprint}/snap", "--json"]
     command += ["--printer", octoprint.replace("http://", "octoprint://KEY@") + "?name=ender"]
     command += ["--server", octoprint, "--key", "prod_good"]

@@ -61,7 +61,7 @@ def test_a_picture_stays_while_other_feedback_has_it(office, acme):
     assert kept(office) == ([stranger], 1)
 
 
-def test_an_owner_deletes_all_feedback_of_the_account_and_nobody_elses(office, acme):
+def test_an_owner_deletes_all_feedback_of_the_account_and_no_one_elses(office, acme):
     account, browser = acme
     stranger = office.account("Stranger")
     give_feedback(office, stranger, [frame(0.3, 0)])

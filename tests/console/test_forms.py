@@ -86,7 +86,7 @@ def test_an_expired_sign_in_leads_to_the_sign_in_and_back(office, ann):
 
 
 @pytest.mark.parametrize("referer", ["https://evil.example/console/keys", "/elsewhere", "", "::"])
-def test_nobody_is_led_elsewhere_after_the_sign_in(office, referer):
+def test_a_sign_in_never_redirects_elsewhere(office, referer):
     stranger = office.browser()
     answer = stranger.http.post("/console/keys", data={}, headers={"Referer": referer})
     assert answer.headers["location"] == "/console/sign-in?next=%2Fconsole%2F"

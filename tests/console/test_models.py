@@ -53,7 +53,7 @@ def test_a_wrong_share_is_said(office, model, monkeypatch, form, problem):
     assert problem in answer.text
 
 
-def test_nobody_else_sees_it(office):
+def test_no_one_else_sees_it(office):
     office.user("member@example.com", office.account("Acme"))
     browser = office.signed_in("member@example.com")
     assert browser.get("/models").status_code in (303, 403, 404)

@@ -98,7 +98,7 @@ def test_a_user_is_known_by_the_providers_name_and_not_by_the_address(desk, prov
     assert user_named(desk, "ann.new@example.org") is None
 
 
-def test_an_address_that_went_to_somebody_else_opens_nothing(desk, provider):
+def test_an_address_that_went_to_someone_else_opens_nothing(desk, provider):
     invited(desk)
     sign_in(desk.browser())
     provider.signs_in(sub="somebody-new")
@@ -116,7 +116,7 @@ def test_a_user_with_a_password_is_never_taken_over_by_address(desk):
     assert browser.session is None and user_named(desk).subject is None
 
 
-def test_whoever_signed_up_with_anothers_address_beforehand_gains_nothing(desk):
+def test_signing_up_with_anothers_address_beforehand_gains_nothing(desk):
     """The stranger's password stays theirs alone: the owner of the address is not put into the same user."""
     with desk.server.services.database.write() as session:
         from layerwatch.identity.users import new_user
@@ -151,7 +151,7 @@ def test_an_address_that_was_not_verified_opens_nothing(desk, provider, claims):
     assert browser.session is None and user_named(desk) is None
 
 
-def test_an_address_that_stands_only_at_userinfo_is_taken(desk, provider):
+def test_an_address_that_only_userinfo_has_is_used(desk, provider):
     invited(desk)
     provider.signs_in("thin")
     assert sign_in(desk.browser()).status_code == 303
@@ -318,7 +318,7 @@ def test_a_user_connects_behind_the_password_and_then_signs_in_there(desk, provi
     assert sign_in(desk.browser()).status_code == 403
 
 
-def test_what_somebody_began_connects_nobody_else(desk):
+def test_what_someone_began_connects_no_one_else(desk):
     """Ann leaves for the provider; by the time it leads back, Bob is signed in."""
     account = desk.account("Acme")
     desk.user("ann@example.org", account)

@@ -264,7 +264,7 @@ def test_the_operator_labels_a_picture_for_training(office):
     assert "Nothing to review" in operator.get("/review").text
 
 
-def test_an_overdue_account_is_told_so(office):
+def test_an_overdue_account_sees_a_notice(office):
     account, browser = acme(office)
     with office.server.services.database.write() as session:
         session.get(Account, account).blocked_from = office.server.clock.now() - timedelta(hours=1)

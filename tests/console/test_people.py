@@ -71,7 +71,7 @@ def test_the_owner_of_the_address_joins_and_shuts_the_stranger_out(office):
     assert roles_in(office, account)["ann@example.org"] is Role.OWNER
 
 
-def test_an_invitation_moves_nobody_to_another_account(office):
+def test_an_invitation_moves_no_one_to_another_account(office):
     """Ann's own account is the younger one, and she has a session open."""
     company, owner = acme(office)
     own = office.account("Ann's own")
@@ -315,7 +315,7 @@ def test_the_operator_resets_a_users_codes_and_it_is_audited(office):
         assert (entry.who, entry.detail) == ("operator@localhost", "ann@example.org")
 
 
-def test_nobody_else_sees_users_or_resets_codes(office):
+def test_no_one_else_sees_users_or_resets_codes(office):
     codes_on(office)
     other = office.account("Other")
     office.user("eve@example.org", other)

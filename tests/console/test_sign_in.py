@@ -149,7 +149,7 @@ def test_a_forgotten_password_is_reset_by_mail_and_ends_every_session(office):
     assert browser.get(link).status_code == 400
 
 
-def test_asking_for_an_unknown_address_looks_the_same_and_mails_nobody(office):
+def test_asking_for_an_unknown_address_looks_the_same_and_mails_no_one(office):
     office.user("ann@example.org", office.account("Acme"))
     known = office.browser().post("/forgot", "/forgot", email="ann@example.org")
     unknown = office.browser().post("/forgot", "/forgot", email="bob@example.org")
@@ -229,7 +229,7 @@ def test_nothing_begins_in_the_name_of_an_address_that_was_not_verified(office, 
     assert answer.status_code == 400 and "Verify your e-mail address first" in text_of(answer)
 
 
-def test_who_proves_an_address_takes_over_from_whoever_signed_up_with_it(office):
+def test_the_owner_of_an_address_takes_over_from_an_earlier_sign_up(office):
     """The stranger's sessions, password and one-time codes are gone after the owner's reset."""
     stranger = signed_up(office, "ann@example.org")
     office.mails.clear()

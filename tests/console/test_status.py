@@ -59,7 +59,7 @@ def test_a_region_that_is_silent_is_said_to_be_down(shown: Server) -> None:
     assert down["Since"] == (since + timedelta(minutes=2)).isoformat()
 
 
-def test_calls_are_told_once_they_are_written_down(shown: Server) -> None:
+def test_calls_are_shown_once_they_are_recorded(shown: Server) -> None:
     key = shown.new_key()
     shown.process(key, shown.new_context(key), frame(0.1, 1))
     diary = shown.services.uptime

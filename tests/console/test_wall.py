@@ -74,7 +74,7 @@ def test_filters_show_what_needs_attention_and_what_is_not_seen(farm, ann):
     (unseen,) = farm.add(9, seconds_ago=300)
     assert shown(ann.get("/?show=attention")) == [failing, unseen]
     assert shown(ann.get("/?show=unseen")) == [unseen]
-    assert "Not seen lately" in ann.get("/?show=unseen").text
+    assert "Not seen recently" in ann.get("/?show=unseen").text
 
 
 @pytest.mark.parametrize("text", ["gearbox", "VORON", "box_v2.gcode"])

@@ -49,7 +49,7 @@ def test_a_slow_upload_that_another_call_overtook_is_early_and_no_sign_of_a_cloc
 
 
 @given(st.floats(20, 600), st.floats(-4, 600))
-def test_waiting_as_told_is_never_early_again(interval: float, passed: float) -> None:
+def test_waiting_for_the_interval_is_never_too_early(interval: float, passed: float) -> None:
     try:
         at = LAST + timedelta(seconds=passed)
         pacing_check.check(LAST, interval, at, at)

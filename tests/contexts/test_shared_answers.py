@@ -99,13 +99,13 @@ def test_an_answer_that_a_power_cut_tore_counts_as_none(folder: Path, left: str)
     assert answers.find("context", KEY) == SECOND
 
 
-def test_nobody_else_may_read_them(folder: Path) -> None:
+def test_no_one_else_may_read_them(folder: Path) -> None:
     SharedAnswers(folder).keep("context", KEY, ANSWER, nothing)
     assert [one.stat().st_mode & 0o777 for one in (folder, folder.parent)] == [0o700, 0o700]
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
 
-def test_a_process_that_stands_still_with_a_lock_does_not_stop_the_others(
+def test_a_stopped_process_with_a_lock_does_not_block_the_others(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared_answers, "LOCK_TIMEOUT_S", 0.1)

@@ -297,7 +297,7 @@ def test_an_expired_context_is_exactly_the_triple(service: Service) -> None:
     lost(service.process(context, WHOLE))
 
 
-def test_a_lost_context_is_told_before_the_picture_is_judged(service: Service) -> None:
+def test_a_lost_context_is_refused_before_the_picture_is_inspected(service: Service) -> None:
     lost(service.process("x", b"not a picture"))
 
 

@@ -96,7 +96,7 @@ def test_what_another_region_saw_later_stays_and_both_are_counted(database: Data
     assert billed(database) == 2
 
 
-def test_one_idempotency_key_is_one_unit_whoever_answered_it(database: Database) -> None:
+def test_one_idempotency_key_is_one_unit_on_any_node(database: Database) -> None:
     made = unit(database, key="6f1c")
     for number in ("b", "c"):
         again = replace(made, id=number * 32)

@@ -50,7 +50,7 @@ def test_every_setting_in_the_deployment_exists() -> None:
     assert {"database", "secret", "region", "public_url"} <= named
 
 
-def test_every_metric_is_told_of_in_the_documentation(metrics: set[str]) -> None:
+def test_every_metric_is_documented(metrics: set[str]) -> None:
     documented = set(re.findall(r"`(layerwatch_[a-z_]+)`", OPERATIONS.read_text()))
     families = {name for name in metrics if name.startswith("layerwatch_")}
     samples = {f"{name}{end}" for name in documented for end in ("_bucket", "_count", "_sum")}

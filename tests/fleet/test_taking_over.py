@@ -35,7 +35,7 @@ async def one_life(settings: Settings, capacity: float = 1.0, ago: float = 0.0) 
     return began
 
 
-async def test_a_recent_measurement_holds_and_an_old_one_is_made_anew(tmp_path: Path) -> None:
+async def test_a_recent_measurement_is_kept_and_an_old_one_repeated(tmp_path: Path) -> None:
     settings = load(data_dir=tmp_path, log_level="error")
     _, looked = await one_life(settings, 4321.0, CALIBRATION_MAX_AGE_S / 2)
     assert looked > 0

@@ -70,12 +70,12 @@ def test_a_test_key_in_the_second_dialect_bound_to_an_address(layerwatch, tmp_pa
     assert (row["dialect"], row["allow_from"]) == (2, ["192.0.2.0/24"])
 
 
-def test_a_wrong_address_is_told_in_one_line(layerwatch):
+def test_a_wrong_address_is_reported_in_one_line(layerwatch):
     error = layerwatch("keys", "create", "--name", "x", "--allow-from", "nowhere", status=1)
     assert "nowhere" in error and "Traceback" not in error
 
 
-def test_an_unknown_account_is_told_in_one_line(layerwatch):
+def test_an_unknown_account_is_reported_in_one_line(layerwatch):
     assert "nobody" in layerwatch("keys", "list", "--account", "nobody", status=1)
 
 
@@ -114,7 +114,7 @@ def test_usage_of_an_idle_month(layerwatch):
     assert layerwatch("usage", "export").startswith("hour,key_id,")
 
 
-def test_a_month_that_is_none_is_told(layerwatch):
+def test_an_invalid_month_is_reported(layerwatch):
     assert "2026-13" in layerwatch("usage", "show", "--month", "2026-13", status=1)
 
 

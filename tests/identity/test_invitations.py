@@ -152,7 +152,7 @@ def test_an_account_mails_a_bounded_number_of_invitations(acme):
         assert len(invitations.pending(session, acme.account, NOON)) == mail_limits.PER_ACCOUNT_DAY
 
 
-def test_nobody_is_invited_again_and_again(acme):
+def test_no_one_is_invited_again_and_again(acme):
     with pytest.raises(RateLimited, match="Too many mails to this address"):
         for _ in range(20):
             acme.invite("ann@example.org")

@@ -104,7 +104,7 @@ def test_guesses_from_many_networks_are_bounded_together(sqlite_database, ann):
     assert tried == rate_limit.PER_USER_ANYWHERE
 
 
-def test_a_known_browser_is_let_through_whoever_guesses(sqlite_database, ann):
+def test_a_known_browser_is_not_limited_by_other_guesses(sqlite_database, ann):
     _, known = ann
     for number in range(60):
         guess(sqlite_database, Visitor(f"203.0.113.{number}", ""), 5)

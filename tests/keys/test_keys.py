@@ -27,7 +27,7 @@ def test_disabling_is_for_ever(database):
     assert first == again == NOON
 
 
-def test_nobody_disables_another_accounts_key(sqlite_database):
+def test_no_one_disables_another_accounts_key(sqlite_database):
     _, _, key = make_key(sqlite_database)
     _, stranger, _ = make_key(sqlite_database)
     with pytest.raises(NotFound), sqlite_database.write() as session:

@@ -320,7 +320,7 @@ def test_apprise_carries_the_event(sqlite_database, posts):
     assert notified.log(channel)[0].error is None
 
 
-def test_channels_are_bounded_and_nobody_elses(sqlite_database):
+def test_channels_are_bounded_and_no_one_elses(sqlite_database):
     notified = Notified(sqlite_database)
     ids = [notified.channel("https://example.org") for _ in range(MAX_CHANNELS)]
     with pytest.raises(NotPossible, match="at most"):

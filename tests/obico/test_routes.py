@@ -280,7 +280,7 @@ def test_a_token_is_asked_for_if_there_is_one(open_settings: Settings, camera: A
         ("loop", "redirects"),
     ],
 )
-def test_what_is_no_picture_is_told(drop_in: Server, camera: Any, path: str, said: str) -> None:
+def test_anything_but_a_picture_is_reported(drop_in: Server, camera: Any, path: str, said: str) -> None:
     answer = drop_in.http.get("/p/", params={"img": url(camera, path)})
     assert answer.status_code == 400
     assert said in answer.json()["message"] and answer.json()["detections"] == []
@@ -370,7 +370,7 @@ def test_a_camera_that_sends_nothing_is_given_up(
     assert drop_in.services.admission.bytes_held == 0
 
 
-def test_a_host_that_does_not_answer_is_told(drop_in: Server) -> None:
+def test_a_host_that_does_not_answer_is_reported(drop_in: Server) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{unused.getsockname()[1]}/a.jpg"
@@ -412,6 +412,6 @@ def test_nothing_is_billed(drop_in: Server, camera: Any) -> None:
     assert drop_in.billed(account) == 0
 
 
-def test_a_wrong_list_of_hosts_is_told_at_the_start() -> None:
+def test_a_wrong_list_of_hosts_is_reported_at_the_start() -> None:
     with pytest.raises(ConfigError, match=r"obico_hosts.*'http://octopi.local' is neither a network"):
         load(obico_hosts="http://octopi.local")

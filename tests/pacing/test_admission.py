@@ -47,7 +47,7 @@ def test_one_accounts_flood_leaves_room_for_another() -> None:
         gate.check(4)
 
 
-def test_places_given_back_count_for_nobody() -> None:
+def test_released_places_count_for_no_account() -> None:
     gate = admission(length=4)
     for _ in range(3):
         with ExitStack() as places:

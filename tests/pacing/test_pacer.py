@@ -107,7 +107,7 @@ def test_each_print_counts_once_from_its_first_call_on() -> None:
             assert prints.suspicious == pytest.approx(10, abs=1)
 
 
-def test_a_print_that_does_not_come_again_is_forgotten() -> None:
+def test_a_print_without_further_calls_is_forgotten() -> None:
     load = CallSchedule()
     load.called(40, False, NOW)
     assert load.prints(NOW + timedelta(seconds=39)).healthy == 1

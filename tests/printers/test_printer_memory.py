@@ -87,7 +87,7 @@ def test_the_next_print_of_a_printer_starts_from_the_last_one(server_on_each: Se
     assert everything is not None and everything.size <= 8192
 
 
-def test_printers_cameras_and_accounts_are_told_apart(server: Server) -> None:
+def test_printers_cameras_and_accounts_are_distinguished(server: Server) -> None:
     key, account = server.new_key_of()
     other_key, other = server.new_key_of()
     printed(server, key)
@@ -105,7 +105,7 @@ def test_a_print_without_a_printer_keeps_nothing(server: Server) -> None:
         assert session.scalar(select(func.count()).select_from(UnlearnedPrintRow)) == 0
 
 
-def test_a_print_that_nobody_follows_up_is_learned_from_when_it_is_over(server: Server) -> None:
+def test_a_print_without_a_successor_is_learned_from_when_it_is_over(server: Server) -> None:
     key, account = server.new_key_of()
     printed(server, key)
     sweep(server, OVER_AFTER / 2)
@@ -159,7 +159,7 @@ def test_a_printer_that_prints_no_more_is_forgotten(server: Server) -> None:
     assert kept(server, account) is None
 
 
-def test_only_so_many_printers_of_an_account_are_remembered(
+def test_the_number_of_printers_remembered_per_account_is_bounded(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repository, "MAX_PRINTERS_PER_ACCOUNT", 2)

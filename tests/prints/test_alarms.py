@@ -106,7 +106,7 @@ def test_a_print_that_ended_is_reported_once_and_again_only_after_it_went_on(not
     assert notified.got == ["print.ended"] * 2
 
 
-def test_a_blocked_camera_is_reported_after_five_minutes_and_anew_when_it_happens_again(notified):
+def test_a_blocked_camera_is_reported_after_five_minutes_and_again_when_it_recurs(notified):
     (context,) = Farm(notified.server, notified.account).add(9)
     blocked = answer(9).to_json().replace('"condition":"ok"', '"condition":"blocked"')
 

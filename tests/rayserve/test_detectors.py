@@ -77,7 +77,7 @@ def test_what_is_no_model_is_refused_and_the_others_go_on(replica: Models) -> No
     assert look(replica, PACKAGED)[0].detection.version == "64"
 
 
-def test_models_that_nobody_asks_for_any_more_are_dropped(replica: Models) -> None:
+def test_unused_models_are_dropped(replica: Models) -> None:
     for number in range(65, 75):
         look(replica, str(number))
     look(replica, "65", PACKAGED)

@@ -79,7 +79,7 @@ def test_they_are_crowded_from_just_before_the_limit_and_while_room_is_being_mad
         assert connections.crowded
 
 
-def test_when_all_are_served_nobody_else_is_let_in() -> None:
+def test_when_all_connections_are_being_served_new_ones_are_refused() -> None:
     connections = Connections(2, 100, exempt="")
     served = [Held("192.0.2.1", None), Held("192.0.2.2", None)]
     filled(connections, *served)

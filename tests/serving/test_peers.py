@@ -70,7 +70,7 @@ async def test_the_newest_picture_of_a_print_is_found_wherever_it_was_judged(fol
     await mine.close()
 
 
-async def test_whoever_is_asked_tells_of_all(folder: Path) -> None:
+async def test_any_worker_reports_the_metrics_of_all(folder: Path) -> None:
     siblings = [sibling(folder, number, number + 1) for number in range(3)]
     for one in siblings:
         await one.open()

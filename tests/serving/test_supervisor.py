@@ -98,7 +98,7 @@ def test_a_worker_that_dies_is_replaced_and_its_waiting_requests_are_answered(la
     assert first not in {one["pid"] for one in workers}
 
 
-def test_one_whose_event_loop_stands_still_is_replaced(lasting: Started) -> None:
+def test_a_worker_whose_event_loop_hangs_is_replaced(lasting: Started) -> None:
     with pytest.raises(httpx.HTTPError):
         lasting.get("/hang")  # answered by nobody: its worker is killed
     assert {lasting.who()["number"] for _ in range(40)} == {0, 1}

@@ -18,7 +18,7 @@ def test_odd_seeds_failed_and_even_ones_are_healthy() -> None:
             assert not frame.truth.mask.any()
 
 
-def test_a_still_is_the_same_whoever_renders_it() -> None:
+def test_a_still_is_the_same_in_any_process() -> None:
     alone = still(103, SMALL)
     among = list(stills(100, 4, SMALL))[3]
     assert np.array_equal(alone.rgb, among.rgb)

@@ -131,7 +131,7 @@ def test_ours_catches_a_modelled_failure_and_its_levels_are_in_order() -> None:
         assert (lower.warning >= higher.warning).all() and (lower.pause >= higher.pause).all()
 
 
-def test_how_hard_prints_are_is_told_of_healthy_stretches_and_of_failures() -> None:
+def test_hardness_covers_healthy_stretches_and_failures() -> None:
     healthy, failing = a_print(40, onset=None), a_print(40, onset=600.0)
     failing.scores[20:] = 0.9
     report = dict(zip(ROWS, hardness([healthy, failing]), strict=True))

@@ -223,7 +223,7 @@ def test_after_resuming_there_is_no_second_pause_for_the_same_thing() -> None:
     assert not any(v.pause for v in watch.see_all(camera.failing() for _ in range(200)))
 
 
-def test_the_likeliest_kind_is_told_while_the_print_is_suspicious() -> None:
+def test_the_likeliest_kind_is_named_while_the_print_is_suspicious() -> None:
     camera, watch = Camera(), Watch()
     watch.see_all(camera.healthy() for _ in range(10))
     verdicts = watch.see_all(camera.sees(0.95, kind="detachment") for _ in range(6))

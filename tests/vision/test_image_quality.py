@@ -78,12 +78,12 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("name", UNFIT)
-def test_a_frame_nobody_could_judge_by_is_named(name: str) -> None:
+def test_an_unusable_frame_is_named(name: str) -> None:
     image, expected = UNFIT[name]
     assert condition(image) is expected
 
 
-def test_an_empty_scene_is_told_by_the_detector() -> None:
+def test_an_empty_scene_is_recognised_by_the_detector() -> None:
     assert condition(SCENE, in_view=0.05) is Condition.NO_PRINT
     assert condition(SCENE, in_view=0.9) is Condition.OK
 

@@ -202,7 +202,7 @@ def test_a_refusal_costs_next_to_nothing() -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_told(orientation: int) -> None:
+def test_exif_orientation_is_read(orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     assert read_header(encode(exif=exif.tobytes())).orientation == orientation

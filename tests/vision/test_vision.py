@@ -227,7 +227,7 @@ class TestOverlay:
         assert change[60:100, 40:120].mean() > 15
         assert change[100:250, 400:].mean() < 4
 
-    def test_it_stands_as_the_picture_is_shown(self) -> None:
+    def test_it_is_oriented_as_the_picture_is_shown(self) -> None:
         exif = Image.Exif()
         exif[0x0112] = 6
         image, _ = self.drawn(with_red_corner(exif=exif.tobytes()))

@@ -60,7 +60,7 @@ def test_missing_walls_are_missing_beads() -> None:
 
 
 @pytest.mark.parametrize("seed", [4, 5])
-def test_a_seed_stands_for_the_moment_of_its_still(seed: int) -> None:
+def test_a_seed_gives_the_moment_of_its_still(seed: int) -> None:
     recipe = Recipe(size=(160, 120))
     simulation, second = scene_of(seed, recipe)
     assert simulation.frame(second).truth == still(seed, recipe.size).truth

@@ -109,12 +109,12 @@ def test_what_is_wrong_with_a_description_is_said(
         read_detectors(tmp_path)
 
 
-def test_a_folder_without_detectors_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_detectors_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DetectorFileError, match="holds no"):
         read_detectors(tmp_path)
 
 
-def test_a_file_that_is_no_network_is_told(tmp_path: Path) -> None:
+def test_an_invalid_network_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"no network")
     (tmp_path / "a.json").write_text(json.dumps(described()))
     with pytest.raises(DetectorFileError, match=r"a\.onnx is no ONNX file"):

@@ -34,7 +34,7 @@ def test_workers_fill_the_bank_and_the_newest_samples_stay(tmp_path: Path) -> No
     assert not (tmp_path / "stream.npy").exists()
 
 
-def test_workers_that_die_are_told(tmp_path: Path) -> None:
+def test_workers_that_die_are_reported(tmp_path: Path) -> None:
     material = functools.partial(Material.load, tmp_path / "nowhere", tmp_path / "no.npy", frozenset(), None)
     with Bank(tmp_path, material, 64, BLOCK, CPU, 1, 0) as bank, pytest.raises(RuntimeError, match="died"):
         bank.wait_for(1)

@@ -109,7 +109,7 @@ class AsyncInspectionSession:
         self._task = running.create_task(self._run())
 
     def pause(self) -> None:
-        """Take and send no pictures until `resume`. A call under way is let finish."""
+        """Take and send no pictures until `resume`. A call in progress finishes."""
         self._loop.paused = True
         self._rouse()
 

@@ -1,4 +1,4 @@
-"""The calls as plans: what to send and when to wait, with no I/O of their own.
+"""The calls as plans: what to send and when to wait, without I/O.
 
 A plan is a generator. It yields a `Request` and is sent the `Reply` (or has a `NoAnswer` thrown into it), or
 it yields a `Pause`. `Client` and `AsyncClient` only carry plans out, so the two cannot differ in their rules.

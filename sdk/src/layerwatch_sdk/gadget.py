@@ -27,7 +27,7 @@ FIRST_INTERVAL_SECONDS = 60
 
 
 class GadgetInspectionSession:
-    """Watches one print from a thread of its own.
+    """Watches one print in its own thread.
 
     apiKey: the API key.
     minProcessingIntervalSec: least seconds between pictures; 0 leaves it to the service.

@@ -25,7 +25,7 @@ _SIGNS = (
 def checked_picture(picture: Picture) -> bytes:
     """The picture as bytes, if it can be a JPEG that the service takes.
 
-    Only the first bytes and the length are looked at; whether it decodes is the service's to say.
+    Only the first bytes and the length are checked; the service decides whether it decodes.
 
     Raises: TypeError (not bytes), NotJpeg, PictureTooLarge.
     """

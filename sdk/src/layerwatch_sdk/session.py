@@ -1,4 +1,4 @@
-"""A print watched from a thread of its own."""
+"""Watches a print in its own thread."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class InspectionSession:
             self._thread.start()
 
     def pause(self) -> None:
-        """Take and send no pictures until `resume`. A call under way is let finish."""
+        """Take and send no pictures until `resume`. A call in progress finishes."""
         with self._lock:
             self._loop.paused = True
         self._wake.set()
@@ -151,7 +151,7 @@ class InspectionSession:
         """Continue, still respecting the service's last interval.
 
         tell: whether to report `resumed`, so that the service suggests no second pause for the same thing; by
-            default if its last answer suggested a pause. Pass False where no person has looked at the print.
+            default if its last answer suggested a pause. Pass False if no person has checked the print.
         """
         with self._lock:
             self._loop.resume(tell)

@@ -1,6 +1,6 @@
 """For tests of what you build on this package: a stand-in for the service, and clocks that need no waiting.
 
-The stand-in looks at no picture; it keeps the contract's books: who was billed for what, and when. It is
+The double inspects no pictures; it keeps the contract's books: who was billed for what, and when. It is
 one object behind two faces: `transport()` for httpx.MockTransport, `serve()` for a real local server. Its
 clock is the test's, so that "too soon" means the same on both sides.
 

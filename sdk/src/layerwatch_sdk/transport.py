@@ -159,7 +159,7 @@ def classified(error: Exception, url: str) -> Optional[NoAnswer]:
     import httpx
 
     words = " ".join(str(error).split())[:200] or type(error).__name__
-    # The host is named because it is not always the one the user gave: a context has URLs of its own.
+    # The host is named because it is not always the one the user gave: a context has its own URLs.
     host = urlsplit(url).netloc
     if isinstance(error, httpx.ConnectTimeout):
         return ConnectionFailed(f"{host} was not reached in time")

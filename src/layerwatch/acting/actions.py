@@ -18,7 +18,7 @@ KINDS = ("pause", "resume", "cancel")
 LIFETIME = timedelta(seconds=60)
 """An action that no watcher has taken by then never is."""
 REPORT_WITHIN = timedelta(seconds=180)
-"""A watcher looks at the printer for a minute or so before it gives an action up."""
+"""A watcher reads the printer's state for about a minute before it gives up an action."""
 CONNECTED_FOR = timedelta(seconds=60)
 """After its last request a watcher counts as connected. It asks at least every 25 s."""
 SHOWN_FOR = timedelta(minutes=10)
@@ -185,7 +185,7 @@ def ask(
 def connections(
     session: Session, account_id: int, now: datetime, context_ids: Collection[str] | None = None
 ) -> dict[str, Connection]:
-    """What can be done to the account's prints, and what became of what was asked lately, by context id."""
+    """The actions available for the account's prints, and the results of recent ones, by context id."""
     connected = select(ConnectedPrintRow).where(
         ConnectedPrintRow.account_id == account_id, ConnectedPrintRow.seen_at >= now - CONNECTED_FOR
     )

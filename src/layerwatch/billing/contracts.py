@@ -41,7 +41,7 @@ def contracts_of(session: Session, account_id: int) -> list[tuple[str, str]]:
 def agree(
     session: Session, account_id: int, effective: Month, book: PriceBook, note: str, now: datetime
 ) -> Contract:
-    """Give an account a price book of its own from a month on; the latest agreed for a month counts."""
+    """Give an account its own price book from a month on; the latest contract for a month counts."""
     contract = Contract(
         account_id=account_id,
         effective=str(effective),

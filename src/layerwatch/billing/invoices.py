@@ -34,7 +34,7 @@ def preview(session: Session, account: Account, month: Month, terms: Terms) -> S
 
 
 def draft(session: Session, account: Account, month: Month, calls: int, terms: Terms) -> Statement:
-    """What the account's invoice for the month is with so many calls. Raises PriceBookError."""
+    """The account's invoice for the month with this many calls. Raises PriceBookError."""
     quote = book_for(session, account.id, account.price_book, month, terms.books).quote(calls)
     net = to_cents(quote.micro_dollars)
     tax = terms.taxes.tax_on(net, account.billing_country or "", account.tax_id or "", month) if net else None

@@ -144,7 +144,7 @@ class LivePrint:
     @property
     def trouble(self) -> str:
         """Why the print is not seen; empty if it is."""
-        return "Not seen lately" if self.late else self.condition
+        return "Not seen recently" if self.late else self.condition
 
     @property
     def tone(self) -> str:
@@ -166,7 +166,7 @@ class LivePrint:
 def live_prints(
     session: Session, account_id: int, now: datetime, context_id: str | None = None
 ) -> tuple[LivePrint, ...]:
-    """All prints of the account that were inspected lately, by the time when they were opened.
+    """The account's recently inspected prints, by the time when they were opened.
 
     context_id: only this one.
     """

@@ -35,7 +35,7 @@ def render_text(template: str, values: Mapping[str, Any]) -> str:
 
 
 async def static_file(request: Request) -> Response:
-    """A stylesheet, script or picture of the console, named with its hash so that it is kept for ever."""
+    """A stylesheet, script or picture of the console, named with its hash so that browsers cache it."""
     files = _static()
     name = request.path_params["name"]
     if name not in files:

@@ -1,4 +1,4 @@
-"""Where the service gets the time from. Tests put a clock of their own in its place."""
+"""The service's source of time. Tests replace it with their own clock."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def describe(session: Session, node: Node) -> None:
 
 
 def regions(session: Session, now: datetime) -> list[Region]:
-    """Every region with a node that was heard lately, its nodes added up, in order of name."""
+    """Every region with a recent heartbeat, with its nodes' sums, ordered by name."""
     draining = set(session.scalars(select(Draining.region)))
     rows = session.execute(
         select(

@@ -1,6 +1,6 @@
 """Known browsers: a long-lived signed cookie says that this browser signed in as a user before.
 
-It opens nothing. It only gives the browser a count of its own in `rate_limit`, so that guesses from elsewhere
+It opens nothing. It only gives the browser its own counter in `rate_limit`, so that guesses from elsewhere
 do not lock its user out. The signature covers the password's hash: a new password makes every cookie unknown.
 """
 

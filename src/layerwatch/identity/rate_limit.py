@@ -44,7 +44,7 @@ def take(
 ) -> None:
     """Count one try, and delete windows long past. Raises RateLimited above `limit` in a window.
 
-    window: at most a day, a multiple of `WINDOW`. A guess is counted in a transaction of its own, before it
+    window: at most a day, a multiple of `WINDOW`. A guess is counted in its own transaction, before it
     is checked: concurrent tries wait for each other here, so that none slips past.
     """
     began = _number(now, window) * (window // WINDOW)

@@ -39,7 +39,7 @@ def sign_up(
     visitor: Visitor,
     now: datetime,
 ) -> Mail:
-    """Make a user with an account of their own, on free usage only. Returns the mail to send.
+    """Make a user with their own account, on free usage only. Returns the mail to send.
 
     hashed: of the password. For an address that has a user already nothing is made, and the mail says so:
     the page that the visitor sees is the same. Raises BadInput, RateLimited.

@@ -69,7 +69,7 @@ class KeyHour(Base):
     within_1000: Mapped[int]
     within_2000: Mapped[int]
     longer: Mapped[int]
-    """Each counts the calls that took at most so many milliseconds, and longer than the one before."""
+    """Calls by latency: `within_200` counts those of 100 to 200 ms, and so on."""
 
     @property
     def by_latency(self) -> list[int]:

@@ -141,7 +141,7 @@ def find_key(session: Session, account_id: int, which: str) -> ApiKey:
 
 
 def disable_key(session: Session, account_id: int, key_id: int, now: datetime) -> ApiKey:
-    """Disable a key for ever; it stops working everywhere within 5 s. Doing it twice changes nothing."""
+    """Disable a key permanently; it stops working everywhere within 5 s. Repeating it changes nothing."""
     key = _key(session, account_id, key_id)
     if key.disabled_at is None:
         key.disabled_at = now

@@ -42,7 +42,7 @@ PERIOD_S = 2.0
 
 SENT_AT_ONCE = 32
 PER_CHANNEL_AT_ONCE = 4
-"""A receiver that does not answer occupies at most so many senders."""
+"""The most senders that a receiver which does not answer can occupy."""
 
 KEPT = timedelta(days=14)
 """How long the log keeps an entry."""

@@ -198,7 +198,7 @@ def _outcome(evidence: Evidence) -> str:
 
 
 def render(evidence: Evidence, width: int, height: int) -> dict[str, Any]:
-    """The answer for a picture of so many pixels, upright. Unfit pictures have no detections, and say why.
+    """The answer for a picture of this size, upright. Unfit pictures have no detections, and say why.
 
     Confidence is the box's: the highest probability in the detector's map there, 0.5 to 1 as a rule.
     """

@@ -47,7 +47,7 @@ def check_config(path: Path) -> None:
 
 
 class OwnWatcher:
-    """The watcher of this installation: a process of its own, on the file `path`.
+    """The watcher of this installation: a separate process, on the file `path`.
 
     It may start before the server listens: a service that is not there yet is waited for. It ends with this
     process however that ends: its standard input is a pipe from here, which the system closes.

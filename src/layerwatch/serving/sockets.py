@@ -18,7 +18,7 @@ def listen(host: str, port: int) -> socket.socket:
 def listen_for(workers: int, host: str, port: int) -> list[socket.socket]:
     """A listening socket for each worker, all on one port. Raises OSError as `listen` does.
 
-    On Linux each has a queue of its own, and the kernel gives new connections out evenly (SO_REUSEPORT): if
+    On Linux each has its own queue, and the kernel gives new connections out evenly (SO_REUSEPORT): if
     workers took them from one queue, the first to wake would get most prints and pace them for the whole
     machine. Elsewhere SO_REUSEPORT does not share out, and all have the same socket.
     """

@@ -67,7 +67,7 @@ def make_app(settings: Settings, slot: WorkerSlot) -> Starlette:
 def work(
     make: MakeApp, given: dict[str, Any], slot: WorkerSlot, listener: socket.socket, parent: Connection
 ) -> None:
-    """A worker's whole life, in a process of its own. It ends with the supervisor, however that ends."""
+    """A worker's main function, in its own process. It ends with the supervisor, however that ends."""
     gc_tuning.hold()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us all; the supervisor says when to end
     from layerwatch.serving.server import serve

@@ -13,7 +13,7 @@ Rng = np.random.Generator
 
 
 def stream(seed: int, *names: object) -> Rng:
-    """A generator of its own for one purpose, so that adding a purpose never changes another's numbers."""
+    """A separate generator for one purpose, so that adding a purpose never changes another's numbers."""
     return np.random.default_rng([seed & 0xFFFFFFFF, crc32(repr(names).encode())])
 
 

@@ -6,7 +6,7 @@ A domain declares its tables in `<domain>/models.py` on `Base` and adds one file
     with database.read() as session:                # reads only; never waits for a writer
     with database.write() as session:               # one transaction, committed at the end of the block
 
-    with database.lookups() as connection:          # single rows, each of its own moment, for every call
+    with database.lookups() as connection:          # single rows, each read at its own time, for every call
 
     database.transact(work, *args)                  # the same, retried on a conflict: work(session, *args)
     await database.read_async(work, *args)          # from async code, in the database's threads

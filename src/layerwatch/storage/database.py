@@ -76,7 +76,7 @@ class Database:
 
     @contextmanager
     def lookups(self) -> Iterator[Connection]:
-        """A connection for `driver_sql.fetch_row` outside of a transaction: each row is of its own moment.
+        """A connection for `driver_sql.fetch_row` outside of a transaction: each row is read at its own time.
 
         For what is read with every call, in a quarter of the time of `read`. Raises StorageUnavailable.
         """

@@ -33,7 +33,7 @@ class Batch(Protocol):
 
 
 class Metrics:
-    """What is counted. Each server has a registry of its own, so that tests may run several."""
+    """What is counted. Each server has its own registry, so that tests may run several."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -117,7 +117,7 @@ class Metrics:
         self._contexts.inc()
 
     def dropped_in(self, outcome: str) -> None:
-        """A call in Obico's form was answered: failure, clear, unfit, or why it was not looked at."""
+        """A call in Obico's form was answered: failure, clear, unfit, or why it was not inspected."""
         self._drop_ins.labels(outcome).inc()
 
     def inspected(self, decision: str, condition: str, *, suspicious: bool, interval: float) -> None:

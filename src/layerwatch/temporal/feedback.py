@@ -28,19 +28,19 @@ def missed(state: PrintState) -> PrintState:
 
 
 def undo(state: PrintState) -> PrintState:
-    """As if the last word had not been said, with all that was seen since. Only one word is remembered."""
+    """Undo the last feedback, keeping everything seen since. Only one feedback is remembered."""
     return state.before or state
 
 
 def forget(_: PrintState) -> PrintState:
-    """The print is judged as one that begins now: for a word that is taken back and not remembered."""
+    """Start the print's state anew: for withdrawn feedback that is no longer remembered."""
     return PrintState.new()
 
 
 def undo_earlier(state: PrintState) -> PrintState:
-    """As if the words before the last one had not been said; the last one stays learned.
+    """Undo all feedback before the last one, which stays learned.
 
-    It was said of all that was seen by then. Should it be undone too, the print is judged afresh.
+    The last one covers everything seen by then. If it is undone too, the print's state starts anew.
     """
     return replace(state, before=PrintState.new())
 

@@ -1,6 +1,6 @@
 """Dynamic batching: what waits while one batch runs becomes the next batch.
 
-Nothing is ever held back to fill a batch, so a lone picture is looked at the moment it comes.
+Pictures never wait for a batch to fill, so a lone picture is inspected at once.
 """
 
 from __future__ import annotations
@@ -165,5 +165,5 @@ def step_back() -> None:
     A server in overload must refuse in milliseconds, but the detector's threads have every core: without this
     a refusal took 1 s at three times the capacity, with it 5 ms (median, `benchmarks/load.py`, two cores).
     """
-    if sys.platform == "linux":  # where each thread has a niceness of its own
+    if sys.platform == "linux":  # where niceness is per thread
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREAD_NICENESS)

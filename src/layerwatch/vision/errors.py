@@ -17,7 +17,7 @@ class ImageDecodeError(VisionError, ValueError):
 
 
 class Busy(VisionError, RuntimeError):
-    """The picture was not looked at: too much is waiting, or it would be answered too late."""
+    """The picture was not inspected: the queue is full, or the answer would be too late."""
 
 
 class ModelError(VisionError, RuntimeError):

@@ -155,7 +155,7 @@ async def test_nothing_is_compared_after_the_probation(machine: Machine) -> None
     assert machine.models.tally().pictures == 0
 
 
-async def test_a_model_that_nobody_needs_is_closed_after_its_last_call(machine: Machine) -> None:
+async def test_an_unused_model_is_closed_after_its_last_call(machine: Machine) -> None:
     machine.follow(full(1, "a", NOON))
     slow = machine.detectors["a"]
     slow.gate.clear()

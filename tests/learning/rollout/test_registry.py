@@ -103,7 +103,7 @@ def test_an_unknown_or_short_name_is_no_model(registry: ModelRegistry, models: l
         registry.promote(name, at=NOW, by="me")
 
 
-def test_a_damaged_copy_is_fetched_anew_and_a_damaged_original_is_never_given_out(
+def test_a_damaged_copy_is_fetched_again_and_a_damaged_original_is_never_used(
     tmp_path: Path, registry: ModelRegistry, models: list[str]
 ) -> None:
     path = registry.path(models[0])

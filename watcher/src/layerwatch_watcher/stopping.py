@@ -13,7 +13,7 @@ from typing import Any, Callable
 def on_termination(stop: Callable[[], Any]) -> None:
     """Call `stop` in the running event loop at SIGTERM.
 
-    Windows' event loops have no signal handlers of their own; there Python's are used.
+    Windows' event loops have no signal handlers; there Python's are used.
     """
     loop = asyncio.get_running_loop()
     try:

@@ -16,7 +16,7 @@ async def within(awaited: Awaitable[T], seconds: Optional[float], clock: Optiona
 
     As `asyncio.wait_for`, but a caller that is cancelled while waiting ends: up to Python 3.11, `wait_for`
     forgets a cancellation that comes in the same turn of the event loop as the result, and a task that is
-    cancelled only once then runs on for ever. clock: counts the seconds; the event loop's own by default.
+    cancelled only once then runs on forever. clock: counts the seconds; the event loop's own by default.
     Raises asyncio.TimeoutError.
     """
     task = asyncio.ensure_future(awaited)

@@ -42,7 +42,7 @@ async def test_a_whole_frame_counts_though_the_printer_neither_ends_it_nor_hangs
         assert await asyncio.wait_for(camera(port).snapshot(), 2) == picture
 
 
-async def test_a_wrong_code_is_told(tls: ssl.SSLContext, jpeg: MakeJpeg) -> None:
+async def test_a_wrong_code_is_reported(tls: ssl.SSLContext, jpeg: MakeJpeg) -> None:
     async with chamber_camera([jpeg(7)], tls) as port:
         with pytest.raises(CameraError) as caught:
             await camera(port, "87654321").snapshot()

@@ -39,7 +39,7 @@ def video(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-async def test_a_video_gives_so_many_pictures_a_second_and_then_ends(video: Path) -> None:
+async def test_a_video_gives_pictures_at_the_given_rate_and_then_ends(video: Path) -> None:
     camera = open_source(str(video), fps=1)
     assert isinstance(camera, VideoFileCamera)
     seen = []
@@ -111,6 +111,6 @@ async def test_ffmpegs_words_become_plain_ones_and_hide_the_password(
     assert "s3cret" not in str(caught.value) + caught.value.hint
 
 
-async def test_nothing_listening_for_rtsp_is_told(ffmpeg: str) -> None:
+async def test_nothing_listening_for_rtsp_is_reported(ffmpeg: str) -> None:
     with pytest.raises(CameraError, match=r"nothing listens|got no picture"):
         await asyncio.wait_for(rtsp_camera("rtsp://127.0.0.1:9/stream").snapshot(), 15)

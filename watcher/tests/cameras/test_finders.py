@@ -116,7 +116,7 @@ async def test_moonrakers_enabled_webcam_is_chosen_and_turned(jpeg: MakeJpeg) ->
     assert orientation(picture) == 3  # upside down
 
 
-async def test_a_webcam_that_moonraker_does_not_have_is_told_with_those_it_has() -> None:
+async def test_an_unknown_moonraker_webcam_is_reported_with_the_known_ones() -> None:
     async with serving(moonraker_app(Machine())) as url:
         with pytest.raises(CameraSetupError) as caught:
             await moonraker_camera(Moonraker(url), "bed").snapshot()

@@ -148,7 +148,7 @@ async def test_a_bambu_that_drops_commands_is_said_to_lack_developer_mode(tls: A
         await printer.close()
 
 
-async def test_a_bambu_that_falls_silent_is_asked_anew(tls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bambu_that_falls_silent_is_asked_again(tls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bambu, "REFRESH_INTERVAL_S", 0.05)
     peer = BambuPrinter(Machine(state="printing", job=1))
     async with bambu_printer(peer, tls.server) as port:

@@ -37,7 +37,7 @@ async def test_a_print_from_start_to_end(peer: Any) -> None:
     assert not (await settled(peer, S.FINISHED)).state.in_print
 
 
-async def test_two_prints_are_told_apart(peer: Any) -> None:
+async def test_two_prints_are_distinguished(peer: Any) -> None:
     machine = peer.machine
     machine.start()
     machine.print_on(3600, 0.9)
@@ -51,7 +51,7 @@ async def test_two_prints_are_told_apart(peer: Any) -> None:
     assert distinct or back
 
 
-async def test_pause_stands_it_still_and_resume_goes_on(peer: Any) -> None:
+async def test_pause_stops_the_print_and_resume_continues_it(peer: Any) -> None:
     machine = peer.machine
     machine.start()
     machine.print_on(60, 0.1)
@@ -83,7 +83,7 @@ async def test_cancel_ends_it(peer: Any) -> None:
     assert not status.state.in_print
 
 
-async def test_a_runout_is_told_from_a_pause_where_the_printer_tells(peer: Any) -> None:
+async def test_a_runout_is_distinguished_from_a_pause_where_the_printer_reports_it(peer: Any) -> None:
     peer.machine.start()
     peer.machine.print_on(60, 0.1)
     await settled(peer, S.PRINTING)
@@ -128,7 +128,7 @@ async def test_a_printer_without_power_is_offline_not_a_crash(peer: Any) -> None
     await settled(peer, S.OFFLINE)
 
 
-async def test_nothing_to_pause_is_told_or_harmless(peer: Any) -> None:
+async def test_nothing_to_pause_is_reported_or_harmless(peer: Any) -> None:
     try:
         await peer.printer.pause()
     except PrinterError as error:

@@ -67,7 +67,7 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-async def test_a_wrong_login_is_told_and_how_to_get_a_right_one(tls: Any) -> None:
+async def test_a_wrong_login_is_reported_with_where_to_find_the_right_one(tls: Any) -> None:
     async with AsyncExitStack() as stack:
         octo = await stack.enter_async_context(serving(octoprint.octoprint_app(Machine())))
         prusa = await stack.enter_async_context(serving(prusalink.prusalink_app(Machine())))
@@ -172,7 +172,7 @@ async def test_a_bambu_that_breaks_off_before_it_answers_is_said_to_have(tls: An
         await printer.close()
 
 
-async def test_who_is_told_to_end_while_a_bambu_is_silent_ends(tls: Any) -> None:
+async def test_a_wait_for_a_silent_bambu_can_be_cancelled(tls: Any) -> None:
     peer = BambuPrinter(Machine(state="printing", job=1), deaf=True)
     async with bambu_printer(peer, tls.server) as port:
         printer = Bambu("127.0.0.1", SERIAL, CODE, port=port)

@@ -119,7 +119,7 @@ async def test_a_stuck_pause_flag_does_not_stop_the_watching(scene: Make) -> Non
     assert s.kinds() == [Kind.PRINT_STARTED]
 
 
-async def test_nothing_is_expected_of_a_print_that_stands(scene: Make) -> None:
+async def test_nothing_is_expected_of_a_stopped_print(scene: Make) -> None:
     s = scene()
     s.watch()
     s.start_print()

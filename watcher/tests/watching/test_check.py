@@ -195,7 +195,7 @@ def test_a_black_picture_is_known_with_and_without_pillow(
     assert not check.shows_nothing(good, (640, 480))
 
 
-async def test_a_black_picture_is_told_with_what_to_do(house: House, tmp_path: Path) -> None:
+async def test_a_black_picture_is_reported_with_what_to_do(house: House, tmp_path: Path) -> None:
     bad = wrong(await findings(house, tmp_path, printer={"camera": {"url": f"{house.url}/cam/black"}}))
     assert bad.ok is None
     assert "nearly black" in bad.what and "switch the light on" in bad.hint

@@ -116,7 +116,7 @@ async def test_what_was_seen_is_withdrawn_when_it_no_longer_holds() -> None:
 
 
 @pytest.mark.parametrize("turns", range(6))
-async def test_the_link_ends_in_whatever_turn_of_the_event_loop_it_is_told_to(turns: int) -> None:
+async def test_the_link_can_be_cancelled_in_any_turn_of_the_event_loop(turns: int) -> None:
     broker = Broker("ha", "pw")
     async with brokering(broker):
         home = HomeAssistant("127.0.0.1", broker.port, user="ha", password="pw")
@@ -141,7 +141,7 @@ class Failing(HomeAssistant):
         await super()._talk(client, news)
 
 
-async def test_a_link_on_which_nothing_can_be_told_is_made_anew() -> None:
+async def test_a_link_in_an_unknown_state_is_replaced() -> None:
     broker = Broker("ha", "pw")
     printer = Watched("mk4")
     async with brokering(broker):

@@ -80,7 +80,7 @@ async def test_a_webhook_carries_the_event_the_picture_and_a_true_signature() ->
 @pytest.mark.parametrize(
     ("status", "again"), [(500, True), (429, True), (404, False), (410, False), (302, False)]
 )
-async def test_what_may_work_later_is_told_from_what_will_not(status: int, again: bool) -> None:
+async def test_temporary_refusals_are_distinguished_from_permanent_ones(status: int, again: bool) -> None:
     receiver = Receiver(status)
     with pytest.raises(DeliveryError) as caught:
         await Webhook("https://example.org/hook", client=receiver.client()).send(event())

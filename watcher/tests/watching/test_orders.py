@@ -50,7 +50,7 @@ class Order:
 NEVER = 1e9
 
 
-async def test_a_macro_that_answers_when_it_is_over_is_a_pause_as_soon_as_it_stands(scene: Make) -> None:
+async def test_a_slow_macro_counts_as_a_pause_as_soon_as_the_print_stops(scene: Make) -> None:
     s = scene(failing_after(20))
     Order(s, deed=3, answer=16)
     s.watch(heaters_off_after=120.0)
@@ -127,7 +127,7 @@ async def _finish(scene: Any) -> None:
     scene.machine.finish()
 
 
-async def test_a_print_that_finishes_while_it_stands_by_our_pause_ends(scene: Make) -> None:
+async def test_a_print_that_finishes_during_our_pause_ends(scene: Make) -> None:
     s = scene(failing_after(20))
     s.watch(heaters_off_after=600.0)
     s.start_print()

@@ -57,7 +57,7 @@ async def test_it_is_paused_within_two_minutes_of_the_failure(scene: Make) -> No
     assert s.machine.state == "paused"
 
 
-async def test_no_picture_is_taken_while_the_print_stands(scene: Make) -> None:
+async def test_no_picture_is_taken_while_the_print_is_stopped(scene: Make) -> None:
     s = scene()
     s.watch()
     s.start_print()
@@ -136,7 +136,7 @@ async def test_a_false_alarm_stops_repeats(scene: Make) -> None:
     assert s.journal("false alarm")[0]["who"] == "anna"
 
 
-async def test_a_false_alarm_told_at_the_warning_keeps_the_pause_away(scene: Make) -> None:
+async def test_a_false_alarm_reported_at_the_warning_prevents_the_pause(scene: Make) -> None:
     s = scene(failing_after(100), learns=False)
     watcher = s.watch()
     s.start_print()
@@ -236,7 +236,7 @@ async def test_a_command_is_run_with_the_picture_and_the_reason(scene: Make, tmp
     assert written.startswith(b"\xff\xd8\xff") and b"pause suggested" in written
 
 
-async def test_heaters_go_off_when_nobody_comes(scene: Make) -> None:
+async def test_heaters_go_off_when_no_one_resumes(scene: Make) -> None:
     s = scene(failing_after(100))
     s.watch(heaters_off_after=600.0)
     s.start_print()
@@ -249,7 +249,7 @@ async def test_heaters_go_off_when_nobody_comes(scene: Make) -> None:
     assert Kind.HEATERS_OFF in s.kinds()
 
 
-async def test_heaters_stay_on_when_somebody_came(scene: Make) -> None:
+async def test_heaters_stay_on_when_someone_resumed(scene: Make) -> None:
     s = scene(failing_after(100))
     s.watch(heaters_off_after=600.0)
     s.start_print()
@@ -269,7 +269,7 @@ async def test_heaters_stay_on_when_the_user_paused(scene: Make) -> None:
     assert s.machine.commands == ["pause"]
 
 
-async def test_a_printer_that_cannot_be_paused_is_told_of_at_once_and_tried_again(scene: Make) -> None:
+async def test_a_printer_that_cannot_be_paused_is_reported_at_once_and_retried(scene: Make) -> None:
     s = scene(failing_after(100))
     s.watch()
     s.start_print()
@@ -283,7 +283,7 @@ async def test_a_printer_that_cannot_be_paused_is_told_of_at_once_and_tried_agai
     assert s.machine.state == "paused"
 
 
-async def test_a_printer_that_takes_the_pause_and_prints_on_is_told_of(scene: Make) -> None:
+async def test_a_printer_that_accepts_the_pause_and_prints_on_is_reported(scene: Make) -> None:
     s = scene(failing_after(100))
     s.printer.deaf = True
     s.watch()
@@ -293,7 +293,7 @@ async def test_a_printer_that_takes_the_pause_and_prints_on_is_told_of(scene: Ma
     assert failed and "still printing after" in failed[0].text
 
 
-async def test_a_camera_that_fails_is_told_of_once_and_when_it_is_back(scene: Make) -> None:
+async def test_a_failing_camera_is_reported_once_and_when_it_is_back(scene: Make) -> None:
     s = scene()
     s.watch()
     s.start_print()
@@ -306,7 +306,7 @@ async def test_a_camera_that_fails_is_told_of_once_and_when_it_is_back(scene: Ma
     assert s.kinds()[-1] is Kind.CAMERA_BACK
 
 
-async def test_a_short_gap_wakes_nobody(scene: Make) -> None:
+async def test_a_short_gap_is_not_reported(scene: Make) -> None:
     s = scene()
     s.watch()
     s.start_print()
@@ -332,7 +332,7 @@ async def test_a_service_that_is_away_is_waited_for(scene: Make) -> None:
     assert len(s.judge.opened) == 1
 
 
-async def test_a_refused_key_is_told_at_once_and_tried_again_later(scene: Make) -> None:
+async def test_a_refused_key_is_reported_at_once_and_retried_later(scene: Make) -> None:
     s = scene()
     s.judge.trouble = InvalidApiKey("OE_INVALID_API_KEY", "no", status=401)
     s.watch()
@@ -345,7 +345,7 @@ async def test_a_refused_key_is_told_at_once_and_tried_again_later(scene: Make) 
     assert s.judge.seen
 
 
-async def test_a_printer_that_is_off_at_night_wakes_nobody(scene: Make) -> None:
+async def test_a_printer_that_is_off_at_night_is_not_reported(scene: Make) -> None:
     s = scene()
     s.printer.broken = "no answer"
     s.watch()

@@ -47,7 +47,7 @@ def rewrite(scene: Any, **state: Any) -> None:
     scene.note_path.write_text(json.dumps(note))
 
 
-async def test_it_goes_on_in_the_same_context_and_not_sooner_than_told(scene: Make) -> None:
+async def test_it_continues_in_the_same_context_and_respects_the_interval(scene: Make) -> None:
     s = scene()
     s.watch()
     s.start_print()
@@ -108,7 +108,7 @@ async def test_a_user_who_goes_on_while_it_is_away_is_seen_to_have_gone_on(scene
     assert s.kinds()[-1] is Kind.RESUMED
 
 
-async def test_a_false_alarm_told_before_stays_told(scene: Make) -> None:
+async def test_a_false_alarm_reported_before_a_restart_stays_reported(scene: Make) -> None:
     s = scene(always(WARN), learns=False)
     s.watch()
     s.start_print()
@@ -181,7 +181,7 @@ async def test_a_restart_while_it_heats_reports_the_beginning_once(scene: Make) 
     assert len(s.judge.opened) == 1
 
 
-async def test_another_print_of_the_same_file_is_watched_afresh(scene: Make) -> None:
+async def test_another_print_of_the_same_file_is_a_new_print(scene: Make) -> None:
     s = scene(always(PAUSE), learns=False)
     s.watch()
     s.start_print()
@@ -268,7 +268,7 @@ async def test_switched_off_and_on_in_one_print_it_keeps_its_context(scene: Make
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 3, "at": "now"}', '{"version": 1}', "\x00\xff"])
-async def test_a_spoilt_note_is_told_of_and_the_print_watched_afresh(
+async def test_a_damaged_checkpoint_is_reported_and_the_print_treated_as_new(
     scene: Make, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     s = scene()
@@ -282,7 +282,7 @@ async def test_a_spoilt_note_is_told_of_and_the_print_watched_afresh(
     assert len(s.judge.opened) == 1
 
 
-async def test_a_folder_that_cannot_be_written_is_told_of_once_and_stops_nothing(
+async def test_a_folder_that_cannot_be_written_is_reported_once_and_stops_nothing(
     scene: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     s = scene(always(PAUSE))
@@ -345,7 +345,7 @@ def test_which_print_is_the_same(
 
 
 @pytest.mark.parametrize(("next_at", "wait"), [(1020.0, 20.0), (900.0, 0.0), (9e9, 300.0)])
-def test_a_clock_that_was_set_makes_nobody_wait_long(next_at: float, wait: float) -> None:
+def test_a_clock_change_causes_no_long_wait(next_at: float, wait: float) -> None:
     assert KeptSession(next_at=next_at).wait(1000.0) == wait
 
 

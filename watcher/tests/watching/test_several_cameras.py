@@ -143,7 +143,7 @@ async def test_one_blind_camera_is_reported_with_who_still_watches(two: Scene) -
     assert two.machine.commands == ["pause"]
 
 
-async def test_when_the_last_camera_goes_blind_nobody_is_said_to_watch(two: Scene) -> None:
+async def test_when_the_last_camera_goes_blind_no_camera_is_said_to_watch(two: Scene) -> None:
     await printing(two)
     two.cameras["top"].broken = two.cameras["side"].broken = "unplugged"
     await two.run(LIMIT_S)

@@ -168,7 +168,7 @@ def _field(visit: Visit, name: str) -> str:
 
 
 def _findings(tried: Callable[[Path], AsyncIterator[Finding]], visit: Visit) -> list[Finding]:
-    """What is found, in bounded time, on an event loop of its own."""
+    """Run a search in bounded time, on its own event loop."""
 
     async def gather() -> list[Finding]:
         return [finding async for finding in tried(visit.services.settings.data_dir)]

@@ -126,7 +126,7 @@ def rotate(visit: Visit) -> Response:
 
 @pages.post("/keys/{key_id}/disable", Needs.MEMBER, show)
 def disable(visit: Visit) -> Response:
-    """Disable a key, for ever."""
+    """Disable a key permanently."""
     with visit.services.database.write() as session:
         key = disable_key(session, visit.account_id, visit.number("key_id"), visit.now)
         visit.note(session, "key disabled", f"{key.id} {key.name}")

@@ -76,7 +76,7 @@ def months(visit: Visit) -> Response:
 
 @pages.get("/operator/price-books", Needs.OPERATOR)
 def price_books(visit: Visit) -> Response:
-    """Every price book with its versions, and the accounts that have prices of their own."""
+    """Every price book with its versions, and the accounts with their own prices."""
     books, month = visit.services.terms.books, Month.of(visit.clock)
     with visit.services.database.read() as session:
         on = {

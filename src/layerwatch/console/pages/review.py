@@ -53,7 +53,7 @@ def show(visit: Visit) -> Response:
 
 @pages.get("/review/history", Needs.OPERATOR)
 def history(visit: Visit) -> Response:
-    """What was labelled lately, to change it where it was wrong."""
+    """Recently labelled pictures, for corrections."""
     with visit.services.database.read() as session:
         rows = [_row(row) for row in newest_reviewed(session, SHOWN_REVIEWED)]
     return visit.page("review_history.html", rows=rows)

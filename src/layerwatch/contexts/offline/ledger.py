@@ -58,7 +58,7 @@ class OfflineLedger:
         self._clock = clock
         self._under_way = 0
         self._behind_since: float | None = None
-        # Threads of its own: the database's may all hang in it.
+        # Its own threads: the database's may all hang.
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="layerwatch-spool")
         self._booking = ThreadPoolExecutor(1, thread_name_prefix="layerwatch-replay")
 

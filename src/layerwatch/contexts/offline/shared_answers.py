@@ -63,7 +63,7 @@ class SharedAnswers:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:
                     file.write(body)
                 spool()
-                # Not flushed: after a power cut the unit is booked all the same, and a repeat answered anew.
+                # Not flushed: after a power cut the unit is booked anyway, and a repeat is inspected again.
                 written.replace(path)
             except BaseException:
                 written.unlink(missing_ok=True)

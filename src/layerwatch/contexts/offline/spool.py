@@ -1,7 +1,7 @@
 """A durable local list of what was done while the database was away: one JSON object a line.
 
 A line counts once it is on the disk (`fsync`). A torn last line was never acknowledged and is dropped. Each
-process has a file of its own, locked while it lives; one that starts takes over the files of those that died.
+process has its own file, locked while it lives; a starting process takes over the files of dead ones.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Spool:
             self.waiting += 1
 
     def next(self, most: int) -> list[bytes]:
-        """The oldest lines not yet replayed, at most so many."""
+        """The oldest lines not yet replayed, up to a limit."""
         with self._lock:
             if self._handle is None or self._replayed == self._size:
                 return []

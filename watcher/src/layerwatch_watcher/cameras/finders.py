@@ -84,7 +84,7 @@ def octoprint_camera(
             flip_horizontal=bool(webcam.get("flipH")),
             flip_vertical=bool(webcam.get("flipV")),
         )
-        # OctoPrint's own switch for a webcam with a certificate of its own.
+        # OctoPrint's own switch for a webcam with a self-signed certificate.
         unchecked = webcam.get("snapshotSslValidation") is False
         camera = HttpCamera(
             seen_from_here(octoprint.base, address), client=client, tls=private_tls() if unchecked else tls

@@ -38,7 +38,7 @@ class HttpCamera:
         user's own machine, with an address that the user wrote.
     digest: answer a digest challenge with that login instead of sending it as Basic.
     client: shared by many cameras; the camera closes only a client that it made itself.
-    tls: for a camera with a certificate of its own (see `private_tls`); it then has its own client.
+    tls: for a camera with a self-signed certificate (see `private_tls`); it then has its own client.
     timeout: seconds for the whole picture to begin, and between two pieces of it.
     """
 

@@ -34,7 +34,7 @@ def open_source(
     """A camera for a URL (JPEG, MJPEG, RTSP), `/dev/video0`, a folder of frames, or a video file.
 
     fps: pictures to take for each second of a video file (not used for Motion-JPEG, which has no clock).
-    tls: for an https camera with a certificate of its own; see `private_tls`.
+    tls: for an https camera with a self-signed certificate; see `private_tls`.
     Raises CameraSetupError if `source` is none of these.
     """
     scheme = source.split("://", 1)[0].lower() if "://" in source else ""

@@ -56,7 +56,7 @@ class AppriseChannel:
             )
 
     def _notify(self, event: Event, picture: Any) -> tuple[bool, bool]:
-        """Whether all of it was accepted, and whether the text was. Runs in a thread of its own."""
+        """Whether all of it was accepted, and whether the text was. Runs in its own thread."""
         path = _written(picture) if picture else None
         try:
             with _accepted_requests() as accepted:

@@ -168,7 +168,7 @@ async def deliver(channel: Channel, event: Event) -> bool:
 
 
 class _Line:
-    """One channel's queue, worked off by a task of its own."""
+    """One channel's queue, processed by its own task."""
 
     def __init__(self, channel: Channel, sleep: Callable[[float], Awaitable[None]]) -> None:
         self.channel = channel

@@ -44,7 +44,7 @@ _CONFIRMED_WITHIN_S = 10.0
 REFRESH_INTERVAL_S = 30.0
 """Printers report every few seconds; one that has been silent for so long is asked for everything."""
 RECONNECT_S = 90.0
-"""One that does not answer that either is connected to anew."""
+"""A printer that does not answer that either is reconnected."""
 
 
 class Bambu:
@@ -90,7 +90,7 @@ class Bambu:
         now = asyncio.get_running_loop().time()
         age = now - self._heard_at
         if age > RECONNECT_S:
-            await self._link.close()  # the next call connects anew
+            await self._link.close()  # the next call reconnects
         elif age > REFRESH_INTERVAL_S and now - self._asked_at > REFRESH_INTERVAL_S:
             await self._ask_for_everything()
         return status_of(self._report, age=age if age > REFRESH_INTERVAL_S else 0.0)

@@ -34,7 +34,7 @@ class PrinterHttp:
     login_hint: what to do when the login is refused.
     control_hint: what to do when the login may read but not command; empty where logins may do everything.
     client: shared by many printers; only a client that was made here is closed here.
-    tls: for a printer with a certificate of its own (see `private_tls`); it then has its own client.
+    tls: for a printer with a self-signed certificate (see `private_tls`); it then has its own client.
     """
 
     def __init__(

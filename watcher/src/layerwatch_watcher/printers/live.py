@@ -17,7 +17,7 @@ log = logging.getLogger("layerwatch_watcher")
 
 
 class LiveLink:
-    """Runs `serve` again and again in a task of its own.
+    """Runs `serve` again and again in its own task.
 
     serve: connects, calls `up()` once data are there, and returns or raises PrinterError when the link ends.
     silence: what it means that no data have come, if that is known better than "does not answer".

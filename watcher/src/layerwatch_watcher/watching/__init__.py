@@ -1,1 +1,1 @@
-"""The watcher: looks at prints through their cameras, and acts when one fails."""
+"""The watcher: inspects prints through their cameras, and acts when one fails."""

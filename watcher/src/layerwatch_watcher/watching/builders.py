@@ -49,7 +49,7 @@ def build_printer(table: Table, client: httpx.AsyncClient) -> BuiltPrinter:
 
 
 def _tls(table: Table) -> Optional[ssl.SSLContext]:
-    """For a device with a certificate of its own: `certificate = FILE`, or `verify = false`."""
+    """For a device with a self-signed certificate: `certificate = FILE`, or `verify = false`."""
     certificate, verify = table.path("certificate"), table.flag("verify", True)
     if certificate is None:
         return None if verify else private_tls()

@@ -1,8 +1,8 @@
-"""What is known of the print under way, kept in a small file, so that a restarted watcher goes on with it.
+"""The state of the current print in a small file, with which a restarted watcher continues.
 
-Without it a restart in mid-print would begin afresh: a new context that knows nothing of the print, and a
-second pause for what a person has looked at and gone on with. The file holds no secret: no key, no password,
-no address with a login in it.
+Without it a restart in mid-print would start from nothing: a new context without the print's baseline, and a
+second pause for what a person has checked and resumed. The file contains no secrets: no key, no password,
+no address with a login.
 """
 
 from __future__ import annotations

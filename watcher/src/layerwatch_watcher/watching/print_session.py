@@ -245,7 +245,7 @@ class PrintSession:
         self, *, inspection: Optional[Inspection] = None, trouble: Optional[Trouble] = None
     ) -> None:
         self._count += 1
-        # The picture is let go at once: twenty printers' pictures, kept until the next, are megabytes.
+        # The picture is released at once: twenty printers' pictures, kept until the next, are megabytes.
         picture, self._picture = self._picture, None
         look = Look(self._count, self._taken - self._began, picture, inspection, trouble, self._camera_name)
         await self._on_look(look)

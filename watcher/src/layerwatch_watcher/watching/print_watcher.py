@@ -36,7 +36,7 @@ class PrintWatcher:
 
     tell: is given every event; must return at once.  server: the service's address, for messages.
     on_look: is given every look, for a screen or Home Assistant.
-    memory: what was kept of the print under way; without one, a restart looks at it afresh.
+    memory: what was kept of the print under way; without one, a restart treats the print as new.
     """
 
     def __init__(
@@ -297,7 +297,7 @@ class PrintWatcher:
             if alarm is Alarm.PAUSE and not self._state.stopping.due(self._clock.monotonic()):
                 self._state.latch.not_done()
             else:
-                # A task of its own: it outlasts the session, which ends when the print does.
+                # A separate task: it outlasts the session, which ends when the print does.
                 self._acting = asyncio.ensure_future(self._alarm(alarm, look))
                 await asyncio.shield(self._acting)
         self._keep(durable=alarm is not None)
