@@ -173,7 +173,8 @@ def test_a_killed_processs_lines_are_taken_over_without_a_torn_one(tmp_path: Pat
     program = (
         "import os, sys; from pathlib import Path; from layerwatch.contexts.offline.spool import Spool\n"
         f"spool = Spool(Path({str(folder)!r})); spool.append(b'one'); spool.append(b'two')\n"
-        "os.pwrite(spool._handle, b'torn', spool._size); os.kill(os.getpid(), 9)"
+        f"file, = Path({str(folder)!r}).glob('*.jsonl')\n"
+        "file.open('ab').write(b'torn'); os.kill(os.getpid(), 9)"
     )
     killed = subprocess.run([sys.executable, "-c", program], env=dict(os.environ), check=False)
     assert killed.returncode == -9
