@@ -36,7 +36,7 @@ JUMPS = (90, 3600, 86_400, 5 * 86_400)
 """Seconds of print time by which a clock is wrong, forwards or backwards."""
 
 SLOW_CLIENTS = 100
-LEAST_INTERVAL = 18.0
+MIN_INTERVAL_S = 18.0
 """Seconds of print time within which two calls cannot both be in time: 20, less 2 of jitter."""
 
 RACES = 4
@@ -147,7 +147,7 @@ async def _race(
         if answers.setdefault(key, body) != body:
             tally.unsafe.append("two answers to one Idempotency-Key")
     passed = (time.monotonic() - began) * at.speed
-    if len({key for key, _ in good}) > 1 and passed < LEAST_INTERVAL:
+    if len({key for key, _ in good}) > 1 and passed < MIN_INTERVAL_S:
         tally.unsafe.append("one context was inspected twice in one interval")
     if not good:
         tally.unsafe.append(f"nobody answered: {[answer.text[:60] for answer in found]}")

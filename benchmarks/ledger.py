@@ -23,7 +23,7 @@ SPEED = 250.0
 """Print seconds in a real one: an interval of 40 s is 160 ms, so 64 clients make 400 calls a second at most.
 A context expires and is swept after an hour and a third: the books must be looked at before."""
 
-MOST_UNSAFE = 1000
+MAX_UNSAFE = 1000
 """After so many answers that no client could have gone on from, the run is given up."""
 
 
@@ -35,7 +35,7 @@ async def run(at: Bench, calls: int, clients: int, kills: int, seed: int, tally:
     work = asyncio.create_task(drive(at, calls=calls, clients=clients, seed=seed, tally=tally))
     done = 0
     while not work.done():
-        if len(tally.unsafe) > MOST_UNSAFE:
+        if len(tally.unsafe) > MAX_UNSAFE:
             work.cancel()
             return done
         if done < len(moments) and tally.successes >= moments[done]:

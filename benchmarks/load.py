@@ -40,7 +40,7 @@ from layerwatch.core.secrets import Secrets
 from layerwatch.temporal import Levels
 from layerwatch.vision import Vision
 
-AT_ONCE = 8
+CONCURRENCY = 8
 """Pictures under way, at the server and at the bare detector: enough for every core to have work."""
 
 TURNS = 4
@@ -75,7 +75,7 @@ def _percentile(values: list[float], percent: int) -> float | None:
 
 
 async def bare(vision: Vision, seconds: float, pictures: list[bytes]) -> float:
-    """Inspections a second of `Vision` alone, `AT_ONCE` under way."""
+    """Inspections a second of `Vision` alone, `CONCURRENCY` under way."""
     done = 0
 
     async def work(number: int) -> None:
@@ -86,7 +86,7 @@ async def bare(vision: Vision, seconds: float, pictures: list[bytes]) -> float:
 
     began = time.perf_counter()
     until = began + seconds
-    await asyncio.gather(*(work(number) for number in range(AT_ONCE)))
+    await asyncio.gather(*(work(number) for number in range(CONCURRENCY)))
     return done / (time.perf_counter() - began)
 
 
@@ -127,7 +127,7 @@ async def run(server: Server, seconds: float, pictures: list[bytes]) -> dict[str
         alone, peaks = [], []
         for _ in range(TURNS):
             alone.append(await bare(vision, seconds / TURNS, pictures))
-            peaks.append(await note(f"{AT_ONCE} at once", caller.at_once(AT_ONCE, seconds / TURNS)))
+            peaks.append(await note(f"{CONCURRENCY} at once", caller.at_once(CONCURRENCY, seconds / TURNS)))
     peak = statistics.median(peaks)
     await note("80 % of that", caller.at_rate(0.8 * peak, seconds))
     await note("3 times that", caller.at_rate(3.0 * peak, seconds))

@@ -33,7 +33,7 @@ from layerwatch_watcher.watching.print_session import Levels, Look, PrintSession
 
 ONSET = 900.0
 LEAD = 300.0
-LONGEST = 900.0
+MAX_WAIT_S = 900.0
 
 
 class Film:
@@ -55,7 +55,7 @@ class Film:
 def half_grown(simulation: Simulation) -> float | None:
     """Seconds from the onset until the failure is half grown."""
     assert simulation.onset is not None
-    for second in range(0, int(LONGEST), 5):
+    for second in range(0, int(MAX_WAIT_S), 5):
         if simulation.truth(simulation.onset + second).severity >= 0.5:
             return float(second)
     return None
@@ -86,7 +86,7 @@ async def measure(vision: Vision, seed: int, failure: str, levels: Levels, quick
                 row["warning"] = since
             if alarm is Alarm.PAUSE:
                 row["pause"] = since
-        if row["pause"] is not None or since > LONGEST:
+        if row["pause"] is not None or since > MAX_WAIT_S:
             await session.stop()
 
     session = PrintSession(Film(simulation, clock), judge, looked, levels=levels, recorded=20.0)

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +45,7 @@ from tests.support.ray_cluster import Cluster, cluster, serve_file
 
 CORES = len(os.sched_getaffinity(0))
 RAY_PORT = 8631
-AT_ONCE = (1, 12)
+CONCURRENCIES = (1, 12)
 
 
 @contextmanager
@@ -115,7 +115,7 @@ async def compare(servers: dict[str, Server], rounds: int, seconds: float) -> li
     for caller in callers.values():
         await caller.at_once(8, 5.0)
     rows = []
-    for clients in AT_ONCE:
+    for clients in CONCURRENCIES:
         phases: dict[str, list[Phase]] = {name: [] for name in servers}
         cpu = dict.fromkeys(servers, 0.0)
         for number in range(rounds):
@@ -175,27 +175,36 @@ def renamed(model: Path, version: str, folder: Path) -> Path:
 
 
 async def changes(server: Server, ray: Cluster, file: dict[str, Any], folder: Path) -> list[Change]:
-    """Deploy other models and other numbers of replicas while four clients keep calling."""
+    """Promote other models and deploy other numbers of replicas while four clients keep calling."""
     pictures = [made_up_picture(seed) for seed in range(16)]
     caller = Caller(server.url, server.key, pictures, fresh_contexts(server))
     await caller.at_once(4, 3.0)
     detectors = next(one for one in file["applications"][0]["deployments"] if one["name"] == "Detectors")
-    broken = folder / "broken.onnx"
-    broken.write_bytes(b"this is no model")
+
+    def models(*command: str) -> dict[str, Any]:
+        program = (sys.executable, "-m", "layerwatch", "models")
+        data = ("--data-dir", str(server.database.parent), "--json")
+        done = subprocess.run([*program, *command, *data], check=True, capture_output=True, text=True)
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+
+    second = models("add", str(renamed(packaged_models()[0], "second", folder)))["model"]
+
+    def redeploy(**change: Any) -> Callable[[], Any]:
+        def deploy() -> None:
+            detectors.update(change)
+            ray.deploy(file)
+
+        return deploy
+
     found = []
     for what, wanted, change in (
-        (
-            "another model",
-            "second",
-            {"user_config": {"model": str(renamed(packaged_models()[0], "second", folder))}},
-        ),
-        ("and back", None, {"user_config": {}}),
-        ("more memory asked for: replicas are replaced", None, {"ray_actor_options": {"num_cpus": 0.8}}),
-        ("one replica fewer", None, {"autoscaling_config": {"min_replicas": 1, "max_replicas": 1}}),
-        ("a file that is no model", None, {"user_config": {"model": str(broken)}}),
+        ("another model", "second", lambda: models("promote", second, "--force")),
+        ("and back", None, lambda: models("rollback")),
+        ("replicas are replaced", None, redeploy(ray_actor_options={"num_cpus": 0.8})),
+        ("one replica fewer", None, redeploy(autoscaling_config={"min_replicas": 1, "max_replicas": 1})),
+        ("a configuration that is none", None, redeploy(user_config={"threads": 0})),
     ):
-        detectors.update(change)
-        found.append(await _under_load(caller, server, what, wanted, lambda: ray.deploy(file)))
+        found.append(await _under_load(caller, server, what, wanted, change))
     return found
 
 

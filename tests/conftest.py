@@ -1,4 +1,4 @@
-"""Fixtures that every test may use; what they do stands in `tests/support`."""
+"""Fixtures for every test, implemented in `tests/support`."""
 
 from hypothesis import HealthCheck, settings
 

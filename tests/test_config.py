@@ -42,7 +42,7 @@ def test_the_file_may_be_named_in_the_environment(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("prot = 8080", "prot: there is no such setting"),
         ("interval_min = 19", r"interval_min \(or LAYERWATCH_INTERVAL_MIN\): .*20"),
@@ -52,8 +52,8 @@ def test_the_file_may_be_named_in_the_environment(tmp_path: Path, monkeypatch: p
         ("port = ", "layerwatch.toml"),
     ],
 )
-def test_a_wrong_setting_is_named(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_a_wrong_setting_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         load(write(tmp_path, text))
 
 

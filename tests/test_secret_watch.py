@@ -74,9 +74,9 @@ def test_a_secret_in_any_log_fails_the_run_and_names_the_test(inner):
     result = inner(LEAKS)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=len(LEAKS))
-    told = str(result.stdout).partition("SECRETS IN LOGS")[2]
-    assert [name for name in LEAKS if f"test_{name}" not in told] == []
-    assert "prod_" not in told and "whsec_" not in told
+    report = str(result.stdout).partition("SECRETS IN LOGS")[2]
+    assert [name for name in LEAKS if f"test_{name}" not in report] == []
+    assert "prod_" not in report and "whsec_" not in report
 
 
 def test_a_run_that_logs_no_secret_passes(inner):

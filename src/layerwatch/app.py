@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from layerwatch import console
-from layerwatch.api import health, openapi, routes
+from layerwatch.acting import WatcherExchange
+from layerwatch.api import health, openapi, routes, watcher_routes
 from layerwatch.api.body_deadline import BodyDeadline
 from layerwatch.api.cors import CorsHeaders, Preflight
 from layerwatch.api.errors import ApiError, bad_args, internal, translate
@@ -29,7 +30,7 @@ from layerwatch.billing import UsageRefused, count_deferred, count_inspection
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.payments.factory import payments_of
 from layerwatch.billing.scheduled_jobs import WAIT_FOR_CLOCK_S, ScheduledJobs, run_forever
-from layerwatch.calibration import FIRST_GUESS, calibrate, take_over
+from layerwatch.calibration import DEFAULT_CAPACITY, calibrate, take_over
 from layerwatch.config import ConfigError, Settings
 from layerwatch.console import status
 from layerwatch.contexts import ContextError, ContextIds, Contexts
@@ -46,16 +47,20 @@ from layerwatch.learning import (
     ExampleStore,
     FeedbackLimitReached,
     FeedbackRecorder,
-    ModelRegistry,
+    LearningError,
     RecentPictures,
 )
 from layerwatch.learning.deletion import FeedbackSweeper
+from layerwatch.learning.rollout import LiveModels, ModelRegistry, RolloutKeeper
+from layerwatch.learning.rollout.model_store import ModelStore
 from layerwatch.notify import Webhooks
 from layerwatch.notify.mail import mailer_for
 from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
+from layerwatch.printers import MemorySweeper, PrinterMemories, start_of
+from layerwatch.printers.repository import unlearn
 from layerwatch.prints import PrintRegister
-from layerwatch.services import Inspector, Peers, Services
+from layerwatch.services import Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import (
     Claims,
@@ -70,6 +75,7 @@ from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics
 from layerwatch.vision import Vision
 from layerwatch.vision.errors import VisionError
+from layerwatch.vision.inspector import Inspector
 from layerwatch.vision.model_files import large_file
 
 log = structlog.get_logger(__name__)
@@ -83,6 +89,9 @@ REFUSALS: tuple[type[Exception], ...] = (
 MakeInspector = Callable[[Metrics], Inspector]
 """Makes what looks at pictures, and lets it report to the metrics."""
 
+OpenModel = Callable[[Metrics, str], Inspector]
+"""Makes what looks with the model of this SHA-256. Blocks; raises LearningError, ModelError."""
+
 MakePeers = Callable[[Metrics, RecentPictures], Peers]
 """Finds the other processes of the same server, and shows them the metrics and pictures of this one."""
 
@@ -92,18 +101,20 @@ def create_app(
     *,
     clock: Clock | None = None,
     vision: Inspector | MakeInspector | None = None,
+    open_model: OpenModel | None = None,
     peers: MakePeers | None = None,
     slot: str = "",
 ) -> Starlette:
     """The server as an ASGI application.
 
-    clock, vision: put in place of the machine's clock and the ONNX detector, by tests and by Ray Serve.
+    clock, vision, open_model: put in place of the machine's clock and the ONNX detectors, by tests and by Ray
+    Serve.
     peers, slot: where several processes are one server, the others, and this one's name among them.
     Opens the database (without asking it anything) and loads the detector. Raises ConfigError, ModelError.
     """
     if settings.traces == "otlp" and not tracing.on():
         tracing.start(settings.region, slot)
-    services = build(settings, clock=clock, vision=vision, peers=peers)
+    services = build(settings, clock=clock, vision=vision, open_model=open_model, peers=peers, slot=slot)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -111,6 +122,7 @@ def create_app(
         with suppress(StorageError):  # the sweep tries again, and nothing depends on it
             await asyncio.to_thread(make_room, services.database, services.clock.now())
         await services.offline_ledger.catch_up()
+        await _follow_models(services)
         heartbeat = _heartbeat(services, slot)
         if not await take_over(services, heartbeat):
             services.capacity.calibrate(await calibrate(services.vision))
@@ -129,10 +141,11 @@ def create_app(
                     services.database,
                     services.clock,
                     speed=services.settings.clock_speed,
-                    also=_feedback_sweeper(services).sweep,
+                    also=_sweeper(services),
                 )
             ),
             asyncio.create_task(run_forever(_scheduled_jobs(services).all, services.clock)),
+            asyncio.create_task(services.rollout.look_forever()),
         ]
         if services.uptime:
             chores.append(asyncio.create_task(services.uptime.keep_forever(services.gateway)))
@@ -153,7 +166,9 @@ def create_app(
         if settings.traces == "otlp":
             await asyncio.to_thread(tracing.stop)
 
-    app = Starlette(routes=[*routes.ROUTES, *health.ROUTES, *openapi.ROUTES], lifespan=lifespan)
+    app = Starlette(
+        routes=[*routes.ROUTES, *watcher_routes.ROUTES, *health.ROUTES, *openapi.ROUTES], lifespan=lifespan
+    )
     app.router.redirect_slashes = False
     app.state.services = services
     if settings.obico_api:
@@ -183,7 +198,9 @@ def build(
     *,
     clock: Clock | None = None,
     vision: Inspector | MakeInspector | None = None,
+    open_model: OpenModel | None = None,
     peers: MakePeers | None = None,
+    slot: str = "",
 ) -> Services:
     """Make the services of a server from its settings."""
     with suppress(OSError):  # what needs the folder says so itself
@@ -192,6 +209,7 @@ def build(
     terms = Terms.of(settings)
     clock = clock or SystemClock(settings.clock_speed)
     metrics = Metrics()
+    objects = _open_objects(settings)
     database = Database(settings.database_url, threads=settings.database_threads)
     gateway = DatabaseGateway(database)
     offline_ledger = OfflineLedger(
@@ -204,8 +222,19 @@ def build(
     recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
-    capacity, schedule = Capacity(FIRST_GUESS), CallSchedule()
+    capacity, schedule = Capacity(DEFAULT_CAPACITY), CallSchedule()
     pacer = Pacer(_bounds(settings), capacity, schedule, speed=settings.clock_speed)
+    if vision is None and open_model is None and settings.detector == "standard":
+        store = ModelStore(objects, settings.data_dir / "models")
+
+        def open_model(metrics: Metrics, model: str) -> Inspector:
+            return _load_vision(settings, metrics, store.path(model))
+
+    models = LiveModels(
+        vision(metrics) if callable(vision) else vision or _base_vision(settings, metrics),
+        partial(open_model, metrics) if open_model else None,
+        clock.now,
+    )
     admission = Admission(settings.queue_length, settings.queue_deadline, settings.upload_memory, capacity)
     services = Services(
         settings=settings,
@@ -213,12 +242,15 @@ def build(
         clock=clock,
         database=database,
         gateway=gateway,
-        objects=_open_objects(settings),
+        objects=objects,
         offline_ledger=offline_ledger,
         authenticator=KeyAuthenticator(database, secrets.api_keys),
         ids=ContextIds(secrets.context_ids),
-        contexts=Contexts(offline_ledger, pacer, partial(count_inspection, books=terms.books), clock),
-        vision=vision(metrics) if callable(vision) else vision or _load_vision(settings, metrics),
+        contexts=Contexts(
+            offline_ledger, pacer, partial(count_inspection, books=terms.books), start_of, clock
+        ),
+        vision=models,
+        rollout=RolloutKeeper(models, gateway, clock.now, _node_name(settings, slot)),
         capacity=capacity,
         schedule=schedule,
         pacer=pacer,
@@ -226,8 +258,10 @@ def build(
         router=RegionRouter(_bounds(settings)),
         recent=recent,
         prints=PrintRegister(gateway),
+        watchers=WatcherExchange(gateway),
+        printers=PrinterMemories(gateway),
         examples=examples,
-        feedback=FeedbackRecorder(gateway, examples, recent),
+        feedback=FeedbackRecorder(gateway, examples, recent, unlearn),
         metrics=metrics,
         terms=terms,
         peers=others,
@@ -244,17 +278,35 @@ def _open_objects(settings: Settings) -> ObjectStore:
         raise ConfigError(f"objects (or LAYERWATCH_OBJECTS): {error}") from error
 
 
+def _node_name(settings: Settings, slot: str) -> str:
+    """The same for each process that follows another in the same place."""
+    place = f"{socket.gethostname()} {settings.data_dir} {settings.port} {slot}".rstrip()
+    return f"{settings.region}-{hashlib.sha256(place.encode()).hexdigest()[:16]}"
+
+
 def _heartbeat(services: Services, slot: str) -> Heartbeat:
     settings = services.settings
-    place = f"{socket.gethostname()} {settings.data_dir} {settings.port} {slot}".rstrip()
     return Heartbeat(
         services.gateway,
         services.router,
-        identity=f"{settings.region}-{hashlib.sha256(place.encode()).hexdigest()[:16]}",
+        identity=_node_name(settings, slot),
         region=settings.region,
         url=settings.own_url,
         numbers=lambda: Numbers(services.capacity.per_second, services.schedule.prints(services.clock.now())),
     )
+
+
+async def _follow_models(services: Services) -> None:
+    """Begin with the models that the database names, if it answers; else with the packaged one for now."""
+    if not services.vision.can_change:
+        return
+    folder = services.settings.data_dir / "models"
+    registry = ModelRegistry(services.database, ModelStore(services.objects, folder))
+    try:
+        await asyncio.to_thread(registry.take_over_folder, folder, services.clock.now())
+        await services.rollout.look()
+    except (StorageError, LearningError) as error:
+        log.error("models_not_read", why=str(error))
 
 
 def _scheduled_jobs(services: Services) -> ScheduledJobs:
@@ -271,9 +323,17 @@ def _scheduled_jobs(services: Services) -> ScheduledJobs:
     )
 
 
-def _feedback_sweeper(services: Services) -> FeedbackSweeper:
+def _sweeper(services: Services) -> Callable[[datetime], None]:
+    """What is cleared away besides expired prints."""
     keep = timedelta(days=services.settings.feedback_days)
-    return FeedbackSweeper(services.database, services.examples, keep)
+    feedback = FeedbackSweeper(services.database, services.examples, keep)
+    memories = MemorySweeper(services.database)
+
+    def sweep(now: datetime) -> None:
+        feedback.sweep(now)
+        memories.sweep(now)
+
+    return sweep
 
 
 def _bounds(settings: Settings) -> Bounds:
@@ -285,22 +345,22 @@ def _bounds(settings: Settings) -> Bounds:
     )
 
 
-def _load_vision(settings: Settings, metrics: Metrics) -> Vision:
+def _load_vision(settings: Settings, metrics: Metrics, file: Path | None) -> Vision:
     return Vision.load(
-        _detector_file(settings),
+        file,
         provider=settings.detector_provider,
         threads=settings.detector_threads,
         on_batch=metrics.batch,
     )
 
 
-def _detector_file(settings: Settings) -> Path | None:
-    """The file that the setting `detector` names; None for the packaged one."""
-    folder = settings.data_dir / "models"
+def _base_vision(settings: Settings, metrics: Metrics) -> Vision:
+    """What the setting `detector` names."""
     if settings.detector == "standard":
-        registry = ModelRegistry(folder)
-        return registry.path(registry.active())
-    return large_file(folder) if settings.detector == "large" else Path(settings.detector)
+        return _load_vision(settings, metrics, None)
+    large = settings.detector == "large"
+    file = large_file(settings.data_dir / "models") if large else Path(settings.detector)
+    return _load_vision(settings, metrics, file)
 
 
 def _show(services: Services) -> None:

@@ -11,13 +11,14 @@ import numpy as np
 from PIL import Image
 
 from layerwatch.fleet.heartbeat import Heartbeat
-from layerwatch.services import Inspector, Services
+from layerwatch.services import Services
 from layerwatch.vision.errors import VisionError
+from layerwatch.vision.inspector import Inspector
 
-FIRST_GUESS = 20.0
-"""Inspections a second, until the calibration at the start: half of what one slow core does."""
+DEFAULT_CAPACITY = 20.0
+"""Inspections a second, until the calibration at start: half of a slow core's."""
 
-LATELY = 60.0
+CALIBRATION_MAX_AGE_S = 60.0
 """Seconds. A process that follows another within them takes its measured capacity over: a start in mid-load
 would calibrate badly, and a second later. If the machine or the model changed with it, live corrections find
 out."""
@@ -37,7 +38,7 @@ async def take_over(services: Services, heart: Heartbeat) -> bool:
     services.pacer.inherit(
         last.prints, last.capacity, ago * services.settings.clock_speed, services.clock.now()
     )
-    if ago > LATELY:
+    if ago > CALIBRATION_MAX_AGE_S:
         return False
     services.capacity.calibrate(last.capacity)
     return True
@@ -53,7 +54,7 @@ async def calibrate(vision: Inspector) -> float:
             await asyncio.gather(*(vision.ainspect(picture) for _ in range(8)))
             done += 8
         return done / (time.perf_counter() - began)
-    return FIRST_GUESS
+    return DEFAULT_CAPACITY
 
 
 def _noise() -> bytes:

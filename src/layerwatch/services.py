@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from layerwatch.acting import WatcherExchange
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.config import Settings
 from layerwatch.contexts import ContextIds, Contexts
@@ -15,11 +16,12 @@ from layerwatch.fleet.region_router import RegionRouter
 from layerwatch.keys import KeyAuthenticator
 from layerwatch.learning import ExampleStore, FeedbackRecorder, RecentPictures
 from layerwatch.learning.recent import RecentPicture
+from layerwatch.learning.rollout import LiveModels, RolloutKeeper
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
+from layerwatch.printers import PrinterMemories
 from layerwatch.prints import PrintRegister
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Database, DatabaseGateway, ObjectStore
-from layerwatch.vision.evidence import Evidence
 
 if TYPE_CHECKING:
     from layerwatch.telemetry.metrics import Metrics
@@ -41,17 +43,6 @@ class Peers(Protocol):
         ...
 
 
-class Inspector(Protocol):
-    """What looks at pictures: `vision.Vision`, or a test's double."""
-
-    @property
-    def model_version(self) -> str: ...
-
-    async def ainspect(self, jpeg: bytes, deadline: float | None = None) -> Evidence: ...
-
-    def close(self) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything that `app.create_app` put together; found at `request.app.state.services`."""
@@ -66,7 +57,8 @@ class Services:
     authenticator: KeyAuthenticator
     ids: ContextIds
     contexts: Contexts
-    vision: Inspector
+    vision: LiveModels
+    rollout: RolloutKeeper
     capacity: Capacity
     schedule: CallSchedule
     pacer: Pacer
@@ -74,6 +66,8 @@ class Services:
     router: RegionRouter
     recent: RecentPictures
     prints: PrintRegister
+    watchers: WatcherExchange
+    printers: PrinterMemories
     examples: ExampleStore
     feedback: FeedbackRecorder
     metrics: Metrics

@@ -52,10 +52,10 @@ def test_what_no_caller_can_mend_is_a_crash(
     error: Exception,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def ainspect(*_: object) -> None:
+    async def inspect_print(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(server.services.vision, "ainspect", ainspect)
+    monkeypatch.setattr(server.services.vision, "inspect_print", inspect_print)
     key = server.new_key()
     context = server.new_context(key)
     assert server.process(key, context).status_code == 500

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerwatch.api.errors import ApiError
-from layerwatch.api.multipart import OVERHEAD, Upload, read_upload
+from layerwatch.api.multipart import MAX_OVERHEAD_BYTES, Upload, read_upload
 from layerwatch.vision import MAX_PICTURE_BYTES
 
 JPEG = b"\xff\xd8\xff\xe0 a picture \r\n--almost a boundary\r\n\xff\xd9"
@@ -145,7 +145,7 @@ def test_one_byte_more_is_too_large() -> None:
 
 
 def test_a_length_that_is_too_large_is_refused_before_anything_is_read() -> None:
-    assert refused(b"", content_length=str(MAX_PICTURE_BYTES + OVERHEAD + 1)).status == 413
+    assert refused(b"", content_length=str(MAX_PICTURE_BYTES + MAX_OVERHEAD_BYTES + 1)).status == 413
 
 
 def test_a_length_that_lies_does_not_help() -> None:
@@ -155,13 +155,13 @@ def test_a_length_that_lies_does_not_help() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        body(FILE, part(b"x" * OVERHEAD, 'form-data; name="note"')),
-        body(FILE) + b"x" * OVERHEAD,
+        body(FILE, part(b"x" * MAX_OVERHEAD_BYTES, 'form-data; name="note"')),
+        body(FILE) + b"x" * MAX_OVERHEAD_BYTES,
         body(*[NOTE] * 40, FILE),
         body(part(JPEG, "form-data; name=" + "n" * 5000)),
         f"--{BOUNDARY}\r\n".encode() + b"A: b\r\n" * 100 + b"\r\n" + JPEG,
         f"--{BOUNDARY}\r\n".encode() + b"A" * 100_000,
-        b"\r\n" * OVERHEAD,
+        b"\r\n" * MAX_OVERHEAD_BYTES,
     ],
 )
 def test_what_stands_around_the_file_is_bounded(data: bytes) -> None:

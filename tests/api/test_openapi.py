@@ -182,7 +182,7 @@ def every_error(server: Server) -> Iterator[dict[str, str]]:
     yield process(key, context).json()
     server.services.admission.under_way = 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server.services.vision, "ainspect", crash)
+        patch.setattr(server.services.vision, "inspect_print", crash)
         yield process(key, context).json()
 
     assert process(key, context).status_code == 200

@@ -1,4 +1,4 @@
-"""Behind a reverse proxy the caller's address is what the proxy says, and what nobody else says."""
+"""The caller's address comes from a trusted proxy's headers; from any other address they are ignored."""
 
 import threading
 import time

@@ -222,8 +222,8 @@ def test_what_is_not_http_is_refused(server: Server) -> None:
     assert json.loads(body)["ErrorType"] == "OE_BAD_ARGS"
 
 
-class BrokenEye:
-    """Raises what it is told to."""
+class BrokenInspector:
+    """Raises the given error."""
 
     model_version = "broken"
 
@@ -239,8 +239,9 @@ class BrokenEye:
 
 def test_a_crash_is_an_internal_error_that_tells_nothing(server_settings: Settings) -> None:
     quiet = server_settings.model_copy(update={"log_level": "critical"})
-    with running(quiet, vision=BrokenEye(Busy("starting"))) as server:
-        server.services.vision.error = RuntimeError("/secret/path password")  # type: ignore[attr-defined]
+    broken = BrokenInspector(Busy("starting"))
+    with running(quiet, vision=broken) as server:
+        broken.error = RuntimeError("/secret/path password")
         key, account = server.new_key_of()
         answer = server.process(key, server.new_context(key))
         assert refusal(answer) == (500, "OE_INTERNAL_ERROR")
@@ -250,7 +251,7 @@ def test_a_crash_is_an_internal_error_that_tells_nothing(server_settings: Settin
 
 
 def test_too_busy_says_when_to_come_again(server_settings: Settings) -> None:
-    with running(server_settings, vision=BrokenEye(Busy("full"))) as server:
+    with running(server_settings, vision=BrokenInspector(Busy("full"))) as server:
         key, account = server.new_key_of()
         answer = server.process(key, server.new_context(key))
         assert refusal(answer) == (503, "OE_BACKEND_THROTTLED")

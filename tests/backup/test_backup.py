@@ -18,8 +18,11 @@ from typer.testing import CliRunner
 from layerwatch.cli import app
 from layerwatch.config import load
 from layerwatch.identity.models import Account
-from layerwatch.learning import ExampleStore, ModelRegistry
+from layerwatch.learning import ExampleStore
+from layerwatch.learning.rollout import ModelRegistry
+from layerwatch.learning.rollout.model_store import ModelStore
 from layerwatch.storage import Database
+from layerwatch.storage.objects import FolderObjects
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 SPOOLED = "4711-0a1b2c3d.jsonl"
@@ -57,14 +60,15 @@ def fill(folder: Path, name: str) -> None:
         from layerwatch.identity import create_account
 
         create_account(session, name, NOW)
-    database.close()
     examples = ExampleStore(folder / "examples")
     with examples.adding():
         for number in range(3):
             examples.put(f"{name} {number}".encode())
     model = folder.parent / f"{name}.onnx"
     model.write_bytes(name.encode())
-    ModelRegistry(folder / "models").add(model, version="1", note="", at=NOW)
+    store = ModelStore(FolderObjects(folder / "objects"), folder / "models")
+    ModelRegistry(database, store).add(model, version="1", note="", at=NOW, by="a test")
+    database.close()
     (folder / "watcher.key").write_text(f"prod_{name}")
     (folder / "spool").mkdir()
     (folder / "spool" / SPOOLED).write_bytes(b'{"id": 1}\n')

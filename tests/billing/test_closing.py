@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from layerwatch.billing import Month, NotPossible, PriceBook, billable_calls, count_deferred, count_inspection
-from layerwatch.billing.closing import SETTLE, ClosedMonth, close, close_months, newest_closable
+from layerwatch.billing.closing import CLOSING_DELAY, ClosedMonth, close, close_months, newest_closable
 from layerwatch.billing.contracts import agree
 from layerwatch.billing.invoices import list_invoices, preview
 from layerwatch.billing.models import Closing, UsageHour
@@ -24,7 +24,7 @@ LAST_MINUTE = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
 
 
 def close_up_to(database, month, now=None):
-    return close_months(database, month, TERMS, now or month.end + SETTLE)
+    return close_months(database, month, TERMS, now or month.end + CLOSING_DELAY)
 
 
 def invoiced(database, caller):
@@ -63,7 +63,7 @@ def test_a_month_that_was_left_open_before_a_closed_one_is_closed_too(database):
                 month=str(DECEMBER),
                 calls=0,
                 invoice_id=None,
-                closed_at=DECEMBER.end + SETTLE,
+                closed_at=DECEMBER.end + CLOSING_DELAY,
             )
         )
     report = close_up_to(database, DECEMBER)
@@ -192,7 +192,7 @@ def test_an_account_whose_contract_is_damaged_holds_up_no_other(sqlite_database)
 def test_nothing_is_closed_before_an_hour_after_its_end(sqlite_database):
     caller = used(sqlite_database, 10_000)
     with pytest.raises(NotPossible, match="2026-12-01 01:00"):
-        close_up_to(sqlite_database, NOVEMBER, NOVEMBER.end + SETTLE - timedelta(seconds=1))
+        close_up_to(sqlite_database, NOVEMBER, NOVEMBER.end + CLOSING_DELAY - timedelta(seconds=1))
     with sqlite_database.write() as session, pytest.raises(NotPossible):
         close(session, caller.account_id, DECEMBER, TERMS, CLOSING)
 
@@ -202,9 +202,9 @@ def test_nothing_is_closed_before_an_hour_after_its_end(sqlite_database):
     [
         (NOON, Month(2026, 10)),
         (NOVEMBER.end, Month(2026, 10)),
-        (NOVEMBER.end + SETTLE, NOVEMBER),
+        (NOVEMBER.end + CLOSING_DELAY, NOVEMBER),
         (DECEMBER.end, NOVEMBER),
-        (DECEMBER.end + SETTLE, DECEMBER),
+        (DECEMBER.end + CLOSING_DELAY, DECEMBER),
     ],
 )
 def test_the_newest_month_that_may_be_closed(now, month):

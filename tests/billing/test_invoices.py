@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
 from layerwatch.billing import Month, NotFound, NotPossible, PriceBook, count_inspection
-from layerwatch.billing.closing import SETTLE, close, close_months
+from layerwatch.billing.closing import CLOSING_DELAY, close, close_months
 from layerwatch.billing.contracts import agree
 from layerwatch.billing.invoices import credit, find_invoice, list_invoices, pay, preview
 from layerwatch.billing.models import Closing, Invoice, UsageHour
@@ -112,7 +112,7 @@ def test_concurrent_closes_issue_one_invoice_with_one_number(database):
 def test_a_month_that_is_not_over_cannot_be_closed(sqlite_database):
     caller = used(sqlite_database, 10_000)
     with pytest.raises(NotPossible, match="2026-12-01 01:00"):
-        closed(sqlite_database, caller, NOVEMBER.end + SETTLE - timedelta(seconds=1))
+        closed(sqlite_database, caller, NOVEMBER.end + CLOSING_DELAY - timedelta(seconds=1))
 
 
 def test_nothing_to_pay_brings_no_invoice_and_test_calls_cost_nothing(sqlite_database):
@@ -183,7 +183,7 @@ def test_all_invoices_together_hold_every_call_once(tmp_path_factory, sqlite_tem
         month = month.next
     month = NOVEMBER
     for _ in months:
-        close_months(database, month, TERMS, month.end + SETTLE)
+        close_months(database, month, TERMS, month.end + CLOSING_DELAY)
         month = month.next
     with database.read() as session:
         total = sum(session.scalars(select(Closing.calls)))

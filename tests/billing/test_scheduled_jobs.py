@@ -9,7 +9,7 @@ import pytest
 
 from layerwatch.billing import Month
 from layerwatch.billing.alerts import add_alert
-from layerwatch.billing.closing import SETTLE
+from layerwatch.billing.closing import CLOSING_DELAY
 from layerwatch.billing.invoices import list_invoices
 from layerwatch.billing.models import Closing
 from layerwatch.billing.payments.manual import ManualPayments
@@ -28,7 +28,7 @@ from tests.support.receivers import drip, receiving
 from tests.support.terms import TERMS
 
 NOVEMBER = Month(2026, 11)
-AFTER = NOVEMBER.end + SETTLE
+AFTER = NOVEMBER.end + CLOSING_DELAY
 
 
 class Outbox:

@@ -14,8 +14,8 @@ from layerwatch.cli import app
 def migrate(*options: str) -> dict[str, str | None]:
     result = CliRunner().invoke(app, ["migrate", "--json", *options], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    told: dict[str, str | None] = json.loads(result.stdout)
-    return told
+    report: dict[str, str | None] = json.loads(result.stdout)
+    return report
 
 
 def test_a_new_database_gets_its_tables_and_keeps_them(tmp_path: Path) -> None:
@@ -26,8 +26,8 @@ def test_a_new_database_gets_its_tables_and_keeps_them(tmp_path: Path) -> None:
 
 
 def test_a_migrated_database_is_left_alone(database_url: str, tmp_path: Path) -> None:
-    told = migrate("--data-dir", str(tmp_path), "--database", database_url)
-    assert told["before"] == told["after"]
+    report = migrate("--data-dir", str(tmp_path), "--database", database_url)
+    assert report["before"] == report["after"]
 
 
 @pytest.mark.parametrize(

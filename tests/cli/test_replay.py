@@ -42,16 +42,16 @@ def lines(output: str) -> list[dict[str, object]]:
 def test_json_gives_one_object_a_picture_with_exactly_the_promised_fields(failing_print: Path) -> None:
     result = run.invoke(app, ["replay", str(failing_print), "--interval", "25", "--json"])
     assert result.exit_code == 0, result.output
-    told = lines(result.stdout)
-    assert [line["file"] for line in told] == [f"{n:03d}.jpg" for n in range(18)]
-    assert [line["second"] for line in told] == [25.0 * n for n in range(18)]
-    assert all(list(line) == ["file", "second", "quality", "score", "warning", "pause"] for line in told)
+    printed = lines(result.stdout)
+    assert [line["file"] for line in printed] == [f"{n:03d}.jpg" for n in range(18)]
+    assert [line["second"] for line in printed] == [25.0 * n for n in range(18)]
+    assert all(list(line) == ["file", "second", "quality", "score", "warning", "pause"] for line in printed)
 
 
 def test_a_failing_print_is_warned_of_and_then_paused(failing_print: Path) -> None:
-    told = lines(run.invoke(app, ["replay", str(failing_print), "--json"]).stdout)
-    warned = [line["file"] for line in told if line["warning"]]
-    paused = [line["file"] for line in told if line["pause"]]
+    printed = lines(run.invoke(app, ["replay", str(failing_print), "--json"]).stdout)
+    warned = [line["file"] for line in printed if line["warning"]]
+    paused = [line["file"] for line in printed if line["pause"]]
     assert warned and paused
     assert "008.jpg" < warned[0] <= paused[0]
 
@@ -69,8 +69,8 @@ def test_a_simulated_print_tells_its_interval_and_onset_itself(failing_print: Pa
     assert "18 pictures over 0:11:20." in result.stdout
     assert "s from the failure's onset" in result.stdout
     assert "Skipped" not in result.stderr
-    told = lines(run.invoke(app, ["replay", str(failing_print), "--interval", "20", "--json"]).stdout)
-    assert told[1]["second"] == 20.0
+    printed = lines(run.invoke(app, ["replay", str(failing_print), "--interval", "20", "--json"]).stdout)
+    assert printed[1]["second"] == 20.0
 
 
 @pytest.mark.parametrize("truth", ["", "{", "[]", '{"second": null, "onset": 3}', '{"onset": 3}', "\xff"])
@@ -92,8 +92,8 @@ def test_a_broken_jpeg_is_reported_takes_its_time_and_the_rest_is_judged(failing
     (failing_print / "003.jpg").write_bytes(picture(GOOD)[:200])
     result = run.invoke(app, ["replay", str(failing_print), "--json"])
     assert result.exit_code == 1
-    told = lines(result.stdout)
-    assert len(told) == 17 and told[3] == {**told[3], "file": "004.jpg", "second": 120.0}
+    printed = lines(result.stdout)
+    assert len(printed) == 17 and printed[3] == {**printed[3], "file": "004.jpg", "second": 120.0}
     assert lines(result.stderr)[0]["file"] == "003.jpg"
 
 
@@ -106,10 +106,10 @@ def test_files_that_are_no_jpegs_are_skipped_with_a_note(failing_print: Path) ->
 
 
 def test_detail_adds_what_the_picture_alone_said(failing_print: Path) -> None:
-    told = lines(run.invoke(app, ["replay", str(failing_print), "--json", "--detail"]).stdout)
-    assert told[0]["condition"] == "ok"
-    assert told[-1]["kind"] == "spaghetti"
-    assert told[-1]["failure_probability"] == pytest.approx(FAILED, abs=0.03)
+    printed = lines(run.invoke(app, ["replay", str(failing_print), "--json", "--detail"]).stdout)
+    assert printed[0]["condition"] == "ok"
+    assert printed[-1]["kind"] == "spaghetti"
+    assert printed[-1]["failure_probability"] == pytest.approx(FAILED, abs=0.03)
 
 
 def test_motion_jpeg_needs_no_other_program(tmp_path: Path) -> None:
@@ -144,6 +144,6 @@ def test_a_lower_level_warns_no_later(failing_print: Path) -> None:
     first = {}
     for level in (1, 5):
         command = ["replay", str(failing_print), "--json", "--warning-level", str(level)]
-        told = lines(run.invoke(app, command).stdout)
-        first[level] = next((line["second"] for line in told if line["warning"]), 1e9)
+        printed = lines(run.invoke(app, command).stdout)
+        first[level] = next((line["second"] for line in printed if line["warning"]), 1e9)
     assert first[1] <= first[5]  # type: ignore[operator]

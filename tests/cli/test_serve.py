@@ -144,7 +144,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--region", "EU West"], "region"),
         (["--database", "mysql://x/y"], "sqlite:///"),
@@ -152,7 +152,9 @@ def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
         (["--log-level", "loud"], "log_level"),
     ],
 )
-def test_a_wrong_setting_is_said_without_a_traceback(tmp_path: Path, options: list[str], told: str) -> None:
+def test_a_wrong_setting_is_said_without_a_traceback(
+    tmp_path: Path, options: list[str], message: str
+) -> None:
     result = subprocess.run(
         [*SERVE, "--port", "0", "--data-dir", str(tmp_path), *options],
         env=environment(),
@@ -160,7 +162,7 @@ def test_a_wrong_setting_is_said_without_a_traceback(tmp_path: Path, options: li
         text=True,
     )
     assert result.returncode == 2
-    assert told in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.stderr
 
 

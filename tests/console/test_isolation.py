@@ -41,6 +41,7 @@ BY_KEY = {
     ("POST", f"{BASE}/process/{{context_id}}"),
     ("POST", f"{BASE}/feedback/{{context_id}}"),
     ("GET", f"{BASE}/usage"),
+    ("POST", "/api/watcher/v1/actions"),  # tests/acting/test_exchange.py
 }
 """Of the account whose API key is sent."""
 

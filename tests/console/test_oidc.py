@@ -265,7 +265,7 @@ def test_a_flow_is_good_for_ten_minutes_and_cannot_be_rewritten():
     assert Flow.read(flow.text, now + LIFETIME) == flow
     assert Flow.read(flow.text, now + LIFETIME + timedelta(seconds=1)) is None
     assert Flow.read(flow.text, now - timedelta(minutes=2)) is None
-    # Whoever changes a part of it has another flow, whose state they cannot tell.
+    # Changing any part gives another flow, whose state an attacker cannot compute.
     began, proof, _, page = flow.text.split(".")
     other = Flow.read(f"{began}.{proof}.7.{page}", now)
     assert other.user_id == 7 and not other.is_state(flow.state(key), key)

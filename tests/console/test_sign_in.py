@@ -199,11 +199,11 @@ def test_codes_cannot_be_guessed(office):
 def test_a_session_that_was_not_used_for_long_is_over(office):
     office.user("ann@example.org", office.account("Acme"))
     browser = office.signed_in("ann@example.org")
-    from layerwatch.identity.sessions import IDLE
+    from layerwatch.identity.sessions import IDLE_TIMEOUT
 
     with office.server.services.database.write() as session:
         for row in session.query(WebSession):
-            row.seen_at = datetime.now(UTC) - IDLE - (datetime.now(UTC) - row.created_at)
+            row.seen_at = datetime.now(UTC) - IDLE_TIMEOUT - (datetime.now(UTC) - row.created_at)
     assert browser.get("/keys").status_code == 303
 
 

@@ -19,7 +19,7 @@ from tests.support.servers import Server, running
 @pytest.fixture
 def shown(server_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server with the status page, which is computed anew each time."""
-    monkeypatch.setattr(page, "FRESH", 0.0)
+    monkeypatch.setattr(page, "CACHE_S", 0.0)
     with running(server_settings.model_copy(update={"status_page": True})) as server:
         yield server
 
@@ -106,7 +106,7 @@ def test_without_its_database_from_the_start_it_still_answers(
 
 
 def test_caches_may_keep_it_for_a_moment(shown: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "FRESH", 15.0)
+    monkeypatch.setattr(page, "CACHE_S", 15.0)
     answer = shown.http.get("/status")
     assert answer.headers["Cache-Control"] == "public, max-age=15"
     again = shown.http.get("/status", headers={"If-None-Match": answer.headers["ETag"]})
@@ -114,7 +114,7 @@ def test_caches_may_keep_it_for_a_moment(shown: Server, monkeypatch: pytest.Monk
 
 
 def test_it_is_computed_once_for_all_who_ask(shown: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "FRESH", 15.0)
+    monkeypatch.setattr(page, "CACHE_S", 15.0)
     shown.http.get("/status")
     asked = []
     monkeypatch.setattr(page, "status", lambda *_: asked.append(1))

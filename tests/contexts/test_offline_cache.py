@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from layerwatch.contexts.offline import cache
-from layerwatch.contexts.offline.cache import FORGOTTEN, OfflineCache
+from layerwatch.contexts.offline.cache import FORGET_AFTER, OfflineCache
 from layerwatch.contexts.repository import Moved
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -30,14 +30,14 @@ def test_a_print_that_is_not_heard_any_more_is_forgotten() -> None:
 def test_a_print_that_pauses_for_less_is_not() -> None:
     remembered = OfflineCache()
     remembered.remember("paused", seen(NOON))
-    remembered.remember("other", seen(NOON + FORGOTTEN))
+    remembered.remember("other", seen(NOON + FORGET_AFTER))
     assert remembered.last("paused") is not None
 
 
 def test_there_are_never_more_than_agreed_and_the_longest_unheard_goes_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cache, "MOST_CONTEXTS", 3)
+    monkeypatch.setattr(cache, "MAX_CONTEXTS", 3)
     remembered = OfflineCache()
     for name in ("a", "b", "c", "a", "d"):
         remembered.remember(name, seen(NOON))

@@ -11,7 +11,8 @@ import pytest
 from layerwatch.config import load
 from layerwatch.contexts.offline.spool import Spool
 from layerwatch.core.private_files import private_folder, replacing
-from layerwatch.learning import ModelRegistry
+from layerwatch.learning.rollout import ModelRegistry
+from layerwatch.learning.rollout.model_store import ModelStore
 from tests.support.fake_detector import picture
 from tests.support.servers import running
 
@@ -48,13 +49,18 @@ def test_everything_that_a_server_keeps_is_its_owners_only(tmp_path: Path) -> No
         server.process(key, context, picture(0.1))
         url = f"/api/gadget/v1/feedback/{context}"
         assert server.http.post(url, json={"Kind": "missed"}, headers={"X-API-Key": key}).status_code == 200
-        ModelRegistry(data / "models").add(model, version="1", note="", at=datetime.fromisoformat(CANDIDATE))
+        registry = ModelRegistry(
+            server.services.database, ModelStore(server.services.objects, data / "models")
+        )
+        added = registry.add(model, version="1", note="", at=datetime.fromisoformat(CANDIDATE), by="a test")
+        (data / "models" / f"{added.sha256}.onnx").unlink(missing_ok=True)
+        registry.path(added.sha256)
         spool = Spool(data / "spool")
         spool.append(b"{}")
         spool.reject(b"{}", "unknown")
         assert {path.name for path in data.iterdir()} >= {
             *("secret", "layerwatch.sqlite3", "layerwatch.sqlite3-wal", "layerwatch.sqlite3-shm"),
-            *("examples", "models", "spool"),
+            *("examples", "models", "objects", "spool"),
         }
         assert open_to_all(data) == set()
 

@@ -76,7 +76,7 @@ def read_only(database: Database) -> Iterator[None]:
 
 @contextmanager
 def _set(database: Database, during: str, after: str) -> Iterator[None]:
-    """Whoever takes a connection finds it set by one statement, and afterwards by the other."""
+    """Run `during` on every connection that is checked out inside, `after` on every one afterwards."""
 
     def begin(connection: Any, _record: Any, _proxy: Any) -> None:
         connection.execute(during)

@@ -97,5 +97,5 @@ def test_the_audit_sees_what_is_wrong() -> None:
     tally = Tally()
     with bench("sqlite", speed=SPEED) as at:
         asyncio.run(ledger.run(at, calls=8, clients=2, kills=0, seed=SEED, tally=tally))
-        next(iter(tally.answers.values()))["never told"] = {}
+        next(iter(tally.answers.values()))["never sent"] = {}
         assert len(audit(at, tally)) == 3

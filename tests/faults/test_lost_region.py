@@ -61,15 +61,15 @@ def heard_of_each_other(at: Bench) -> bool:
 
 
 def watch(inspect: Callable[[int], dict[str, object] | None], lose: Callable[[], None]) -> int:
-    """A print of `PICTURES` calls, each after the interval that the last answer told; how many succeeded."""
+    """A print of `PICTURES` calls, each after the previous answer's interval. Returns how many succeeded."""
     answered = 0
     for number in range(PICTURES):
         if number == KILLED_AT:
             lose()
         answer = inspect(number)
         answered += answer is not None
-        told = answer["NextProcessIntervalSec"] if answer is not None else 40
-        time.sleep(float(str(told)) / SPEED)
+        interval = answer["NextProcessIntervalSec"] if answer is not None else 40
+        time.sleep(float(str(interval)) / SPEED)
     return answered
 
 

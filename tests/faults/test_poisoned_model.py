@@ -6,7 +6,6 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,9 @@ import pytest
 from onnx import numpy_helper
 
 from layerwatch.config import load
-from layerwatch.learning import ModelRegistry
+from layerwatch.learning import LearningError
+from layerwatch.learning.rollout.model_store import ModelStore
+from layerwatch.storage.objects import FolderObjects
 from layerwatch.vision import Picture, RawDetection, Vision
 from layerwatch.vision.detector import OnnxDetector
 from layerwatch.vision.errors import ModelError
@@ -96,20 +97,19 @@ def test_a_server_does_not_start_with_it_and_says_why(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_promoted_model_that_changed_since_is_not_loaded(tmp_path: Path) -> None:
+def test_a_model_whose_file_changed_in_the_store_is_not_loaded(tmp_path: Path) -> None:
     """Even one that would run: a flipped bit in a weight is found by the hash."""
-    registry = ModelRegistry(tmp_path / "models")
-    good = save_model(tmp_path / "good.onnx")
-    entry = registry.add(good, version="1", note="", at=datetime.now(UTC))
-    registry.promote(entry.sha256)
-    inside = tmp_path / "models" / f"{entry.sha256}.onnx"
+    objects = FolderObjects(tmp_path / "objects")
+    store = ModelStore(objects, tmp_path / "models")
+    digest, _ = store.put(save_model(tmp_path / "good.onnx"))
+    inside = tmp_path / "objects" / "models" / f"{digest}.onnx"
     data, rng = bytearray(inside.read_bytes()), random.Random(SEED)
     for _ in range(20):
         place, bit = rng.randrange(len(data)), 1 << rng.randrange(8)
         data[place] ^= bit
         inside.write_bytes(data)
-        with pytest.raises(Exception, match="missing or damaged"):
-            registry.path(registry.active())
+        with pytest.raises(LearningError, match="damaged"):
+            store.path(digest)
         data[place] ^= bit
 
 

@@ -51,11 +51,13 @@ def test_every_setting_in_the_deployment_exists() -> None:
 
 
 def test_every_metric_is_told_of_in_the_documentation(metrics: set[str]) -> None:
-    told = set(re.findall(r"`(layerwatch_[a-z_]+)`", OPERATIONS.read_text()))
+    documented = set(re.findall(r"`(layerwatch_[a-z_]+)`", OPERATIONS.read_text()))
     families = {name for name in metrics if name.startswith("layerwatch_")}
-    samples = {f"{name}{end}" for name in told for end in ("_bucket", "_count", "_sum")}
-    assert {name for name in families if name not in told | samples and f"{name}_total" not in told} == set()
-    assert told <= families | {f"{name}_total" for name in families}
+    samples = {f"{name}{end}" for name in documented for end in ("_bucket", "_count", "_sum")}
+    assert {
+        name for name in families if name not in documented | samples and f"{name}_total" not in documented
+    } == set()
+    assert documented <= families | {f"{name}_total" for name in families}
 
 
 @pytest.mark.skipif(

@@ -108,7 +108,7 @@ def test_nodes_that_ended_long_ago_are_forgotten(database: Database) -> None:
 def test_a_process_that_follows_another_expects_the_prints_that_it_left() -> None:
     load = CallSchedule()
     pacer = Pacer(BOUNDS, Capacity(20), load)
-    pacer.inherit(Prints(3000, 0), 20, ago=20, at=NOW)  # told 200 s; a tenth has come while nobody was there
+    pacer.inherit(Prints(3000, 0), 20, ago=20, at=NOW)  # answered 200 s; a tenth came meanwhile
     assert 2650 < load.prints(NOW).healthy < 2750
     late = CallSchedule()
     Pacer(BOUNDS, Capacity(20), late).inherit(Prints(3000, 0), 20, ago=3600, at=NOW)

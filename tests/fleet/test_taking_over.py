@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import update
 
 from layerwatch.app import create_app
-from layerwatch.calibration import LATELY
+from layerwatch.calibration import CALIBRATION_MAX_AGE_S
 from layerwatch.config import Settings, load
 from layerwatch.fleet.models import Node
 from layerwatch.services import Services
@@ -37,8 +37,8 @@ async def one_life(settings: Settings, capacity: float = 1.0, ago: float = 0.0) 
 
 async def test_a_recent_measurement_holds_and_an_old_one_is_made_anew(tmp_path: Path) -> None:
     settings = load(data_dir=tmp_path, log_level="error")
-    _, looked = await one_life(settings, 4321.0, LATELY / 2)
+    _, looked = await one_life(settings, 4321.0, CALIBRATION_MAX_AGE_S / 2)
     assert looked > 0
-    assert await one_life(settings, 4321.0, LATELY * 2) == (4321.0, 0)
+    assert await one_life(settings, 4321.0, CALIBRATION_MAX_AGE_S * 2) == (4321.0, 0)
     capacity, looked = await one_life(settings)
     assert looked > 0 and capacity != 4321.0

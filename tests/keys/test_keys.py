@@ -5,7 +5,7 @@ import pytest
 from layerwatch.identity import BadInput, NotFound, create_account
 from layerwatch.identity.service import find_account, local_account
 from layerwatch.keys import create_key, disable_key, find_key, list_keys
-from layerwatch.keys.service import MOST_KEYS_PER_ACCOUNT
+from layerwatch.keys.service import MAX_KEYS_PER_ACCOUNT
 from tests.support.accounts import NOON, PEPPER, make_key
 from tests.support.at_once import at_once
 
@@ -84,7 +84,7 @@ def test_an_account_is_found_by_number_or_name(sqlite_database):
 def test_the_number_of_keys_is_bounded_also_when_they_are_made_at_once(database):
     with database.write() as session:
         account = create_account(session, "Acme", NOON).id
-        for number in range(MOST_KEYS_PER_ACCOUNT - 2):
+        for number in range(MAX_KEYS_PER_ACCOUNT - 2):
             create_key(session, account, name=f"key {number}", pepper=PEPPER, now=NOON)
     refused = []
 

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from layerwatch.learning import ExampleStore, LearningError, ModelRegistry, RecentPictures, service
+from layerwatch.learning import ExampleStore, LearningError, RecentPictures, service
 from layerwatch.learning.compare import auroc, compare
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.learning.registry import PACKAGED
 from layerwatch.storage import Database
 from layerwatch.vision.evidence import KINDS, Condition, Evidence, HeatMap
 
@@ -148,32 +147,6 @@ def test_recent_pictures_hold_no_more_than_they_may() -> None:
     for number in range(10):
         held.put(f"c{number}", recent(1, 0.5))
     assert [held.get(f"c{number}") is not None for number in range(10)] == [False] * 7 + [True] * 3
-
-
-def test_promotion_and_rollback_walk_the_history(tmp_path: Path) -> None:
-    registry = ModelRegistry(tmp_path / "models")
-    files = [tmp_path / name for name in ("a.onnx", "b.onnx")]
-    for file in files:
-        file.write_bytes(file.name.encode())
-    first, second = (registry.add(f, version=f.stem, note="", at=NOW).sha256 for f in files)
-    registry.promote(first[:12])
-    registry.promote(second)
-    assert registry.active() == second
-    assert registry.rollback() == first
-    assert registry.rollback() == PACKAGED
-    with pytest.raises(LearningError, match="no earlier model"):
-        registry.rollback()
-
-
-def test_a_damaged_model_file_is_never_given_out(tmp_path: Path) -> None:
-    source = tmp_path / "a.onnx"
-    source.write_bytes(b"model")
-    registry = ModelRegistry(tmp_path / "models")
-    digest = registry.add(source, version="1", note="", at=NOW).sha256
-    (tmp_path / "models" / f"{digest}.onnx").write_bytes(b"poison")
-    with pytest.raises(LearningError, match="damaged"):
-        registry.promote(digest)
-    assert registry.active() == PACKAGED
 
 
 def test_a_candidate_is_better_only_when_it_mends_more_than_it_breaks() -> None:

@@ -27,7 +27,7 @@ HEALTHY = picture(0.02)
 
 
 class Camera(BaseHTTPRequestHandler):
-    """A camera, and what else may stand at an address."""
+    """A camera, and other kinds of servers that a URL may point to."""
 
     requests: list[tuple[str, dict[str, str]]]
 
@@ -230,9 +230,9 @@ def test_the_picture_is_given_with_its_boxes_drawn(drop_in: Server, camera: Any)
 def test_what_cannot_be_drawn_is_refused_as_it_is_by_p(drop_in: Server, camera: Any, img: str) -> None:
     if img == "page":
         img = url(camera, img)
-    drawn, told = (drop_in.http.get(path, params={"img": img}) for path in ("/debug/image", "/p/"))
-    assert drawn.status_code == told.status_code
-    assert drawn.json().keys() == told.json().keys()
+    drawn, plain = (drop_in.http.get(path, params={"img": img}) for path in ("/debug/image", "/p/"))
+    assert drawn.status_code == plain.status_code
+    assert drawn.json().keys() == plain.json().keys()
 
 
 def test_a_failed_fetch_is_logged_without_the_secrets_of_its_address(
@@ -364,7 +364,7 @@ def test_a_name_that_leads_inside_is_refused(
 def test_a_camera_that_sends_nothing_is_given_up(
     drop_in: Server, camera: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "SECONDS", 0.3)
+    monkeypatch.setattr(fetch, "FETCH_TIMEOUT_S", 0.3)
     answer = drop_in.http.get("/p/", params={"img": url(camera, "slow")})
     assert answer.status_code == 400 and "did not come within" in answer.json()["message"]
     assert drop_in.services.admission.bytes_held == 0
@@ -382,7 +382,7 @@ def test_a_host_that_does_not_answer_is_told(drop_in: Server) -> None:
 def test_too_many_fetches_at_once_are_refused(
     drop_in: Server, camera: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "FETCHES", 0)
+    monkeypatch.setattr(routes, "MAX_CONCURRENT_FETCHES", 0)
     answer = drop_in.http.get("/p/", params={"img": url(camera, "x")})
     assert answer.status_code == 503 and answer.headers["Retry-After"] == "10"
     assert outcomes(drop_in) == {"busy": 1}

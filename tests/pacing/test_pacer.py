@@ -30,15 +30,15 @@ def plans(made: Pacer, suspicious: bool) -> list[int]:
 
 
 def test_at_rest_a_healthy_print_comes_every_40_s_on_average_and_not_in_step() -> None:
-    told = plans(pacer(), suspicious=False)
-    assert mean(told) == pytest.approx(40, abs=0.5)
-    assert len(set(told)) > 3
-    assert 38 <= min(told) <= max(told) <= 42
+    intervals = plans(pacer(), suspicious=False)
+    assert mean(intervals) == pytest.approx(40, abs=0.5)
+    assert len(set(intervals)) > 3
+    assert 38 <= min(intervals) <= max(intervals) <= 42
 
 
 def test_at_rest_a_suspicious_print_comes_every_20_s_and_never_sooner() -> None:
-    told = plans(pacer(), suspicious=True)
-    assert 20 <= min(told) <= max(told) <= 21
+    intervals = plans(pacer(), suspicious=True)
+    assert 20 <= min(intervals) <= max(intervals) <= 21
 
 
 def test_healthy_prints_pay_first() -> None:
@@ -49,9 +49,9 @@ def test_healthy_prints_pay_first() -> None:
 
 def test_under_great_load_everyone_waits_but_no_longer_than_the_ceiling() -> None:
     flooded = pacer(prints=1_000_000)
-    told = plans(flooded, suspicious=False)
-    assert 0.85 * BOUNDS.most < min(told) < max(told) <= BOUNDS.most
-    assert len(set(told)) > 10, "in step"
+    intervals = plans(flooded, suspicious=False)
+    assert 0.85 * BOUNDS.most < min(intervals) < max(intervals) <= BOUNDS.most
+    assert len(set(intervals)) > 10, "in step"
 
 
 def test_a_fast_clock_makes_as_much_more_load() -> None:

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 pytest.importorskip("ray", reason="needs layerwatch[ray]")
 
 from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError
 
-from layerwatch.rayserve.detectors import Config, Detectors, Look
-from layerwatch.rayserve.remote import TRIES, RemoteDetector
+from layerwatch.learning.rollout.plan import PACKAGED
+from layerwatch.rayserve.detectors import Ask, Config, Detectors, Look
+from layerwatch.rayserve.remote import MAX_ATTEMPTS, RemoteDetector
 from layerwatch.vision import Busy, Detector, ModelError, RawDetection
 from layerwatch.vision.batching import BatchReport
 from tests.support.fake_detector import FakeDetector
@@ -27,50 +30,70 @@ PICTURE = np.full((64, 64, 3), 127, np.uint8)
 
 
 class Models(Detectors):
-    """Opens doubles: `model` is the side of their pictures, and none if it is no number."""
+    """Opens doubles: a model's name is the side of its pictures, and none if it is no number; the packaged
+    one's is 64. opened: the names, one after the other."""
 
-    def _open(self, config: Config) -> Detector:
-        if not config.model.isdecimal():
+    def __init__(self, settings: dict[str, Any]) -> None:
+        super().__init__(settings)
+        self.opened: list[str] = []
+
+    def _open(self, name: str, config: Config) -> Detector:
+        self.opened.append(name)
+        side = "64" if name == PACKAGED else name
+        if not side.isdecimal():
             raise ModelError("this is no model")
-        made = FakeDetector(int(config.model))
-        made.version = config.model  # type: ignore[misc]
+        made = FakeDetector(int(side))
+        made.version = side  # type: ignore[misc]
         return made
 
 
-def look(replica: Detectors, *pictures: Any) -> list[Look]:
-    return asyncio.run(replica.look_at(pictures))
+@pytest.fixture
+def replica(tmp_path: Path) -> Models:
+    made = Models({"data_dir": str(tmp_path)})
+    asyncio.run(made.reconfigure({}))
+    return made
 
 
-def configured(*models: str) -> Models:
-    replica = Models()
-    for model in models:
-        asyncio.run(replica.reconfigure({"model": model}))
-    return replica
+def look(replica: Detectors, *models: str) -> list[Look]:
+    return asyncio.run(replica.look_at([Ask(model, PICTURE) for model in models]))
 
 
-def test_each_answer_names_its_model_and_the_batch_is_told_once() -> None:
-    looks = look(configured("64"), PICTURE, PICTURE)
+def test_each_answer_names_its_model_and_the_batch_is_counted_once(replica: Models) -> None:
+    looks = look(replica, PACKAGED, PACKAGED)
     assert [one.detection.version for one in looks] == ["64", "64"]
-    reports = [one.batch for one in looks if one.batch is not None]
-    assert [report.size for report in reports] == [2]
+    assert [one.batch.size for one in looks if one.batch is not None] == [2]
 
 
-def test_another_model_is_in_force_after_a_change() -> None:
-    (one,) = look(configured("64", "96"), PICTURE)  # made for the model from before
-    assert (one.detection.version, one.size) == ("96", 96)
+def test_a_batch_may_ask_for_several_models(replica: Models) -> None:
+    looks = look(replica, "96", PACKAGED, "96")
+    assert [one.detection.version for one in looks] == ["96", "64", "96"]
+    assert [one.size for one in looks] == [96, 64, 96]
+    assert [one.batch.size for one in looks if one.batch is not None] == [2, 1]
 
 
-@pytest.mark.parametrize("wrong", [{"model": "broken"}, {"modell": "64"}, {"threads": 0}])
-def test_what_is_no_model_leaves_the_last_one_in_force(wrong: dict[str, Any]) -> None:
-    replica = configured("64")
-    asyncio.run(replica.reconfigure(wrong))
-    (one,) = look(replica, PICTURE)
-    assert one.detection.version == "64"
-
-
-def test_a_replica_without_a_model_does_not_start() -> None:
+def test_what_is_no_model_is_refused_and_the_others_go_on(replica: Models) -> None:
     with pytest.raises(ModelError, match="no model"):
-        configured("broken")
+        look(replica, "broken")
+    assert look(replica, PACKAGED)[0].detection.version == "64"
+
+
+def test_models_that_nobody_asks_for_any_more_are_dropped(replica: Models) -> None:
+    for number in range(65, 75):
+        look(replica, str(number))
+    look(replica, "65", PACKAGED)
+    assert replica.opened.count("65") == 2
+    assert replica.opened.count(PACKAGED) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"modell": "64"}, {"threads": 0}])
+def test_a_wrong_configuration_leaves_the_last_one(replica: Models, wrong: dict[str, Any]) -> None:
+    asyncio.run(replica.reconfigure(wrong))
+    assert look(replica, PACKAGED)[0].detection.version == "64"
+
+
+def test_a_replica_without_a_configuration_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError):
+        asyncio.run(Models({"data_dir": str(tmp_path)}).reconfigure({"threads": 0}))
 
 
 class Answer:
@@ -114,7 +137,7 @@ def test_a_replica_that_dies_over_a_picture_costs_another_look() -> None:
 
 
 def test_replicas_that_keep_dying_are_an_error() -> None:
-    handle = Handle([RayActorError()] * TRIES)
+    handle = Handle([RayActorError()] * MAX_ATTEMPTS)
     with pytest.raises(RayActorError):
         RemoteDetector(handle, lambda report: None).detect([PICTURE])  # type: ignore[arg-type]
 
@@ -132,8 +155,8 @@ def test_what_the_model_says_is_wrong_with_it_is_said_here() -> None:
 
 
 def test_batches_are_reported_where_they_began() -> None:
-    told: list[BatchReport] = []
+    reports: list[BatchReport] = []
     report = BatchReport(2, 0.0)
     handle = Handle([seen("64", report), seen("64")])
-    RemoteDetector(handle, told.append).detect([PICTURE, PICTURE])  # type: ignore[arg-type]
-    assert told == [report]
+    RemoteDetector(handle, reports.append).detect([PICTURE, PICTURE])  # type: ignore[arg-type]
+    assert reports == [report]

@@ -26,7 +26,7 @@ from layerwatch.vision import Vision
 from tests.support.fake_detector import FakeDetector
 
 supervisor.HUNG_SECONDS = 15.0
-supervisor.PAUSES = (0.0,)
+supervisor.RESTART_DELAYS_S = (0.0,)
 
 
 def make(settings: Settings, seat: WorkerSlot) -> Starlette:

@@ -76,9 +76,9 @@ async def test_whoever_is_asked_tells_of_all(folder: Path) -> None:
         await one.open()
     try:
         for one in siblings:
-            told = await one.metrics()
-            assert sorted(told) == ["0", "1", "2"]
-            text = merge(told).decode()
+            metrics_by_worker = await one.metrics()
+            assert sorted(metrics_by_worker) == ["0", "1", "2"]
+            text = merge(metrics_by_worker).decode()
             for number in range(3):
                 labels = f'{{route="/x",status="200",worker="{number}"}}'
                 assert f"layerwatch_requests_total{labels} {number + 1}.0" in text
@@ -108,8 +108,8 @@ async def test_one_that_is_started_again_takes_its_place(folder: Path) -> None:
     await before.open()
     again = sibling(folder, 1, 7)
     await again.open()
-    told = await here.metrics()
-    assert b'status="200"} 7.0' in told["1"]
+    metrics_by_worker = await here.metrics()
+    assert b'status="200"} 7.0' in metrics_by_worker["1"]
     await again.close()
 
 

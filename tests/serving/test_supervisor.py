@@ -60,8 +60,8 @@ def start(tmp_path: Path) -> Iterator[Started]:
         while not file.exists():
             assert process.poll() is None and time.monotonic() < until, "it did not start"
             time.sleep(0.02)
-        told = json.loads(file.read_text())
-        yield Started(process, f"http://127.0.0.1:{told['port']}", told["pids"])
+        state = json.loads(file.read_text())
+        yield Started(process, f"http://127.0.0.1:{state['port']}", state["pids"])
     finally:
         process.kill()
         process.wait()
@@ -89,13 +89,13 @@ def test_connections_go_to_both(lasting: Started) -> None:
     assert {lasting.who()["number"] for _ in range(40)} == {0, 1}
 
 
-def test_one_that_dies_is_replaced_and_whoever_waited_for_it_is_answered(lasting: Started) -> None:
+def test_a_worker_that_dies_is_replaced_and_its_waiting_requests_are_answered(lasting: Started) -> None:
     first = lasting.who()["pid"]
     os.kill(first, signal.SIGKILL)
     with ThreadPoolExecutor(20) as pool:  # at once, before it can be back: some of them fall to the dead one
-        told = list(pool.map(lambda _: lasting.who(), range(40)))
-    assert {one["number"] for one in told} == {0, 1}
-    assert first not in {one["pid"] for one in told}
+        workers = list(pool.map(lambda _: lasting.who(), range(40)))
+    assert {one["number"] for one in workers} == {0, 1}
+    assert first not in {one["pid"] for one in workers}
 
 
 def test_one_whose_event_loop_stands_still_is_replaced(lasting: Started) -> None:

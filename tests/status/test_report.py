@@ -59,9 +59,9 @@ def test_a_minute_is_up_when_any_node_lived_in_it(database: Database) -> None:
 def test_the_calls_of_all_nodes_add_up(database: Database) -> None:
     for _ in range(2):
         write(database, {NOON: Hour(up=1, answered=10, refused=2, failed=1, times=[5, 4, 1, 0, 0, 0, 0])})
-    told = eu(database, NOON + timedelta(hours=1))
-    assert (told.calls, told.refused, told.failed) == (26, 4, 2)
-    assert (told.median_ms, told.p99_ms) == (50, 200)
+    report = eu(database, NOON + timedelta(hours=1))
+    assert (report.calls, report.refused, report.failed) == (26, 4, 2)
+    assert (report.median_ms, report.p99_ms) == (50, 200)
 
 
 def test_minutes_without_a_node_are_downtime_and_an_incident(database: Database) -> None:
@@ -69,15 +69,15 @@ def test_minutes_without_a_node_are_downtime_and_an_incident(database: Database)
     write(database, {NOON: Hour(up=ALL_UP & ~silent), NOON + timedelta(hours=1): Hour(up=ALL_UP)})
     now = NOON + timedelta(hours=2)
     alive(database, "eu", now)
-    told = read(database, now)
-    (incident,) = told.incidents
+    report = read(database, now)
+    (incident,) = report.incidents
     assert (incident.kind, incident.since, incident.until) == (
         "down",
         NOON + 20 * MINUTE,
         NOON + 26 * MINUTE,
     )
     known = 117  # to three minutes ago
-    assert told.regions[0].up_90d == pytest.approx((known - 6) / known)
+    assert report.regions[0].up_90d == pytest.approx((known - 6) / known)
 
 
 def test_an_hour_of_which_nothing_was_written_is_downtime(database: Database) -> None:
@@ -91,26 +91,26 @@ def test_an_hour_of_which_nothing_was_written_is_downtime(database: Database) ->
 def test_a_region_that_is_not_heard_is_down_until_it_is(database: Database) -> None:
     write(database, {NOON: Hour(up=(1 << 30) - 1)})
     now = NOON + 50 * MINUTE
-    told = read(database, now)
-    assert told.regions[0].state == "down"
-    assert [(one.kind, one.since, one.until) for one in told.incidents] == [
+    report = read(database, now)
+    assert report.regions[0].state == "down"
+    assert [(one.kind, one.since, one.until) for one in report.incidents] == [
         ("down", NOON + 30 * MINUTE, None)
     ]
     alive(database, "eu", now)
-    told = read(database, now)
-    assert told.regions[0].state == "up"
-    assert told.incidents[0].until is not None
+    report = read(database, now)
+    assert report.regions[0].state == "up"
+    assert report.incidents[0].until is not None
 
 
 def test_the_time_before_a_region_was_known_is_not_downtime(database: Database) -> None:
     write(database, {NOON: Hour(up=ALL_UP & ~((1 << 40) - 1))})  # since 12:40
     now = NOON + timedelta(hours=1, minutes=3)
     alive(database, "eu", now)
-    told = eu(database, now)
-    assert told.up_90d == told.up_24h == 1.0
-    assert told.days[-1].up == 1.0
-    assert told.days[0].up is None
-    assert len(told.days) == 90
+    report = eu(database, now)
+    assert report.up_90d == report.up_24h == 1.0
+    assert report.days[-1].up == 1.0
+    assert report.days[0].up is None
+    assert len(report.days) == 90
 
 
 def test_a_short_restart_is_no_incident_but_counts(database: Database) -> None:
@@ -127,15 +127,15 @@ def test_trouble_in_the_last_minutes_goes_on(database: Database, kind: str) -> N
     write(database, {NOON: Hour(up=ALL_UP, **{kind: marks})})
     now = NOON + 58 * MINUTE
     alive(database, "eu", now)
-    told = read(database, now)
-    assert told.regions[0].trouble == kind
-    assert [(one.kind, one.until) for one in told.incidents] == [(kind, None)]
+    report = read(database, now)
+    assert report.regions[0].trouble == kind
+    assert [(one.kind, one.until) for one in report.incidents] == [(kind, None)]
     write(database, {NOON + timedelta(hours=1): Hour(up=ALL_UP)})
     later = now + timedelta(minutes=30)
     alive(database, "eu", later)
-    told = read(database, later)
-    assert told.regions[0].trouble is None
-    assert told.incidents[0].until == NOON + 55 * MINUTE
+    report = read(database, later)
+    assert report.regions[0].trouble is None
+    assert report.incidents[0].until == NOON + 55 * MINUTE
 
 
 def test_a_region_that_is_gone_for_good_can_be_forgotten(database: Database) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from layerwatch.core.clock import Clock
 from layerwatch.storage import Claims, Database
-from layerwatch.storage.claims import ABANDONED, FIRST_RETRY, LEASE, LONGEST_RETRY, ClaimRow
+from layerwatch.storage.claims import ABANDONED_AFTER, FIRST_RETRY_DELAY, LEASE, MAX_RETRY_DELAY, ClaimRow
 from tests.support.at_once import at_once
 from tests.support.clocks import START, ManualClock
 from tests.support.killed import killed
@@ -114,7 +114,7 @@ def test_work_that_failed_is_done_again_after_a_minute(clock: ManualClock, work:
     with pytest.raises(ConnectionError):
         work.run()
     work.meanwhile = lambda: None
-    clock.advance(FIRST_RETRY.total_seconds() - 1)
+    clock.advance(FIRST_RETRY_DELAY.total_seconds() - 1)
     assert not work.run()
     clock.advance(1)
     assert work.run()
@@ -132,8 +132,8 @@ def test_the_wait_after_failures_is_doubled_up_to_an_hour(
             wait = session.scalars(select(ClaimRow.until)).one() - clock.now()
         waits.append(wait)
         clock.advance(wait.total_seconds())
-    assert waits[:3] == [FIRST_RETRY, 2 * FIRST_RETRY, 4 * FIRST_RETRY]
-    assert waits[-1] == LONGEST_RETRY
+    assert waits[:3] == [FIRST_RETRY_DELAY, 2 * FIRST_RETRY_DELAY, 4 * FIRST_RETRY_DELAY]
+    assert waits[-1] == MAX_RETRY_DELAY
 
 
 def test_other_work_is_not_held_up(database: Database, clock: ManualClock, work: Work) -> None:
@@ -179,7 +179,7 @@ def test_claims_of_work_that_is_gone_are_forgotten(
         work.run()
     claims = Claims(database, clock)
     assert claims.forget_abandoned() == 0
-    clock.advance((ABANDONED + LONGEST_RETRY).total_seconds())
+    clock.advance((ABANDONED_AFTER + MAX_RETRY_DELAY).total_seconds())
     assert claims.forget_abandoned() == 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from ray.serve import Application
@@ -23,10 +22,10 @@ class TestApi(Api):
 
 
 class TestDetectors(Detectors):
-    """The detector's double; its `model` is the folder from which it is steered."""
+    """The detector's double, steered from the server's folder."""
 
-    def _open(self, config: Config) -> Detector:
-        return SharedDetector(Path(config.model))
+    def _open(self, name: str, config: Config) -> Detector:
+        return SharedDetector(self._settings.data_dir)
 
 
 def application(args: dict[str, Any]) -> Application:

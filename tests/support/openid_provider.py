@@ -1,8 +1,8 @@
 """A small OpenID Connect provider for tests, run as a process of its own: real HTTP, real RS256 keys.
 
 It holds clients to the rules (client's secret, registered way back, PKCE with S256, each code once), and
-signs in whoever `POST /control` named last, without asking. It can be told to break one rule of its own, as
-an attacker or a broken provider would.
+signs in the user that `POST /control` named last, without asking. It can also break one rule,
+as an attacker or a broken provider would.
 
     python tests/support/openid_provider.py PORT WAY_BACK
 """

@@ -96,7 +96,7 @@ def serve_file(
 
 
 def wait_for(true: Callable[[], bool], seconds: float, still: Callable[[], bool] = lambda: True) -> None:
-    """Wait until it is true; AssertionError after so many seconds, or when `still` is not."""
+    """Wait until `true()`. Raises AssertionError after `seconds`, or when `still()` is false."""
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until and still(), "the server did not start"

@@ -54,13 +54,10 @@ def by_workers(settings: Settings) -> Iterator[None]:
 @contextmanager
 def on_ray(settings: Settings) -> Iterator[None]:
     """Ray Serve, in a Ray of its own."""
-    doubles = {"name": "Detectors", "user_config": {"model": str(settings.data_dir)}}
     args = _given(settings) | {"log_level": "error"}
     with ray_cluster.cluster() as cluster:
         cluster.deploy(
-            ray_cluster.serve_file(
-                settings.port, args, doubles, application="tests.support.on_ray:application"
-            )
+            ray_cluster.serve_file(settings.port, args, application="tests.support.on_ray:application")
         )
         ray_cluster.wait_for(lambda: ray_cluster.answers(f"http://127.0.0.1:{settings.port}/readyz"), 300)
         yield

@@ -20,16 +20,17 @@ from sqlalchemy import func, select
 from starlette.applications import Starlette
 
 from layerwatch.api.routes import BASE
-from layerwatch.app import MakePeers, create_app
+from layerwatch.app import MakePeers, OpenModel, create_app
 from layerwatch.billing.models import UsageHour
 from layerwatch.config import Settings, load
 from layerwatch.identity import create_account
 from layerwatch.keys import create_key, disable_key
-from layerwatch.services import Inspector, Services
+from layerwatch.services import Services
 from layerwatch.serving.server import Server as HttpServer
 from layerwatch.serving.sockets import listen
 from layerwatch.telemetry.logging import configure
 from layerwatch.vision import Vision
+from layerwatch.vision.inspector import Inspector
 from tests.support.clocks import ManualClock
 from tests.support.fake_detector import FakeDetector, picture
 
@@ -130,6 +131,7 @@ def running(
     clock: ManualClock | None = None,
     detector: FakeDetector | None = None,
     vision: Inspector | None = None,
+    open_model: OpenModel | None = None,
     peers: MakePeers | None = None,
     port: int = 0,
 ) -> Iterator[Server]:
@@ -139,7 +141,9 @@ def running(
     listener = listen("127.0.0.1", port)
     port = listener.getsockname()[1]
     settings = settings.model_copy(update={"port": port})
-    app = create_app(settings, clock=clock, vision=vision or Vision(detector), peers=peers)
+    app = create_app(
+        settings, clock=clock, vision=vision or Vision(detector), open_model=open_model, peers=peers
+    )
     server = HttpServer(app, grace=5)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

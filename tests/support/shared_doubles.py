@@ -30,7 +30,7 @@ class SharedClock:
 
 
 class SharedDetector(FakeDetector):
-    """The fast double, which can be told to crash with a message, in every process that has one."""
+    """The fast double; a test can make it crash with a message, in every process that has one."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()

@@ -76,11 +76,11 @@ def test_the_spans_say_how_it_ended_and_how_large_the_batch_was(
 ) -> None:
     key = traced.new_key()
     answer = traced.process(key, traced.new_context(key), frame(0.1, 1), traceparent=PARENT)
-    told = {span.name: dict(span.attributes or {}) for span in all_of(spans, 2)}
-    request = told["POST /api/gadget/v1/process/{context_id}"]
+    recorded = {span.name: dict(span.attributes or {}) for span in all_of(spans, 2)}
+    request = recorded["POST /api/gadget/v1/process/{context_id}"]
     assert request["http.response.status_code"] == 200
     assert request["layerwatch.request"] == answer.headers["X-Request-Id"]
-    assert told["detect"] == {"batch": 1, "model": "fake"}
+    assert recorded["detect"] == {"batch": 1, "model": "fake"}
 
 
 def test_no_span_holds_a_key_a_context_or_what_a_client_sent(
@@ -130,9 +130,9 @@ def test_log_lines_carry_the_traces_id(
         logging.configure("info", "json")
         server.create_context(server.new_key(), traceparent=PARENT)
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
-    told = [line for line in lines if line["event"] == "request" and "createcontext" in line["path"]]
-    assert [line["trace"] for line in told] == [TRACE]
-    assert len(told[0]["request"]) == 32
+    recorded = [line for line in lines if line["event"] == "request" and "createcontext" in line["path"]]
+    assert [line["trace"] for line in recorded] == [TRACE]
+    assert len(recorded[0]["request"]) == 32
 
 
 def test_the_sdk_passes_its_callers_trace_on(traced: Server, spans: InMemorySpanExporter) -> None:

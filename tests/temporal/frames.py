@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from layerwatch.temporal import Levels, PrintState, Verdict, step
+from layerwatch.temporal import Levels, PrinterMemory, PrintState, Verdict, step
 from layerwatch.vision import KINDS, Condition, Evidence, HeatMap
 
 INTERVAL = 20.0
@@ -17,9 +17,11 @@ _SCENE = np.random.default_rng(7).uniform(40, 200, (24, 32))
 class Camera:
     """A camera that watches one scene: noise from `seed`, and things that people do to it."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, scene: int | None = None) -> None:
         self.random = np.random.default_rng(seed)
         self.scene = _SCENE.copy()
+        if scene is not None:
+            self.scene = np.random.default_rng(scene).uniform(40, 200, self.scene.shape)
         self.scenery: dict[tuple[int, int], float] = {}
 
     def sees(
@@ -63,8 +65,14 @@ class Camera:
 class Watch:
     """A print being watched: feeds pictures to the model at an interval and keeps the verdicts."""
 
-    def __init__(self, levels: Levels | None = None, interval: float = INTERVAL) -> None:
+    def __init__(
+        self,
+        levels: Levels | None = None,
+        interval: float = INTERVAL,
+        memory: PrinterMemory | None = None,
+    ) -> None:
         self.levels = levels or Levels()
+        self.memory = memory
         self.interval = interval
         self.state: PrintState | None = None
         self.second = -interval
@@ -73,7 +81,7 @@ class Watch:
     def see(self, evidence: Evidence, camera: str = "") -> Verdict:
         """The verdict after the next picture."""
         self.second += self.interval
-        self.state, verdict = step(self.state, evidence, self.second, self.levels, camera)
+        self.state, verdict = step(self.state, evidence, self.second, self.levels, camera, self.memory)
         self.verdicts.append(verdict)
         return verdict
 

@@ -72,11 +72,11 @@ def test_a_rule_is_moved_to_the_least_strict_setting_with_no_more_false_pauses()
 
 
 def test_a_comparison_tells_scripts_counts_and_null_where_there_is_no_median() -> None:
-    told = compare("none failing", [a_print(30, onset=None)], CONTENDERS[:1]).as_dict()
-    assert told["methods"][0]["name"] == "Layerwatch, level 3"
-    assert [one["name"] for one in told["levels"]] == ["1", "2", "3", "4", "5"]
-    assert told["methods"][0]["false_pauses"] == 0
-    assert told["methods"][0]["median_seconds"]["onset_to_pause"] is None
+    report = compare("none failing", [a_print(30, onset=None)], CONTENDERS[:1]).as_dict()
+    assert report["methods"][0]["name"] == "Layerwatch, level 3"
+    assert [one["name"] for one in report["levels"]] == ["1", "2", "3", "4", "5"]
+    assert report["methods"][0]["false_pauses"] == 0
+    assert report["methods"][0]["median_seconds"]["onset_to_pause"] is None
 
 
 def test_obico_is_blind_for_thirty_frames_and_then_sees() -> None:
@@ -134,10 +134,10 @@ def test_ours_catches_a_modelled_failure_and_its_levels_are_in_order() -> None:
 def test_how_hard_prints_are_is_told_of_healthy_stretches_and_of_failures() -> None:
     healthy, failing = a_print(40, onset=None), a_print(40, onset=600.0)
     failing.scores[20:] = 0.9
-    told = dict(zip(ROWS, hardness([healthy, failing]), strict=True))
-    assert told["healthy stretches of 5 frames or more"] == "2"
-    assert told["median logit, mean±spread over stretches"] == "-2.2±0.0"
-    assert told["failing, median logit"] == "2.2±0.0"
+    report = dict(zip(ROWS, hardness([healthy, failing]), strict=True))
+    assert report["healthy stretches of 5 frames or more"] == "2"
+    assert report["median logit, mean±spread over stretches"] == "-2.2±0.0"
+    assert report["failing, median logit"] == "2.2±0.0"
     assert hardness([a_print(4, onset=None)])[0] == "0"
 
 

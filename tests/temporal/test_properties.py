@@ -129,9 +129,9 @@ def test_frames_that_arrive_late_or_twice_change_nothing(
     for number, evidence in enumerate(pictures):
         state, verdict = step(state, replace(evidence, condition=Condition.OK), 30.0 * number, Levels())
         late = data.draw(st.floats(-590, 0))
-        again, told = step(state, data.draw(evidences(sane=True)), 30.0 * number + late, Levels())
+        again, repeated = step(state, data.draw(evidences(sane=True)), 30.0 * number + late, Levels())
         assert again == state
-        assert replace(told, condition=verdict.condition) == verdict
+        assert replace(repeated, condition=verdict.condition) == verdict
 
 
 @quick

@@ -1,4 +1,4 @@
-"""What decodes, what does not, and what the sender is told."""
+"""What decodes, what does not, and the error that the sender gets."""
 
 from __future__ import annotations
 

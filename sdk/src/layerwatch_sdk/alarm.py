@@ -8,9 +8,9 @@ from typing import Optional
 
 from layerwatch_sdk.models import Inspection
 
-CLEAR_LOOKS = 3
-"""Looks in a row without a warning after which what was there counts as gone. At the service's usual pace
-that is one to two minutes; a shorter time would take a hand before the camera for the end of a failure."""
+CLEAR_AFTER_INSPECTIONS = 3
+"""Consecutive inspections without a warning after which an alarm is over. At the usual interval that is one
+to two minutes; with fewer, a hand in front of the camera would end the alarm."""
 
 
 class Alarm(Enum):
@@ -35,7 +35,7 @@ class AlarmLatch:
         """The alarm that is due now, if any. usable: False for a picture that could not be judged."""
         if not inspection.warning_suggested and not inspection.pause_suggested:
             self.clear += usable  # a picture that shows nothing does not show that it is gone
-            if self.clear >= CLEAR_LOOKS:
+            if self.clear >= CLEAR_AFTER_INSPECTIONS:
                 self.warned = self.acted = False
             return None
         self.clear = 0

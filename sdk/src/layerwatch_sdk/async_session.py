@@ -114,7 +114,7 @@ class AsyncInspectionSession:
         self._rouse()
 
     def resume(self, *, tell: Optional[bool] = None) -> None:
-        """Go on, still not sooner than the service last told. `tell` as for `InspectionSession.resume`."""
+        """Continue, still respecting the service's last interval. `tell`: see `InspectionSession.resume`."""
         self._loop.resume(tell)
         self._rouse()
 

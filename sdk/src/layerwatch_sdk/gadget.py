@@ -18,7 +18,7 @@ from typing import Callable, Optional
 
 from layerwatch_sdk.client import Client
 from layerwatch_sdk.errors import ApiError, CallbackError, LayerwatchError, NotJpeg, PictureTooLarge
-from layerwatch_sdk.loop import SHORTEST_INTERVAL
+from layerwatch_sdk.loop import MIN_INTERVAL_S
 from layerwatch_sdk.models import Inspection
 from layerwatch_sdk.session import InspectionSession
 
@@ -82,7 +82,7 @@ class GadgetInspectionSession:
                 self._tell_error,
                 warning_level=3 if warningConfidenceLevel is None else warningConfidenceLevel,
                 pause_level=3 if pauseConfidenceLevel is None else pauseConfidenceLevel,
-                min_interval=max(SHORTEST_INTERVAL, minProcessingIntervalSec),
+                min_interval=max(MIN_INTERVAL_S, minProcessingIntervalSec),
                 daemon=False,  # as the older SDK: a script may start a session and come to its end
             )
         except ValueError:
@@ -164,7 +164,7 @@ class GadgetInspectionSession:
         """Seconds between the last answer and the next picture."""
         last = self._session.last
         interval = FIRST_INTERVAL_SECONDS if last is None else last.next_interval.seconds
-        return max(SHORTEST_INTERVAL, interval, self.minProcessingIntervalSec)
+        return max(MIN_INTERVAL_S, interval, self.minProcessingIntervalSec)
 
     def _tell_state(self, inspection: Inspection) -> None:
         warning, pause = inspection.warning_suggested, inspection.pause_suggested

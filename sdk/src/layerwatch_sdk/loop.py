@@ -58,17 +58,17 @@ SERVICE_RETRY = (5.0, 60.0)
 CAMERA_RETRY = (5.0, 30.0)
 """Pause after a picture that could not be had or used: first and longest."""
 ACCOUNT_RETRY = 300.0
-"""Pause after `ACCOUNT_TROUBLE` where no time is named: a person has to act first."""
-ACCOUNT_TROUBLE = (LimitReached, PaymentFailed, ApiKeyIpRestricted)
+"""Pause after `ACCOUNT_ERRORS` where no time is named: a person has to act first."""
+ACCOUNT_ERRORS = (LimitReached, PaymentFailed, ApiKeyIpRestricted)
 """Refusals that have nothing to do with the picture."""
-FRESH_FOR = 10.0
-"""A picture that surely was not judged is sent again up to this age; later, a new one is taken."""
-ANSWER_FOR = 60.0
-"""A picture whose answer may only have been lost is sent again, under the same key, up to this age."""
-LONGEST_LEAD = 5.0
-"""A camera that takes long is asked that much earlier, so that its picture is there when it may be sent."""
-SHORTEST_INTERVAL = 20
-"""The contract's shortest, for when the service says "too soon" or "too busy" without saying how long."""
+RESEND_MAX_AGE_S = 10.0
+"""A picture that certainly was not inspected is sent again up to this age; later, a new one is taken."""
+REPEAT_MAX_AGE_S = 60.0
+"""A picture whose answer may have been lost is sent again, under the same idempotency key, up to this age."""
+MAX_CAMERA_LEAD_S = 5.0
+"""A slow camera is read up to this much earlier, so that its picture is ready when it may be sent."""
+MIN_INTERVAL_S = 20
+"""The API's minimum, used when the service answers "too early" or "too busy" without an interval."""
 
 
 @dataclass
@@ -182,13 +182,13 @@ class InspectionLoop:
         """The picture still waiting for its answer, or a new one, or None."""
         pending = self._pending
         if pending is not None:
-            if self._now() - pending.taken_at <= (ANSWER_FOR if pending.unsure else FRESH_FOR):
+            if self._now() - pending.taken_at <= (REPEAT_MAX_AGE_S if pending.unsure else RESEND_MAX_AGE_S):
                 return pending
             self._pending = None
         began = self._now()
         try:
             picture = yield TakePicture()
-            self._lead = min(self._now() - began, LONGEST_LEAD)
+            self._lead = min(self._now() - began, MAX_CAMERA_LEAD_S)
             if picture is None:
                 self._camera_pause()
                 return None
@@ -220,7 +220,7 @@ class InspectionLoop:
             if self._service_failures > 1:
                 self._service_pause(error)
         else:
-            if not isinstance(error, (NoAnswer, ServerError, *ACCOUNT_TROUBLE)):
+            if not isinstance(error, (NoAnswer, ServerError, *ACCOUNT_ERRORS)):
                 self._pending = None  # refused for what it is: another picture may pass
             self._service_failures += 1
             self._service_pause(error)
@@ -235,9 +235,9 @@ class InspectionLoop:
         if error.retry_after is not None:
             wait = max(wait, error.retry_after)
         elif isinstance(error, (ContextRateLimited, BackendThrottled)):
-            interval = self.last.next_interval.minimum if self.last is not None else SHORTEST_INTERVAL
+            interval = self.last.next_interval.minimum if self.last is not None else MIN_INTERVAL_S
             wait = max(wait, interval)
-        elif isinstance(error, ACCOUNT_TROUBLE):
+        elif isinstance(error, ACCOUNT_ERRORS):
             wait = ACCOUNT_RETRY
         self.due = max(self.due, self._now() + wait)
 

@@ -148,7 +148,7 @@ class InspectionSession:
         self._wake.set()
 
     def resume(self, *, tell: Optional[bool] = None) -> None:
-        """Go on, still not sooner than the service last told.
+        """Continue, still respecting the service's last interval.
 
         tell: whether to report `resumed`, so that the service suggests no second pause for the same thing; by
             default if its last answer suggested a pause. Pass False where no person has looked at the print.

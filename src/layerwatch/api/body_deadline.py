@@ -10,8 +10,8 @@ from layerwatch.api.errors import bad_args
 from layerwatch.telemetry.metrics import Metrics
 
 LAST_CHANCE_S = 0.05
-"""Several turns of the event loop. One that was held up finds timers and sockets due at the same time, and
-takes the timers first: what lies ready in the socket still counts."""
+"""Several iterations of the event loop. After a delay, timers and sockets are due at the same time and timers
+run first: bytes already waiting in the socket still count."""
 
 
 class BodyDeadline:

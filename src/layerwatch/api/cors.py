@@ -1,8 +1,8 @@
 """Cross-origin calls from browsers, for the origins that the operator lists (`cors_origins`); off by default.
 
-Only the API's paths take part, never the console. Credentials (cookies) are never allowed: the API key is
-the only proof. An origin is compared as a whole; there is no wildcard. The answer to a preflight is fixed:
-nothing of what the browser asked for is repeated in it.
+Only for the API's paths, never for the console. Credentials (cookies) are never allowed: the API key is
+the only proof. Origins must match exactly; wildcards are not supported. The answer to a preflight is fixed
+and repeats nothing from the request.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from layerwatch.pacing import Throttled
 from layerwatch.storage import StorageUnavailable
 from layerwatch.vision.errors import Busy, ImageDecodeError
 
-SHORTLY = 5
-"""Retry-After, seconds, of what passes by itself (a database that restarts), outside of Process."""
+RETRY_AFTER_S = 5
+"""Retry-After in seconds for temporary errors (a database restart), outside of Process."""
 
 
 class ErrorType(StrEnum):
@@ -81,7 +81,7 @@ def internal() -> ApiError:
     )
 
 
-def translate(error: Exception, retry_after: int = SHORTLY) -> ApiError:
+def translate(error: Exception, retry_after: int = RETRY_AFTER_S) -> ApiError:
     """The wire's error for one of ours. retry_after: seconds, for errors that ask for a later retry."""
     match error:
         case ApiError():

@@ -1,7 +1,7 @@
 """The one file of a multipart upload, read as a bounded stream.
 
-Whatever is sent, at most one picture and `OVERHEAD` bytes around it are held. Fields that are not the file
-are read past; only `FIELDS` are kept.
+At most one picture and `MAX_OVERHEAD_BYTES` bytes around it are held, whatever is sent. Of the other fields
+only `FIELDS` are kept.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from layerwatch.api.request_parsing import PROGRESS_FIELDS, print_progress
 from layerwatch.prints import PrintProgress
 from layerwatch.vision import MAX_PICTURE_BYTES
 
-OVERHEAD = 64 * 1024
+MAX_OVERHEAD_BYTES = 64 * 1024
 """Bytes of everything around it: boundaries, part headers, other fields. A real client needs under 1 KB."""
 
 MAX_PARTS = 32
@@ -59,7 +59,7 @@ async def read_upload(
     if (
         content_length is not None
         and content_length.isdecimal()
-        and int(content_length) > MAX_PICTURE_BYTES + OVERHEAD
+        and int(content_length) > MAX_PICTURE_BYTES + MAX_OVERHEAD_BYTES
     ):
         raise _too_large()
     async for chunk in stream:
@@ -122,7 +122,7 @@ class _Form:
             self._parser.write(chunk)
         except FormParserError as error:
             raise bad_args("The multipart body is malformed.") from error
-        if self._file_bytes > MAX_PICTURE_BYTES or self._received - self._file_bytes > OVERHEAD:
+        if self._file_bytes > MAX_PICTURE_BYTES or self._received - self._file_bytes > MAX_OVERHEAD_BYTES:
             raise _too_large()
 
     def close(self) -> Upload:
@@ -164,7 +164,7 @@ class _Form:
         self._value.clear()
 
     def _headers_finished(self) -> None:
-        """Decide what the part is. A file's field name, file name and type may all be absent (API.md)."""
+        """Decide what the part is. A file's field name, file name and type may all be absent."""
         _, options = parse_options_header(self._headers.get(b"content-disposition", b"").decode("latin-1"))
         self._field = options.get(b"name", b"")
         kind, _ = parse_options_header(self._headers.get(b"content-type", b"").decode("latin-1"))

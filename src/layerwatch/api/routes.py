@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -28,6 +29,7 @@ from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing
 from layerwatch.temporal import TEACHERS
+from layerwatch.vision.bed import bed_view
 from layerwatch.vision.errors import Busy
 
 BASE = "/api/gadget/v1"
@@ -86,9 +88,14 @@ async def _inspect(request: Request, services: Services, call: Call) -> tuple[An
             upload = await _upload(request, held.add)
         with services.admission.place(call.caller.account_id):
             deadline = time.monotonic() + services.settings.queue_deadline
-            evidence = await services.vision.ainspect(upload.jpeg, deadline)
+            evidence = await services.vision.inspect_print(
+                upload.jpeg, deadline, call.context.id, call.context.opened_at
+            )
         call = call.with_upload(upload.camera, upload.progress.to_json())
         outcome = await services.contexts.conclude(call, evidence)
+        if outcome.opens:
+            view = await asyncio.to_thread(bed_view, upload.jpeg)
+            await services.printers.keep_opening(call.context.id, evidence.thumbnail, view)
         if not outcome.repeated:
             services.recent.put(call.context.id, RecentPicture(upload.jpeg, evidence, call.seconds))
     return outcome.answer, outcome.repeated

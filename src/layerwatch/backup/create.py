@@ -14,7 +14,16 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from layerwatch import __version__
-from layerwatch.backup.archive import DATABASE, FILES, BackupError, Kind, Manifest, Writer, writing
+from layerwatch.backup.archive import (
+    DATABASE,
+    FILES,
+    BackupError,
+    Kind,
+    Manifest,
+    Writer,
+    may_hold,
+    writing,
+)
 from layerwatch.config import Settings
 from layerwatch.learning import ExampleStore
 
@@ -58,6 +67,10 @@ def back_up(settings: Settings, path: Path, now: datetime) -> BackedUp:
         for pattern in ("registry.json", "*.onnx"):
             for source in sorted((folder / "models").glob(pattern)):
                 archive.add(f"models/{source.name}", source)
+        for source in sorted((folder / "objects").rglob("*")):
+            name = f"objects/{source.relative_to(folder / 'objects').as_posix()}"
+            if source.is_file() and may_hold(name):  # else a write that is under way
+                archive.add(name, source)
         for name in FILES:
             if (folder / name).is_file():
                 archive.add(name, folder / name)
@@ -103,7 +116,7 @@ def dump_file(path: Path) -> Path:
 
 
 def tables_version(database: Path) -> str | None:
-    """Version of the tables in a SQLite file that nobody else uses; None when there are none."""
+    """Version of the tables in a SQLite file that no other process uses; None without tables."""
     with closing(sqlite3.connect(database)) as connection:
         try:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()

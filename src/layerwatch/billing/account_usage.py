@@ -15,8 +15,8 @@ from layerwatch.billing.month import Month, hour_of
 from layerwatch.billing.pricebook import PriceBooks, Tier
 from layerwatch.keys import Caller
 
-SHORTEST_BASIS = timedelta(days=1)
-"""A projection takes at least this much of the month as elapsed: one busy first hour is no trend."""
+MIN_PROJECTION_BASIS = timedelta(days=1)
+"""Projections assume that at least this much of the month has elapsed: one busy hour is not a trend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def account_usage(session: Session, caller: Caller, at: datetime, books: PriceBo
 
 def _projected(calls: int, month: Month, at: datetime) -> int:
     whole = month.end - month.start
-    elapsed = max(at - month.start, SHORTEST_BASIS)
+    elapsed = max(at - month.start, MIN_PROJECTION_BASIS)
     return max(calls, round(calls * (whole / elapsed)))
 
 

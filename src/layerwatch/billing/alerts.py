@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from layerwatch.billing.errors import NotFound, NotPossible
 from layerwatch.billing.models import SpendAlert
 
-MOST_ALERTS = 20
+MAX_ALERTS = 20
 
 
 def add_alert(
@@ -26,8 +26,8 @@ def add_alert(
         parts = urlsplit(webhook)
         if parts.scheme not in ("http", "https") or not parts.hostname or len(webhook) > 500:
             raise NotPossible("A webhook is an address that begins with https://.")
-    if len(list_alerts(session, account_id)) >= MOST_ALERTS:
-        raise NotPossible(f"An account has at most {MOST_ALERTS} spend alerts.")
+    if len(list_alerts(session, account_id)) >= MAX_ALERTS:
+        raise NotPossible(f"An account has at most {MAX_ALERTS} spend alerts.")
     alert = SpendAlert(
         account_id=account_id,
         micro_dollars=micro_dollars,

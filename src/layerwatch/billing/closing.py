@@ -26,7 +26,7 @@ from layerwatch.storage import Database, StorageError
 
 log = structlog.get_logger(__name__)
 
-SETTLE = timedelta(hours=1)
+CLOSING_DELAY = timedelta(hours=1)
 """From a month's end until it may be closed: longer than any call or retry that began in it."""
 
 
@@ -66,7 +66,7 @@ class ClosingReport:
 def newest_closable(now: datetime) -> Month:
     """The newest month that may be closed at `now`."""
     month = Month.of(now).previous
-    return month if now >= month.end + SETTLE else month.previous
+    return month if now >= month.end + CLOSING_DELAY else month.previous
 
 
 def close_months(database: Database, through: Month, terms: Terms, now: datetime) -> ClosingReport:
@@ -112,8 +112,8 @@ def close(
 
 
 def _check_over(month: Month, now: datetime) -> None:
-    if now < month.end + SETTLE:
-        raise NotPossible(f"{month} can be closed from {month.end + SETTLE:%Y-%m-%d %H:%M} UTC on.")
+    if now < month.end + CLOSING_DELAY:
+        raise NotPossible(f"{month} can be closed from {month.end + CLOSING_DELAY:%Y-%m-%d %H:%M} UTC on.")
 
 
 def _accounts_with_open_months(database: Database, through: Month) -> list[int]:

@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 WAIT_FOR_CLOCK_S = 3600.0
 """Real seconds for which no month is closed after the clock was set ahead: it could not be opened again."""
 
-PERIOD = 60.0
+RUN_INTERVAL_S = 60.0
 """Seconds between two runs of a job: how late a spend alert may be."""
 
 
@@ -123,7 +123,7 @@ class ScheduledJobs:
 
 
 async def run_forever(
-    jobs: Mapping[str, Callable[[datetime], object]], clock: Clock, period: float = PERIOD
+    jobs: Mapping[str, Callable[[datetime], object]], clock: Clock, period: float = RUN_INTERVAL_S
 ) -> None:
     """Run each job every `period` real seconds, give or take a quarter so that nodes do not march in step."""
     threads = ThreadPoolExecutor(len(jobs), thread_name_prefix="layerwatch-job")

@@ -43,6 +43,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
     "Operation": {
         "feedback": "feedback",
         "models": "models",
+        "printers": "printers",
         "regions": "regions",
         "migrate": "migrate",
         "backup": "backup",

@@ -28,8 +28,8 @@ FAILING_SEED = 23
 """Scenes chosen for being easy to read on a screen; any other seed can be given."""
 
 START_SECONDS = 60
-MOST_SPEED = 60.0
-SHORTEST_INTERVAL = 20.0
+MAX_SPEED = 60.0
+MIN_INTERVAL_S = 20.0
 
 
 def command(
@@ -100,7 +100,7 @@ def _bearable_speed(print_: Simulation) -> float:
     for second in (0.0, print_.duration / 2):
         print_.frame(second)
     frame_seconds = (time.perf_counter() - began) / 2
-    return min(MOST_SPEED, max(1.0, SHORTEST_INTERVAL / (2 * frame_seconds)))
+    return min(MAX_SPEED, max(1.0, MIN_INTERVAL_S / (2 * frame_seconds)))
 
 
 @contextmanager

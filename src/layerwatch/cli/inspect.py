@@ -23,11 +23,11 @@ from layerwatch.vision.regions import likely_kind, shows_failure
 from layerwatch.vision.service import usable_cores
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif"}
-LONG_WORK = 50
-"""From this many pictures on a progress bar is shown, if there is a terminal to show it on."""
+PROGRESS_BAR_FROM = 50
+"""Number of pictures from which a progress bar is shown, on a terminal."""
 
 BAD_FILE, BAD_USAGE = 1, 2
-ALARMING = 0.5
+FAILURE_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def command(
                 bad += 1
                 _say_error(looked, json_lines)
             else:
-                alarming += looked.evidence.failure_probability >= ALARMING
+                alarming += looked.evidence.failure_probability >= FAILURE_THRESHOLD
                 _say(looked.file, looked.evidence, json_lines, detail)
             if bar is not None:
                 bar.advance(bar.task_ids[0])
@@ -208,7 +208,7 @@ def _say(file: Path, evidence: Evidence, json_lines: bool, detail: bool) -> None
     if json_lines:
         print(json.dumps(as_json(file, evidence, detail), ensure_ascii=False), flush=True)
         return
-    colour = typer.colors.RED if evidence.failure_probability >= ALARMING else typer.colors.GREEN
+    colour = typer.colors.RED if evidence.failure_probability >= FAILURE_THRESHOLD else typer.colors.GREEN
     share = typer.style(f"{evidence.failure_probability:7.1%}", fg=colour, bold=True)
     kind = (_kind(evidence) or "-").replace("_", " ")
     condition = evidence.condition.value.replace("_", " ")
@@ -228,7 +228,7 @@ def _say_error(looked: Looked, json_lines: bool) -> None:
 def _progress(total: int) -> Any:
     """A bar on stderr for long work whose output goes elsewhere; on a terminal the lines show progress."""
     console = Console(stderr=True)
-    if total < LONG_WORK or not console.is_terminal or sys.stdout.isatty():
+    if total < PROGRESS_BAR_FROM or not console.is_terminal or sys.stdout.isatty():
         return nullcontext(None)
     bar = Progress(console=console)
     bar.add_task("Looking at pictures", total=total)

@@ -2,87 +2,96 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from layerwatch.cli.options import AsJson, DataDir, Yes, command_group
+from layerwatch.cli.installation import Installation, on_installation
+from layerwatch.cli.options import DataDir, Yes, command_group
 from layerwatch.cli.output import say, show, table
-from layerwatch.learning import ExampleStore, LearningError, ModelRegistry
+from layerwatch.learning import ExampleStore, LearningError
+from layerwatch.learning.rollout.overview import models_table, step_line, trial_tallies
+from layerwatch.learning.rollout.registry import ModelRegistry
 
 if TYPE_CHECKING:
     from layerwatch.learning.compare import Comparison
+    from layerwatch.learning.rollout.models import StepRow
     from layerwatch.vision import Vision
 
 app = command_group(
-    "Manage the active detector. A candidate is added, compared with the active model on the pictures "
-    "that people reviewed here, promoted when it is better, and rolled back when it disappoints."
+    "Manage the detectors of this installation. A candidate is added, compared with the active model on the "
+    "pictures that people reviewed here, tried in the shadow and on a share of the prints, promoted, and "
+    "rolled back when it disappoints. Running servers follow within seconds, without a restart."
 )
+Model = Annotated[
+    str, typer.Argument(help="A model from `layerwatch models list`, 6 digits or more, or `packaged`.")
+]
+Share = Annotated[float, typer.Option(min=0.001, max=1.0, help="How much of them, 0.001 to 1.")]
+
+BY = "command line"
+"""Who takes a step, as the history shows it."""
 
 
 @app.command("list")
-def list_models(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show every model known here and which one is active."""
-    from layerwatch.learning.registry import PACKAGED
-
-    registry = _registry(data_dir)
-    active = registry.active()
-    rows = [{"model": PACKAGED, "version": "", "added_at": "", "note": "ships with Layerwatch"}]
-    rows += [
-        {"model": e.sha256, "version": e.version, "added_at": e.added_at, "note": e.note}
-        for e in registry.entries()
-    ]
-    if as_json:
+@on_installation
+def list_models(here: Installation) -> None:
+    """Show every model known here, which one is active, and what a trial has found so far."""
+    registry = _registry(here)
+    rows = models_table(registry, here.now)
+    tallies = trial_tallies(registry)
+    if here.as_json:
         for row in rows:
-            show({**row, "active": row["model"] == active})
+            show(row)
+        for tally in tallies:
+            show(tally)
         return
-    printed = [
-        {
-            "": "●" if row["model"] == active else "",
-            "model": row["model"][:12],
-            "version": row["version"],
-            "added": row["added_at"],
-            "note": row["note"],
-        }
-        for row in rows
-    ]
-    table("Models", printed)
+    table("Models", [{**row, "model": row["model"][:12]} for row in rows])
+    if tallies:
+        table("Compared on live pictures", tallies)
 
 
 @app.command()
+@on_installation
+def history(here: Installation) -> None:
+    """Show every step that was taken: shadow, canary, full, and what was rolled back and why."""
+    registry = _registry(here)
+    rows = [step_line(step) for step in registry.steps()]
+    if here.as_json:
+        for row in rows:
+            show(row)
+        return
+    table("Steps", [{**row, "model": row["model"][:12]} for row in rows])
+
+
+@app.command()
+@on_installation
 def add(
+    here: Installation,
     file: Annotated[Path, typer.Argument(help="An ONNX file from `layerwatch-train`.")],
     note: Annotated[str, typer.Option(help="Why this model exists.")] = "",
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
 ) -> None:
     """Add a candidate. It is loaded and tried once, so that a broken file is refused here."""
     vision = _load(file)
     version = vision.model_version
     vision.close()
-    entry = _registry(data_dir).add(file, version=version, note=note, at=datetime.now(UTC))
-    if as_json:
-        show({"model": entry.sha256, "version": entry.version})
+    registry = _registry(here)
+    row = registry.add(file, version=version, note=note, at=here.now, by=BY)
+    if here.as_json:
+        show({"model": row.sha256, "version": row.version})
     else:
-        say(
-            f"Added {entry.sha256[:12]} ({entry.version}). "
-            f"Next: layerwatch models compare {entry.sha256[:12]}"
-        )
+        say(f"Added {row.sha256[:12]} ({row.version}). Next: layerwatch models compare {row.sha256[:12]}")
 
 
 @app.command()
-def compare(
-    model: Annotated[str, typer.Argument(help="A model from `layerwatch models list`, 6 digits or more.")],
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@on_installation
+def compare(here: Installation, model: Model) -> None:
     """Judge a candidate against the active model on every reviewed picture of this installation."""
     from dataclasses import asdict
 
-    result = _compare(model, data_dir)
-    if as_json:
+    registry = _registry(here)
+    result = _compare(registry, model, here)
+    if here.as_json:
         show({**asdict(result), "better": result.better})
         return
     active, candidate = (
@@ -101,23 +110,55 @@ def compare(
 
 
 @app.command()
-def promote(
-    model: Annotated[str, typer.Argument(help="A model from `layerwatch models list`, or `packaged`.")],
-    force: Annotated[bool, typer.Option("--force", help="Promote it although it is not better.")] = False,
-    data_dir: DataDir = None,
-) -> None:
-    """Make a model active from the server's next start, if it is better on the reviewed pictures."""
-    if not force and not _compare(model, data_dir).better:
-        raise LearningError(
-            "not better on the reviewed pictures: see `layerwatch models compare`, or use --force"
-        )
-    say(f"{_registry(data_dir).promote(model)[:12]} is active from the next start of the server.")
+@on_installation
+def shadow(here: Installation, model: Model, share: Share = 0.1) -> None:
+    """Have a model score a share of the live pictures, without effect on any answer."""
+    registry = _registry(here)
+    step = registry.shadow(model, share, at=here.now, by=BY)
+    _taken(step, f"scores {share:.0%} of the live pictures beside the active model", here)
 
 
 @app.command()
-def rollback(data_dir: DataDir = None) -> None:
-    """Go back to the model that was active before."""
-    say(f"{_registry(data_dir).rollback()[:12]} is active from the next start of the server.")
+@on_installation
+def canary(here: Installation, model: Model, share: Share = 0.1) -> None:
+    """Give a model a share of the prints that begin from now on."""
+    registry = _registry(here)
+    step = registry.canary(model, share, at=here.now, by=BY)
+    _taken(step, f"gets {share:.0%} of the new prints", here)
+
+
+@app.command()
+@on_installation
+def promote(
+    here: Installation,
+    model: Model,
+    force: Annotated[bool, typer.Option("--force", help="Promote it although it is not better.")] = False,
+) -> None:
+    """Make a model active for every print that begins from now on, if it is better on the reviewed pictures.
+
+    Running servers take it over within seconds; prints that are under way keep the model that they began
+    with. For an hour it is compared with the model before it on live pictures, and taken back by itself if it
+    fails, takes three times as long, or alarms on a tenth more or fewer of the pictures."""
+    registry = _registry(here)
+    if not force and not _compare(registry, model, here).better:
+        raise LearningError(
+            "not better on the reviewed pictures: see `layerwatch models compare`, or use --force"
+        )
+    step = registry.promote(model, at=here.now, by=BY)
+    _taken(step, "is the model of every new print", here)
+
+
+@app.command()
+@on_installation
+def rollback(here: Installation) -> None:
+    """Take the newest step back: a shadow or canary that runs, else the active model."""
+    registry = _registry(here)
+    step = registry.roll_back(at=here.now, by=BY)
+    active = registry.plan().active(here.now)
+    if here.as_json:
+        show({**step_line(step), "active": active})
+    else:
+        say(f"The {step.stage} of {step.model[:12]} is taken back; {active[:12]} is active.")
 
 
 @app.command()
@@ -153,10 +194,23 @@ def get(
     say(f"Next: set LAYERWATCH_DETECTOR={which} (or `detector` in the settings file) and restart the server.")
 
 
-def _registry(data_dir: Path | None) -> ModelRegistry:
-    from layerwatch.config import load
+def _taken(step: StepRow, effect: str, here: Installation) -> None:
+    if here.as_json:
+        show(step_line(step))
+    else:
+        say(f"{step.model[:12]} {effect}, from {step.since:%H:%M:%S} UTC on.")
 
-    return ModelRegistry(load(data_dir=data_dir).data_dir / "models")
+
+def _registry(here: Installation) -> ModelRegistry:
+    """The installation's models."""
+    from layerwatch.learning.rollout.model_store import ModelStore
+    from layerwatch.storage import open_objects
+
+    folder = here.settings.data_dir / "models"
+    objects = open_objects(here.settings.objects, here.settings.data_dir / "objects")
+    registry = ModelRegistry(here.database, ModelStore(objects, folder))
+    registry.take_over_folder(folder, here.now)
+    return registry
 
 
 def _load(path: Path | None) -> Vision:
@@ -165,24 +219,14 @@ def _load(path: Path | None) -> Vision:
     return Vision.load(path)
 
 
-def _compare(model: str, data_dir: Path | None) -> Comparison:
+def _compare(registry: ModelRegistry, model: str, here: Installation) -> Comparison:
     from rich.console import Console
     from rich.progress import track
 
-    from layerwatch.config import load
     from layerwatch.learning.compare import compare as judge
-    from layerwatch.learning.service import reviewed
-    from layerwatch.storage import Database
 
-    settings = load(data_dir=data_dir)
-    registry, examples = _registry(data_dir), ExampleStore(settings.data_dir / "examples")
-    database = Database(settings.database_url)
-    try:
-        database.migrate()
-        with database.read() as session:
-            rows = [row for row in reviewed(session) if row.label in ("good", "failed")]
-    finally:
-        database.close()
+    examples = ExampleStore(here.settings.data_dir / "examples")
+    rows = [row for row in registry.reviewed() if row.label in ("good", "failed")]
     if not rows:
         raise LearningError("no picture was reviewed here yet: see `layerwatch feedback queue`")
     names = [(row.picture, row.label == "failed") for row in rows if row.picture]
@@ -190,7 +234,8 @@ def _compare(model: str, data_dir: Path | None) -> Comparison:
         (examples.path(name).read_bytes(), failed)
         for name, failed in track(names, "Reading", console=Console(stderr=True), transient=True)
     ]
-    active, candidate = _load(registry.path(registry.active())), _load(registry.path(model))
+    active = _load(registry.path(registry.plan().active(here.now)))
+    candidate = _load(registry.path(model))
     try:
         return judge(
             pictures,

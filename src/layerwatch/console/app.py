@@ -30,7 +30,12 @@ def install(app: Starlette, services: Services, mailer: Mailer | None = None) ->
         app.add_route(path, _to_the_console, methods=["GET"], include_in_schema=False)
     console = create_console(services, mailer)
     app.mount(BASE, console, name="console")
-    app.state.close_streams = console.state.live_feeds.close
+
+    def close_streams() -> None:
+        console.state.live_feeds.close()
+        services.watchers.close()
+
+    app.state.close_streams = close_streams
 
 
 def create_console(services: Services, mailer: Mailer | None = None) -> Starlette:

@@ -11,7 +11,7 @@ LEFT, BOTTOM, TOP = 56.0, 24.0, 10.0
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: its place and size in the drawing, and what a pointer resting on it is told."""
+    """One bar: its position and size in the drawing, and its tooltip."""
 
     x: float
     y: float

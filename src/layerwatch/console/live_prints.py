@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from layerwatch.acting.actions import NOT_CONNECTED, Connection, connections
 from layerwatch.contexts import Answer
 from layerwatch.contexts.models import ContextRow
 from layerwatch.learning import RecentPictures
@@ -93,12 +94,13 @@ class LivePrint:
     feedback: GivenFeedback | None
     labels: PrintLabels
     progress: PrintProgress
+    connection: Connection = NOT_CONNECTED
 
     @property
     def key(self) -> str:
         """Changes whenever the card does."""
         given = self.feedback.id if self.feedback else 0
-        return f"{self.inspections}.{given}.{int(self.late)}"
+        return f"{self.inspections}.{given}.{int(self.late)}.{self.connection.key}"
 
     @property
     def title(self) -> str:
@@ -185,6 +187,8 @@ def live_prints(session: Session, account_id: int, now: datetime) -> tuple[LiveP
         .limit(MAX_LIVE)
     ).all()
     feedback = _newest_feedback(session, account_id, found[0].opened_at) if found else {}
+    # Watchers and actions live in real time, whatever the clock of the prints.
+    connected = connections(session, account_id, datetime.now(UTC)) if found else {}
     prints = []
     for row in found:
         answer = Answer.from_json(row.answer)
@@ -207,6 +211,7 @@ def live_prints(session: Session, account_id: int, now: datetime) -> tuple[LiveP
                 feedback=feedback.get(row.id),
                 labels=PrintLabels(row.name, row.printer, row.camera, row.file),
                 progress=PrintProgress.from_json(row.progress),
+                connection=connected.get(row.id, NOT_CONNECTED),
             )
         )
     return tuple(prints)

@@ -33,5 +33,7 @@ SAID = {
     "not-all-closed": "Not every account could be closed. The server's log says which, and why.",
     "paid": "The payment is booked.",
     "credited": "The credit note is issued.",
+    "model-step": "The step is taken. Every server follows within 15 seconds.",
+    "asked": "Asked. The print's card says when the printer has done it, or why not.",
     "reviewed": "Thank you. On to the next picture.",
 }

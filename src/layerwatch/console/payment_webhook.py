@@ -12,7 +12,7 @@ from layerwatch.billing import BillingError
 from layerwatch.console.web import ConsoleServices
 from layerwatch.storage import StorageUnavailable
 
-MOST_BYTES = 512 * 1024
+MAX_BODY_BYTES = 512 * 1024
 
 
 def payment_events(desk: ConsoleServices) -> Callable[[Request], Awaitable[Response]]:
@@ -24,7 +24,7 @@ def payment_events(desk: ConsoleServices) -> Callable[[Request], Awaitable[Respo
         body = b""
         async for part in request.stream():
             body += part
-            if len(body) > MOST_BYTES:
+            if len(body) > MAX_BODY_BYTES:
                 return JSONResponse({"error": "too large"}, 413)
         services, signature = desk.services, request.headers.get("stripe-signature", "")
         try:

@@ -1,7 +1,7 @@
-"""The public status page, as HTML and as JSON. Who looks at it is asked for nothing.
+"""The public status page, as HTML and as JSON, without sign-in.
 
-It is computed at most once in `FRESH` seconds, whoever asks, and shows nothing that a customer or an attacker
-could use: no addresses, no nodes, no accounts, no versions.
+It is computed at most once in `CACHE_S` seconds for all visitors, and shows nothing that helps an
+attacker: no addresses, nodes, accounts or versions.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from layerwatch.services import Services
 from layerwatch.status.report import Status, status
 from layerwatch.storage import StorageError
 
-FRESH = 15.0
-"""Seconds for which an answer is good, here and in caches on the way."""
+CACHE_S = 15.0
+"""Seconds for which an answer is cached, here and by clients and proxies."""
 
 
 def install(app: Starlette, services: Services) -> None:
@@ -36,7 +36,7 @@ def install(app: Starlette, services: Services) -> None:
 
 
 class _Board:
-    """The two pages, over what was last learned."""
+    """The two pages, rendered from the cached status."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -54,20 +54,20 @@ class _Board:
         """For programs; see docs/operations.md."""
         await self._ask()
         known = self._known
-        told = {
+        payload = {
             "At": known.at if known else None,
             "Verdict": self._values()["verdict"],
             "Database": "away" if self._away else "there",
             "Regions": [_in_wire_case(asdict(region)) for region in known.regions] if known else [],
             "Incidents": [_in_wire_case(asdict(one)) for one in known.incidents] if known else [],
         }
-        body = json.dumps(told, default=_as_text)
+        body = json.dumps(payload, default=_as_text)
         return _cacheable(request, Response(body, media_type="application/json"))
 
     async def _ask(self) -> None:
-        """Learn anew when it is time to. What was known holds while the database is away."""
+        """Refresh the status when it is due. The last one is kept while the database is away."""
         async with self._asking:
-            if time.monotonic() - self._asked < FRESH:
+            if time.monotonic() - self._asked < CACHE_S:
                 return
             try:
                 self._known = await self._services.gateway.read_async(status, datetime.now(UTC))
@@ -96,7 +96,7 @@ class _Board:
 
 def _cacheable(request: Request, response: Response) -> Response:
     mark = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:20]}"'
-    headers = {**HEADERS, "Cache-Control": f"public, max-age={FRESH:.0f}", "ETag": mark}
+    headers = {**HEADERS, "Cache-Control": f"public, max-age={CACHE_S:.0f}", "ETag": mark}
     if request.headers.get("if-none-match") == mark:
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)

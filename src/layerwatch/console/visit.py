@@ -217,7 +217,7 @@ class Visit:
         response.set_cookie(
             SESSION_COOKIE,
             token,
-            max_age=int(sessions.LONGEST.total_seconds()),
+            max_age=int(sessions.MAX_LIFETIME.total_seconds()),
             path=BASE,
             secure=self.secure,
             httponly=True,

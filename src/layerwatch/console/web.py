@@ -45,8 +45,8 @@ from layerwatch.storage import StorageUnavailable
 
 log = structlog.get_logger(__name__)
 
-MOST_FORM_BYTES = 64 * 1024
-MOST_FIELDS = 100
+MAX_FORM_BYTES = 64 * 1024
+MAX_FORM_FIELDS = 100
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';"
@@ -189,7 +189,7 @@ def _harden(response: Response) -> None:
 
 
 def no_such_page(request: Request, desk: ConsoleServices, status: int) -> Response:
-    """The answer to a path that no page has, with the menu for whoever is signed in."""
+    """The 404 page, with the menu if the visitor is signed in."""
     response = error_page(status, "There is no such page.", _visit_of(request, desk))
     _harden(response)
     return response
@@ -276,7 +276,7 @@ def signed_in(token: str | None, services: Services, now: datetime) -> Signed | 
             account_name=account.name if account is not None and role else "",
             role=role,
         )
-        stale = now - row.seen_at > sessions.TOUCH
+        stale = now - row.seen_at > sessions.LAST_SEEN_RESOLUTION
     if stale:
         services.database.transact(sessions.touch, token, now)
     return signed
@@ -303,10 +303,10 @@ async def _read_form(request: Request) -> dict[str, str] | None:
     body = b""
     async for part in request.stream():
         body += part
-        if len(body) > MOST_FORM_BYTES:
+        if len(body) > MAX_FORM_BYTES:
             return None
     try:
-        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
     except ValueError:
         return {}
     return dict(pairs)

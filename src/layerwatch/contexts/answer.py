@@ -14,9 +14,9 @@ from layerwatch.vision.evidence import Evidence
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the client is told.
+    """The answer to a Process call.
 
-    interval: in the object form `minimum` binds, in the int form `recommended` is told and binds.
+    interval: the object form enforces `minimum`, the integer form sends and enforces `recommended`.
     detail: the object of `?detail=1`, None where it was not asked for.
     """
 

@@ -22,7 +22,7 @@ from layerwatch.contexts.errors import ContextLost
 from layerwatch.temporal import Levels
 
 LIFETIME = timedelta(days=14)
-"""How long a context lives (API.md)."""
+"""How long a context lives."""
 
 LENGTH = 60
 

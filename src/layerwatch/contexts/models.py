@@ -35,7 +35,7 @@ class ContextRow(Base):
     """`temporal.PrintState`, packed."""
     inspected_at: Mapped[datetime]
     interval_ms: Mapped[int]
-    """The binding interval that the last answer told, milliseconds of print time."""
+    """The last answer's enforced interval, milliseconds of print time."""
     camera: Mapped[str | None] = mapped_column(String(64))
     answer: Mapped[str] = mapped_column(Text)
     """The last answer, as JSON, for the console's live prints."""

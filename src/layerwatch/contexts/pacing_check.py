@@ -10,7 +10,7 @@ from layerwatch.contexts.errors import TooSoon
 JITTER_SHARE = 0.10
 JITTER_SECONDS = 2.0
 """A client times from the moment it got the answer, so a call may come this much early: 10 % of the
-interval or 2 s, the larger (API.md)."""
+interval or 2 s, the larger."""
 
 CLOCK_SET_BACK = 5.0
 """Seconds by which the last answer may seem to lie in the future (nodes' clocks differ by less). Beyond that

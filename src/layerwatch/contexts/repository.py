@@ -8,9 +8,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.contexts.context_id import Context
+from layerwatch.contexts.models import ContextRow
 from layerwatch.storage import as_time, driver_sql
 
 _THIS = "FROM contexts WHERE id = ? AND expires_at = ?"
@@ -33,7 +35,7 @@ _KEEP = "INSERT INTO answers (context_id, key, expires_at, body) VALUES (?, ?, ?
 
 
 class Last(NamedTuple):
-    """When a context was last answered, and the interval that was told then."""
+    """When a context was last answered, and that answer's interval."""
 
     inspected_at: datetime
     interval_ms: int
@@ -64,6 +66,23 @@ def last(session: Session, context: Context) -> Last | None:
     """The context's last answer; None before the first."""
     row = driver_sql.fetch_row(session, _LAST, context.id, context.expires_at)
     return Last(as_time(row[0]), row[1]) if row is not None else None
+
+
+class LastState(NamedTuple):
+    """A print's state after its last picture, and when that was."""
+
+    state: bytes
+    inspected_at: datetime
+
+
+def last_state(session: Session, context_id: str, expires_at: datetime) -> LastState | None:
+    """A print's last state; None before its first picture."""
+    row = session.execute(
+        select(ContextRow.state, ContextRow.inspected_at).where(
+            ContextRow.id == context_id, ContextRow.expires_at == expires_at
+        )
+    ).one_or_none()
+    return LastState(bytes(row.state), row.inspected_at) if row is not None else None
 
 
 def find(session: Session, context: Context) -> Found | None:

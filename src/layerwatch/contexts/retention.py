@@ -31,7 +31,7 @@ TABLES = {"contexts": ("id",), "answers": ("context_id", "key")}
 BATCH = 500
 """Rows of each table in one transaction: a few milliseconds, so that no call waits for a sweep."""
 
-PERIOD = 600.0
+SWEEP_INTERVAL_S = 600.0
 """Seconds between sweeps. An expired context is refused by its id at once; the sweep only frees space."""
 
 
@@ -112,7 +112,7 @@ class Sweeper:
 async def sweep_forever(
     database: Database,
     clock: Clock,
-    period: float = PERIOD,
+    period: float = SWEEP_INTERVAL_S,
     speed: float = 1.0,
     also: Callable[[datetime], None] = lambda now: None,
 ) -> None:

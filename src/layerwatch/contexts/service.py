@@ -25,8 +25,8 @@ from layerwatch.keys import Caller
 from layerwatch.pacing.pacer import Pacer
 from layerwatch.storage import OutcomeUnknown, StorageUnavailable
 from layerwatch.telemetry import tracing
-from layerwatch.temporal import TEACHERS, UNDO, PrintState, StateFormatError
-from layerwatch.vision.evidence import Evidence
+from layerwatch.temporal import TEACHERS, UNDO, PrinterMemory, PrintState, StateFormatError
+from layerwatch.vision.evidence import Condition, Evidence
 
 log = structlog.get_logger(__name__)
 
@@ -36,9 +36,21 @@ T = TypeVar("T")
 Charge = Callable[[Session, Caller, datetime], None]
 """Counts one inspection of a caller in the given transaction; may refuse by raising."""
 
-RACES = 8
-"""How often a call that lost a race for its context looks again. One look is enough to learn that it is
-early; more are only needed while feedback and pictures come at the same instant."""
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a print of a named printer begins. memory: of the printer, None while it has none."""
+
+    memory: PrinterMemory | None
+
+
+StartOf = Callable[[Session, str], Start | None]
+"""How the print of this context begins; None for one whose printer has no name."""
+
+
+MAX_RACE_RETRIES = 8
+"""How often a call that lost a race for its context retries. One retry is enough to learn that it is early;
+more are only needed while feedback and pictures arrive at the same instant."""
 
 
 class _LostRace(Exception):
@@ -72,24 +84,31 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a Process call came to. repeated: the answer was stored by an earlier call of the same key."""
+    """What a Process call came to. repeated: the answer was stored by an earlier call of the same key.
+    opens: this is the first judged picture of a print whose printer has a name.
+    """
 
     answer: Answer
     repeated: bool
+    opens: bool = False
 
 
 class Contexts:
     """Looks after every print's session, also while the database is away.
 
     charge: counts an inspection in the transaction of its answer (`billing.count_inspection`).
+    start_of: how a print begins (`printers.start_of`).
     """
 
-    def __init__(self, outage: OfflineLedger, pacer: Pacer, charge: Charge, clock: Clock) -> None:
+    def __init__(
+        self, outage: OfflineLedger, pacer: Pacer, charge: Charge, start_of: StartOf, clock: Clock
+    ) -> None:
         self._outage = outage
         self._reach = outage.reach
         self._memory = OfflineCache()
         self._pacer = pacer
         self._charge = charge
+        self._start_of = start_of
         self._clock = clock
 
     async def admit(self, call: Call, allowed: Callable[[Session], None] | None) -> Answer | None:
@@ -183,7 +202,7 @@ class Contexts:
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run work in a transaction, and again on what the winner left when it lost a race."""
-        for _ in range(RACES):
+        for _ in range(MAX_RACE_RETRIES):
             with suppress(_LostRace, IntegrityError):
                 return await self._reach.write_async(work, *args, **kwargs)
         raise StorageUnavailable("the context is being changed by too many at once")
@@ -204,7 +223,9 @@ class Contexts:
         repeated = await self._admit_from_memory(call)
         if repeated is not None:
             return Outcome(repeated, repeated=True)
-        answer, moved = self._judge(self._memory.last(call.context.id), call, evidence)
+        found = self._memory.last(call.context.id)
+        state = _unpack(found, call.context) if found is not None else None
+        answer, moved = self._judge(state, call, evidence)
         # Before the disk has it: another call on this print that comes meanwhile is an early one, or waits.
         before = self._memory.remember(call.context.id, moved)
         if call.key is not None:
@@ -243,7 +264,10 @@ class Contexts:
             return Outcome(Answer.from_json(body), repeated=True), None
         if found is not None:
             pacing_check.check(found.inspected_at, found.interval_ms / 1000, call.at, self._clock.now())
-        answer, moved = self._judge(found, call, evidence)
+        before = _unpack(found, call.context) if found is not None else None
+        begun = before is not None and bool(before.cameras)
+        start = None if begun else self._start_of(session, call.context.id)
+        answer, moved = self._judge(before, call, evidence, start.memory if start else None)
         if found is None:
             repository.add(session, call.context, moved)
         elif not repository.move(session, call.context, found.revision, moved):
@@ -251,15 +275,21 @@ class Contexts:
         if call.key is not None:
             repository.keep_answer(session, call.context, call.key, answer.to_json())
         self._charge(session, call.caller, call.at)
-        return Outcome(answer, repeated=False), moved
+        opens = start is not None and answer.condition == Condition.OK.value
+        return Outcome(answer, repeated=False, opens=opens), moved
 
     def _judge(
-        self, found: repository.Found | None, call: Call, evidence: Evidence
+        self,
+        before: PrintState | None,
+        call: Call,
+        evidence: Evidence,
+        memory: PrinterMemory | None = None,
     ) -> tuple[Answer, repository.Moved]:
         """The answer, and what it leaves behind."""
         with tracing.span("temporal"):
-            before = _unpack(found, call.context) if found is not None else None
-            state, verdict = temporal.step(before, evidence, call.seconds, call.context.levels, call.camera)
+            state, verdict = temporal.step(
+                before, evidence, call.seconds, call.context.levels, call.camera, memory
+            )
         now = self._clock.now()
         plan = self._pacer.plan(verdict.suspicious, now)
         answer = Answer(

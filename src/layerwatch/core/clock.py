@@ -34,8 +34,8 @@ class SystemClock:
         return self._began + timedelta(seconds=passed * self.speed)
 
 
-MOST_AHEAD = timedelta(hours=1)
-"""A clock that went on by so much more than real time was set."""
+MAX_CLOCK_JUMP = timedelta(hours=1)
+"""A clock that advanced this much more than real time was set."""
 
 
 class ClockGuard:
@@ -59,7 +59,7 @@ class ClockGuard:
         real = self._monotonic()
         if self._last is not None:
             passed = timedelta(seconds=(real - self._last[1]) * self._speed)
-            if now - self._last[0] > passed + MOST_AHEAD:
+            if now - self._last[0] > passed + MAX_CLOCK_JUMP:
                 self._jumped_at = real
         self._last = (now, real)
         return self._jumped_at is None or real - self._jumped_at > self._wait

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from layerwatch.core.private_files import private_folder, restrict
 
-_SMALLEST = 32
+_MIN_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """One key for each purpose, 32 bytes each, so that none can stand in for another."""
+    """One 32-byte key for each purpose, so that none can be used for another."""
 
     context_ids: bytes = field(repr=False)
     """Signs context ids."""
@@ -63,6 +63,6 @@ def read_or_create(path: Path) -> bytes:
 def _read(path: Path) -> bytes:
     restrict(path)
     content = path.read_bytes().strip()
-    if len(content) < _SMALLEST:
+    if len(content) < _MIN_BYTES:
         raise OSError(0, "the secret is too short; restore it from a backup (a new one voids every API key)")
     return content

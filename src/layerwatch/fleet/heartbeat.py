@@ -23,17 +23,17 @@ log = structlog.get_logger(__name__)
 HEARTBEAT = 5.0
 """Seconds between heartbeats."""
 
-SILENT = timedelta(seconds=20)
-"""A node that was not heard for so long gets no new prints: three heartbeats and a slow database."""
+OFFLINE_GRACE = timedelta(seconds=20)
+"""A node without a heartbeat for this long gets no new prints: three heartbeats and a slow database."""
 
-GONE = timedelta(hours=1)
-"""A node that was not heard for so long is forgotten."""
+FORGET_AFTER = timedelta(hours=1)
+"""A node without a heartbeat for this long is forgotten."""
 
 
 def describe(session: Session, node: Node) -> None:
     """Write a node's heartbeat, in place of its last one."""
     session.merge(node)
-    session.execute(delete(Node).where(Node.seen_at < node.seen_at - GONE))
+    session.execute(delete(Node).where(Node.seen_at < node.seen_at - FORGET_AFTER))
 
 
 def regions(session: Session, now: datetime) -> list[Region]:
@@ -47,7 +47,7 @@ def regions(session: Session, now: datetime) -> list[Region]:
             func.sum(Node.healthy),
             func.sum(Node.suspicious),
         )
-        .where(Node.seen_at > now - SILENT)
+        .where(Node.seen_at > now - OFFLINE_GRACE)
         .group_by(Node.region)
         .order_by(Node.region)
     )
@@ -162,7 +162,7 @@ class Heartbeat:
         """Say that this node ends, so that no print is sent to it any more. Its numbers stay for the next."""
 
         def leave(session: Session) -> None:
-            silent = datetime.now(UTC) - SILENT
+            silent = datetime.now(UTC) - OFFLINE_GRACE
             session.execute(update(Node).where(Node.id == self._id).values(seen_at=silent))
 
         try:

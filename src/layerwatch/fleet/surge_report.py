@@ -12,10 +12,10 @@ from layerwatch.fleet.simulation import Result
 WINDOW = 10
 """Seconds over which shares and intervals are averaged."""
 
-FEW = 0.01
-"""Share of throttled calls that counts as over."""
+SETTLED_THROTTLE_SHARE = 0.01
+"""Share of throttled calls below which a surge counts as over."""
 
-BAND = 0.10
+SETTLED_INTERVAL_SHARE = 0.10
 """Share around the last interval within which it counts as settled."""
 
 
@@ -51,12 +51,12 @@ def settling(result: Result) -> SurgeReport:
     called = _smooth(result.called.sum(axis=1))[end:]
     throttled = _smooth(result.throttled.sum(axis=1))[end:]
     shares = np.divide(throttled, called, out=np.zeros_like(called), where=called > 0)
-    settled = _last(np.abs(off) > BAND)
+    settled = _last(np.abs(off) > SETTLED_INTERVAL_SHARE)
     alive = sum(site.capacity for site in scenario.sites if site.name != scenario.lost)
     return SurgeReport(
         throttled_during=result.throttled_share(scenario.surge_at, surged),
         throttled_after=result.throttled_share(end + round(2 * interval), scenario.seconds),
-        few_throttled_after=_last(shares >= FEW),
+        few_throttled_after=_last(shares >= SETTLED_THROTTLE_SHARE),
         settled_after=settled,
         interval=interval,
         overshoot=max(0.0, float(np.nanmax(off))),
@@ -85,5 +85,5 @@ def _last(wrong: npt.NDArray[np.bool_]) -> int | None:
 
 
 def _swings(off: npt.NDArray[np.float64]) -> int:
-    sides = np.sign(off[np.abs(off) > BAND])
+    sides = np.sign(off[np.abs(off) > SETTLED_INTERVAL_SHARE])
     return int((np.diff(sides) != 0).sum())

@@ -13,7 +13,7 @@ from layerwatch.identity.errors import BadInput
 
 SHORTEST, LONGEST = 12, 200
 
-LEAST_SCORE = 3
+MIN_SCORE = 3
 """zxcvbn's score for at least 10^8 guesses ("safely unguessable" online)."""
 
 _ESTIMATED_CHARACTERS = 40
@@ -50,7 +50,7 @@ def check_strength(password: str, email: str) -> None:
     own += domain.split(".")
     with _turns:
         estimate = zxcvbn(_estimated(password), user_inputs=[word for word in own[:30] if len(word) > 2])
-    if estimate["score"] < LEAST_SCORE:
+    if estimate["score"] < MIN_SCORE:
         why = estimate["feedback"]["warning"] or "It is made of common parts."
         raise BadInput(f"This password is too easy to guess. {why} Try a few random words.", field="password")
 

@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session
 from layerwatch.identity.models import Membership, User, WebSession
 from layerwatch.identity.roles import roles_of
 
-IDLE = timedelta(days=2)
-LONGEST = timedelta(days=30)
-HALF_OPEN = timedelta(minutes=10)
-"""How long a one-time code may follow the password."""
-TOUCH = timedelta(minutes=5)
-"""How precisely the time when a session was last seen is stored."""
+IDLE_TIMEOUT = timedelta(days=2)
+MAX_LIFETIME = timedelta(days=30)
+SECOND_FACTOR_TIMEOUT = timedelta(minutes=10)
+"""Time between the password and the one-time code."""
+LAST_SEEN_RESOLUTION = timedelta(minutes=5)
+"""Resolution of a session's stored last-seen time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def begin(
     """Begin a session under a new token, whatever cookie the browser had: session fixation is impossible."""
     token = secrets.token_urlsafe(32)
     session.execute(
-        delete(WebSession).where(WebSession.user_id == user.id, WebSession.created_at < now - LONGEST)
+        delete(WebSession).where(WebSession.user_id == user.id, WebSession.created_at < now - MAX_LIFETIME)
     )
     session.add(
         WebSession(
@@ -60,9 +60,9 @@ def find(session: Session, token: str | None, now: datetime) -> WebSession | Non
     if not token or len(token) > 100:
         return None
     row = session.get(WebSession, _digest(token))
-    if row is None or now - row.created_at > LONGEST:
+    if row is None or now - row.created_at > MAX_LIFETIME:
         return None
-    if now - row.seen_at > (IDLE if row.complete else HALF_OPEN):
+    if now - row.seen_at > (IDLE_TIMEOUT if row.complete else SECOND_FACTOR_TIMEOUT):
         return None
     return row
 
@@ -81,7 +81,11 @@ def of_user(session: Session, user: User, token: str | None, now: datetime) -> l
     """The user's live sessions, the latest seen first; `this` marks the one of the token."""
     rows = session.scalars(
         select(WebSession)
-        .where(WebSession.user_id == user.id, WebSession.complete.is_(True), WebSession.seen_at > now - IDLE)
+        .where(
+            WebSession.user_id == user.id,
+            WebSession.complete.is_(True),
+            WebSession.seen_at > now - IDLE_TIMEOUT,
+        )
         .order_by(WebSession.seen_at.desc())
     )
     mine = _digest(token or "")

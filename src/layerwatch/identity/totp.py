@@ -19,9 +19,9 @@ from layerwatch.identity import recovery_codes
 from layerwatch.identity.errors import BadInput, SignInRefused
 from layerwatch.identity.models import User
 
-STEP = 30
-SLACK = 1
-"""Steps that the phone's clock may be off, either way."""
+STEP_S = 30
+ALLOWED_DRIFT_STEPS = 1
+"""Steps that the phone's clock may be wrong, either way."""
 
 
 def prepare(session: Session, user: User) -> None:
@@ -82,9 +82,9 @@ def address_of(user: User, key: bytes) -> str:
 def _take(user: User, code: str, key: bytes, now: datetime) -> bool:
     totp = pyotp.TOTP(secret_of(user, key))
     given = code.replace(" ", "")
-    here = int(now.timestamp()) // STEP
-    for step in range(max(here - SLACK, user.totp_step + 1), here + SLACK + 1):
-        if hmac.compare_digest(totp.at(step * STEP).encode(), given.encode("utf-8", "replace")):
+    here = int(now.timestamp()) // STEP_S
+    for step in range(max(here - ALLOWED_DRIFT_STEPS, user.totp_step + 1), here + ALLOWED_DRIFT_STEPS + 1):
+        if hmac.compare_digest(totp.at(step * STEP_S).encode(), given.encode("utf-8", "replace")):
             user.totp_step = step
             return True
     return False

@@ -58,7 +58,7 @@ class KeyAuthenticator:
     """Checks API keys against the database, remembering what it saw.
 
     database: where keys are kept. pepper: the installation's secret, at least 16 bytes; without it the
-    stored hashes cannot be told from noise. Safe to use from several threads.
+    stored hashes reveal nothing. Safe to use from several threads.
     """
 
     def __init__(self, database: Database, pepper: bytes) -> None:

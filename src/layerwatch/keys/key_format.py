@@ -1,7 +1,7 @@
 """The text of an API key: `prod_` or `test_`, 30 random base62 characters (178 bits), 6 of checksum.
 
-The checksum lets a mistyped key be told from an unknown one without asking the database, also while
-the database is out. It proves nothing: only the keyed hash of the whole text does.
+The checksum distinguishes a mistyped key from an unknown one without a database query, also while the
+database is away. It proves nothing: only the keyed hash of the whole text does.
 """
 
 from __future__ import annotations

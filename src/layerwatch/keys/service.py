@@ -17,7 +17,7 @@ from layerwatch.keys.key_format import digest, new_key_text
 from layerwatch.keys.models import ApiKey
 
 DIALECTS = (1, 2)
-MOST_KEYS_PER_ACCOUNT = 200
+MAX_KEYS_PER_ACCOUNT = 200
 PREFIX_SHOWN = 8
 
 
@@ -50,8 +50,8 @@ def create_key(
         raise BadInput("The dialect is 1 (interval as a number) or 2 (interval as an object).")
     lock_account(session, account_id)  # two keys made at once must not both be the last one allowed
     live = select(ApiKey.id).where(ApiKey.account_id == account_id, ApiKey.disabled_at.is_(None))
-    if len(session.scalars(live).all()) >= MOST_KEYS_PER_ACCOUNT:
-        raise BadInput(f"An account has at most {MOST_KEYS_PER_ACCOUNT} keys in use. Disable one first.")
+    if len(session.scalars(live).all()) >= MAX_KEYS_PER_ACCOUNT:
+        raise BadInput(f"An account has at most {MAX_KEYS_PER_ACCOUNT} keys in use. Disable one first.")
     text = new_key_text(test=test)
     row = ApiKey(
         account_id=account_id,

@@ -9,13 +9,11 @@ from layerwatch.learning.errors import FeedbackLimitReached, LearningError
 from layerwatch.learning.examples import ExampleStore
 from layerwatch.learning.recent import RecentPictures
 from layerwatch.learning.recorder import FeedbackRecorder
-from layerwatch.learning.registry import ModelRegistry
 
 __all__ = [
     "ExampleStore",
     "FeedbackLimitReached",
     "FeedbackRecorder",
     "LearningError",
-    "ModelRegistry",
     "RecentPictures",
 ]

@@ -14,7 +14,7 @@ from layerwatch.learning import limits
 from layerwatch.learning.errors import LearningError
 from layerwatch.learning.examples import ExampleStore
 from layerwatch.learning.recent import RecentPicture, RecentPictures
-from layerwatch.learning.service import KINDS_OF_FEEDBACK, find_used, record, withdraw
+from layerwatch.learning.service import KINDS_OF_FEEDBACK, MISSED, find_used, record, withdraw
 from layerwatch.storage import DatabaseGateway, OutcomeUnknown, StorageError, StorageUnavailable
 from layerwatch.temporal import UNDO
 
@@ -25,12 +25,22 @@ Apply = Callable[[Callable[[Session], None]], Awaitable[bool]]
 
 
 class FeedbackRecorder:
-    """Keeps feedback with the picture that it is about, within `limits`."""
+    """Keeps feedback with the picture that it is about, within `limits`.
 
-    def __init__(self, gateway: DatabaseGateway, examples: ExampleStore, recent: RecentPictures) -> None:
+    on_missed: what a reported failure takes back, in the same transaction (`printers.repository.unlearn`).
+    """
+
+    def __init__(
+        self,
+        gateway: DatabaseGateway,
+        examples: ExampleStore,
+        recent: RecentPictures,
+        on_missed: Callable[[Session, str], None],
+    ) -> None:
         self._gateway = gateway
         self._examples = examples
         self._recent = recent
+        self._on_missed = on_missed
 
     async def record(
         self, apply: Apply, *, account_id: int, context_id: str, kind: str, at: datetime
@@ -61,6 +71,8 @@ class FeedbackRecorder:
                 picture=written,
             )
             kept.append(row.picture)
+            if kind == MISSED:
+                self._on_missed(session, context_id)
 
         try:
             with ExitStack() as adding:

@@ -25,6 +25,8 @@ from layerwatch.vision.evidence import KINDS
 
 KINDS_OF_FEEDBACK: tuple[str, ...] = tuple(sorted(TEACHERS.keys() - {UNDO}))
 """What is kept for review: every kind that a print learns from, but not taking one back."""
+MISSED = "missed"
+"""A failure that was not seen."""
 LABELS: tuple[str, ...] = ("good", "failed", "other")
 """A reviewer's words, the same as the training index uses; `other` is left out of training."""
 
@@ -95,6 +97,12 @@ def find_used(database: Database, names: Collection[str]) -> set[str]:
     with database.read() as session:
         used = session.scalars(select(FeedbackRow.picture).where(FeedbackRow.picture.in_(names)))
         return {name for name in used if name is not None}
+
+
+def failure_reported(session: Session, context_id: str) -> bool:
+    """Whether somebody said that this print failed unseen."""
+    found = select(FeedbackRow.id).where(FeedbackRow.context_id == context_id, FeedbackRow.kind == MISSED)
+    return session.scalars(found.limit(1)).first() is not None
 
 
 def withdraw(session: Session, *, account_id: int, context_id: str) -> str | None:

@@ -14,8 +14,8 @@ import httpx
 from layerwatch.core.egress import CheckedBackend, NotAllowed, Reachable
 from layerwatch.vision import MAX_PICTURE_BYTES
 
-SECONDS = 10.0
-"""For all of it: the name, the connection, redirects and the picture."""
+FETCH_TIMEOUT_S = 10.0
+"""For the whole fetch: name lookup, connection, redirects and picture."""
 MAX_REDIRECTS = 3
 MAX_URL = 2048
 _PICTURE_TYPES = ("", "application/octet-stream", "binary/octet-stream")
@@ -38,15 +38,17 @@ class Fetcher:
         self._tls: ssl.SSLContext | None = None
 
     async def picture(self, url: str, hold: Callable[[int], None]) -> bytes:
-        """The bytes at `url`, http or https. hold: told of each number of bytes before they are kept.
+        """Fetch the bytes at `url`, http or https. hold: called with each chunk's size before it is buffered.
 
         Raises FetchFailed.
         """
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(FETCH_TIMEOUT_S):
                 return await self._follow(url, hold)
         except TimeoutError:
-            raise FetchFailed("unreachable", f"The picture did not come within {SECONDS:g} s.") from None
+            raise FetchFailed(
+                "unreachable", f"The picture did not come within {FETCH_TIMEOUT_S:g} s."
+            ) from None
         except NotAllowed:
             raise FetchFailed(
                 "not_allowed",

@@ -38,11 +38,11 @@ log = structlog.get_logger(__name__)
 LABEL = "failure"
 """The only label that the tools know; what kind of failure it is stands beside, in `kind`."""
 
-NOBODY = 0
-"""The account under which these calls queue. Accounts are numbered from 1."""
+NO_ACCOUNT = 0
+"""The account id of these calls in the queue. Real accounts start at 1."""
 
-FETCHES = 16
-"""Pictures fetched at once. One that does not come holds its place for `fetch.SECONDS`."""
+MAX_CONCURRENT_FETCHES = 16
+"""Concurrent fetches. A picture that does not arrive blocks its slot for `fetch.FETCH_TIMEOUT_S`."""
 
 _QUERY_CHARACTERS = "%:/?#[]@!$&'()*+,;="
 """What stays as it is in the query of a redirect."""
@@ -161,15 +161,15 @@ async def _fetch_and_detect(request: Request, services: Services, url: str, *, d
     if not url:
         raise Refused("bad_address", 422, f"Say which picture: {request.url.path}?img=URL.")
     try:
-        if drop_in.fetching >= FETCHES:
-            raise Throttled(f"{FETCHES} pictures are being fetched")
-        with services.admission.upload(NOBODY) as held:
+        if drop_in.fetching >= MAX_CONCURRENT_FETCHES:
+            raise Throttled(f"{MAX_CONCURRENT_FETCHES} pictures are being fetched")
+        with services.admission.upload(NO_ACCOUNT) as held:
             drop_in.fetching += 1
             try:
                 jpeg = await drop_in.fetcher.picture(url, held.add)
             finally:
                 drop_in.fetching -= 1
-            with services.admission.place(NOBODY):
+            with services.admission.place(NO_ACCOUNT):
                 evidence = await services.vision.ainspect(
                     jpeg, time.monotonic() + services.settings.queue_deadline
                 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-WINDOW = 2.0
+SATURATED_WINDOW_S = 2.0
 """Seconds of saturation behind one correction: about 100 inspections on one core."""
 
-WEIGHT = 0.2
+CORRECTION_WEIGHT = 0.2
 """Weight of one correction. Five of them, 10 s of saturation, move the estimate by two thirds."""
 
-BUSY_WINDOW = 10.0
+BUSY_WINDOW_S = 10.0
 """Seconds of work, with pauses left out, behind one correction upwards of a node that is not saturated."""
 
 
@@ -64,8 +64,8 @@ class Capacity:
             return
         self._done += inspections
         passed = self._monotonic() - self._window_began
-        if passed >= WINDOW:
-            self.per_second += WEIGHT * (self._done / passed - self.per_second)
+        if passed >= SATURATED_WINDOW_S:
+            self.per_second += CORRECTION_WEIGHT * (self._done / passed - self.per_second)
             self._window_began, self._done = self._monotonic(), 0
         if under_way + 1 < self._busy:
             self._window_began = None
@@ -77,6 +77,8 @@ class Capacity:
         self._worked += now - self._working_since
         self._worked_done += inspections
         self._working_since = now if under_way > 0 else None
-        if self._worked >= BUSY_WINDOW:
-            self.per_second += WEIGHT * max(0.0, self._worked_done / self._worked - self.per_second)
+        if self._worked >= BUSY_WINDOW_S:
+            self.per_second += CORRECTION_WEIGHT * max(
+                0.0, self._worked_done / self._worked - self.per_second
+            )
             self._worked, self._worked_done = 0.0, 0

@@ -30,14 +30,14 @@ the mean wait in an M/D/1 queue is 1.5 service times."""
 JITTER = 0.05
 """Share by which intervals are spread, so that prints that began together do not stay in step."""
 
-REACH = 0.10
-"""Share of its interval by which a healthy print is moved to find a second that is not yet full."""
+LEVELLING_SHARE = 0.10
+"""Share of its interval by which a healthy print may be moved to find a second with capacity left."""
 
-CLOSING = 0.5
-"""Stretch beyond 1 at which `minimum` has closed up to `recommended`: who is in a hurry may use capacity that
-nobody needs, but not what others wait for."""
+EQUAL_INTERVALS_STRETCH = 0.5
+"""Stretch beyond 1 at which `minimum` has risen to `recommended`: urgent clients may use spare capacity, but
+not what others wait for."""
 
-HEALTHY_PAYS = 2.0
+HEALTHY_ONLY_STRETCH = 2.0
 """Stretch up to which only healthy prints wait longer."""
 
 
@@ -72,14 +72,14 @@ class Pacer:
     def plan(self, suspicious: bool, at: datetime) -> Plan:
         """The next interval of a print that looks suspicious or not. Random within the jitter."""
         x = self.stretch(at)
-        soonest = self._bounds.suspicious * max(1.0, x / HEALTHY_PAYS)
+        soonest = self._bounds.suspicious * max(1.0, x / HEALTHY_ONLY_STRETCH)
         if suspicious:
             # Jitter never shortens the shorter share: at rest it is the least interval.
             recommended = self._within(soonest * random.uniform(1.0, 1.0 + JITTER))
             return Plan(min(self._within(soonest), recommended), recommended)
         wanted = min(max(self._bounds.rest * x, soonest), self._bounds.most / (1.0 + JITTER))
         recommended = self._level(wanted * random.uniform(1.0 - JITTER, 1.0 + JITTER), at)
-        hurry = 1.0 - min(1.0, (x - 1.0) / CLOSING)
+        hurry = 1.0 - min(1.0, (x - 1.0) / EQUAL_INTERVALS_STRETCH)
         minimum = self._within(recommended - hurry * (recommended - self._bounds.suspicious))
         return Plan(min(minimum, recommended), recommended)
 
@@ -108,7 +108,7 @@ class Pacer:
         """The whole second nearest to `seconds` from now that is not fully booked; if all within reach are,
         the one that is booked least."""
         middle = self._within(seconds)
-        reach = math.ceil(REACH * middle)
+        reach = math.ceil(LEVELLING_SHARE * middle)
         first = max(self._bounds.least, middle - reach)
         booked = self._load.booked(at, first, min(self._bounds.most, middle + reach))
         budget = self._budget()
@@ -127,6 +127,6 @@ def stretch(prints: Prints, budget: float, bounds: Bounds) -> float:
     suspicious = prints.suspicious / bounds.suspicious
     if healthy + suspicious <= budget:
         return 1.0
-    if healthy <= (budget - suspicious) * HEALTHY_PAYS:
+    if healthy <= (budget - suspicious) * HEALTHY_ONLY_STRETCH:
         return healthy / (budget - suspicious)
-    return (healthy + suspicious * HEALTHY_PAYS) / budget
+    return (healthy + suspicious * HEALTHY_ONLY_STRETCH) / budget

@@ -6,7 +6,10 @@ from collections import Counter
 from datetime import datetime
 
 import structlog
+from sqlalchemy.orm import Session
 
+from layerwatch.printers.repository import PrinterKey
+from layerwatch.printers.service import open_print
 from layerwatch.prints import repository
 from layerwatch.prints.labels import PrintLabels
 from layerwatch.storage import DatabaseGateway, StorageUnavailable
@@ -19,7 +22,7 @@ without labels writes nothing: a flood of labelled ones must not occupy the data
 
 
 class PrintRegister:
-    """Keeps labels in the database. They are for people only, so a print goes on without them."""
+    """Keeps labels in the database. A print goes on without them, and without its printer's memory."""
 
     def __init__(self, gateway: DatabaseGateway) -> None:
         self._gateway = gateway
@@ -34,13 +37,21 @@ class PrintRegister:
         expires_at: datetime,
         labels: PrintLabels,
     ) -> None:
-        """Keep a new print's labels, if it has any and the account does not flood. Never fails."""
+        """Keep a new print's labels, if it has any and the account does not flood. Never fails.
+
+        A named printer's memory learns from its print before this one, which is over.
+        """
         if not labels or not self._has_room(account_id, opened_at):
             return
+
+        def write(session: Session) -> None:
+            repository.add(session, context_id, account_id, opened_at, expires_at, labels)
+            if labels.printer is not None:
+                key = PrinterKey(account_id, labels.printer, labels.camera or "")
+                open_print(session, key, context_id, opened_at, expires_at)
+
         try:
-            await self._gateway.write_async(
-                repository.add, context_id, account_id, opened_at, expires_at, labels
-            )
+            await self._gateway.write_async(write)
         except StorageUnavailable as error:
             log.warning("print_labels_lost", why=str(error))
 

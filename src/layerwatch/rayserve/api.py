@@ -35,7 +35,8 @@ class Api:
         logging.configure(settings.log_level, settings.log_format, worker=rank)
         app = create_app(
             settings,
-            vision=self._eye,
+            vision=self._vision,
+            open_model=self._open_model,
             peers=lambda metrics, _: MetricsClient(self._board, str(rank), metrics.text),
             slot=f"ray {rank}",
             **self._more(settings),
@@ -48,10 +49,16 @@ class Api:
         """What tests put in place."""
         return {}
 
-    def _eye(self, metrics: Metrics) -> Vision:
+    def _open_model(self, metrics: Metrics, model: str) -> Vision:
+        """Proves that a replica can run it."""
+        detector = RemoteDetector(self._detectors, metrics.batch, model)
+        detector.check()
+        return self._vision(metrics, detector)
+
+    def _vision(self, metrics: Metrics, detector: RemoteDetector | None = None) -> Vision:
         """Decodes here. Its threads only wait for the detectors, so there may be many."""
         return Vision(
-            RemoteDetector(self._detectors, metrics.batch),
+            detector or RemoteDetector(self._detectors, metrics.batch),
             workers=self._settings.queue_length,
             max_batch=1,
         )

@@ -61,4 +61,4 @@ def assemble(
         max_ongoing_requests=512,  # the application refuses what is too much itself, with its own answers
         graceful_shutdown_timeout_s=40.0,
     )
-    return answering.bind(settings, looking.bind(), board.bind())
+    return answering.bind(settings, looking.bind(settings), board.bind())

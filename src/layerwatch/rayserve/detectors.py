@@ -1,11 +1,11 @@
-"""A replica that looks at pictures: one model, whose file can be changed while it works."""
+"""A replica that looks at pictures, each with the model that it is asked for."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,11 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 from ray import serve
 
+from layerwatch.config import load
+from layerwatch.learning.errors import LearningError
+from layerwatch.learning.rollout.model_store import ModelStore
+from layerwatch.learning.rollout.plan import MAX_LOADED, PACKAGED
+from layerwatch.storage import StorageError, open_objects
 from layerwatch.vision import Detector, ModelError, OnnxDetector, Picture, RawDetection
 from layerwatch.vision.batching import BatchReport
 from layerwatch.vision.model_files import choose_model
@@ -21,24 +26,31 @@ from layerwatch.vision.service import MAX_BATCH
 
 log = structlog.get_logger(__name__)
 
-MOST = 64
+MAX_BATCH_SIZE = 64
 """Pictures in one batch, whatever the configuration says."""
 
 
 class Config(BaseModel):
     """`user_config` of the deployment `Detectors` in the Serve file; a change is taken over in place.
 
-    model: path of the ONNX file on every machine of the cluster; empty for the packaged one.
+    Which models there are is not said here: `layerwatch models` says it, as on any other installation.
     provider: cpu, cuda, tensorrt, openvino or coreml.  threads: CPU threads of one batch.
     max_batch: pictures in one batch; by default what suits the provider.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str = ""
     provider: str = "cpu"
     threads: PositiveInt = 1
     max_batch: PositiveInt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A picture, uint8 [S, S, 3] RGB, and the model that is to look at it: a SHA-256 or `packaged`."""
+
+    model: str
+    picture: Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,56 +67,86 @@ class Look:
 
 class Detectors:
     """What one replica of the detector does. Ray calls `reconfigure` before the first picture and whenever
-    the configuration changes; calls under way meanwhile are answered by the model from before."""
+    the configuration changes. A model is opened when it is first asked for.
 
-    def __init__(self) -> None:
-        self._detector: Detector | None = None
+    settings: of the server, for the object store and the folder of models.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = load(**settings)
+        self._config = Config()
+        self._models: dict[str, Detector] = {}
+        self._opening = threading.Lock()
 
     async def reconfigure(self, given: Mapping[str, Any]) -> None:
-        """Make another model active once it has proven to work.
-
-        If it does not, the last one stays, and the log says why: to raise would have Ray end this replica,
-        and every other one, for replicas that cannot start. A replica that has none yet raises ModelError, or
-        ValidationError for what is not a `Config`; those from before go on meanwhile.
+        """Take a configuration over. What is none leaves the last one, and the log says why: to raise would
+        have Ray end this replica, and every other one, for replicas that cannot start. A replica that has no
+        model yet raises ValidationError, or ModelError when the packaged model cannot be run.
         """
         try:
             config = Config(**given)
             # In a thread: opening and trying a model takes a second, in which calls go on.
-            self._detector = await asyncio.to_thread(self._open, config)
+            packaged = await asyncio.to_thread(self._open, PACKAGED, config)
         except (ModelError, ValidationError) as error:
-            if self._detector is None:
+            if not self._models:
                 raise
-            log.error("model_refused", why=str(error), still=self._detector.version)
+            log.error("configuration_refused", why=str(error))
             return
-        self.look.set_max_batch_size(min(MOST, config.max_batch or MAX_BATCH[config.provider]))
-        log.info("model_in_force", version=self._detector.version)
+        self._config, self._models = config, {PACKAGED: packaged}
+        self.look.set_max_batch_size(min(MAX_BATCH_SIZE, config.max_batch or MAX_BATCH[config.provider]))
 
-    def _open(self, config: Config) -> Detector:
-        if config.model:
-            return OnnxDetector(Path(config.model), config.provider, config.threads)
-        return choose_model(config.provider)
+    async def describe(self, model: str) -> tuple[int, str]:
+        """Side of the pictures that a model takes, pixels, and its version.
 
-    async def size(self) -> int:
-        """Side of the pictures that the model takes, pixels."""
-        assert self._detector is not None
-        return self._detector.size
+        Raises ModelError when it cannot be opened.
+        """
+        detector = await asyncio.to_thread(self._model, model)
+        return detector.size, detector.version
 
     # What waits while one batch runs is the next batch; nothing is held back to fill one.
-    @serve.batch(max_batch_size=MOST, batch_wait_timeout_s=0.0)  # type: ignore[untyped-decorator]
-    async def look(self, pictures: list[Picture]) -> list[Look]:
-        """Called with one picture, uint8 [S, S, 3] RGB; Ray makes the batches. Raises as `look_at`."""
-        return await self.look_at(pictures)
+    @serve.batch(max_batch_size=MAX_BATCH_SIZE, batch_wait_timeout_s=0.0)  # type: ignore[untyped-decorator]
+    async def look(self, asked: list[Ask]) -> list[Look]:
+        """Called with one picture; Ray makes the batches. Raises as `look_at`."""
+        return await self.look_at(asked)
 
-    async def look_at(self, pictures: Sequence[Picture]) -> list[Look]:
-        """Look at a batch. Raises ModelError on non-finite output."""
-        detector = self._detector
-        assert detector is not None
-        found = await asyncio.to_thread(_detect, detector, pictures)
-        report = BatchReport(len(pictures), 0.0)
-        return [
-            Look(replace(one, version=detector.version), detector.size, None if number else report)
-            for number, one in enumerate(found)
-        ]
+    async def look_at(self, asked: Sequence[Ask]) -> list[Look]:
+        """Look at a batch, the pictures of each model together.
+
+        Raises ModelError when a model cannot be opened or gives non-finite output.
+        """
+        found: dict[int, Look] = {}
+        for model in dict.fromkeys(ask.model for ask in asked):
+            places = [place for place, ask in enumerate(asked) if ask.model == model]
+            detector = await asyncio.to_thread(self._model, model)
+            detections = await asyncio.to_thread(
+                _detect, detector, [asked[place].picture for place in places]
+            )
+            report = BatchReport(len(places), 0.0)
+            for number, (place, one) in enumerate(zip(places, detections, strict=True)):
+                found[place] = Look(
+                    replace(one, version=detector.version), detector.size, None if number else report
+                )
+        return [found[place] for place in range(len(asked))]
+
+    def _model(self, name: str) -> Detector:
+        with self._opening:
+            if name not in self._models:
+                self._models[name] = self._open(name, self._config)
+                for oldest in list(self._models)[1:-MAX_LOADED]:  # the packaged one is always the first
+                    del self._models[oldest]
+            return self._models[name]
+
+    def _open(self, name: str, config: Config) -> Detector:
+        if name == PACKAGED:
+            return choose_model(config.provider)
+        settings = self._settings
+        store = ModelStore(
+            open_objects(settings.objects, settings.data_dir / "objects"), settings.data_dir / "models"
+        )
+        try:
+            return OnnxDetector(store.path(name), config.provider, config.threads)
+        except (LearningError, StorageError) as error:
+            raise ModelError(str(error)) from error
 
 
 def _detect(detector: Detector, pictures: Sequence[Picture]) -> list[RawDetection]:

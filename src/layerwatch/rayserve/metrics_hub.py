@@ -15,11 +15,11 @@ from layerwatch.learning.recent import RecentPicture
 
 log = structlog.get_logger(__name__)
 
-PERIOD = 5.0
-"""Seconds between two visits: half of a usual scrape interval."""
+VISIT_INTERVAL_S = 5.0
+"""Seconds between two reports: half of a usual scrape interval."""
 
-GONE = 4 * PERIOD
-"""Who did not come by for so long has ended."""
+FORGET_AFTER_S = 4 * VISIT_INTERVAL_S
+"""A reporter silent for this long has ended."""
 
 
 class MetricsHub:
@@ -32,7 +32,9 @@ class MetricsHub:
         """Leave one's own metrics, take everybody's."""
         now = time.monotonic()
         self._reports[name] = (now, text)
-        self._reports = {who: report for who, report in self._reports.items() if now - report[0] < GONE}
+        self._reports = {
+            who: report for who, report in self._reports.items() if now - report[0] < FORGET_AFTER_S
+        }
         return {who: last for who, (_, last) in self._reports.items()}
 
     def leave(self, name: str) -> None:
@@ -50,7 +52,7 @@ class MetricsClient:
         self._coming_by: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Come by every `PERIOD`, from now on."""
+        """Come by every `VISIT_INTERVAL_S`, from now on."""
         self._coming_by = asyncio.create_task(self._come_by())
 
     async def close(self) -> None:
@@ -62,7 +64,7 @@ class MetricsClient:
                 await self._board.leave.remote(self._name)
 
     async def metrics(self) -> dict[str, bytes]:
-        """Everybody's, at most `PERIOD` old; only one's own if the board does not answer."""
+        """Everybody's, at most `VISIT_INTERVAL_S` old; only one's own if the board does not answer."""
         own = self._text()
         try:
             async with asyncio.timeout(2.0):
@@ -79,4 +81,4 @@ class MetricsClient:
     async def _come_by(self) -> None:
         while True:
             await self.metrics()
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(VISIT_INTERVAL_S)

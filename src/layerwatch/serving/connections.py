@@ -22,12 +22,12 @@ RESERVED_FILES = 128
 MAX_CONNECTIONS = 10_000
 """In one process, where the limit on open files is higher: about 30 KB each."""
 
-CLOSED_AT_ONCE = 0.1
-"""Share of the connections closed when there are too many: to find them costs a pass over all."""
+CLOSE_BATCH_SHARE = 0.1
+"""Share of the connections closed at once when there are too many: finding them takes a pass over all."""
 
 
-CROWDED = 0.8
-"""Share of the connections from which on they are crowded. Less than what `CLOSED_AT_ONCE` leaves."""
+CROWDED_SHARE = 0.8
+"""Share of the maximum at which connections are crowded. Less than `CLOSE_BATCH_SHARE` leaves."""
 
 
 class HeldConnection(Protocol):
@@ -64,7 +64,7 @@ class Connections:
     @property
     def crowded(self) -> bool:
         """Whether there is little room left."""
-        return len(self._open) >= self._most * CROWDED
+        return len(self._open) >= self._most * CROWDED_SHARE
 
     def add(self, connection: HeldConnection, now: float) -> bool:
         """Count a new connection, closing others where there are too many. False: there is no room for it.
@@ -77,7 +77,7 @@ class Connections:
             if not self._close_laggards(own, 1, now):
                 return False
         elif len(self._open) >= self._most:
-            number = max(1, int(self._most * CLOSED_AT_ONCE))
+            number = max(1, int(self._most * CLOSE_BATCH_SHARE))
             if not self._close_laggards(self._open, number, now):
                 return False
         self._by_client.setdefault(client, set()).add(connection)

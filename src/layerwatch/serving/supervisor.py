@@ -33,13 +33,13 @@ swaps, takes less."""
 START_SECONDS = 600.0
 """How long a worker may take until it listens: migrations of others, a slow disk, the detector's trial."""
 
-PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Seconds before a restart, by how often in a row the worker did not live for `SETTLED_SECONDS`."""
+RESTART_DELAYS_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Seconds before a restart, by the number of consecutive runs shorter than `STABLE_AFTER_S`."""
 
-SETTLED_SECONDS = 30.0
+STABLE_AFTER_S = 30.0
 
-WRONG_SETTINGS = 2
-"""Exit status of a worker that says why it cannot start: another try would say the same."""
+EXIT_BAD_SETTINGS = 2
+"""Exit status of a worker with invalid settings: restarting it would not help."""
 
 
 class _Worker:
@@ -160,11 +160,11 @@ class Supervisor:
         process.join()
         if self._stopping:
             return
-        if process.exitcode == WRONG_SETTINGS and not worker.ready:
-            self._status, self._stopping = WRONG_SETTINGS, True
+        if process.exitcode == EXIT_BAD_SETTINGS and not worker.ready:
+            self._status, self._stopping = EXIT_BAD_SETTINGS, True
             return
-        worker.falls = 0 if now - worker.began > SETTLED_SECONDS else worker.falls + 1
-        pause = PAUSES[min(worker.falls, len(PAUSES) - 1)]
+        worker.falls = 0 if now - worker.began > STABLE_AFTER_S else worker.falls + 1
+        pause = RESTART_DELAYS_S[min(worker.falls, len(RESTART_DELAYS_S) - 1)]
         log.error("worker_died", worker=worker.slot.number, status=process.exitcode, restart_in=pause)
         self._leave(worker)
         worker.due = now + pause

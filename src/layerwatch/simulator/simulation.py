@@ -26,6 +26,9 @@ from layerwatch.simulator.truth import Frame, Truth, TruthBox
 from layerwatch.simulator.viewpoints import random_viewpoint
 from layerwatch.simulator.worlds import WORLDS, random_world
 
+TYPICAL_EXTENT = (60.0, 80.0)
+"""Height and width, mm, of the part that a printer's fixed camera was aimed at."""
+
 
 class Simulation:
     """One print in one printer before one camera, all drawn from `seed`.
@@ -34,8 +37,9 @@ class Simulation:
     for any; duration: seconds of printing (drawn when None); nuisance: True for events at random, False for
     none, or the kinds that shall happen; viewpoint: a name of `VIEWPOINTS` or None; onset: second of printing
     at which the failure begins (drawn between 4 and 78 % of the print when None); shape: a name of `SHAPES`;
-    `plan`: a print of your own (from `gcode.read_gcode`) in place of a random one. Raises ValueError for
-    unknown names.
+    `plan`: a print of your own (from `gcode.read_gcode`) in place of a random one; printer: seed of the
+    printer, its room, light and fixed camera, so that several prints of one printer can be drawn (`seed` when
+    None). Raises ValueError for unknown names.
     """
 
     def __init__(
@@ -50,14 +54,16 @@ class Simulation:
         onset: float | None = None,
         shape: str | None = None,
         plan: Print | None = None,
+        printer: int | None = None,
     ) -> None:
         if world is not None and world not in WORLDS:
             raise ValueError(f"unknown world {world!r}; known: {', '.join(WORLDS)}")
         if duration is not None and duration <= 0:
             raise ValueError(f"duration must be above 0 seconds, got {duration}")
         self.seed, self.size = seed, size
+        self.printer = seed if printer is None else printer
         rng = stream(seed, "simulation")
-        self.world = random_world(seed, world)
+        self.world = random_world(self.printer, world)
         if failure == "support_collapse" and shape is None:
             shape = "arch"
         bed = (
@@ -68,14 +74,16 @@ class Simulation:
         if plan is not None and duration is not None:
             self.print = replace(plan, duration=duration, paths={})
         self.colours = layer_colours(seed, self.print.count + 1)
-        self.world = with_clutter(self.world, seed, self.colours[0])
+        self.world = with_clutter(self.world, self.printer, self.colours[0])
         self.gloss = between(rng, 0.05, 0.5)
-        self.exposure = float(np.clip(rng.normal(0.46, 0.11), 0.16, 0.7))
-        self.light = random_light(seed, enclosed=self.world.enclosed)
+        exposed = rng if printer is None else stream(printer, "exposure")
+        self.exposure = float(np.clip(exposed.normal(0.46, 0.11), 0.16, 0.7))
+        self.light = random_light(self.printer, enclosed=self.world.enclosed)
         span = 2 * max(body.radius for body in self.print.bodies)
-        view = random_viewpoint(stream(seed, "viewpoint"), self.world, self.print.height, span, viewpoint)
+        extent = (self.print.height, span) if printer is None else TYPICAL_EXTENT
+        view = random_viewpoint(stream(self.printer, "viewpoint"), self.world, *extent, viewpoint)
         self.viewpoint = view
-        self.optics = random_optics(seed, *size, wide=view.name == "wide", plain=nuisance is False)
+        self.optics = random_optics(self.printer, *size, wide=view.name == "wide", plain=nuisance is False)
         if nuisance is True:
             self.timeline = random_events(seed, self.print.duration)
         elif nuisance is False:
@@ -193,7 +201,7 @@ class Simulation:
         width, height = self.size
         if self._renderer is None:
             backdrop = random_backdrop(
-                stream(self.seed, "backdrop"), width, height, enclosed=self.world.enclosed
+                stream(self.printer, "backdrop"), width, height, enclosed=self.world.enclosed
             )
             self._renderer = Renderer(self.world, self.viewpoint, backdrop, width, height)
         rng = stream(self.seed, "moment", round(second * 1000))

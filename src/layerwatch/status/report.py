@@ -12,21 +12,21 @@ from sqlalchemy.orm import Session
 from layerwatch.fleet.heartbeat import regions
 from layerwatch.pacing.call_schedule import Prints
 from layerwatch.status.models import StatusHour
-from layerwatch.status.uptime_recorder import KEPT, LIMITS_MS, TIMES
+from layerwatch.status.uptime_recorder import LIMITS_MS, RETENTION, TIMES
 
-WRITTEN_AFTER = timedelta(minutes=3)
-"""By then every node that lives has written a minute down: it writes once a minute and may be late."""
+WRITE_GRACE = timedelta(minutes=3)
+"""Time until every live node has written a minute: it writes once a minute and may be late."""
 
 MINUTE = timedelta(minutes=1)
 
-SHORTEST = 2
-"""Minutes that something lasts to be called an incident: a restart takes less."""
+MIN_INCIDENT_MINUTES = 2
+"""Minimum duration of an incident in minutes: a restart takes less."""
 
-JOINED = 5
-"""Two incidents of a kind with at most so many minutes between them are one."""
+MERGE_GAP_MINUTES = 5
+"""Incidents of a kind with at most this many minutes between them are merged."""
 
-RECENT = 5
-"""Trouble counts as present that was there in one of the last so many minutes."""
+RECENT_MINUTES = 5
+"""A problem counts as current if it occurred within this many minutes."""
 
 KINDS = {
     "down": "did not answer",
@@ -98,7 +98,9 @@ class Status:
 def status(session: Session, now: datetime) -> Status:
     """Ask the database. Reads at most 2,160 rows for each region."""
     rows = session.scalars(
-        select(StatusHour).where(StatusHour.hour >= now - KEPT).order_by(StatusHour.region, StatusHour.hour)
+        select(StatusHour)
+        .where(StatusHour.hour >= now - RETENTION)
+        .order_by(StatusHour.region, StatusHour.hour)
     )
     by_region: dict[str, list[StatusHour]] = {}
     for row in rows:
@@ -144,7 +146,7 @@ class _Minutes:
         first = next((hour for hour in hours if hour.up), hours[0])
         lowest = (first.up & -first.up).bit_length() - 1 if first.up else 0
         self.first = first.hour + lowest * MINUTE
-        self.end = max(self.first, (now - WRITTEN_AFTER).replace(second=0, microsecond=0))
+        self.end = max(self.first, (now - WRITE_GRACE).replace(second=0, microsecond=0))
 
     def bit(self, kind: str, at: datetime) -> bool:
         """Whether the minute has the mark."""
@@ -161,7 +163,7 @@ class _Minutes:
     def days(self) -> Iterable[Day]:
         """The last 90 days, the oldest first."""
         today = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
-        for ago in reversed(range(KEPT.days)):
+        for ago in reversed(range(RETENTION.days)):
             begin = today - timedelta(days=ago)
             up, known = self._up(max(begin, self.first), min(begin + timedelta(days=1), self.end))
             trouble = sum(
@@ -194,7 +196,7 @@ class _Minutes:
                 at += timedelta(hours=1)
                 continue
             if self.bit(kind, at):
-                if began is not None and at - last > (JOINED + 1) * MINUTE:
+                if began is not None and at - last > (MERGE_GAP_MINUTES + 1) * MINUTE:
                     yield began, last + MINUTE
                     began = None
                 began, last = began or at, at
@@ -215,12 +217,12 @@ class _Minutes:
 def _incidents(region: str, minutes: _Minutes, *, alive: bool) -> Iterable[Incident]:
     for kind in KINDS:
         for since, until in minutes.spans(kind):
-            if until - since < SHORTEST * MINUTE:
+            if until - since < MIN_INCIDENT_MINUTES * MINUTE:
                 continue
             # A region that is heard again is up, although its first minutes are not written down yet.
             goes_on = not alive and until >= minutes.end
             if kind != "down":
-                goes_on = minutes.end - until < RECENT * MINUTE
+                goes_on = minutes.end - until < RECENT_MINUTES * MINUTE
             yield Incident(region, kind, since, None if goes_on else until)
 
 

@@ -24,20 +24,20 @@ from layerwatch.storage import DatabaseGateway, StorageError, is_sqlite
 
 log = structlog.get_logger(__name__)
 
-BEAT = 5.0
-"""Seconds between two signs of life."""
+SAMPLE_INTERVAL_S = 5.0
+"""Seconds between two samples that the node is up."""
 
-PERIOD = 60.0
-"""Seconds between two entries in the database."""
+WRITE_INTERVAL_S = 60.0
+"""Seconds between two writes to the database."""
 
-KEPT = timedelta(days=90)
-"""What the status page looks back on."""
+RETENTION = timedelta(days=90)
+"""The period that the status page shows."""
 
-MOST_HOURS = 48
-"""Hours that a node keeps while the database is away; older ones are lost."""
+MAX_BUFFERED_HOURS = 48
+"""Hours that a node buffers while the database is away; older ones are dropped."""
 
-FEW = 10
-"""Calls in a minute below which their shares mean nothing."""
+MIN_CALLS_PER_MINUTE = 10
+"""With fewer calls in a minute, shares of refused and failed calls are not evaluated."""
 
 TOO_MANY_FAILED = 0.01
 TOO_MANY_REFUSED = 0.05
@@ -111,7 +111,7 @@ class UptimeRecorder:
         """It could not be written down."""
         for at, hour in hours.items():
             _add(self._hour(at), hour)
-        for at in sorted(self._hours)[:-MOST_HOURS]:
+        for at in sorted(self._hours)[:-MAX_BUFFERED_HOURS]:
             del self._hours[at]
 
     async def write(self, reach: DatabaseGateway) -> None:
@@ -125,17 +125,17 @@ class UptimeRecorder:
 
     async def keep_forever(self, reach: DatabaseGateway) -> None:
         """Note signs of life, and write everything down once a minute."""
-        wait = random.uniform(0, PERIOD)  # so that nodes do not write in step
+        wait = random.uniform(0, WRITE_INTERVAL_S)  # so that nodes do not write in step
         while True:
             self.lives()
             if wait <= 0:
-                wait = PERIOD
+                wait = WRITE_INTERVAL_S
                 try:
                     await self.write(reach)
                 except StorageError as error:
                     log.info("diary_waits", why=str(error))
-            await asyncio.sleep(BEAT)
-            wait -= BEAT
+            await asyncio.sleep(SAMPLE_INTERVAL_S)
+            wait -= SAMPLE_INTERVAL_S
 
     def _hour(self, at: datetime) -> Hour:
         return self._hours.setdefault(at.replace(minute=0, second=0, microsecond=0), Hour())
@@ -150,16 +150,16 @@ class UptimeRecorder:
         hour.refused += minute.refused
         hour.failed += minute.failed
         calls = minute.answered + minute.refused + minute.failed
-        if calls >= FEW and minute.failed > TOO_MANY_FAILED * calls:
+        if calls >= MIN_CALLS_PER_MINUTE and minute.failed > TOO_MANY_FAILED * calls:
             hour.failing |= bit
-        if calls >= FEW and minute.refused > TOO_MANY_REFUSED * calls:
+        if calls >= MIN_CALLS_PER_MINUTE and minute.refused > TOO_MANY_REFUSED * calls:
             hour.refusing |= bit
         self._minute = _Minute(_of_minute(now))
 
 
 def add(session: Session, region: str, hours: dict[datetime, Hour], now: datetime) -> None:
-    """Add a node's hours to its region's, and forget what is older than `KEPT`."""
-    session.execute(delete(StatusHour).where(StatusHour.hour < now - KEPT - timedelta(days=1)))
+    """Add a node's hours to its region's, and forget what is older than `RETENTION`."""
+    session.execute(delete(StatusHour).where(StatusHour.hour < now - RETENTION - timedelta(days=1)))
     insert: Any = sqlite.insert if is_sqlite(session) else postgresql.insert
     nothing = dict.fromkeys(_numbers(Hour()), 0)
     for at in sorted(hours):  # in one order, so that two nodes do not wait for each other

@@ -22,15 +22,15 @@ from layerwatch.storage.database import Database
 from layerwatch.storage.errors import StorageError
 
 LEASE = timedelta(minutes=10)
-"""How long a claim holds: longer than any work that is claimed (an SMTP server may take minutes)."""
+"""How long a claim is valid: longer than any claimed work (an SMTP server may take minutes)."""
 
-FIRST_RETRY = timedelta(minutes=1)
+FIRST_RETRY_DELAY = timedelta(minutes=1)
 """From a failure until the next attempt; doubled with every further failure."""
 
-LONGEST_RETRY = timedelta(hours=1)
+MAX_RETRY_DELAY = timedelta(hours=1)
 
-ABANDONED = timedelta(days=7)
-"""A claim that ran out so long ago belongs to work that is not due any more."""
+ABANDONED_AFTER = timedelta(days=7)
+"""A claim that expired this long ago belongs to work that is no longer due."""
 
 
 class ClaimRow(Base):
@@ -89,7 +89,7 @@ class Claims:
 
     def forget_abandoned(self) -> int:
         """Delete claims of work that nobody attempts any more; how many."""
-        before = self._clock.now() - ABANDONED
+        before = self._clock.now() - ABANDONED_AFTER
 
         def forget(session: Session) -> int:
             return cast(Any, session.execute(delete(ClaimRow).where(ClaimRow.until < before))).rowcount  # type: ignore[no-any-return]
@@ -104,7 +104,7 @@ class Claims:
             "until": as_number(now + LEASE),
             "now": as_number(now),
             # Later than any claim ends: made by a clock that was ahead and was set back.
-            "latest": as_number(now + 2 * LONGEST_RETRY),
+            "latest": as_number(now + 2 * MAX_RETRY_DELAY),
         }
         if cast(Any, session.execute(_TAKE, given)).rowcount == 0:
             return False
@@ -120,7 +120,7 @@ class Claims:
         )
         if failures is None:  # the lease ran out, and somebody else has it
             return
-        wait = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(failures, 10))
+        wait = min(MAX_RETRY_DELAY, FIRST_RETRY_DELAY * 2 ** min(failures, 10))
         session.execute(
             update(ClaimRow)
             .where(ClaimRow.name == name, ClaimRow.holder == holder)

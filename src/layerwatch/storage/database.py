@@ -134,7 +134,7 @@ class Database:
                     time.sleep(random.uniform(0.5, 1.5) * 0.2 * attempt)
 
     def close(self) -> None:
-        """Finish what was begun, then let go of the threads and connections."""
+        """Finish pending work, then release the threads and connections."""
         self._threads.shutdown(wait=True)
         self.engine.dispose()
 

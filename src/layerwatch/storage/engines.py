@@ -48,7 +48,7 @@ def _sqlite(url: URL, connections: int) -> Engine:
     @event.listens_for(engine, "do_connect")
     def look_first(*_: Any) -> None:
         # SQLite would open it for reading, and then try for 10 s to make its shared memory. (Not by opening
-        # the file ourselves: closing it again would let go of every lock that this process has on it.)
+        # the file ourselves: closing it would release every lock that this process has on it.)
         if any(file.exists() and not os.access(file, os.W_OK) for file in files):
             raise sqlite3.OperationalError("the database file may not be written")
 

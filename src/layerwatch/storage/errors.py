@@ -1,4 +1,4 @@
-"""What storage raises of its own; everything else is SQLAlchemy's (IntegrityError and the like).
+"""Storage's own errors; all others are SQLAlchemy's (IntegrityError, for example).
 
 StorageError
 ├── StorageUnavailable   the database cannot be reached, is full, read-only or too busy: try again later

@@ -98,6 +98,8 @@ def all_tables() -> MetaData:
     import layerwatch
 
     # By file: a room whose extra is not installed cannot be imported, and need not be.
-    for models in sorted(Path(layerwatch.__file__).parent.glob("*/models.py")):
-        importlib.import_module(f"layerwatch.{models.parent.name}.models")
+    root = Path(layerwatch.__file__).parent
+    for models in sorted(root.rglob("models.py")):
+        room = ".".join(models.relative_to(root).parent.parts)
+        importlib.import_module(f"layerwatch.{room}.models")
     return Base.metadata

@@ -22,8 +22,8 @@ from sqlalchemy.orm import Session
 
 from layerwatch.storage.base import UtcTime, is_sqlite
 
-AHEAD = 3
-"""Days for which partitions are made before they are needed. Every node looks every few minutes."""
+PARTITIONS_AHEAD_DAYS = 3
+"""Days for which partitions are made in advance. Every node checks every few minutes."""
 
 LOCK_MS = 200
 
@@ -67,7 +67,7 @@ def partitions(session: Session, table: str) -> list[Partition]:
 
 
 def make_ahead(session: Session, table: str, lifetime: timedelta, now: datetime) -> int:
-    """Make the partitions that rows written from now until `AHEAD` days later will need; how many.
+    """Make the partitions for rows written in the next `PARTITIONS_AHEAD_DAYS` days. Returns how many.
 
     lifetime: from writing a row to its expiry. A day of which the default partition holds rows stays there.
     Raises StorageUnavailable (through the transaction) when a lock is not to be had at once.
@@ -76,7 +76,7 @@ def make_ahead(session: Session, table: str, lifetime: timedelta, now: datetime)
         return 0
     there = partitions(session, table)
     made = 0
-    for day in _days(now + lifetime, AHEAD):
+    for day in _days(now + lifetime, PARTITIONS_AHEAD_DAYS):
         end = day + _DAY
         if any(each.end == end or (each.whole_past and each.end >= end) for each in there):
             continue

@@ -6,6 +6,7 @@ print can be replayed, simulated and fuzzed. `docs/temporal.md` derives it.
 
 from layerwatch.temporal.feedback import TEACHERS, UNDO, false_alarm, missed, resumed, undo
 from layerwatch.temporal.levels import Levels
+from layerwatch.temporal.memory import MemoryFormatError, PrinterMemory, ended_well, learn
 from layerwatch.temporal.model import step
 from layerwatch.temporal.state import PrintState, StateFormatError
 from layerwatch.temporal.verdict import Verdict
@@ -14,10 +15,14 @@ __all__ = [
     "TEACHERS",
     "UNDO",
     "Levels",
+    "MemoryFormatError",
     "PrintState",
+    "PrinterMemory",
     "StateFormatError",
     "Verdict",
+    "ended_well",
     "false_alarm",
+    "learn",
     "missed",
     "resumed",
     "step",

@@ -27,21 +27,21 @@ class Alarm:
     ) -> Alarm:
         """The flags after a frame of `quality`, `seconds` after the last one that counted.
 
-        nats: how far this very frame speaks for a failure. One that looks well again raises no flag, and
-            one that speaks against a failure takes as much time away as it would have added.
+        nats: this frame's evidence for a failure. A frame that looks healthy raises no flag, and evidence
+            against a failure subtracts as much time as it would have added.
         patience: how many times as long as usual a pause takes, 1 or more.
         """
-        credit = min(seconds, c.LONGEST_CREDIT)
+        credit = min(seconds, c.MAX_CREDIT_SECONDS)
         if quality > c.BAD_QUALITY:
             good = self.good_seconds + credit if quality >= c.CLEAR_QUALITY else 0.0
             if good >= c.CLEAR_SECONDS:
-                return Alarm(good_seconds=min(good, c.MOST_SECONDS))
+                return Alarm(good_seconds=min(good, c.MAX_COUNTED_SECONDS))
             return Alarm(max(0.0, self.bad_seconds - credit), good, self.warned, self.paused)
         bad = self.bad_seconds
         if nats < 0:
             bad = max(0.0, bad - credit)
         elif last_quality <= c.BAD_QUALITY:
-            bad = min(bad + credit, c.MOST_SECONDS)
+            bad = min(bad + credit, c.MAX_COUNTED_SECONDS)
         if nats <= c.RISE_NATS:
             return Alarm(bad, 0.0, self.warned, self.paused)
         return Alarm(

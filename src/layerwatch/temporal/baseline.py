@@ -59,13 +59,13 @@ class Baseline:
         frames = self.frames + weight
         off = value - self.mean
         scale_frames = self.scale_frames + weight
-        square = min(off * off, c.LARGEST_SQUARE * self.variance)  # one outlier does not make a print noisy
+        square = min(off * off, c.MAX_SQUARE * self.variance)  # one outlier does not make a print noisy
         squares = self.scale_frames * self.variance + weight * self.frames / frames * square
         return Baseline(
             self.mean + weight * off / frames,
-            min(frames, c.MOST_FRAMES),
-            max(squares / scale_frames, c.LEAST_VARIANCE),
-            min(scale_frames, c.MOST_FRAMES),
+            min(frames, c.MAX_FRAMES),
+            max(squares / scale_frames, c.MIN_VARIANCE),
+            min(scale_frames, c.MAX_FRAMES),
             self.peak,
         )
 
@@ -74,15 +74,15 @@ class Baseline:
         return replace(self, peak=max(value, self.peak - c.PEAK_DECAY))
 
     def forgiven(self) -> Baseline:
-        """What stood out and went away by itself was no failure: its like surprises less from now on."""
+        """A peak that went away by itself was healthy: similar peaks raise less suspicion from now on."""
         square = max(self.peak - self.mean, 0.0) ** 2
         if square <= self.variance:
             return self
         scale_frames = self.scale_frames + c.PEAK_WEIGHT
         squares = self.scale_frames * self.variance + c.PEAK_WEIGHT * min(
-            square, c.LARGEST_PEAK_SQUARE * self.variance
+            square, c.MAX_PEAK_SQUARE * self.variance
         )
-        return replace(self, variance=squares / scale_frames, scale_frames=min(scale_frames, c.MOST_FRAMES))
+        return replace(self, variance=squares / scale_frames, scale_frames=min(scale_frames, c.MAX_FRAMES))
 
     def plausibility(self, value: float) -> float:
         """For how many frames `value` counts: few when it is far above the mean, more than 1 far below it.
@@ -95,7 +95,7 @@ class Baseline:
         return 1 + surprise * ((c.LEARN_RELIEF if beyond < 0 else c.LEARN_SURPRISING) - 1)
 
     def nats(self, value: float, failing: tuple[float, float], missed: float) -> tuple[float, float]:
-        """Nats that `value` speaks for an excursion and for failing, each against healthy; bounded.
+        """Evidence of `value` for an excursion and for failing, each against healthy, in nats; bounded.
 
         Healthy: Student's t, the posterior predictive. Excursion: wider, and above it; a share of them,
         anything. Failing: around `failing` (mean, scale), never near the baseline, flat above. Healthy and

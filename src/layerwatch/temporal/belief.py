@@ -50,7 +50,7 @@ class Belief:
 
 
 def _bounded(healthy: float, excursion: float, failing: float) -> Belief:
-    least = c.LEAST_PROBABILITY * (healthy + excursion + failing)
+    least = c.MIN_PROBABILITY * (healthy + excursion + failing)
     healthy, excursion, failing = max(healthy, least), max(excursion, least), max(failing, least)
     total = healthy + excursion + failing
     return Belief(excursion / total, failing / total)

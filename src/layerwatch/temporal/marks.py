@@ -76,8 +76,8 @@ class Marks:
         if seen is None:
             return 0.0
         known = np.maximum(_shares(self.strengths), _probabilities(usual.astype(np.float32)))
-        stronger = float((_probabilities(seen) / np.maximum(with_neighbours(known), c.WEAKEST_MARK)).max())
-        larger = area / max(self.area, c.SMALLEST_AREA)
+        stronger = float((_probabilities(seen) / np.maximum(with_neighbours(known), c.MIN_MARK)).max())
+        larger = area / max(self.area, c.MIN_AREA)
         begins, full = c.GROWTH_RATIO
         return min(max((max(stronger, larger) - begins) / (full - begins), 0.0), 1.0)
 
@@ -94,7 +94,7 @@ class Marks:
         if self.origin is Origin.START and self.growth(seen, area, usual) >= c.GROWN:
             strengths = np.maximum(self.strengths, _strengths(seen))
             return Marks(self.origin, strengths, max(self.area, area), 0.0, unlit)
-        calm = min(self.calm_seconds + seconds, c.MOST_SECONDS)
+        calm = min(self.calm_seconds + seconds, c.MAX_COUNTED_SECONDS)
         return replace(self, calm_seconds=calm, unlit=unlit)
 
     def moved(self, seen: Logits | None) -> Marks:

@@ -12,9 +12,10 @@ from layerwatch.temporal.baseline import Baseline, logit
 from layerwatch.temporal.belief import Belief
 from layerwatch.temporal.levels import Levels
 from layerwatch.temporal.marks import Marks, Origin
+from layerwatch.temporal.memory import PrinterMemory
 from layerwatch.temporal.places import Logits, Places, lit_area, place_logits
 from layerwatch.temporal.scene import Change, Glance, View, look, sketch_of
-from layerwatch.temporal.state import MOST_CAMERAS, CameraState, PrintState
+from layerwatch.temporal.state import MAX_CAMERAS, CameraState, PrintState
 from layerwatch.temporal.still import Still
 from layerwatch.temporal.verdict import Verdict, verdict_of
 from layerwatch.vision.evidence import KINDS, Condition, Evidence
@@ -23,7 +24,12 @@ _NEW_PRINT = PrintState(Belief(), Alarm(), 0.0, (0.0,) * len(KINDS))
 
 
 def step(
-    state: PrintState | None, evidence: Evidence, seconds: float, levels: Levels, camera: str = ""
+    state: PrintState | None,
+    evidence: Evidence,
+    seconds: float,
+    levels: Levels,
+    camera: str = "",
+    memory: PrinterMemory | None = None,
 ) -> tuple[PrintState, Verdict]:
     """Take in one picture.
 
@@ -31,12 +37,14 @@ def step(
     seconds: of the picture, since the context was opened. A picture that is not newer than the camera's last
         one moves nothing.
     levels: when to warn and when to pause; they change the answer, never the state.
-    camera: which of the print's cameras took it; up to four are told apart, the longest unheard is forgotten.
+    camera: which of the print's cameras took it; of up to four; the longest unused is forgotten.
+    memory: what is remembered of the printer. It counts for the print's first judged picture only, and only
+        where that shows the remembered scene.
 
     A picture in another condition than OK, a frozen one and one without a usable score move nothing either;
     but the very same picture over again brings the answer nearer to what that picture says.
     """
-    after, verdict = _step(state or _NEW_PRINT, evidence, seconds, levels, camera)
+    after, verdict = _step(state or _NEW_PRINT, evidence, seconds, levels, camera, memory)
     if state is None or state.before is None:
         return after, verdict
     without, _ = _step(state.before, evidence, seconds, levels, camera)
@@ -44,7 +52,12 @@ def step(
 
 
 def _step(
-    before: PrintState, evidence: Evidence, seconds: float, levels: Levels, camera: str
+    before: PrintState,
+    evidence: Evidence,
+    seconds: float,
+    levels: Levels,
+    camera: str,
+    memory: PrinterMemory | None = None,
 ) -> tuple[PrintState, Verdict]:
     name = hashlib.blake2b(camera.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     known = next((one for one in before.cameras if one.name == name), None)
@@ -56,13 +69,19 @@ def _step(
     value = logit(evidence.failure_probability)
     seen, area = place_logits(evidence.heat), lit_area(evidence.heat)
     sketch = sketch_of(evidence.thumbnail)
+    familiar = before.familiar
     if known is None:
-        glance, elapsed = Glance(Change.NONE, View.first(sketch)), c.USUAL_INTERVAL
+        view = View.first(sketch)
+        if before.cameras or memory is None or memory.camera != name or not memory.fits(sketch):
+            memory = None
+        elif sketch is not None:
+            view, familiar = memory.view(sketch), memory.familiar()
+        glance, elapsed = Glance(Change.NONE, view), c.USUAL_INTERVAL
         known = _new_camera(name, glance.view)
     else:
         glance = look(known.view, sketch, abs(value - known.logit) <= c.FROZEN_LOGIT)
         gap = seconds - known.seconds
-        elapsed = min(gap, c.LONGEST_GAP) if gap > 0 else c.USUAL_INTERVAL
+        elapsed = min(gap, c.MAX_GAP_SECONDS) if gap > 0 else c.USUAL_INTERVAL
     change = glance.change
     if change is Change.FROZEN or change is Change.DISTURBED:
         after = _unjudged(before, known, evidence, value, glance, seconds, elapsed)
@@ -72,12 +91,15 @@ def _step(
     known = replace(known, view=glance.view)
     if change is Change.NEW_SCENE:
         known = _in_new_scene(known, value, seen, before.belief)
+        familiar = None if familiar is not None and familiar.camera == name else familiar
     elif glance.unrest > 0 and known.frames:
         known = _in_new_light(known, value, seen, before.belief, glance.unrest)
 
-    passed = min(max(seconds - before.seconds, 0.0), c.LONGEST_GAP) if before.cameras else 0.0
+    passed = min(max(seconds - before.seconds, 0.0), c.MAX_GAP_SECONDS) if before.cameras else 0.0
     excess = None if seen is None or known.frames == 0 else known.places.excess(seen)
     odd, failing = _nats(known, value, excess)
+    if familiar is not None and familiar.camera == name and failing > 0:
+        failing *= 1 - familiar.discount(seen, area)
     novelty = glance.novelty if known.frames >= c.SETTLED_FRAMES else 1.0  # the usual change must be known
     shown = (novelty * odd, novelty * failing)
     grown = _growth(known, seen, area, evidence.failure_probability)
@@ -95,7 +117,10 @@ def _step(
         failing,
         1 + (c.FOOLED_PATIENCE - 1) * (1 - _telling(known)) * (1 - grown),
     )
-    learnt = _learnt(known, value, seen, excess, seconds, elapsed, belief)
+    if known.frames == 0 and memory and memory.is_left_over(value, evidence.failure_probability, seen, area):
+        learnt = _not_scenery(known, memory, value, seen, seconds)
+    else:
+        learnt = _learnt(known, value, seen, excess, seconds, elapsed, belief)
     learnt = replace(
         learnt,
         recent_area=max(area, c.RECENT_AREA_DECAY * known.recent_area),
@@ -103,7 +128,8 @@ def _step(
         marks=_marks(known, seen, area, evidence.failure_probability, elapsed),
     )
     kinds = _kinds(before.kinds, evidence.kinds)
-    after = PrintState(belief, alarm, seconds, kinds, (*_others(before, known), learnt))
+    cameras = (*_others(before, known), learnt)
+    after = PrintState(belief, alarm, seconds, kinds, cameras, familiar)
     return after, verdict_of(after, levels, Condition.MOVED if change is Change.NEW_SCENE else Condition.OK)
 
 
@@ -233,6 +259,19 @@ def _learnt(
     )
 
 
+def _not_scenery(
+    camera: CameraState, memory: PrinterMemory, value: float, seen: Logits | None, seconds: float
+) -> CameraState:
+    """The camera after a first picture that looks failed where its printer's prints do not: what is usual
+    here is what was usual before.
+    """
+    picture = Baseline.prior((memory.mean, c.GLOBAL_HEALTHY[1]))
+    picture = replace(picture, frames=c.FIRST_FRAME_WEIGHT).noticed(value)
+    return replace(
+        camera, seconds=seconds, frames=1, logit=value, picture=picture, places=memory.usual_places(seen)
+    )
+
+
 def _healthy(belief: Belief) -> float:
     """How far a picture teaches what is usual, 0..1."""
     return belief.healthy + c.EXCURSION_LEARNING * belief.excursion
@@ -252,7 +291,7 @@ def _new_camera(name: bytes, view: View) -> CameraState:
 
 
 def _others(state: PrintState, camera: CameraState) -> tuple[CameraState, ...]:
-    return tuple(one for one in state.cameras if one.name != camera.name)[-(MOST_CAMERAS - 1) :]
+    return tuple(one for one in state.cameras if one.name != camera.name)[-(MAX_CAMERAS - 1) :]
 
 
 def _kinds(before: tuple[float, ...], now: tuple[float, ...]) -> tuple[float, ...]:

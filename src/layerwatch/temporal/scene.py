@@ -71,6 +71,14 @@ def sketch_of(thumbnail: bytes) -> Sketch | None:
     return ((rows[:, ::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8).reshape(SKETCH)
 
 
+def contrast_distance(one: Sketch, other: Sketch) -> float:
+    """Mean absolute difference of two sketches, each in its own contrasts; 0 for the same view."""
+    values = np.array((one, other), np.float32)
+    values -= (values @ _MEAN)[:, None]
+    values /= np.sqrt((values * values) @ _MEAN + c.CONTRAST_FLOOR)[:, None]
+    return float(np.abs(values[0] - values[1]) @ _MEAN)
+
+
 @dataclass(frozen=True, slots=True)
 class Glance:
     """What a picture changed, and the view after it.
@@ -112,12 +120,12 @@ def look(view: View, sketch: Sketch | None, same_score: bool) -> Glance:
     followed = view.reference + rate * (sketch.astype(np.float32) - view.reference)
     off = change - view.usual_change
     novel = max(c.NOVEL_SHARE * view.usual_change, _LEAST_CHANGE)
-    novelty = min(max(change / novel, c.LEAST_NOVELTY), 1.0)
+    novelty = min(max(change / novel, c.MIN_NOVELTY), 1.0)
     after = View(
         sketch=sketch,
         reference=np.rint(followed).astype(np.uint8),
         usual_change=view.usual_change + rate * off,
-        change_spread=max(view.change_spread + rate * (abs(off) - view.change_spread), c.LEAST_CHANGE_SPREAD),
+        change_spread=max(view.change_spread + rate * (abs(off) - view.change_spread), c.MIN_CHANGE_SPREAD),
         brightness=view.brightness + rate * (brightness - view.brightness),
         usual_step=view.usual_step + rate * (step - view.usual_step),
         unsettled=0,

@@ -14,30 +14,36 @@ import numpy as np
 from layerwatch.temporal.alarm import Alarm
 from layerwatch.temporal.baseline import Baseline
 from layerwatch.temporal.belief import Belief
+from layerwatch.temporal.familiar import Familiar
 from layerwatch.temporal.marks import Marks, Origin
 from layerwatch.temporal.places import PLACES, Places
 from layerwatch.temporal.scene import SKETCH, View
 from layerwatch.temporal.still import DIGEST_BYTES, Still
 
-MOST_CAMERAS = 4
+MAX_CAMERAS = 4
 
-LARGEST = 1e15
-"""No number of a state is larger. The largest are seconds: 1.2 million, unless a clock is centuries off."""
+MAX_NUMBER = 1e15
+"""Upper limit of every number of a state. The largest are seconds: 1.2 million, unless a clock is centuries
+off."""
 
-LEAST_POSITIVE = 1e-15
+MIN_POSITIVE = 1e-15
 """Variances and frames never fall below this; their squares and quotients stay finite."""
 
 _MAGIC = b"LWT"
-_VERSION = 3
+_VERSION = 4
+_WITHOUT_FAMILIAR = 3
+"""The version without what is known of the printer; still written, where nothing is."""
 _WITHOUT_MARKS = 2
 """The version before repeated pictures and marked places were remembered; still read."""
 
 _KINDS = 8
-_HEADER = struct.Struct(f"<3sBBB2x5dBB6x{_KINDS}d")
+_HEADER = struct.Struct(f"<3sBBBBx5dBB6x{_KINDS}d")
 _CAMERA = struct.Struct("<16s16dII")
 _CAMERA_BYTES = _CAMERA.size + 2 * 2 * PLACES + 2 * SKETCH
 _KNOWN = struct.Struct(f"<{DIGEST_BYTES}s6dBB6x")
 _KNOWN_BYTES = _KNOWN.size + PLACES
+_FAMILIAR = struct.Struct("<16s2d")
+_FAMILIAR_BYTES = _FAMILIAR.size + 2 * PLACES
 
 
 class StateFormatError(ValueError):
@@ -69,6 +75,7 @@ class CameraState:
 class PrintState:
     """What is believed of a print. seconds: of its last picture.  kinds: decaying mean of each kind.
 
+    familiar: what is known of the printer from earlier prints, if any.
     before: the same print had the last feedback not been given, with all that was seen since; None before
     any feedback. It has no `before` itself.
     Two states are equal when their bytes are.
@@ -79,6 +86,7 @@ class PrintState:
     seconds: float
     kinds: tuple[float, ...]
     cameras: tuple[CameraState, ...] = ()
+    familiar: Familiar | None = None
     before: PrintState | None = None
 
     def to_bytes(self) -> bytes:
@@ -87,9 +95,10 @@ class PrintState:
         parts = [
             _HEADER.pack(
                 _MAGIC,
-                _VERSION,
+                _VERSION if self.familiar is not None else _WITHOUT_FAMILIAR,
                 len(self.cameras),
                 self.before is not None,
+                self.familiar is not None,
                 belief.excursion,
                 belief.failing,
                 self.seconds,
@@ -102,6 +111,8 @@ class PrintState:
         ]
         for camera in self.cameras:
             parts += _camera_parts(camera)
+        if self.familiar is not None:
+            parts += _familiar_parts(self.familiar)
         if self.before is not None:
             parts.append(replace(self.before, before=None).to_bytes())
         return b"".join(parts)
@@ -118,17 +129,18 @@ class PrintState:
         if len(data) < _HEADER.size or data[:3] != _MAGIC:
             raise StateFormatError(f"not a print state: {len(data)} bytes that do not begin with {_MAGIC!r}")
         version = data[3]
-        if version not in (_VERSION, _WITHOUT_MARKS):
+        if version not in (_VERSION, _WITHOUT_FAMILIAR, _WITHOUT_MARKS):
             raise StateFormatError(f"print state of version {version}; this program reads {_VERSION}")
-        _, _, count, taught, excursion, failing, seconds, bad, good, warned, paused, *kinds = (
+        _, _, count, taught, starts, excursion, failing, seconds, bad, good, warned, paused, *kinds = (
             _HEADER.unpack_from(data)
         )
-        each = _CAMERA_BYTES + (_KNOWN_BYTES if version == _VERSION else 0)
-        ends = _HEADER.size + count * each
-        if count > MOST_CAMERAS or (len(data) <= ends if taught else len(data) != ends):
+        each = _CAMERA_BYTES + (_KNOWN_BYTES if version != _WITHOUT_MARKS else 0)
+        cameras_end = _HEADER.size + count * each
+        ends = cameras_end + (_FAMILIAR_BYTES if starts else 0)
+        if count > MAX_CAMERAS or (len(data) <= ends if taught else len(data) != ends):
             raise StateFormatError(f"print state of {len(data)} bytes does not hold {count} cameras")
         cameras = [_read_camera(data, _HEADER.size + i * each) for i in range(count)]
-        if version == _VERSION:
+        if version != _WITHOUT_MARKS:
             cameras = [
                 _read_known(camera, data, _HEADER.size + i * each + _CAMERA_BYTES)
                 for i, camera in enumerate(cameras)
@@ -139,6 +151,7 @@ class PrintState:
             seconds,
             tuple(kinds),
             tuple(cameras),
+            _read_familiar(data, cameras_end) if starts else None,
         )
         if not _is_sane(state):
             raise StateFormatError("print state holds values that no picture can have led to")
@@ -190,6 +203,18 @@ def _known_parts(camera: CameraState) -> Iterator[bytes]:
     yield marks.strengths.tobytes() if marks else bytes(PLACES)
 
 
+def _familiar_parts(familiar: Familiar) -> Iterator[bytes]:
+    yield _FAMILIAR.pack(familiar.camera, familiar.usual_area, familiar.accepted_area)
+    yield familiar.usual.tobytes()
+    yield familiar.accepted.tobytes()
+
+
+def _read_familiar(data: bytes, at: int) -> Familiar:
+    camera, usual_area, accepted_area = _FAMILIAR.unpack_from(data, at)
+    places = np.frombuffer(data, np.uint8, 2 * PLACES, at + _FAMILIAR.size).reshape(2, PLACES)
+    return Familiar(camera, places[0], usual_area, places[1], accepted_area)
+
+
 def _read_camera(data: bytes, at: int) -> CameraState:
     name, seconds, value, *numbers, unsettled, frames = _CAMERA.unpack_from(data, at)
     at += _CAMERA.size
@@ -224,11 +249,15 @@ def _is_sane(state: PrintState) -> bool:
     if not (belief.excursion > 0 and belief.failing > 0 and belief.excursion + belief.failing < 1):
         return False
     numbers = [state.seconds, alarm.bad_seconds, alarm.good_seconds, *state.kinds]
+    if state.familiar is not None and not (
+        0 <= state.familiar.usual_area <= 1 and 0 <= state.familiar.accepted_area <= 1
+    ):
+        return False
     for camera in state.cameras:
         view = camera.view
         for usual in (camera.picture, camera.place):
             numbers += [usual.mean, usual.frames, usual.variance, usual.scale_frames, usual.peak]
-            if min(usual.frames, usual.variance, usual.scale_frames) < LEAST_POSITIVE:
+            if min(usual.frames, usual.variance, usual.scale_frames) < MIN_POSITIVE:
                 return False
         numbers += [camera.seconds, camera.logit, view.usual_change, view.change_spread]
         numbers += [view.brightness, view.usual_step]
@@ -239,4 +268,4 @@ def _is_sane(state: PrintState) -> bool:
             return False
         if not (np.isfinite(camera.places.usual).all() and np.isfinite(camera.places.recent).all()):
             return False
-    return all(abs(number) <= LARGEST for number in numbers) and alarm.warned < 32 and alarm.paused < 32
+    return all(abs(number) <= MAX_NUMBER for number in numbers) and alarm.warned < 32 and alarm.paused < 32

@@ -55,7 +55,7 @@ class Still:
         return replace(
             self,
             score=before + share * max(self.says - before, 0.0) if self.says > 0 else 0.0,
-            seconds=min(self.seconds + low * min(seconds, c.LONGEST_CREDIT), c.MOST_SECONDS),
+            seconds=min(self.seconds + low * min(seconds, c.MAX_CREDIT_SECONDS), c.MAX_COUNTED_SECONDS),
         )
 
 

@@ -40,7 +40,7 @@ class Verdict:
 
 def verdict_of(state: PrintState, levels: Levels, condition: Condition) -> Verdict:
     """The answer that a state leads to, after a picture in this condition."""
-    cameras = [camera for camera in state.cameras if state.seconds - camera.seconds <= c.LONGEST_GAP]
+    cameras = [camera for camera in state.cameras if state.seconds - camera.seconds <= c.MAX_GAP_SECONDS]
     marked_by = {camera.marks.origin for camera in cameras if camera.marks and camera.marks.caps_quality}
     score, note = state.belief.score, None
     if Origin.START in marked_by and score < lowest_score(c.START_QUALITY):

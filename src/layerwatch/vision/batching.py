@@ -20,8 +20,8 @@ from layerwatch.vision.errors import Busy
 
 logger = logging.getLogger(__name__)
 
-NICENESS = 5
-"""Added to the worker threads, so that they come after the others of the process."""
+THREAD_NICENESS = 5
+"""Added to the worker threads' niceness, so that the process's other threads run first."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -166,4 +166,4 @@ def step_back() -> None:
     a refusal took 1 s at three times the capacity, with it 5 ms (median, `benchmarks/load.py`, two cores).
     """
     if sys.platform == "linux":  # where each thread has a niceness of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREAD_NICENESS)

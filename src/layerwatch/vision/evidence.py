@@ -73,7 +73,8 @@ class Evidence:
         and are found by `temporal`.
     brightness: mean luma, 0..1.  sharpness: a measure of focus, 0 (none) upwards.
     thumbnail: luma, 32x24, row-major, one byte a pixel; lets `temporal` see what changed.
-    milliseconds: decode and detect, wall time.
+    milliseconds: decode and detect, wall time.  detector_ms: the detector's call alone, without any wait,
+        divided by the pictures in it.
     """
 
     failure_probability: float
@@ -87,6 +88,7 @@ class Evidence:
     thumbnail: bytes
     model_version: str
     milliseconds: float
+    detector_ms: float = 0.0
 
     def kind_probabilities(self) -> dict[str, float]:
         """The probability, 0..1, that each of `KINDS` is in view; not exclusive.

@@ -42,7 +42,7 @@ def find_boxes(cells: NDArray[np.float32], kinds: tuple[float, ...], failure: fl
     kind = likely_kind(kinds)
     rows, columns = cells.shape
     boxes = []
-    for region in _regions(cells >= threshold):
+    for region in connected(cells >= threshold):
         top, left = min(r for r, _ in region), min(c for _, c in region)
         bottom, right = max(r for r, _ in region) + 1, max(c for _, c in region) + 1
         boxes.append(
@@ -69,7 +69,7 @@ def likely_kind(kinds: tuple[float, ...]) -> str:
     return KINDS[max(range(len(kinds)), key=kinds.__getitem__)]
 
 
-def _regions(hot: NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
+def connected(hot: NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
     """Groups of neighbouring true cells (8-connected), as row and column."""
     waiting = {(int(r), int(c)) for r, c in np.argwhere(hot)}
     regions = []

@@ -176,14 +176,15 @@ class Vision:
             return _Prepared(np.asarray(image), measure(image), began, place)
 
     def _look(self, prepared: Sequence[_Prepared]) -> list[Evidence]:
-        began = time.time_ns()
+        began, started = time.time_ns(), time.monotonic()
         raws = self._detector.detect([one.picture for one in prepared])
+        took = (time.monotonic() - started) * 1000.0 / len(prepared)
         for one, raw in zip(prepared, raws, strict=True):
             version = raw.version or self._detector.version
             tracing.record("detect", one.place, began, batch=len(prepared), model=version)
-        return [self._evidence(one, raw) for one, raw in zip(prepared, raws, strict=True)]
+        return [self._evidence(one, raw, took) for one, raw in zip(prepared, raws, strict=True)]
 
-    def _evidence(self, prepared: _Prepared, raw: RawDetection) -> Evidence:
+    def _evidence(self, prepared: _Prepared, raw: RawDetection, took: float) -> Evidence:
         return Evidence(
             failure_probability=raw.failure,
             kinds=raw.kinds,
@@ -196,6 +197,7 @@ class Vision:
             thumbnail=prepared.measures.thumbnail,
             model_version=raw.version or self._detector.version,
             milliseconds=(time.monotonic() - prepared.began) * 1000.0,
+            detector_ms=took,
         )
 
 

@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 FOLDER = "LW_TEST_WATCH"
 SHORTEST = 10
-"""What is shorter (a wrong password `x`) is no secret that could be told from other text."""
+"""Shorter secrets (a wrong password `x`) would match unrelated text."""
 
 
 def note(kind: str, secret: object) -> None:

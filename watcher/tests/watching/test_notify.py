@@ -29,7 +29,7 @@ from layerwatch_sdk.webhook_signature import HEADER, verify
 from layerwatch_watcher.notifications import DeliveryError, Dispatcher, Event, Kind, QuietHours
 from layerwatch_watcher.notifications.apprise import AppriseChannel
 from layerwatch_watcher.notifications.dispatch import deliver
-from layerwatch_watcher.notifications.event import USUAL
+from layerwatch_watcher.notifications.event import DEFAULT_KINDS
 from layerwatch_watcher.notifications.pictures import MAX_BYTES, MAX_SIDE, fitted
 from layerwatch_watcher.notifications.webhook import Webhook
 from layerwatch_watcher.watching.settings import read
@@ -93,7 +93,7 @@ class Recorder:
 
     name = "recorder"
 
-    def __init__(self, failures: int = 0, kinds: frozenset[Kind] = USUAL) -> None:
+    def __init__(self, failures: int = 0, kinds: frozenset[Kind] = DEFAULT_KINDS) -> None:
         self.failures = failures
         self.kinds = kinds
         self.got: list[Event] = []

@@ -20,7 +20,7 @@ def failing_after(seconds: float) -> Callable[[float], Verdict]:
 
 
 class Order:
-    """Stands in for a printer's `pause`. It is carried out after `deed` s and answered after `answer` s."""
+    """A double of a printer's `pause`: carried out after `deed` s and answered after `answer` s."""
 
     def __init__(self, scene: Any, *, deed: float, answer: float, error: Any = None, times: int = 99) -> None:
         self.scene = scene

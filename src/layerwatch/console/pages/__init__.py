@@ -5,10 +5,12 @@ from __future__ import annotations
 from layerwatch.console.pages import (
     account,
     accounts,
+    acting,
     feedback,
     invoices,
     keys,
     members,
+    models,
     oidc,
     operator,
     prints,
@@ -21,7 +23,7 @@ from layerwatch.console.pages import (
 from layerwatch.console.web import Page
 
 _THEMES = (
-    *(sign_in, oidc, accounts, prints, feedback, keys, usage, invoices, account, members, profile),
-    *(operator, users, review),
+    *(sign_in, oidc, accounts, prints, acting, feedback, keys, usage, invoices, account, members, profile),
+    *(operator, users, review, models),
 )
 ALL: tuple[Page, ...] = tuple(page for theme in _THEMES for page in theme.pages.all)

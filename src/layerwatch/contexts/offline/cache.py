@@ -11,12 +11,12 @@ from layerwatch.contexts.answer import Answer
 from layerwatch.contexts.repository import Found, Moved
 from layerwatch.temporal import PrintState, StateFormatError
 
-MOST_CONTEXTS = 20_000
-"""Prints remembered, the longest unheard goes first. A node of two cores has a few thousand; a state has at
-most 4 KB, twice that after feedback, and 1.5 KB as a rule."""
+MAX_CONTEXTS = 20_000
+"""Prints remembered; the least recently used is evicted first. A node of two cores has a few thousand; a
+state has at most 4 KB, twice that after feedback, and 1.5 KB as a rule."""
 
-FORGOTTEN = timedelta(hours=2)
-"""A print unheard for so long has ended, or may start afresh in an outage: intervals are minutes at most."""
+FORGET_AFTER = timedelta(hours=2)
+"""A print idle for this long has ended, or may start anew in an outage: intervals are minutes at most."""
 
 
 class OfflineCache:
@@ -30,7 +30,9 @@ class OfflineCache:
         """Take a print's new state; returns the one before."""
         before = self._last.pop(context_id, None)
         self._last[context_id] = Found(0, moved.state, moved.inspected_at, moved.interval_ms)
-        while len(self._last) > MOST_CONTEXTS or self._oldest().inspected_at < moved.inspected_at - FORGOTTEN:
+        while (
+            len(self._last) > MAX_CONTEXTS or self._oldest().inspected_at < moved.inspected_at - FORGET_AFTER
+        ):
             self._last.popitem(last=False)
         return before
 

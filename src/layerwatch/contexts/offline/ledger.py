@@ -23,14 +23,14 @@ from layerwatch.storage import DatabaseGateway, StorageError, StorageUnavailable
 
 log = structlog.get_logger(__name__)
 
-PROBE = 0.5
-"""Seconds between tries while the database is away: a call waits for nobody meanwhile."""
+PROBE_INTERVAL_S = 0.5
+"""Seconds between connection attempts while the database is away; calls do not wait for them."""
 
 BATCH = 250
 """Units booked in one transaction: some tens of milliseconds, in about ten statements."""
 
-LOOKS = 5
-"""How often units are booked anew when another node did the same at the same moment."""
+MAX_BOOKING_ATTEMPTS = 5
+"""How often booking is tried when other nodes book the same contexts at the same time."""
 
 
 class OfflineLedger:
@@ -114,7 +114,7 @@ class OfflineLedger:
         """Whenever the database went away: wait for it, book the spool, and let calls use it again."""
         while True:
             await self.reach.lost.wait()
-            await asyncio.sleep(PROBE)
+            await asyncio.sleep(PROBE_INTERVAL_S)
             try:
                 await self._book_all()
             except (StorageError, SQLAlchemyError, OSError):
@@ -123,7 +123,7 @@ class OfflineLedger:
                 self.reach.found()
 
     def close(self) -> None:
-        """Let go of the threads and the file. What is in the spool stays for the next start."""
+        """Release the threads and the file. The spool's contents stay for the next start."""
         self._disk.shutdown(wait=True)
         self._booking.shutdown(wait=False, cancel_futures=True)
         self._spool.close()
@@ -150,12 +150,12 @@ class OfflineLedger:
     def _book(self, lines: list[bytes]) -> None:
         units = [DeferredInspection.from_line(line) for line in lines]
         now = self._clock.now()
-        for look in range(1, LOOKS + 1):
+        for look in range(1, MAX_BOOKING_ATTEMPTS + 1):
             try:
                 self.reach.database.transact(book, units, self._charge, now)
                 break
             except IntegrityError:
-                if look == LOOKS:
+                if look == MAX_BOOKING_ATTEMPTS:
                     raise
         for unit in units:
             if unit.key is not None:

@@ -20,11 +20,11 @@ from layerwatch.contexts.models import AnswerRow, ContextRow, ReplayedUnit
 from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
 from layerwatch.keys import Caller
 
-KEPT = timedelta(days=30)
-"""How long a booked unit's id is remembered. A spool that was left behind longer is looked at by a person."""
+UNIT_ID_RETENTION = timedelta(days=30)
+"""How long a booked unit's id is remembered. A spool left behind for longer needs a person."""
 
-TIDIED = 500
-"""Ids forgotten in one transaction."""
+DELETE_BATCH = 500
+"""Ids deleted in one transaction."""
 
 _CONTEXTS = cast(Table, ContextRow.__table__)
 _ANSWERS = cast(Table, AnswerRow.__table__)
@@ -49,8 +49,8 @@ class LateCharge(Protocol):
 
 
 def tidy(session: Session, now: datetime) -> int:
-    """Forget units booked long ago, at most `TIDIED`; how many."""
-    old = select(_BOOKED.c.id).where(_BOOKED.c.replayed_at < now - KEPT).limit(TIDIED)
+    """Forget units booked long ago, at most `DELETE_BATCH`; how many."""
+    old = select(_BOOKED.c.id).where(_BOOKED.c.replayed_at < now - UNIT_ID_RETENTION).limit(DELETE_BATCH)
     return cast(Any, session.execute(delete(_BOOKED).where(_BOOKED.c.id.in_(old)))).rowcount  # type: ignore[no-any-return]
 
 

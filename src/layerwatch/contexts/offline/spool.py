@@ -103,7 +103,7 @@ class Spool:
         return taken
 
     def close(self) -> None:
-        """Let go of the file; an empty one is removed."""
+        """Close the file and remove it if it is empty."""
         with self._lock:
             if self._handle is None:
                 return
@@ -123,7 +123,7 @@ class Spool:
 
 
 def _lock(handle: int) -> bool:
-    """Take the file's lock, which a dead process lets go of by itself; False if a living one has it."""
+    """Lock the file; the lock ends with its process. False if another live process holds it."""
     if sys.platform == "win32":
         return True
     try:

@@ -17,7 +17,7 @@ from typing import Protocol, Self
 LIFETIME = timedelta(minutes=10)
 """From leaving for the provider to coming back: time to find a phone with the second proof."""
 
-_LONGEST = 1000
+_MAX_LENGTH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ class Provider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One try to sign in, between leaving for the provider and coming back.
+    """One sign-in attempt, between the redirect to the provider and the callback.
 
     The browser keeps it in a cookie, the server keeps nothing: `state`, `nonce` and PKCE's verifier are
-    derived from the cookie's text under the installation's secret. So whoever comes back with the right state
-    has the cookie that it was made for, on any node, and nobody else can tell the verifier.
+    derived from the cookie's text under the installation's secret. So a callback with the right state
+    comes from the browser with that cookie, on any node, and no one else can compute the verifier.
 
     user_id: who connects their user with the provider; None: somebody signs in. next: the page after it.
     """
@@ -72,8 +72,8 @@ class Flow:
 
     @classmethod
     def read(cls, text: str, now: datetime) -> Self | None:
-        """From a cookie; None if it is none of ours or too old. Only `is_state` tells whether it is true."""
-        if len(text) > _LONGEST:
+        """Parse a cookie; None if it is malformed or too old. Only `is_state` verifies it."""
+        if len(text) > _MAX_LENGTH:
             return None
         try:
             began, _, user, page = text.split(".")

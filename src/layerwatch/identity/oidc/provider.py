@@ -48,7 +48,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class ProviderFailed(SignInRefused):
-    """The provider's answer cannot be taken, or there was none. Why stands in the log."""
+    """The provider's answer is missing or unusable. The log has the reason."""
 
 
 @dataclass(frozen=True, slots=True)

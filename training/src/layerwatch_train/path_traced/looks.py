@@ -16,7 +16,7 @@ from layerwatch.simulator.randomness import Rng, between, choose, happens, strea
 from layerwatch.simulator.scene import Scene, Strand
 
 Points = NDArray[np.float64]
-MOST_ZOOM = 2.6
+MAX_ZOOM = 2.6
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def tangled(scene: Scene, look: Look, seed: int) -> list[Strand]:
 
 def framed(camera: Camera, points: Points, fill: float) -> Camera:
     """The camera turned to points (n, 3) and zoomed until they take `fill` of the picture's width, at most
-    `MOST_ZOOM` times; never wider than it was.
+    `MAX_ZOOM` times; never wider than it was.
     """
     pixels, _ = camera.project(points)
     pixels = pixels[np.isfinite(pixels).all(axis=1)]
@@ -162,7 +162,7 @@ def framed(camera: Camera, points: Points, fill: float) -> Camera:
         np.clip(high, 0, [camera.width, camera.height]),
     )
     share = float(max((high - low)[0] / camera.width, (high - low)[1] / camera.height, 0.05))
-    zoom = min(fill / share, MOST_ZOOM)
+    zoom = min(fill / share, MAX_ZOOM)
     if zoom <= 1.05:
         return camera
     x, y = ((low + high) / 2 - [camera.width / 2, camera.height / 2]) / camera.focal

@@ -14,7 +14,7 @@ from layerwatch.temporal.baseline import logit
 from layerwatch.vision.evidence import Condition
 from layerwatch_train.temporal.prints import Print
 
-LEAST_FRAMES = 5
+MIN_FRAMES = 5
 """Of a stretch; fewer say nothing about its spread."""
 
 Logits = NDArray[np.float64]
@@ -39,7 +39,7 @@ def hardness(prints: Sequence[Print]) -> list[str]:
         values = np.array([logit(score) if np.isfinite(score) else np.nan for score in one.scores.tolist()])
         fit = np.isfinite(values) & np.array([condition is Condition.OK for condition in one.conditions])
         well = one.seconds < one.healthy_seconds
-        if np.count_nonzero(fit & well) >= LEAST_FRAMES:
+        if np.count_nonzero(fit & well) >= MIN_FRAMES:
             healthy.append(values[fit & well])
         if one.onset is not None and np.any(fit & (one.seconds >= one.onset)):
             failing.append(float(np.median(values[fit & (one.seconds >= one.onset)])))

@@ -27,7 +27,11 @@ from layerwatch_train.temporal.prints import weights_key as _key_of
 SIZE = (320, 240)
 """The detector sees 320 x 320, and a picture of twice the size takes 2.5 times as long to render."""
 
+FAILING_EVERY = 5
+"""One print in so many of a rendered printer fails."""
+
 SHORT_HOURS, LONG_HOURS = (0.7, 3.0), (3.0, 12.0)
+PRINTER_HOURS = (0.5, 1.5)
 LONG_SHARE = 0.7
 """Most prints are long: hours in which all is well, while the part grows, are what false alarms come from."""
 
@@ -60,12 +64,29 @@ def render(folder: Path, count: int, seed: int, log: Callable[[str], None]) -> N
             log(render_one(file, seed + index, index % 2 == 1))
 
 
-def render_one(file: Path, seed: int, failing: bool) -> str:
-    """Render one print into `file`, and say in a line what it is."""
+def render_printers(folder: Path, printers: int, prints: int, seed: int, log: Callable[[str], None]) -> None:
+    """Render prints of each printer in order, one in `FAILING_EVERY` failing; existing ones are kept.
+
+    A file is named after its printer and its place in order, two digits each.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for printer in range(printers):
+        first = seed + 1000 * printer
+        failing = np.random.default_rng(first).permutation(prints) % FAILING_EVERY == 0
+        for at in range(prints):
+            file = folder / f"{printer:02d}{at:02d}.npz"
+            if not file.exists():
+                log(render_one(file, first + 1 + at, bool(failing[at]), first))
+
+
+def render_one(file: Path, seed: int, failing: bool, printer: int | None = None) -> str:
+    """Render one print into `file`, and say in a line what it is. printer: its seed, see `Simulation`."""
     rng = np.random.default_rng(seed)
     hours = LONG_HOURS if rng.random() < LONG_SHARE else SHORT_HOURS
+    if printer is not None:
+        hours = PRINTER_HOURS
     duration = 3600 * float(rng.uniform(*hours))
-    simulation = _simulation(seed, failing, duration)
+    simulation = _simulation(seed, failing, duration, printer)
     frames = _record(file, simulation, failing, duration)
     failure = simulation.failure.name if simulation.failure else "healthy"
     return (
@@ -128,8 +149,10 @@ class _Looks:
         partial.rename(file)
 
 
-def _simulation(seed: int, failing: bool, duration: float) -> Simulation:
-    return Simulation(seed, "random" if failing else None, duration=duration, size=SIZE, nuisance=True)
+def _simulation(seed: int, failing: bool, duration: float, printer: int | None) -> Simulation:
+    return Simulation(
+        seed, "random" if failing else None, duration=duration, size=SIZE, nuisance=True, printer=printer
+    )
 
 
 def _record(file: Path, simulation: Simulation, failing: bool, duration: float) -> int:
@@ -147,6 +170,7 @@ def _record(file: Path, simulation: Simulation, failing: bool, duration: float) 
         second += CLOSE_PACE if begun else PACE
     about = {
         "seed": simulation.seed,
+        "printer": None if simulation.printer == simulation.seed else simulation.printer,
         "failing": failing,
         "planned": duration,
         "world": simulation.world.kind,
@@ -192,7 +216,9 @@ def _watch(file: Path, seen: Path, vision: Vision) -> int:
         far = at + 1 < len(jpegs) and seconds[at + 1] - seconds[at] > CLOSE_PACE
         if far and (elevated or verdict.suspicious):
             if simulation is None:
-                simulation = _simulation(about["seed"], about["failing"], about["planned"])
+                simulation = _simulation(
+                    about["seed"], about["failing"], about["planned"], about.get("printer")
+                )
             between: Frame = simulation.frame(float(seconds[at]) + CLOSE_PACE)
             evidence = _look(vision, between.jpeg(), file)
             truth = between.truth

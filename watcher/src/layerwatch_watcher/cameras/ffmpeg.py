@@ -130,7 +130,7 @@ class VideoFileCamera:
         if self._given == 0:
             what, hint = _plain(await self._process.stderr.read(), self._path.name)
             raise CameraSetupError(what, hint or "check that the file is a video")
-        raise EndOfPictures(f"{self._path.name} has no more frames")
+        raise EndOfPictures(f"{self._path.name} has no frames left")
 
     async def close(self) -> None:
         """End ffmpeg."""

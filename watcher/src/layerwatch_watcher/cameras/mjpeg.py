@@ -1,8 +1,8 @@
-"""Frames out of a Motion-JPEG stream, whatever is wrong with its multipart wrapping.
+"""Extract frames from a Motion-JPEG stream, however broken its multipart framing is.
 
-Cameras in the field announce boundaries that they do not use, give lengths that are off by a few
-bytes, or give no part headers at all. The pictures themselves say where they begin and end, so the
-parser follows those and takes the wrapping for noise. The same parser reads `.mjpeg` files and
+Real cameras announce boundaries that they do not use, send lengths that are off by a few bytes, or omit
+the part headers. JPEG markers show where each picture begins and ends, so the parser relies on those and
+skips everything between pictures. The same parser reads `.mjpeg` files and
 Motion-JPEG in AVI.
 """
 

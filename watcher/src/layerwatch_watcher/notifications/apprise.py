@@ -16,18 +16,18 @@ from urllib.parse import unquote_plus
 import apprise
 import requests
 
-from layerwatch_watcher.notifications.event import URGENT, USUAL, DeliveryError, Event, Kind
+from layerwatch_watcher.notifications.event import DEFAULT_KINDS, URGENT_KINDS, DeliveryError, Event, Kind
 from layerwatch_watcher.waiting import within
 
-SECONDS = 60.0
-"""Apprise has timeouts of its own; this ends what hangs in spite of them."""
+SEND_TIMEOUT_S = 60.0
+"""Apprise has its own timeouts; this one ends what hangs in spite of them."""
 _NEEDLE_CHARACTERS = 24
 
 
 class AppriseChannel:
     """One Apprise address, such as `ntfy://topic` or `tgram://TOKEN/CHAT`. Raises ValueError if unknown."""
 
-    def __init__(self, url: str, *, kinds: FrozenSet[Kind] = USUAL, picture: bool = True) -> None:
+    def __init__(self, url: str, *, kinds: FrozenSet[Kind] = DEFAULT_KINDS, picture: bool = True) -> None:
         service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
         if service is None:
             scheme = url.split("://", 1)[0][:20]
@@ -42,7 +42,9 @@ class AppriseChannel:
         picture = event.picture if self._picture else None
         loop = asyncio.get_running_loop()
         try:
-            sent, text_taken = await within(loop.run_in_executor(None, self._notify, event, picture), SECONDS)
+            sent, text_taken = await within(
+                loop.run_in_executor(None, self._notify, event, picture), SEND_TIMEOUT_S
+            )
         except asyncio.TimeoutError:
             raise DeliveryError("it did not answer in time", picture_refused=picture is not None) from None
         if not sent:
@@ -80,7 +82,11 @@ class AppriseChannel:
 def _type(kind: Kind) -> apprise.NotifyType:
     if kind in (Kind.PAUSE_SUGGESTED, Kind.PAUSED, Kind.CANCELLED, Kind.ACTION_FAILED):
         return apprise.NotifyType.FAILURE
-    return apprise.NotifyType.WARNING if kind is Kind.WARNING or kind in URGENT else apprise.NotifyType.INFO
+    return (
+        apprise.NotifyType.WARNING
+        if kind is Kind.WARNING or kind in URGENT_KINDS
+        else apprise.NotifyType.INFO
+    )
 
 
 def _written(picture: bytes) -> Path:

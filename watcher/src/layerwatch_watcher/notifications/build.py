@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, FrozenSet, Optional
 
 import httpx
 
-from layerwatch_watcher.notifications.event import USUAL, Channel, Kind
+from layerwatch_watcher.notifications.event import DEFAULT_KINDS, Channel, Kind
 from layerwatch_watcher.notifications.webhook import Webhook
 from layerwatch_watcher.watching.toml_reader import ConfigError, Table
 
@@ -72,7 +72,7 @@ def build_homeassistant(table: Optional[Table]) -> Optional[HomeAssistant]:
 
 
 def _kinds(table: Table) -> FrozenSet[Kind]:
-    words = table.texts("events", tuple(kind.value for kind in USUAL))
+    words = table.texts("events", tuple(kind.value for kind in DEFAULT_KINDS))
     for word in words:
         if word not in Kind._value2member_map_:
             raise table.wrong("events", f"{word!r} is none of {', '.join(kind.value for kind in Kind)}")

@@ -16,7 +16,7 @@ from datetime import datetime, time, timedelta
 from typing import Awaitable, Callable, Deque, Optional
 
 from layerwatch_sdk.retry import jittered
-from layerwatch_watcher.notifications.event import URGENT, Channel, DeliveryError, Event, Kind
+from layerwatch_watcher.notifications.event import URGENT_KINDS, Channel, DeliveryError, Event, Kind
 from layerwatch_watcher.notifications.pictures import fitted
 from layerwatch_watcher.waiting import within
 
@@ -92,7 +92,7 @@ class Dispatcher:
     def tell(self, event: Event) -> None:
         """Have it delivered. Returns at once."""
         hold = (self._quiet is not None and self._quiet.covers(self._now())) or self._digest is not None
-        if hold and event.kind not in URGENT:
+        if hold and event.kind not in URGENT_KINDS:
             if self._held_since is None:
                 self._held_since = self._now()
             self._held.append(event)

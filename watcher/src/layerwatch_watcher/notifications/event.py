@@ -36,14 +36,14 @@ class Kind(str, Enum):  # noqa: UP042 - StrEnum came with Python 3.11
     TEST = "test"
 
 
-URGENT = frozenset(
+URGENT_KINDS = frozenset(
     {Kind.PAUSE_SUGGESTED, Kind.PAUSED, Kind.CANCELLED, Kind.ACTION_FAILED, Kind.HEATERS_OFF, Kind.TEST}
 )
 """What wakes people: it goes out at once, in quiet hours too."""
 
-USUAL = frozenset(
+DEFAULT_KINDS = frozenset(
     {
-        *URGENT,
+        *URGENT_KINDS,
         Kind.WARNING,
         Kind.CAMERA_TROUBLE,
         Kind.PRINTER_TROUBLE,

@@ -31,7 +31,7 @@ from layerwatch_watcher.watching.print_session import Look
 
 log = logging.getLogger("layerwatch_watcher")
 
-WHO = "Home Assistant"
+SERVICE_NAME = "Home Assistant"
 FIRST_RETRY_S, MAX_RETRY_S = 2.0, 60.0
 """Seconds before connecting again, doubled at every failure. Chosen, not tuned."""
 WITHDRAW_S = 3.0
@@ -235,10 +235,10 @@ class HomeAssistant:
         if printer is None:
             return
         if topic.endswith("/watching/set"):
-            await printer.set_enabled(payload == b"ON", WHO)
+            await printer.set_enabled(payload == b"ON", SERVICE_NAME)
             self.refresh(printer)
         else:
-            printer.false_alarm(WHO)
+            printer.false_alarm(SERVICE_NAME)
 
 
 NOT_SEEN = {

@@ -12,9 +12,9 @@ import httpx
 
 from layerwatch_sdk.webhook_signature import HEADER, sign
 from layerwatch_watcher.cameras.http import explain
-from layerwatch_watcher.notifications.event import USUAL, DeliveryError, Event, Kind
+from layerwatch_watcher.notifications.event import DEFAULT_KINDS, DeliveryError, Event, Kind
 
-TIMEOUT = 15.0
+REQUEST_TIMEOUT_S = 15.0
 _PICTURE_REFUSALS = frozenset({400, 403, 406, 413, 415, 422, 431, 501})
 """Statuses with which receivers refuse a body for its size or content."""
 
@@ -30,7 +30,7 @@ class Webhook:
         url: str,
         *,
         secret: str = "",
-        kinds: FrozenSet[Kind] = USUAL,
+        kinds: FrozenSet[Kind] = DEFAULT_KINDS,
         picture: bool = True,
         client: Optional[httpx.AsyncClient] = None,
         now: Callable[[], float] = time.time,
@@ -61,7 +61,7 @@ class Webhook:
             headers[HEADER] = sign(self._secret, body, self._now())
         try:
             answer = await self._client.post(
-                self._url, content=body, headers=headers, timeout=TIMEOUT, follow_redirects=False
+                self._url, content=body, headers=headers, timeout=REQUEST_TIMEOUT_S, follow_redirects=False
             )
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             what, _ = explain(error, f"https://{urlsplit(self._url).hostname}")

@@ -35,8 +35,8 @@ _ASKED: dict[str, Optional[list[str]]] = {
     "print_stats": [*(_SUBSCRIBED["print_stats"] or ()), "print_duration", "total_duration"],
     "virtual_sdcard": ["progress"],
 }
-_ASK_EVERY = 30.0
-"""Seconds after which everything is asked for again: durations are not sent, and a change may be lost."""
+_REFRESH_INTERVAL_S = 30.0
+"""Seconds between full queries: durations are not pushed, and a change may be lost."""
 
 
 class MoonrakerSocket(Moonraker):
@@ -76,7 +76,7 @@ class MoonrakerSocket(Moonraker):
         printing = stats.get("state") == "printing"
         # While it heats, and while its two flags disagree, the print time shows what is so.
         urgent = printing and (not stats.get("print_duration") or paused.get("is_paused"))
-        if urgent or now - self._asked_at > _ASK_EVERY:
+        if urgent or now - self._asked_at > _REFRESH_INTERVAL_S:
             self._merge(mapping(await self._rpc("printer.objects.query", {"objects": _ASKED})).get("status"))
             self._asked_at = now
         return status_of(self._objects, self._job)

@@ -19,10 +19,10 @@ from layerwatch_watcher.waiting import within
 CONFIRM_S = 60.0
 """A pause must show in the printer's state by then. Klipper's PAUSE macro may park the head first."""
 CONFIRM_EVERY_S = 1.0
-ORDER_AGAIN_S = 25.0
-"""An accepted or unanswered order without effect by then is sent once more: it may have been lost."""
-REFUSED_S = 3.0
-"""How long the state is read after a refusal: somebody may have stopped the print by hand."""
+RESEND_ORDER_S = 25.0
+"""An order without effect by then, accepted or unanswered, is sent once more: it may have been lost."""
+REFUSAL_CONFIRM_S = 3.0
+"""How long the state is read after a refusal: someone may have stopped the print by hand."""
 HEATERS_CONFIRM_S = 30.0
 """All targets must read 0 by then. Klipper's switch waits for the macro that is running."""
 COMMAND_S = 60.0
@@ -53,6 +53,11 @@ async def pause(printer: Printer, read: Read, clock: AsyncClock) -> PrinterStatu
     )
 
 
+async def resume(printer: Printer, read: Read, clock: AsyncClock) -> PrinterStatus:
+    """Go on with a paused print; gives the state that shows it, or that it has ended. Raises ActionFailed."""
+    return await _order(printer.resume, read, lambda now: not now.state.standing, clock, "resume")
+
+
 async def cancel(printer: Printer, read: Read, clock: AsyncClock) -> PrinterStatus:
     """End the print for good; gives the state that shows it. Raises ActionFailed."""
     return await _order(printer.cancel, read, lambda now: not now.state.in_print, clock, "cancel")
@@ -77,7 +82,7 @@ async def _order(
             if ordering.done():
                 answer = _error_of(ordering)
                 if answer is not None and answer.refused and not refused:
-                    refused, until = True, clock.monotonic() + REFUSED_S
+                    refused, until = True, clock.monotonic() + REFUSAL_CONFIRM_S
             unread: Optional[PrinterError] = None
             try:
                 status = await read()
@@ -91,7 +96,7 @@ async def _order(
                 raise _failure(word, answer, unread, now - began, answered=ordering.done())
             if not ordering.done():
                 continue
-            if not refused and not repeated and now >= began + ORDER_AGAIN_S:
+            if not refused and not repeated and now >= began + RESEND_ORDER_S:
                 repeated = True
                 ordering = asyncio.ensure_future(command())
                 continue
@@ -125,11 +130,12 @@ def _failure(
         return ActionFailed(
             f"the {word} was sent, but the printer's state cannot be read: {unread}", hint, known=False
         )
+    still = "paused" if word == "resume" else "printing"
     if answer is not None:
-        return ActionFailed(f"{answer}, and the print is still going on", answer.hint)
+        return ActionFailed(f"{answer}, and the print is still {still}", answer.hint)
     did = f"accepted the {word} but" if answered else f"has not answered the {word}, and"
     return ActionFailed(
-        f"the printer {did} is still printing after {waited:.0f} s",
+        f"the printer {did} is still {still} after {waited:.0f} s",
         "look at the printer; a macro may be waiting for something",
     )
 

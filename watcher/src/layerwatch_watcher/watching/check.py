@@ -17,11 +17,11 @@ from layerwatch_watcher.cameras import jpeg
 from layerwatch_watcher.cameras.base import Camera, CameraError, EndOfPictures
 from layerwatch_watcher.watching.inspector import Inspector, explain, origin_of
 
-DARK = 16.0
-"""Mean luma, 0..255, below which nobody would see a print."""
-PLAIN_BYTES = 0.022
-"""Bytes a pixel of a JPEG that shows next to nothing: one colour takes 0.02 or less, a room 0.04 or more."""
-CLOCK_SECONDS = 120.0
+DARK_LUMA = 16.0
+"""Mean luma, 0..255, below which a print cannot be seen."""
+PLAIN_BYTES_PER_PIXEL = 0.022
+"""Bytes per pixel of a nearly empty JPEG: one colour takes 0.02 or less, a room 0.04 or more."""
+MAX_CLOCK_ERROR_S = 120.0
 """A larger clock error breaks webhook signatures, quiet hours and eventually TLS."""
 MIN_SIDE_PX = 240
 """A picture with a shorter side holds too little of the print to judge it well."""
@@ -92,14 +92,14 @@ def shows_nothing(picture: bytes, size: tuple[int, int]) -> bool:
     try:
         from PIL import Image, ImageStat
     except ImportError:
-        return len(picture) < PLAIN_BYTES * size[0] * size[1]
+        return len(picture) < PLAIN_BYTES_PER_PIXEL * size[0] * size[1]
     try:
         grey = Image.open(io.BytesIO(picture))
         grey.draft("L", (160, 120))
         statistics = ImageStat.Stat(grey.convert("L"))
     except (OSError, ValueError):
         return False
-    return float(statistics.mean[0]) < DARK or float(statistics.stddev[0]) < 1.0
+    return float(statistics.mean[0]) < DARK_LUMA or float(statistics.stddev[0]) < 1.0
 
 
 async def check_clock(client: httpx.AsyncClient, server: str) -> Optional[Finding]:
@@ -110,7 +110,7 @@ async def check_clock(client: httpx.AsyncClient, server: str) -> Optional[Findin
     except (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError, TypeError):
         return None
     off = (datetime.now(timezone.utc) - theirs.replace(tzinfo=timezone.utc)).total_seconds()
-    if abs(off) < CLOCK_SECONDS:
+    if abs(off) < MAX_CLOCK_ERROR_S:
         return None
     what = (
         f"this machine's clock is {timedelta(seconds=round(abs(off)))} {'ahead of' if off > 0 else 'behind'}"

@@ -29,8 +29,8 @@ from layerwatch_watcher.watching.watch_state import WatchState, read_state
 log = logging.getLogger("layerwatch_watcher")
 
 VERSION = 3
-CONTEXT_LIVES = 14 * 24 * 3600.0
-"""Seconds that a context lives on the service; older checkpoints are of no use."""
+CONTEXT_LIFETIME_S = 14 * 24 * 3600.0
+"""Seconds that a context lives on the service; older checkpoints are ignored."""
 MAX_WAIT_S = 300.0
 """No kept interval is waited for longer: the machine's clock may have been set in between."""
 
@@ -91,7 +91,7 @@ class Checkpoint:
         treating a new print as already handled costs the print.
         """
         away = max(0.0, now - self.at)
-        if not self.in_print or away > CONTEXT_LIVES:
+        if not self.in_print or away > CONTEXT_LIFETIME_S:
             return False
         if self.job is not None and status.job is not None:
             return self.job == status.job

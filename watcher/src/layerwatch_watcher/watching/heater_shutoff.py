@@ -13,7 +13,7 @@ from layerwatch_watcher.watching.actions import ActionFailed
 from layerwatch_watcher.watching.watch_state import Phase, WatchState
 from layerwatch_watcher.watching.watched import Watched
 
-WHY = "nobody has come since our pause"
+REASON = "no one has resumed the print since our pause"
 
 
 class HeaterShutoff:
@@ -46,19 +46,19 @@ class HeaterShutoff:
                 self._failed(error)
             return False
         state.heaters_off_at = None
-        self._journal.write(self._name, "heaters off", who=WATCHER, why=WHY, confirmed=targets is not None)
+        self._journal.write(self._name, "heaters off", who=WATCHER, why=REASON, confirmed=targets is not None)
         if targets is None:
             title = f"{self._name}: all heaters were ordered off"
-            text = f"{WHY}; the printer does not report its targets, so that it is not confirmed"
+            text = f"{REASON}; the printer does not report its targets, so that it is not confirmed"
         else:
             title = f"{self._name}: the heaters are off"
-            text = f"{WHY}; read back: {', '.join(f'{name} 0 °C' for name in targets)}"
+            text = f"{REASON}; read back: {', '.join(f'{name} 0 °C' for name in targets)}"
         self._report(Kind.HEATERS_OFF, title, text)
         return True
 
     def _failed(self, error: ActionFailed) -> None:
         self._journal.write(
-            self._name, "heaters off", who=WATCHER, why=WHY, failed=str(error), hint=error.hint or None
+            self._name, "heaters off", who=WATCHER, why=REASON, failed=str(error), hint=error.hint or None
         )
         still = "the heaters are still on" if error.known else "it is not known whether the heaters are off"
         text = f"{error}. {error.hint}" if error.hint else str(error)

@@ -11,13 +11,13 @@ from layerwatch_watcher.printers.base import PrinterState, PrinterStatus
 WENT_BACK_S = 30.0
 """A print time that falls by more belongs to another print. Below it, it is rounding."""
 WENT_BACK_STANDING_S = 5.0
-"""The same while the print stood, when its time cannot have moved."""
+"""The same while the print was stopped and its time could not advance."""
 WENT_BACK_PROGRESS = 0.1
 """Where a printer has no print time: progress that falls by more belongs to another print."""
 STUCK_FLAG_S = 10.0
 """A print time that has grown by this much since the printer called the print paused shows that it prints."""
 STILL_S = 12.0
-"""A print time that has not grown for so long stands still. Printers are read every 5 s."""
+"""A print time unchanged for this long has stopped. Printers are read every 5 s."""
 
 
 class Step(Enum):

@@ -18,7 +18,7 @@ from layerwatch_watcher.cameras.base import Camera, CameraError, CameraSetupErro
 from layerwatch_watcher.waiting import within
 from layerwatch_watcher.watching.inspector import Inspector, explain
 
-START_AGAIN_S = 300.0
+RESTART_DELAY_S = 300.0
 """Delay before the next session after a fatal error (rejected key, wrong camera setting)."""
 SNAPSHOT_DEADLINE_S = 30.0
 """Time limit for one snapshot. RTSP cameras may take 15 s to connect."""
@@ -235,7 +235,7 @@ class PrintSession:
         else:
             what, hint = explain(error, self._server)
             trouble = Trouble("service", what, hint, isinstance(error, KeyRefused))
-        self._again_at = self._clock.monotonic() + START_AGAIN_S
+        self._again_at = self._clock.monotonic() + RESTART_DELAY_S
         session = self._session
         await self._report(trouble=trouble)
         if trouble.final and session is not None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Callable, Optional
+from typing import Callable, Optional, Tuple
 
 from layerwatch_sdk.alarm import Alarm
 from layerwatch_sdk.models import PrintLabels, PrintPosition
 from layerwatch_watcher.cameras.base import Camera
 from layerwatch_watcher.notifications.event import Event, Kind
 from layerwatch_watcher.printers.base import PrinterError, PrinterState, PrinterStatus
+from layerwatch_watcher.printers.camera_only import CameraOnly
 from layerwatch_watcher.watching.action_log import AT_THE_PRINTER, WATCHER, ActionLog
 from layerwatch_watcher.watching.action_runner import ActionRunner, reason
 from layerwatch_watcher.watching.checkpoint import Checkpoint, CheckpointStore
@@ -71,7 +72,7 @@ class PrintWatcher:
         self._read_at = 0.0
         self._acting: Optional[asyncio.Task[None]] = None
         self._runner = ActionRunner(
-            watched, journal, inspector.clock, self._read, self._before, self._stop_failure_is_news
+            watched, journal, inspector.clock, self.read, self._before, self._stop_failure_is_news
         )
         self._heaters = HeaterShutoff(watched, inspector.clock, journal, self._report)
         self._watchdog = Watchdog(
@@ -94,7 +95,7 @@ class PrintWatcher:
     async def turn(self) -> None:
         """Poll the printer once and follow its state."""
         with contextlib.suppress(PrinterError):  # the watchdog has it
-            await self._read()
+            await self.read()
             if await self._heaters.run(self._state):
                 self._keep(durable=True)
         if self._life.printing and self._cameras is not None:
@@ -103,7 +104,7 @@ class PrintWatcher:
         self._watchdog.expect(looks=looking, reports=self._life.in_print and self.enabled)
         self._watchdog.check()
 
-    async def _read(self) -> PrinterStatus:
+    async def read(self) -> PrinterStatus:
         """Read the printer's state and follow it. Raises PrinterError; what was believed then stays so."""
         async with self._reading:
             try:
@@ -136,6 +137,22 @@ class PrintWatcher:
                 self._cameras.hold()
         else:
             await self._ended(status)
+
+    @property
+    def context_ids(self) -> Tuple[str, ...]:
+        """The contexts of the print under way, of each camera that has one."""
+        contexts = [session.context for _, session in self._cameras or ()]
+        return tuple(context.context_id for context in contexts if context is not None)
+
+    @property
+    def can(self) -> Tuple[str, ...]:
+        """What can be done to the print now: some of pause, resume and cancel."""
+        now = self.reported
+        if now is None or not now.state.in_print or self.watched.policy.dry_run:
+            return ()
+        if isinstance(self.watched.printer, CameraOnly):
+            return ()
+        return ("resume", "cancel") if now.state.standing else ("pause", "cancel")
 
     # Print lifecycle
 

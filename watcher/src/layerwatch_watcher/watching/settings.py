@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Mapping, Optional
+from urllib.parse import urlsplit
 
 from layerwatch_watcher.notifications.dispatch import QuietHours
 from layerwatch_watcher.watching.policy import Action, Policy
@@ -56,6 +58,8 @@ class WatcherSettings:
     """Folder for what a restart needs; None: the platform's usual one."""
     quick: bool = False
     """Take pictures as soon as the server allows, not as seldom as it recommends."""
+    remote: bool = False
+    """Carry out what people ask for in the server's console."""
 
 
 def read_file(path: Path) -> WatcherSettings:
@@ -90,6 +94,7 @@ def read(values: Mapping[str, Any], folder: Path) -> WatcherSettings:
     dry_run = top.flag("dry_run", False)
     journal, state = top.path("log"), top.path("state")
     quick = top.choice("pace", ("recommended", "quick"), "recommended") == "quick"
+    remote = top.flag("remote", bool(server) and _on_this_machine(server))
     common = _policy(top.table("policy"), Policy(dry_run=dry_run))
     levels = Levels(top.whole("warning_level", 3, 1, 5), top.whole("pause_level", 3, 1, 5))
     interval = top.duration("interval", 0.0) or 0.0
@@ -104,7 +109,16 @@ def read(values: Mapping[str, Any], folder: Path) -> WatcherSettings:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"two printers are called {name}; give each its own name")
-    return WatcherSettings(server, key, printers, notify, journal, state, quick)
+    return WatcherSettings(server, key, printers, notify, journal, state, quick, remote)
+
+
+def _on_this_machine(server: str) -> bool:
+    """Whether a server's address is this machine's own."""
+    host = urlsplit(server).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _first(variables: tuple[str, ...]) -> str:

@@ -29,6 +29,7 @@ from layerwatch_watcher.watching.inspector import Inspector, MinimumIntervalInsp
 from layerwatch_watcher.watching.policy import Action
 from layerwatch_watcher.watching.print_session import Look
 from layerwatch_watcher.watching.print_watcher import POLL_SECONDS, PrintWatcher
+from layerwatch_watcher.watching.remote import RemoteControl
 from layerwatch_watcher.watching.settings import PrinterSettings, WatcherSettings
 from layerwatch_watcher.watching.toml_reader import ConfigError
 from layerwatch_watcher.watching.watched import Watched
@@ -117,6 +118,9 @@ async def watch(
             await _supervised(watcher, judge)
 
         tasks = [asyncio.ensure_future(one(n, watcher)) for n, watcher in enumerate(watchers)]
+        if settings.server and settings.remote:
+            remote = RemoteControl(client, settings.server, settings.key, watchers, clock, journal)
+            tasks.append(asyncio.ensure_future(remote.run()))
         if home is not None:
             tasks.append(asyncio.ensure_future(home.run()))
             tasks.append(asyncio.ensure_future(_refresh(home, watchers, judge)))

@@ -12,8 +12,8 @@ from layerwatch_sdk.models import Inspection
 from layerwatch_watcher.watching.failing_action import FailingAction
 from layerwatch_watcher.watching.policy import Action
 
-ORDER_LASTS_S = 600.0
-"""A pause that nobody saw carried out may still come: one that comes within this time is ours."""
+LATE_PAUSE_WINDOW_S = 600.0
+"""An unconfirmed pause order may still take effect: a pause within this time counts as ours."""
 
 
 class Phase(str, Enum):  # noqa: UP042 - StrEnum came with Python 3.11
@@ -72,7 +72,7 @@ class WatchState:
 
     def expects_pause(self, now: float) -> bool:
         """Whether a pause that is seen now is ours."""
-        return self.phase is Phase.STOPPING and now - self.ordered_at <= ORDER_LASTS_S
+        return self.phase is Phase.STOPPING and now - self.ordered_at <= LATE_PAUSE_WINDOW_S
 
     def paused(self, heaters_off_at: Optional[float]) -> None:
         """The print is seen to stand by our pause."""

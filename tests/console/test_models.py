@@ -1,0 +1,59 @@
+"""The operator's page of models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from layerwatch.learning.rollout import ModelRegistry
+from layerwatch.learning.rollout.model_store import ModelStore
+
+
+@pytest.fixture
+def registry(office, tmp_path: Path) -> ModelRegistry:
+    services = office.server.services
+    return ModelRegistry(services.database, ModelStore(services.objects, tmp_path / "models"))
+
+
+@pytest.fixture
+def model(office, registry: ModelRegistry, tmp_path: Path) -> str:
+    file = tmp_path / "candidate.onnx"
+    file.write_bytes(b"a model")
+    now = office.server.clock.now()
+    return registry.add(file, version="7", note="<b>ours</b>", at=now, by="a test").sha256
+
+
+def test_a_model_is_tried_promoted_and_taken_back(office, registry, model, monkeypatch):
+    monkeypatch.setattr(type(office.server.services.vision), "can_change", property(lambda _: True))
+    browser = office.operator()
+    page = browser.get("/models").text
+    assert model[:12] in page
+    assert "&lt;b&gt;ours" in page
+    assert browser.post(f"/models/{model}", "/models", step="canary", share="25 %").status_code == 303
+    assert "canary 25%" in browser.get("/models").text
+    assert browser.post(f"/models/{model}", "/models", step="promote").status_code == 303
+    assert browser.post("/models/rollback", "/models").status_code == 303
+    page = browser.get("/models").text
+    assert "rolled back: by hand" in page
+    assert [step.stage for step in registry.steps()] == ["canary", "full"]
+
+
+@pytest.mark.parametrize(
+    ("form", "problem"),
+    [
+        ({"step": "canary", "share": "much"}, "number of percent"),
+        ({"step": "shadow", "share": "0"}, "share is"),
+    ],
+)
+def test_a_wrong_share_is_said(office, model, monkeypatch, form, problem):
+    monkeypatch.setattr(type(office.server.services.vision), "can_change", property(lambda _: True))
+    answer = office.operator().post(f"/models/{model}", "/models", **form)
+    assert answer.status_code == 400
+    assert problem in answer.text
+
+
+def test_nobody_else_sees_it(office):
+    office.user("member@example.com", office.account("Acme"))
+    browser = office.signed_in("member@example.com")
+    assert browser.get("/models").status_code in (303, 403, 404)
