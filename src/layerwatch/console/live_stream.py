@@ -23,7 +23,7 @@ import anyio.to_thread
 
 from layerwatch.console.live_feed import LiveFeed, LiveFeeds, TooManyStreams
 from layerwatch.console.live_prints import LivePrint
-from layerwatch.console.wall import View, Wall, wall_of
+from layerwatch.console.wall import Wall, WallFilter, wall_of
 
 STREAM_S = 50.0
 """A stream ends after this, and the browser opens the next: the server lets no answer take two minutes."""
@@ -32,7 +32,7 @@ BEAT_S = 5.0
 RETRY_MS, BUSY_RETRY_MS = 1_000, 20_000
 
 
-class Renderer(Protocol):
+class PartRenderer(Protocol):
     """Makes the HTML of a wall's parts, for one reader."""
 
     def card(self, one: LivePrint) -> str: ...
@@ -54,8 +54,8 @@ class WallStream:
         feeds: LiveFeeds,
         account_id: int,
         session: str,
-        view: View,
-        renderer: Renderer,
+        view: WallFilter,
+        renderer: PartRenderer,
         access: Callable[[], str],
         clock: Callable[[], datetime],
     ) -> None:

@@ -7,7 +7,7 @@ import math
 from dataclasses import replace
 
 from layerwatch.temporal import constants as c
-from layerwatch.temporal.alarm import Alarm, quality_of
+from layerwatch.temporal.alarm import AlarmState, quality_of
 from layerwatch.temporal.baseline import Baseline, logit
 from layerwatch.temporal.belief import Belief
 from layerwatch.temporal.levels import Levels
@@ -20,7 +20,7 @@ from layerwatch.temporal.still import Still
 from layerwatch.temporal.verdict import Verdict, verdict_of
 from layerwatch.vision.evidence import KINDS, Condition, Evidence
 
-_NEW_PRINT = PrintState(Belief(), Alarm(), 0.0, (0.0,) * len(KINDS))
+_NEW_PRINT = PrintState(Belief(), AlarmState(), 0.0, (0.0,) * len(KINDS))
 
 
 def step(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from layerwatch.temporal.alarm import Alarm
+from layerwatch.temporal.alarm import AlarmState
 from layerwatch.temporal.baseline import Baseline
 from layerwatch.temporal.belief import Belief
 from layerwatch.temporal.familiar import Familiar
@@ -82,7 +82,7 @@ class PrintState:
     """
 
     belief: Belief
-    alarm: Alarm
+    alarm: AlarmState
     seconds: float
     kinds: tuple[float, ...]
     cameras: tuple[CameraState, ...] = ()
@@ -147,7 +147,7 @@ class PrintState:
             ]
         state = cls(
             Belief(excursion, failing),
-            Alarm(bad, good, warned, paused),
+            AlarmState(bad, good, warned, paused),
             seconds,
             tuple(kinds),
             tuple(cameras),

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from layerwatch.console.live_prints import LivePrint, holds_pictures, live_prints, map_drawing
 from layerwatch.console.live_stream import WallStream
 from layerwatch.console.render import render_text
-from layerwatch.console.wall import SHOWS, View, Wall, wall_of
+from layerwatch.console.wall import SHOWS, Wall, WallFilter, wall_of
 from layerwatch.console.web import Needs, Pages, Visit, signed_in
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.models import ContextRow
@@ -30,7 +30,7 @@ def overview(visit: Visit) -> Response:
     """Live prints of the account."""
     with visit.services.database.read() as session:
         prints = live_prints(session, visit.account_id, visit.clock)
-    wall = wall_of(prints, View.parse(visit.request.query_params))
+    wall = wall_of(prints, WallFilter.parse(visit.request.query_params))
     return visit.page("prints.html", **_Renderer(visit).values(wall))
 
 
@@ -41,7 +41,7 @@ def live(visit: Visit) -> Response:
         visit.desk.feeds,
         visit.account_id,
         visit.token or "",
-        View.parse(visit.request.query_params),
+        WallFilter.parse(visit.request.query_params),
         _Renderer(visit),
         partial(_ended, visit),
         visit.services.clock.now,
@@ -85,7 +85,7 @@ def feedback(visit: Visit) -> Response:
         anyio.from_thread.run(record)
     except FeedbackLimitReached as limit:
         raise NotAllowed(str(limit)) from limit
-    view = View.parse(dict(parse_qsl(visit.form.get("view", "")[:1000])))
+    view = WallFilter.parse(dict(parse_qsl(visit.form.get("view", "")[:1000])))
     return visit.go("/", "untaught" if kind == UNDO else "taught", **view.this_page)
 
 
