@@ -60,7 +60,9 @@ from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, 
 from layerwatch.printers import MemorySweeper, PrinterMemories, start_of
 from layerwatch.printers.repository import unlearn
 from layerwatch.prints import PrintRegister
-from layerwatch.services import Peers, Services
+from layerwatch.prints.recorder import PrintRecorder
+from layerwatch.prints.retention import PrintSweeper
+from layerwatch.services import OwnWatcherControl, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import (
     Claims,
@@ -95,6 +97,9 @@ OpenModel = Callable[[Metrics, str], Inspector]
 MakePeers = Callable[[Metrics, RecentPictures], Peers]
 """Finds the other processes of the same server, and shows them the metrics and pictures of this one."""
 
+MakeOwnWatcher = Callable[[Database], OwnWatcherControl]
+"""Makes the watcher beside a server of one process."""
+
 
 def create_app(
     settings: Settings,
@@ -103,18 +108,28 @@ def create_app(
     vision: Inspector | MakeInspector | None = None,
     open_model: OpenModel | None = None,
     peers: MakePeers | None = None,
+    own_watcher: MakeOwnWatcher | None = None,
     slot: str = "",
 ) -> Starlette:
     """The server as an ASGI application.
 
     clock, vision, open_model: put in place of the machine's clock and the ONNX detectors, by tests and by Ray
     Serve.
+    own_watcher: the watcher that runs beside this process, if one may.
     peers, slot: where several processes are one server, the others, and this one's name among them.
     Opens the database (without asking it anything) and loads the detector. Raises ConfigError, ModelError.
     """
     if settings.traces == "otlp" and not tracing.on():
         tracing.start(settings.region, slot)
-    services = build(settings, clock=clock, vision=vision, open_model=open_model, peers=peers, slot=slot)
+    services = build(
+        settings,
+        clock=clock,
+        vision=vision,
+        open_model=open_model,
+        peers=peers,
+        own_watcher=own_watcher,
+        slot=slot,
+    )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -141,9 +156,10 @@ def create_app(
                     services.database,
                     services.clock,
                     speed=services.settings.clock_speed,
-                    also=_sweeper(services),
+                    also=_sweepers(services),
                 )
             ),
+            asyncio.create_task(services.print_recorder.run_forever()),
             asyncio.create_task(run_forever(_scheduled_jobs(services).all, services.clock)),
             asyncio.create_task(services.rollout.look_forever()),
         ]
@@ -160,6 +176,7 @@ def create_app(
             chore.cancel()
             with suppress(asyncio.CancelledError):
                 await chore
+        await services.print_recorder.close()
         await asyncio.to_thread(services.offline_ledger.close)
         await asyncio.to_thread(services.vision.close)
         await asyncio.to_thread(services.database.close)
@@ -200,6 +217,7 @@ def build(
     vision: Inspector | MakeInspector | None = None,
     open_model: OpenModel | None = None,
     peers: MakePeers | None = None,
+    own_watcher: MakeOwnWatcher | None = None,
     slot: str = "",
 ) -> Services:
     """Make the services of a server from its settings."""
@@ -219,6 +237,7 @@ def build(
         count_deferred,
         clock,
     )
+    objects = _open_objects(settings)
     recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
@@ -260,11 +279,15 @@ def build(
         prints=PrintRegister(gateway),
         watchers=WatcherExchange(gateway),
         printers=PrinterMemories(gateway),
+        print_recorder=PrintRecorder(
+            database, objects, timedelta(days=settings.prints_days), metrics.print_recorded
+        ),
         examples=examples,
         feedback=FeedbackRecorder(gateway, examples, recent, unlearn),
         metrics=metrics,
         terms=terms,
         peers=others,
+        own_watcher=own_watcher(database) if own_watcher else None,
         uptime=UptimeRecorder(settings.region, lambda: gateway.away) if settings.status_page else None,
     )
     _show(services)
@@ -323,14 +346,21 @@ def _scheduled_jobs(services: Services) -> ScheduledJobs:
     )
 
 
-def _sweeper(services: Services) -> Callable[[datetime], None]:
-    """What is cleared away besides expired prints."""
-    keep = timedelta(days=services.settings.feedback_days)
-    feedback = FeedbackSweeper(services.database, services.examples, keep)
+def _sweepers(services: Services) -> Callable[[datetime], None]:
+    """What is cleared away beside contexts."""
+    settings = services.settings
+    feedback = FeedbackSweeper(services.database, services.examples, timedelta(days=settings.feedback_days))
+    prints = PrintSweeper(
+        services.database,
+        services.objects,
+        pictures_for=timedelta(days=settings.pictures_days),
+        picture_bytes=settings.pictures_mb * 10**6,
+    )
     memories = MemorySweeper(services.database)
 
     def sweep(now: datetime) -> None:
         feedback.sweep(now)
+        prints.sweep(now)
         memories.sweep(now)
 
     return sweep
@@ -376,6 +406,8 @@ def _show(services: Services) -> None:
     gauge("database_away", "1 while the database is out of reach.", lambda: services.gateway.away)
     gauge("spool_units", "Inspections answered but not yet booked.", lambda: services.offline_ledger.waiting)
     gauge("billing_lag_seconds", "For how long there have been such.", lambda: services.offline_ledger.lag)
+    recorder = services.print_recorder
+    gauge("print_moments_waiting", "Answers not yet in a print's course.", lambda: recorder.waiting)
     gauge("upload_bytes_held", "Bytes of uploads in memory.", lambda: services.admission.bytes_held)
     gauge("stretch", "Factor on the rest intervals.", lambda: services.pacer.stretch(services.clock.now()))
     for name in ("healthy", "suspicious"):

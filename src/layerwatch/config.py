@@ -214,6 +214,16 @@ class Settings(BaseSettings):
         365, description="Days that feedback and its pictures are kept; then they are deleted."
     )
 
+    prints_days: PositiveInt = Field(
+        90, description="Days that a print is kept after its last picture: labels, course, outcome, events."
+    )
+    pictures_days: PositiveInt = Field(
+        30, description="Days that small copies of pictures are kept, where an account keeps them at all."
+    )
+    pictures_mb: PositiveInt = Field(
+        500, description="Megabytes of such copies that are kept for one account; the oldest go first."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="console for people, json for machines, auto: console on a terminal."

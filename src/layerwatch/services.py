@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from layerwatch.acting import WatcherExchange
@@ -20,6 +21,7 @@ from layerwatch.learning.rollout import LiveModels, RolloutKeeper
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
 from layerwatch.printers import PrinterMemories
 from layerwatch.prints import PrintRegister
+from layerwatch.prints.recorder import PrintRecorder
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import Database, DatabaseGateway, ObjectStore
 
@@ -40,6 +42,20 @@ class Peers(Protocol):
 
     def pictures(self, context_id: str) -> list[RecentPicture]:
         """What the others hold of a context. Waits for them: not for an event loop."""
+        ...
+
+
+class OwnWatcherControl(Protocol):
+    """The watcher that runs beside a server of one process."""
+
+    path: Path
+    """Its file, which may not exist yet."""
+
+    @property
+    def running(self) -> bool: ...
+
+    def restart(self) -> None:
+        """Watch what the file says now. Raises UserError."""
         ...
 
 
@@ -68,11 +84,14 @@ class Services:
     prints: PrintRegister
     watchers: WatcherExchange
     printers: PrinterMemories
+    print_recorder: PrintRecorder
     examples: ExampleStore
     feedback: FeedbackRecorder
     metrics: Metrics
     terms: Terms
     peers: Peers | None
     """None in a server of one process."""
+    own_watcher: OwnWatcherControl | None
+    """None where others run the watchers."""
     uptime: UptimeRecorder | None
     """None without the status page."""

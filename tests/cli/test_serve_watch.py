@@ -17,8 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from layerwatch.cli.serve_watch import check_config
 from layerwatch.core.errors import UserError
+from layerwatch.serving.own_watcher import check_config
 from tests.support.prints import frame
 
 JOB = {
@@ -65,12 +65,12 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("LAYERWATCH_")}
 
 
-def serve_and_watch(config: Path, data: Path, log: Path) -> subprocess.Popen[bytes]:
+def serve_and_watch(config: Path | None, data: Path, log: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "layerwatch", "serve", "--port", "0", "--data-dir", str(data), "--json"]
+    if config is not None:
+        command += ["--watch", str(config)]
     with log.open("w") as file:
-        return subprocess.Popen(
-            [*command, "--watch", str(config)], stdout=subprocess.PIPE, stderr=file, env=environment()
-        )
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, env=environment())
 
 
 @pytest.mark.timeout(120)
@@ -117,6 +117,23 @@ def test_the_watcher_does_not_outlive_a_server_that_is_killed(config: Path, tmp_
         while not list(data.glob("watcher/prints/*.json")) and time.monotonic() < deadline:
             time.sleep(0.2)
         assert len(list(data.glob("watcher/prints/*.json"))) == 1, "and it can go on after a restart"
+    finally:
+        server.kill()
+        server.wait()
+    watcher.wait(60)
+
+
+@pytest.mark.timeout(120)
+def test_the_file_in_the_data_folder_is_watched_without_being_named(config: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    config.rename(data / "watch.toml")
+    server = serve_and_watch(None, data, tmp_path / "log")
+    try:
+        assert server.stdout is not None
+        assert json.loads(server.stdout.readline())["url"]
+        (watcher,) = psutil.Process(server.pid).children()
+        assert str(data / "watch.toml") in watcher.cmdline()
     finally:
         server.kill()
         server.wait()

@@ -93,6 +93,7 @@ class TwoAccounts:
             "context_id": self.context,
             "account_id": self.b,
             "feedback_id": 1,
+            "second": 60,
         }
 
     def state_of_b(self):

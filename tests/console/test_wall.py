@@ -104,14 +104,14 @@ def test_names_from_clients_are_shown_as_text(farm, ann):
     farm.add(1, name=mischief, printer=f"p{mischief}", file=f"f{mischief}")
     for page in (ann.get("/"), ann.get("/?group=printer"), ann.get('/?q="><script>')):
         assert "<script>alert" not in page.text
-    ((_, wall),) = [event for event in events(ann, "/live", 2) if event[0] == "wall"][:1]
+    ((_, wall),) = [event for event in events(ann, "/live", 2) if event[0] == "news"][:1]
     assert "<script>alert" not in "".join(wall["cards"].values()) + wall["frame"]
 
 
 def test_an_update_of_500_prints_is_small(farm, ann, office):
     office.server.services.recent.elsewhere = lambda _: []  # so every card has its picture
     farm.add(1, *[9] * 499)
-    walls = [data for name, data in events(ann, "/live", 2) if name == "wall"]
+    walls = [data for name, data in events(ann, "/live", 2) if name == "news"]
     whole = json.dumps(walls[0], ensure_ascii=False)
     assert len(walls[0]["cards"]) == PAGE_SIZE
     assert len(whole.encode()) < 60_000

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from layerwatch.prints import PrintLabels, repository, service
-from layerwatch.storage import Database, StorageUnavailable
-from tests.support.accounts import NOON
+from layerwatch.prints import PrintLabels, service
+from layerwatch.storage import StorageUnavailable
 from tests.support.prints_kept import labels_of
 from tests.support.servers import Server
 
@@ -83,31 +81,3 @@ def test_a_flood_of_named_prints_is_opened_but_not_kept(
     assert kept(server, open_context(server, other, GOOD)) is not None, "other accounts are not held up"
     server.clock.advance(60)
     assert kept(server, open_context(server, key, GOOD)) is not None
-
-
-def add(database: Database, context: str, account: int, hours: int) -> None:
-    opened = NOON + timedelta(hours=hours)
-    with database.write() as session:
-        repository.add(
-            session, context, account, opened, opened + timedelta(days=14), PrintLabels(name=context)
-        )
-
-
-def test_an_account_keeps_its_newest_prints(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repository, "MAX_PRINTS_PER_ACCOUNT", 3)
-    for number in range(5):
-        add(database, f"mine{number}", 1, number)
-    add(database, "other", 2, 0)
-    with database.read() as session:
-        found = labels_of(session, [f"mine{number}" for number in range(5)] + ["other"])
-    assert sorted(found) == ["mine2", "mine3", "mine4", "other"]
-
-
-def test_names_expire_with_their_context(database: Database) -> None:
-    for number in range(4):
-        add(database, f"p{number}", 1, number)
-    later = NOON + timedelta(days=14, hours=2)
-    with database.write() as session:
-        assert [repository.delete_expired(session, later, 2) for _ in range(3)] == [2, 1, 0]
-    with database.read() as session:
-        assert list(labels_of(session, ["p0", "p1", "p2", "p3"])) == ["p3"]

@@ -22,15 +22,19 @@ from layerwatch.api.multipart import Upload, read_upload
 from layerwatch.api.process_gate import admit, retry_after
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.billing.account_usage import account_usage
-from layerwatch.contexts import Answer, Call
+from layerwatch.contexts import Answer, Call, Outcome
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Throttled
+from layerwatch.prints import PrintProgress, events
+from layerwatch.prints.moments import Moment
+from layerwatch.prints.recorder import RecordedPicture
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing
 from layerwatch.temporal import TEACHERS
 from layerwatch.vision.bed import bed_view
 from layerwatch.vision.errors import Busy
+from layerwatch.vision.evidence import Evidence
 
 BASE = "/api/gadget/v1"
 
@@ -97,8 +101,25 @@ async def _inspect(request: Request, services: Services, call: Call) -> tuple[An
             view = await asyncio.to_thread(bed_view, upload.jpeg)
             await services.printers.keep_opening(call.context.id, evidence.thumbnail, view)
         if not outcome.repeated:
-            services.recent.put(call.context.id, RecentPicture(upload.jpeg, evidence, call.seconds))
+            picture = RecentPicture(upload.jpeg, evidence, call.seconds)
+            services.recent.put(call.context.id, picture)
+            services.print_recorder.saw(_seen(call, outcome, evidence, upload.progress), picture)
     return outcome.answer, outcome.repeated
+
+
+def _seen(call: Call, outcome: Outcome, evidence: Evidence, progress: PrintProgress) -> RecordedPicture:
+    """What the print's page will show of an inspection."""
+    assert outcome.verdict is not None and outcome.explanation is not None
+    return RecordedPicture(
+        context_id=call.context.id,
+        account_id=call.context.account_id,
+        opened_at=call.context.opened_at,
+        at=call.at,
+        moment=Moment.of(
+            call.seconds, evidence, outcome.verdict, outcome.explanation, halted=progress.halted
+        ),
+        progress=call.progress,
+    )
 
 
 async def feedback(request: Request) -> JSONResponse:
@@ -113,7 +134,12 @@ async def feedback(request: Request) -> JSONResponse:
 
     apply = partial(services.contexts.apply_feedback, context, kind)
     if not await services.feedback.record(
-        apply, account_id=caller.account_id, context_id=context.id, kind=kind, at=at
+        apply,
+        account_id=caller.account_id,
+        context_id=context.id,
+        kind=kind,
+        at=at,
+        note=events.feedback_note(context.id, caller.account_id, at, kind, f"API key {caller.prefix}…"),
     ):
         raise bad_args("This context has no inspection yet to give feedback on.")
     return JSONResponse({"ContextId": context.id, "Kind": kind})

@@ -65,7 +65,7 @@ def command(
 
     with _errors_of_the_start():
         if watch is not None:
-            from layerwatch.cli.serve_watch import check_config
+            from layerwatch.serving.own_watcher import check_config
 
             check_config(watch)
         settings = load(
@@ -92,20 +92,24 @@ def command(
 def run(
     settings: Settings, listener: socket.socket, *, as_json: bool = False, watch: Path | None = None
 ) -> int:
-    """Serve on an open socket until stopped, with a watcher beside if `watch`; the exit status."""
+    """Serve on an open socket until stopped, with a watcher beside; the exit status."""
     from layerwatch.serving import gc_tuning
 
     gc_tuning.hold()
     from layerwatch.app import create_app
+    from layerwatch.serving.own_watcher import CONFIG_FILE, OwnWatcher
     from layerwatch.serving.server import serve
     from layerwatch.telemetry.logging import configure
 
+    def own_watcher(database: Database) -> OwnWatcher:
+        return OwnWatcher(watch or settings.data_dir / CONFIG_FILE, settings, database)
+
     configure(settings.log_level, settings.log_format)
     with _errors_of_the_start():
-        app = create_app(settings)
+        app = create_app(settings, own_watcher=own_watcher)
         # Before listening begins, so that what is wrong is said in one line and not from inside a server.
         app.state.services.database.migrate()
-    with _watching(watch, settings, app.state.services.database):
+    with app.state.services.own_watcher.beside():
         _greet(settings, app.state.services.database, as_json=as_json)
         return serve(app, listener)
 
@@ -150,9 +154,9 @@ def _watching(watch: Path | None, settings: Settings, database: Database) -> Ite
     if watch is None:
         yield
         return
-    from layerwatch.cli.serve_watch import watching
+    from layerwatch.serving.own_watcher import OwnWatcher
 
-    with watching(watch, settings, database):
+    with OwnWatcher(watch, settings, database).beside():
         yield
 
 

@@ -105,15 +105,12 @@ class LivePrint:
     @property
     def title(self) -> str:
         """The best name that there is for it."""
-        names = self.labels
-        return names.name or names.file or names.printer or names.camera or "Unnamed print"
+        return self.labels.title
 
     @property
     def place(self) -> str:
         """The printer or camera, where the title is not already that."""
-        names = self.labels
-        place = names.printer or names.camera or ""
-        return place if place != self.title else ""
+        return self.labels.place
 
     @property
     def unjudged(self) -> bool:
@@ -161,8 +158,14 @@ class LivePrint:
         return self.quality <= MARKED_QUALITY
 
 
-def live_prints(session: Session, account_id: int, now: datetime) -> tuple[LivePrint, ...]:
-    """All prints of the account that were inspected lately, by the time when they were opened."""
+def live_prints(
+    session: Session, account_id: int, now: datetime, context_id: str | None = None
+) -> tuple[LivePrint, ...]:
+    """All prints of the account that were inspected lately, by the time when they were opened.
+
+    context_id: only this one.
+    """
+    only = (ContextRow.id == context_id,) if context_id is not None else ()
     found = session.execute(
         select(
             ContextRow.id,
@@ -181,6 +184,7 @@ def live_prints(session: Session, account_id: int, now: datetime) -> tuple[LiveP
         .where(
             ContextRow.account_id == account_id,
             ContextRow.inspected_at > now - LIVE,
+            *only,
             ContextRow.expires_at > now,  # PostgreSQL then reads the partitions of live contexts only
         )
         .order_by(ContextRow.opened_at, ContextRow.id)

@@ -27,6 +27,8 @@ SAID = {
     "member-removed": "The member is removed.",
     "untaught": "The feedback is taken back.",
     "taught": "Thank you. The print's baseline has learned it.",
+    "print-deleted": "The print is deleted, with everything that was kept of it.",
+    "pictures-deleted": "The pictures are deleted.",
     "feedback-deleted": "The feedback and its pictures are deleted.",
     "months-closed": "The months that were over are closed. Their invoices are below.",
     "nothing-to-close": "Nothing was closed: every month that is over had been closed before.",
@@ -35,5 +37,6 @@ SAID = {
     "credited": "The credit note is issued.",
     "model-step": "The step is taken. Every server follows within 15 seconds.",
     "asked": "Asked. The print's card says when the printer has done it, or why not.",
+    "watching": "The watching has begun. A print appears here with its first picture.",
     "reviewed": "Thank you. On to the next picture.",
 }

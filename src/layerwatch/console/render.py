@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from layerwatch import __version__
 from layerwatch.billing.money import cents, dollars
+from layerwatch.console.course_chart import span
 from layerwatch.console.messages import SAID
 
 STATIC = Path(__file__).with_name("static")
@@ -79,6 +80,9 @@ def _environment() -> Environment:
         "epoch": lambda at: int(at.timestamp()),
         "ago": ago,
         "share": share,
+        "span": span,
+        "percent": percent,
+        "evidence": evidence,
         "within": within,
     }
     return environment
@@ -87,6 +91,21 @@ def _environment() -> Environment:
 def share(part: float) -> str:
     """A share in percent, cut and not rounded: what is less than whole never reads 100 %."""
     return "100 %" if part >= 1.0 else f"{int(part * 10_000) / 100:.2f} %"
+
+
+def percent(part: float) -> str:
+    """A probability in percent; what is possible never reads 0 %, nor what is not certain 100 %."""
+    if part < 0.01:
+        return "under 1 %"
+    return "over 99 %" if part > 0.99 else f"{100 * part:.0f} %"
+
+
+def evidence(nats: float) -> str:
+    """How far a picture moved the belief, in words and nats (1 nat: the odds times 2.7)."""
+    if abs(nats) < 0.15:
+        return "hardly at all"
+    strength = "strongly" if abs(nats) >= 1.5 else "clearly" if abs(nats) >= 0.6 else "a little"
+    return f"{strength} {'towards' if nats > 0 else 'away from'} a failure ({nats:+.1f} nats)"
 
 
 def within(limit_ms: int | None, calls: int) -> str:

@@ -3,7 +3,7 @@
 from layerwatch.contexts.answer import Answer, describe
 from layerwatch.contexts.context_id import LIFETIME, Context, ContextIds
 from layerwatch.contexts.errors import ContextError, ContextLost, TooSoon
-from layerwatch.contexts.service import Call, Contexts, Start
+from layerwatch.contexts.service import Call, Contexts, Outcome, Start
 
 __all__ = [
     "LIFETIME",
@@ -14,6 +14,7 @@ __all__ = [
     "ContextIds",
     "ContextLost",
     "Contexts",
+    "Outcome",
     "Start",
     "TooSoon",
     "describe",

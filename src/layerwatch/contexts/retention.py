@@ -20,7 +20,6 @@ from sqlalchemy.orm import Session
 from layerwatch.contexts.context_id import LIFETIME
 from layerwatch.contexts.offline.reconcile import tidy
 from layerwatch.core.clock import Clock, ClockGuard
-from layerwatch.prints.repository import delete_expired
 from layerwatch.storage import Database, StorageError, UtcTime, partitions
 
 log = structlog.get_logger(__name__)
@@ -102,9 +101,6 @@ class Sweeper:
         more = True
         while more:
             more = await self._database.write_async(sweep, now) >= BATCH
-        more = True
-        while more:
-            more = await self._database.write_async(delete_expired, now, BATCH) >= BATCH
         await self._database.write_async(tidy, now)
         await asyncio.to_thread(self._also, now)
 

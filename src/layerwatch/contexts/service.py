@@ -25,13 +25,23 @@ from layerwatch.keys import Caller
 from layerwatch.pacing.pacer import Pacer
 from layerwatch.storage import OutcomeUnknown, StorageUnavailable
 from layerwatch.telemetry import tracing
-from layerwatch.temporal import TEACHERS, UNDO, PrinterMemory, PrintState, StateFormatError
+from layerwatch.temporal import (
+    LESSONS,
+    UNDO,
+    Explanation,
+    PrinterMemory,
+    PrintState,
+    StateFormatError,
+    Verdict,
+)
 from layerwatch.vision.evidence import Condition, Evidence
 
 log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+Teach = Callable[[PrintState], PrintState]
 
 Charge = Callable[[Session, Caller, datetime], None]
 """Counts one inspection of a caller in the given transaction; may refuse by raising."""
@@ -86,11 +96,14 @@ class Call:
 class Outcome:
     """What a Process call came to. repeated: the answer was stored by an earlier call of the same key.
     opens: this is the first judged picture of a print whose printer has a name.
+    verdict, explanation: what the answer is made of, and why; None for a repeat.
     """
 
     answer: Answer
     repeated: bool
     opens: bool = False
+    verdict: Verdict | None = None
+    explanation: Explanation | None = None
 
 
 class Contexts:
@@ -174,29 +187,32 @@ class Contexts:
             self._pacer.called(outcome.answer.interval, outcome.answer.suspicious, call.at)
         return outcome
 
-    async def apply_feedback(self, context: Context, kind: str, also: Callable[[Session], None]) -> bool:
-        """Teach a print's state what a person said of it, one of `TEACHERS`; False if nothing was seen yet.
+    async def apply_feedback(self, context: Context, kind: str, also: Callable[[Session], bool]) -> bool:
+        """Teach a print's state what a person said of it, one of `LESSONS`; False if nothing was seen yet.
 
-        also: what else belongs into the same transaction; not called where there is nothing to take back.
+        also: what else belongs into the same transaction; whether there was anything to do or take back.
         """
 
-        def lesson(session: Session) -> bool:
+        def lesson(session: Session) -> tuple[bool, Teach | None]:
             found = repository.find(session, context)
             if found is None:
-                return False
-            state = _unpack(found, context)
-            if kind == UNDO and (state is None or state.before is None):
-                return True  # nothing to take back, or a repeat of an undo whose answer was lost
-            if state is not None and not repository.apply_feedback(
-                session, context, found.revision, TEACHERS[kind](state).to_bytes()
-            ):
+                return False, None
+            state, teach = _unpack(found, context), LESSONS[kind]
+            done = also(session)
+            if state is None:
+                return True, None
+            if kind == UNDO and state.before is None:
+                if not done:  # nothing to take back, or a repeat of an undo whose answer was lost
+                    return True, None
+                teach = temporal.forget
+            if not repository.apply_feedback(session, context, found.revision, teach(state).to_bytes()):
                 raise _LostRace
-            also(session)
-            return True
+            return True, teach
 
-        taught = await self._write_async(lesson)
-        self._memory.apply_feedback(context.id, TEACHERS[kind])
-        return taught
+        seen, teach = await self._write_async(lesson)
+        if teach is not None:
+            self._memory.apply_feedback(context.id, teach)
+        return seen
 
     async def _write_async(
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
@@ -225,7 +241,8 @@ class Contexts:
             return Outcome(repeated, repeated=True)
         found = self._memory.last(call.context.id)
         state = _unpack(found, call.context) if found is not None else None
-        answer, moved = self._judge(state, call, evidence)
+        outcome, moved = self._judge(state, call, evidence)
+        answer = outcome.answer
         # Before the disk has it: another call on this print that comes meanwhile is an early one, or waits.
         before = self._memory.remember(call.context.id, moved)
         if call.key is not None:
@@ -248,10 +265,10 @@ class Contexts:
             raise
         if there is not None:
             self._memory.put_back(call.context.id, before)
-            answer = Answer.from_json(there)
+            outcome = Outcome(Answer.from_json(there), repeated=True)
         if call.key is not None:
-            self._memory.kept(call.context.id, call.key, answer)
-        return Outcome(answer, repeated=there is not None)
+            self._memory.kept(call.context.id, call.key, outcome.answer)
+        return outcome
 
     def _write(
         self, session: Session, call: Call, evidence: Evidence
@@ -267,16 +284,16 @@ class Contexts:
         before = _unpack(found, call.context) if found is not None else None
         begun = before is not None and bool(before.cameras)
         start = None if begun else self._start_of(session, call.context.id)
-        answer, moved = self._judge(before, call, evidence, start.memory if start else None)
+        outcome, moved = self._judge(before, call, evidence, start.memory if start else None)
         if found is None:
             repository.add(session, call.context, moved)
         elif not repository.move(session, call.context, found.revision, moved):
             raise _LostRace
         if call.key is not None:
-            repository.keep_answer(session, call.context, call.key, answer.to_json())
+            repository.keep_answer(session, call.context, call.key, outcome.answer.to_json())
         self._charge(session, call.caller, call.at)
-        opens = start is not None and answer.condition == Condition.OK.value
-        return Outcome(answer, repeated=False, opens=opens), moved
+        opens = start is not None and outcome.answer.condition == Condition.OK.value
+        return replace(outcome, opens=opens), moved
 
     def _judge(
         self,
@@ -284,12 +301,13 @@ class Contexts:
         call: Call,
         evidence: Evidence,
         memory: PrinterMemory | None = None,
-    ) -> tuple[Answer, repository.Moved]:
-        """The answer, and what it leaves behind."""
+    ) -> tuple[Outcome, repository.Moved]:
+        """The outcome, and what it leaves behind."""
         with tracing.span("temporal"):
             state, verdict = temporal.step(
                 before, evidence, call.seconds, call.context.levels, call.camera, memory
             )
+            explanation = temporal.explain(before, state, call.camera)
         now = self._clock.now()
         plan = self._pacer.plan(verdict.suspicious, now)
         answer = Answer(
@@ -311,7 +329,7 @@ class Contexts:
             answer=replace(answer, detail=None).to_json(),
             progress=call.progress,
         )
-        return answer, moved
+        return Outcome(answer, False, verdict=verdict, explanation=explanation), moved
 
 
 def _unpack(found: repository.Found, context: Context) -> PrintState | None:

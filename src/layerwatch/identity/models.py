@@ -27,6 +27,8 @@ class Account(Base):
     payment_ready: Mapped[bool] = mapped_column(default=False)
     """A way to pay is set up, so that the account may leave free usage only."""
     stripe_customer: Mapped[str | None] = mapped_column(String(80))
+    keep_pictures: Mapped[bool] = mapped_column(default=False)
+    """Keep small copies of its prints' pictures."""
     created_at: Mapped[datetime]
 
 

@@ -20,8 +20,11 @@ from layerwatch.temporal import UNDO
 
 log = structlog.get_logger(__name__)
 
-Apply = Callable[[Callable[[Session], None]], Awaitable[bool]]
+Apply = Callable[[Callable[[Session], bool]], Awaitable[bool]]
 """Runs what it is given in the transaction that teaches the print; False if the print saw nothing yet."""
+
+Note = Callable[[Session, str], None]
+"""Notes in the same transaction that feedback was given or taken back, and its kind."""
 
 
 class FeedbackRecorder:
@@ -43,15 +46,16 @@ class FeedbackRecorder:
         self._on_missed = on_missed
 
     async def record(
-        self, apply: Apply, *, account_id: int, context_id: str, kind: str, at: datetime
+        self, apply: Apply, *, account_id: int, context_id: str, kind: str, at: datetime, note: Note
     ) -> bool:
-        """Take one feedback; False if the print saw nothing yet. kind: one of `KINDS_OF_FEEDBACK`, or `UNDO`.
+        """Take one feedback; False if the print saw nothing yet. kind: one of `KINDS_OF_FEEDBACK`, or `UNDO`
+        for the newest one.
 
         Raises LearningError for another kind, FeedbackLimitReached, and StorageUnavailable, also when the
         disk for the picture is full. When it raises, neither a row nor a file is left.
         """
         if kind == UNDO:
-            return await self._undo(apply, account_id, context_id)
+            return await self.take_back(apply, account_id=account_id, context_id=context_id, note=note)
         if kind not in KINDS_OF_FEEDBACK:
             raise LearningError(f"feedback {kind!r} is not known: use one of {', '.join(KINDS_OF_FEEDBACK)}")
         # Before the disk is touched; what counts is the check in the transaction.
@@ -60,7 +64,7 @@ class FeedbackRecorder:
         written: str | None = None
         kept: list[str | None] = []
 
-        def keep(session: Session) -> None:
+        def keep(session: Session) -> bool:
             row = record(
                 session,
                 account_id=account_id,
@@ -73,6 +77,8 @@ class FeedbackRecorder:
             kept.append(row.picture)
             if kind == MISSED:
                 self._on_missed(session, context_id)
+            note(session, kind)
+            return True
 
         try:
             with ExitStack() as adding:
@@ -88,11 +94,18 @@ class FeedbackRecorder:
             await asyncio.to_thread(self._remove, written)
         return taken
 
-    async def _undo(self, apply: Apply, account_id: int, context_id: str) -> bool:
+    async def take_back(
+        self, apply: Apply, *, account_id: int, context_id: str, note: Note, feedback_id: int | None = None
+    ) -> bool:
+        """Take back one feedback, by default the newest; False if the print saw nothing yet."""
         left: list[str | None] = []
 
-        def remove(session: Session) -> None:
-            left.append(withdraw(session, account_id=account_id, context_id=context_id))
+        def remove(session: Session) -> bool:
+            gone = withdraw(session, account_id=account_id, context_id=context_id, feedback_id=feedback_id)
+            left.append(gone.picture)
+            if gone.kind is not None:
+                note(session, gone.kind)
+            return gone.kind is not None
 
         taken = await apply(remove)
         if left:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 from sqlalchemy import select
@@ -46,6 +47,14 @@ INDEX_COLUMNS: tuple[str, ...] = (
     "note",
     "boxes",
 )
+
+
+class Withdrawn(NamedTuple):
+    """What was taken back. kind: of the feedback; None if there was none.
+    picture: the name of one that it leaves behind, to which other feedback may refer, too."""
+
+    kind: str | None
+    picture: str | None
 
 
 def record(
@@ -105,21 +114,30 @@ def failure_reported(session: Session, context_id: str) -> bool:
     return session.scalars(found.limit(1)).first() is not None
 
 
-def withdraw(session: Session, *, account_id: int, context_id: str) -> str | None:
-    """Remove the newest feedback on a print, unless a reviewer has labelled its picture by now.
-
-    Returns the name of its picture, which other feedback may refer to, too; None if nothing is left behind.
-    """
-    row = session.scalars(
+def newest(session: Session, *, account_id: int, context_id: str) -> FeedbackRow | None:
+    """The newest feedback on a print."""
+    return session.scalars(
         select(FeedbackRow)
         .where(FeedbackRow.account_id == account_id, FeedbackRow.context_id == context_id)
         .order_by(FeedbackRow.id.desc())
         .limit(1)
     ).one_or_none()
+
+
+def withdraw(
+    session: Session, *, account_id: int, context_id: str, feedback_id: int | None = None
+) -> Withdrawn:
+    """Remove one feedback on a print, by default the newest, unless a reviewer has labelled its picture."""
+    if feedback_id is None:
+        row = newest(session, account_id=account_id, context_id=context_id)
+    else:
+        row = session.get(FeedbackRow, feedback_id)
+        if row is not None and (row.account_id, row.context_id) != (account_id, context_id):
+            row = None
     if row is None or row.label is not None:
-        return None
+        return Withdrawn(None, None)
     session.delete(row)
-    return row.picture
+    return Withdrawn(row.kind, row.picture)
 
 
 def queue(session: Session, limit: int = 50) -> Sequence[FeedbackRow]:

@@ -14,6 +14,17 @@ class PrintLabels:
     camera: str | None = None
     file: str | None = None
 
+    @property
+    def title(self) -> str:
+        """The best name that there is for the print."""
+        return self.name or self.file or self.printer or self.camera or "Unnamed print"
+
+    @property
+    def place(self) -> str:
+        """The printer or camera, where the title is not already that."""
+        place = self.printer or self.camera or ""
+        return place if place != self.title else ""
+
     def __bool__(self) -> bool:
         """Whether there is any."""
         return any(getattr(self, field.name) is not None for field in fields(self))

@@ -16,6 +16,11 @@ class PrintProgress:
     progress: float | None = None
     state: str | None = None
 
+    @property
+    def halted(self) -> bool:
+        """Whether the printer says that it is paused, or pausing."""
+        return self.state is not None and "paus" in self.state.casefold()
+
     def to_json(self) -> str | None:
         """As compact JSON, without what is absent; None where everything is."""
         known = {name: value for name, value in asdict(self).items() if value is not None}

@@ -45,7 +45,7 @@ class PrintRegister:
             return
 
         def write(session: Session) -> None:
-            repository.add(session, context_id, account_id, opened_at, expires_at, labels)
+            repository.add_labels(session, context_id, account_id, opened_at, expires_at, labels)
             if labels.printer is not None:
                 key = PrinterKey(account_id, labels.printer, labels.camera or "")
                 open_print(session, key, context_id, opened_at, expires_at)

@@ -70,12 +70,30 @@ class Metrics:
             registry=registry,
         )
         self._contexts = Counter("layerwatch_contexts_total", "Contexts opened.", registry=registry)
+        self._kept_pictures = Counter(
+            "layerwatch_kept_pictures_total",
+            "Small copies of pictures: kept, dropped because too many waited, or failed.",
+            ("outcome",),
+            registry=registry,
+        )
+        self._moments_lost = Counter(
+            "layerwatch_print_moments_lost_total",
+            "Answers that are missing in a print's course, because too many waited.",
+            registry=registry,
+        )
         self._drop_ins = Counter(
             "layerwatch_obico_pictures_total",
             "Calls in Obico's form by what came of them.",
             ("outcome",),
             registry=registry,
         )
+
+    def print_recorded(self, outcome: str, number: int) -> None:
+        """Copies of pictures were kept, dropped or failed, or moments of prints were lost."""
+        if outcome == "moments":
+            self._moments_lost.inc(number)
+        else:
+            self._kept_pictures.labels(outcome).inc(number)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """A request was answered."""

@@ -4,7 +4,19 @@ A pure function: no clock, no input or output, no randomness. The same frames gi
 print can be replayed, simulated and fuzzed. `docs/temporal.md` derives it.
 """
 
-from layerwatch.temporal.feedback import TEACHERS, UNDO, false_alarm, missed, resumed, undo
+from layerwatch.temporal.explanation import Explanation, explain
+from layerwatch.temporal.feedback import (
+    LESSONS,
+    TEACHERS,
+    UNDO,
+    UNDO_EARLIER,
+    false_alarm,
+    forget,
+    missed,
+    resumed,
+    undo,
+    undo_earlier,
+)
 from layerwatch.temporal.levels import Levels
 from layerwatch.temporal.memory import MemoryFormatError, PrinterMemory, ended_well, learn
 from layerwatch.temporal.model import step
@@ -12,8 +24,11 @@ from layerwatch.temporal.state import PrintState, StateFormatError
 from layerwatch.temporal.verdict import Verdict
 
 __all__ = [
+    "LESSONS",
     "TEACHERS",
     "UNDO",
+    "UNDO_EARLIER",
+    "Explanation",
     "Levels",
     "MemoryFormatError",
     "PrintState",
@@ -21,10 +36,13 @@ __all__ = [
     "StateFormatError",
     "Verdict",
     "ended_well",
+    "explain",
     "false_alarm",
+    "forget",
     "learn",
     "missed",
     "resumed",
     "step",
     "undo",
+    "undo_earlier",
 ]

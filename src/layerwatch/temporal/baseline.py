@@ -11,6 +11,11 @@ _FREEDOM = 8.0
 _LOG_8 = math.lgamma((_FREEDOM + 1) / 2) - math.lgamma(_FREEDOM / 2) - 0.5 * math.log(_FREEDOM * math.pi)
 
 
+def probability(logit: float) -> float:
+    """The probability, 0..1, of a log odds in nats."""
+    return 0.5 + 0.5 * math.tanh(0.5 * logit)
+
+
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """A Normal-inverse-gamma belief: mean, frames behind it; variance, frames behind that.

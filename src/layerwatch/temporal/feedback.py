@@ -32,6 +32,19 @@ def undo(state: PrintState) -> PrintState:
     return state.before or state
 
 
+def forget(_: PrintState) -> PrintState:
+    """The print is judged as one that begins now: for a word that is taken back and not remembered."""
+    return PrintState.new()
+
+
+def undo_earlier(state: PrintState) -> PrintState:
+    """As if the words before the last one had not been said; the last one stays learned.
+
+    It was said of all that was seen by then. Should it be undone too, the print is judged afresh.
+    """
+    return replace(state, before=PrintState.new())
+
+
 def _accepted(state: PrintState) -> PrintState:
     return replace(
         state,
@@ -52,7 +65,7 @@ def _taught(camera: CameraState) -> CameraState:
     )
 
 
-UNDO = "undo"
+UNDO, UNDO_EARLIER = "undo", "undo_earlier"
 TEACHERS: dict[str, Callable[[PrintState], PrintState]] = {
     "false_alarm": false_alarm,
     "resumed": resumed,
@@ -60,3 +73,6 @@ TEACHERS: dict[str, Callable[[PrintState], PrintState]] = {
     UNDO: undo,
 }
 """What each kind of feedback does to a print's state."""
+
+LESSONS = {**TEACHERS, UNDO_EARLIER: undo_earlier}
+"""The same, with what only the console offers."""

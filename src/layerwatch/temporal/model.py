@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import replace
 
 from layerwatch.temporal import constants as c
-from layerwatch.temporal.alarm import AlarmState, quality_of
+from layerwatch.temporal.alarm import quality_of
 from layerwatch.temporal.baseline import Baseline, logit
 from layerwatch.temporal.belief import Belief
 from layerwatch.temporal.levels import Levels
@@ -15,12 +14,10 @@ from layerwatch.temporal.marks import Marks, Origin
 from layerwatch.temporal.memory import PrinterMemory
 from layerwatch.temporal.places import Logits, Places, lit_area, place_logits
 from layerwatch.temporal.scene import Change, Glance, View, look, sketch_of
-from layerwatch.temporal.state import MAX_CAMERAS, CameraState, PrintState
+from layerwatch.temporal.state import MAX_CAMERAS, CameraState, PrintState, camera_name
 from layerwatch.temporal.still import Still
 from layerwatch.temporal.verdict import Verdict, verdict_of
 from layerwatch.vision.evidence import KINDS, Condition, Evidence
-
-_NEW_PRINT = PrintState(Belief(), AlarmState(), 0.0, (0.0,) * len(KINDS))
 
 
 def step(
@@ -44,7 +41,7 @@ def step(
     A picture in another condition than OK, a frozen one and one without a usable score move nothing either;
     but the very same picture over again brings the answer nearer to what that picture says.
     """
-    after, verdict = _step(state or _NEW_PRINT, evidence, seconds, levels, camera, memory)
+    after, verdict = _step(state or PrintState.new(), evidence, seconds, levels, camera, memory)
     if state is None or state.before is None:
         return after, verdict
     without, _ = _step(state.before, evidence, seconds, levels, camera)
@@ -59,7 +56,7 @@ def _step(
     camera: str,
     memory: PrinterMemory | None = None,
 ) -> tuple[PrintState, Verdict]:
-    name = hashlib.blake2b(camera.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    name = camera_name(camera)
     known = next((one for one in before.cameras if one.name == name), None)
     fit = evidence.condition is Condition.OK and math.isfinite(evidence.failure_probability)
     late = known is not None and known.seconds - c.CLOCK_SET_BACK < seconds <= known.seconds

@@ -5,6 +5,7 @@ Arrays are half floats and bytes in memory too, so that a state that went throug
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,11 @@ _KNOWN = struct.Struct(f"<{DIGEST_BYTES}s6dBB6x")
 _KNOWN_BYTES = _KNOWN.size + PLACES
 _FAMILIAR = struct.Struct("<16s2d")
 _FAMILIAR_BYTES = _FAMILIAR.size + 2 * PLACES
+
+
+def camera_name(text: str) -> bytes:
+    """The name under which a state remembers a camera."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class StateFormatError(ValueError):
@@ -88,6 +94,11 @@ class PrintState:
     cameras: tuple[CameraState, ...] = ()
     familiar: Familiar | None = None
     before: PrintState | None = None
+
+    @classmethod
+    def new(cls) -> PrintState:
+        """What is believed of a print before its first picture."""
+        return cls(Belief(), AlarmState(), 0.0, (0.0,) * _KINDS)
 
     def to_bytes(self) -> bytes:
         """The state as bytes: versioned, the same for equal states."""

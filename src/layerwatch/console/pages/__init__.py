@@ -7,12 +7,15 @@ from layerwatch.console.pages import (
     accounts,
     acting,
     feedback,
+    first_run,
     invoices,
     keys,
     members,
     models,
     oidc,
     operator,
+    print_list,
+    print_page,
     prints,
     profile,
     review,
@@ -23,7 +26,8 @@ from layerwatch.console.pages import (
 from layerwatch.console.web import Page
 
 _THEMES = (
-    *(sign_in, oidc, accounts, prints, acting, feedback, keys, usage, invoices, account, members, profile),
+    *(sign_in, oidc, accounts, prints, print_list, print_page, acting, first_run, feedback),
+    *(keys, usage, invoices, account, members, profile),
     *(operator, users, review, models),
 )
 ALL: tuple[Page, ...] = tuple(page for theme in _THEMES for page in theme.pages.all)

@@ -1,4 +1,4 @@
-"""The overview: every print that is being watched, live."""
+"""The overview: every print that is being watched, live; and what people say of a print."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ import anyio.from_thread
 from starlette.responses import Response, StreamingResponse
 
 from layerwatch.console.live_prints import LivePrint, holds_pictures, live_prints, map_drawing
-from layerwatch.console.live_stream import WallStream
+from layerwatch.console.live_stream import LiveStream, News
+from layerwatch.console.own_machine import is_own_machine
 from layerwatch.console.render import render_text
 from layerwatch.console.wall import SHOWS, Wall, WallFilter, wall_of
+from layerwatch.console.wall_news import WallNews
 from layerwatch.console.web import Needs, Pages, Visit, signed_in
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.models import ContextRow
 from layerwatch.identity import BadInput, NotAllowed, NotFound
+from layerwatch.identity.roles import Role
 from layerwatch.learning import FeedbackLimitReached
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.temporal import TEACHERS, UNDO
+from layerwatch.learning.service import newest
+from layerwatch.prints import events
+from layerwatch.temporal import TEACHERS, UNDO, UNDO_EARLIER
 
 pages = Pages()
 
@@ -37,17 +42,7 @@ def overview(visit: Visit) -> Response:
 @pages.get("/live", Needs.READ_ONLY)
 def live(visit: Visit) -> Response:
     """What changes on that page, as server-sent events."""
-    stream = WallStream(
-        visit.desk.feeds,
-        visit.account_id,
-        visit.token or "",
-        WallFilter.parse(visit.request.query_params),
-        _Renderer(visit),
-        partial(_ended, visit),
-        visit.services.clock.now,
-    )
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream.events(), media_type="text/event-stream", headers=headers)
+    return stream(visit, WallNews(WallFilter.parse(visit.request.query_params), _Renderer(visit)))
 
 
 @pages.get("/prints/{context_id}/picture", Needs.READ_ONLY)
@@ -68,25 +63,92 @@ def feedback(visit: Visit) -> Response:
     kind = visit.form.get("kind", "")
     if kind not in TEACHERS:
         raise BadInput("The feedback is not one that we know.")
-    context_id = _own(visit)
-    try:
-        context = visit.services.ids.read(context_id, visit.account_id, visit.clock)
-    except ContextError as gone:
-        raise NotFound("This print is over.") from gone
+    context_id = own_print(visit)
+    if kind == UNDO:
+        _take_back(visit, context_id)
+    else:
+        _give(visit, context_id, kind)
+    said = "untaught" if kind == UNDO else "taught"
+    if visit.form.get("from") == "print":
+        return visit.go(f"/prints/{context_id}", said)
+    view = WallFilter.parse(dict(parse_qsl(visit.form.get("view", "")[:1000])))
+    return visit.go("/", said, **view.this_page)
+
+
+def _give(visit: Visit, context_id: str, kind: str) -> None:
     record = partial(
         visit.services.feedback.record,
-        partial(visit.services.contexts.apply_feedback, context, kind),
+        _lesson(visit, context_id, kind),
         account_id=visit.account_id,
         context_id=context_id,
         kind=kind,
         at=visit.clock,
+        note=_note(visit, context_id, kind),
     )
     try:
         anyio.from_thread.run(record)
     except FeedbackLimitReached as limit:
         raise NotAllowed(str(limit)) from limit
-    view = WallFilter.parse(dict(parse_qsl(visit.form.get("view", "")[:1000])))
-    return visit.go("/", "untaught" if kind == UNDO else "taught", **view.this_page)
+
+
+def _take_back(visit: Visit, context_id: str) -> None:
+    """Take back the feedback that the form names, or the newest."""
+    wanted = visit.form.get("feedback", "")
+    number = int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) <= 18 else None
+    with visit.services.database.read() as session:
+        last = newest(session, account_id=visit.account_id, context_id=context_id)
+        kind = UNDO if number is None or last is None or last.id == number else UNDO_EARLIER
+    anyio.from_thread.run(
+        partial(
+            visit.services.feedback.take_back,
+            _lesson(visit, context_id, kind),
+            account_id=visit.account_id,
+            context_id=context_id,
+            note=_note(visit, context_id, UNDO),
+            feedback_id=number,
+        )
+    )
+
+
+def _lesson(visit: Visit, context_id: str, kind: str) -> Any:
+    try:
+        context = visit.services.ids.read(context_id, visit.account_id, visit.clock)
+    except ContextError as gone:
+        raise NotFound("This print is over.") from gone
+    return partial(visit.services.contexts.apply_feedback, context, kind)
+
+
+def _note(visit: Visit, context_id: str, kind: str) -> Any:
+    return events.feedback_note(context_id, visit.account_id, visit.clock, kind, visit.me.email)
+
+
+def stream(visit: Visit, news: News) -> Response:
+    """What changes on a page of live prints, as server-sent events."""
+    events = LiveStream(
+        visit.desk.feeds,
+        visit.account_id,
+        visit.token or "",
+        news,
+        partial(_ended, visit),
+        visit.services.clock.now,
+    ).events()
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+
+def own_print(visit: Visit) -> str:
+    """The id of a live print, if it is the account's. Raises NotFound."""
+    context_id = visit.path("context_id")
+    with visit.services.database.read() as session:
+        row = session.get(ContextRow, context_id)
+        if row is None or row.account_id != visit.account_id:
+            raise NotFound("There is no such print.")
+    return context_id
+
+
+def may_teach(visit: Visit) -> bool:
+    """Whether the visitor may say what is true of a print."""
+    return visit.me.role is not None and visit.me.role.reaches(Role.MEMBER)
 
 
 class _Renderer:
@@ -94,8 +156,7 @@ class _Renderer:
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
-        role = visit.me.role
-        self._may_teach = role is not None and role.value != "read-only"
+        self._may_teach = may_teach(visit)
 
     def values(self, wall: Wall) -> dict[str, Any]:
         """What the templates of the wall are given."""
@@ -106,6 +167,7 @@ class _Renderer:
             "url": visit.reachable_url,
             "shows": SHOWS,
             "placeholders": False,
+            "first_run": partial(is_own_machine, visit),
             **self._card_values(),
         }
 
@@ -132,18 +194,8 @@ def _ended(visit: Visit) -> str:
     return "" if (found.account_id, found.role) == (me.account_id, me.role) else "elsewhere"
 
 
-def _own(visit: Visit) -> str:
-    """The print's id, if it is the account's. Raises NotFound."""
-    context_id = visit.path("context_id")
-    with visit.services.database.read() as session:
-        row = session.get(ContextRow, context_id)
-        if row is None or row.account_id != visit.account_id:
-            raise NotFound("There is no such print.")
-    return context_id
-
-
 def _recent(visit: Visit) -> RecentPicture:
-    held = visit.services.recent.get(_own(visit))
+    held = visit.services.recent.get(own_print(visit))
     if held is None:
         raise NotFound("This picture is not held here any more.")
     return held

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Tuple
 
 from layerwatch_watcher.setup.write_toml import toml_of, write
-from layerwatch_watcher.watching.settings import WatcherSettings, read_file
+from layerwatch_watcher.watching.settings import PrinterSettings, WatcherSettings, read_file
 
 HEADER = "# Written by `layerwatch setup`. All settings: docs/watch.md\n"
 
@@ -34,6 +34,11 @@ class Target:
         return self._mode is Mode.ADD
 
     @property
+    def printers(self) -> Tuple[PrinterSettings, ...]:
+        """The printers that the file has already."""
+        return self._settings.printers if self._settings is not None else ()
+
+    @property
     def has_channels(self) -> bool:
         """Whether the file has channels for messages already."""
         notify = self._settings.notify if self._settings is not None else None
@@ -41,7 +46,7 @@ class Target:
 
     def free_name(self, name: str) -> str:
         """`name`, with a number if another printer of the file has it."""
-        taken = {printer.name for printer in self._settings.printers} if self._settings is not None else set()
+        taken = {printer.name for printer in self.printers}
         number, free = 2, name
         while free in taken:
             number, free = number + 1, f"{name} {number}"

@@ -15,13 +15,14 @@ from layerwatch_watcher.watching.builders import PRINTERS
 from layerwatch_watcher.watching.settings import KEY_VARIABLES
 from layerwatch_watcher.watching.toml_reader import ConfigError
 
-_LOGINS = {
+LOGINS = {
     "octoprint": ("key", "API key (OctoPrint: Settings, Application Keys)"),
     "moonraker": ("key", "API key (empty if it asks for none)"),
     "prusalink": ("password", "PrusaLink's password"),
     "bambu": ("code", "access code (on the printer's screen, under network)"),
     "duet": ("password", "password (empty if it has none)"),
 }
+"""Of each kind of printer: the setting that holds the login's secret, and how to ask for it."""
 
 
 class Values:
@@ -73,7 +74,7 @@ class Values:
             return table
         if table["kind"] == "bambu" and not table.get("serial"):
             table["serial"] = self._asker.text("Serial number")
-        name, question = _LOGINS[table["kind"]]
+        name, question = LOGINS[table["kind"]]
         if not table.get(name):
             secret = self._asker.secret(question)
             if secret:

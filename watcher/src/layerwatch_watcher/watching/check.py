@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Callable, Optional
@@ -29,12 +29,16 @@ MIN_SIDE_PX = 240
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was tried. ok: True works, None works but could be better, False does not work."""
+    """One thing that was tried. ok: True works, None works but could be better, False does not work.
+
+    picture: the JPEG that a camera gave.
+    """
 
     subject: str
     ok: Optional[bool]
     what: str
     hint: str = ""
+    picture: Optional[bytes] = field(default=None, repr=False, compare=False)
 
     def line(self) -> str:
         """As a person reads it: a mark, what was tried, what came of it, and what to do."""
@@ -75,6 +79,7 @@ async def check_camera(open_camera: Callable[[], Camera], subject: str = "camera
             None,
             description,
             f"raise the resolution: at least {MIN_SIDE_PX} pixels high, better 720",
+            picture,
         )
     elif shows_nothing(picture, size):
         yield Finding(
@@ -82,9 +87,10 @@ async def check_camera(open_camera: Callable[[], Camera], subject: str = "camera
             None,
             f"{description}, but nearly black or of one colour",
             "take the lens cap off, or switch the light on: see light and light_on in the cameras' page",
+            picture,
         )
     else:
-        yield Finding(subject, True, description)
+        yield Finding(subject, True, description, picture=picture)
 
 
 def shows_nothing(picture: bytes, size: tuple[int, int]) -> bool:

@@ -1,4 +1,4 @@
-"""`layerwatch serve --watch`: the watcher beside the server, with a key that nobody has to handle."""
+"""The watcher beside the server (`layerwatch serve --watch`), with a key that nobody has to handle."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ from layerwatch.core.private_files import replacing, restrict
 if TYPE_CHECKING:
     from layerwatch.config import Settings
     from layerwatch.storage import Database
+
+CONFIG_FILE = "watch.toml"
+"""In the data folder: what is watched where `--watch` names no file."""
 
 KEY_FILE = "watcher.key"
 """In the data folder, readable by its owner only, as the secret beside it is."""
@@ -39,29 +43,61 @@ def check_config(path: Path) -> None:
     finally:
         os.environ.update(kept)
     if settings.server:
-        raise UserError(f"{path}: leave `server` and `key` out; with --watch this server is the one")
+        raise UserError(f"{path}: leave `server` and `key` out; this server is the one")
 
 
-@contextmanager
-def watching(path: Path, settings: Settings, database: Database) -> Iterator[None]:
-    """The watcher as a process of its own, for as long as the block lasts.
+class OwnWatcher:
+    """The watcher of this installation: a process of its own, on the file `path`.
 
     It may start before the server listens: a service that is not there yet is waited for. It ends with this
     process however that ends: its standard input is a pipe from here, which the system closes.
     """
-    environment = os.environ | {
-        "LAYERWATCH_SERVER": settings.own_url,
-        "LAYERWATCH_KEY": watcher_key(settings, database),
-    }
-    command = [sys.executable, "-m", "layerwatch", "watch", "--config", str(path), "--end-with-input"]
-    environment.setdefault("STATE_DIRECTORY", str(settings.data_dir / "watcher"))
-    watcher = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
-    # Having shut down, uvicorn raises the signal again; its default would end us before the watcher is ended.
-    before = signal.signal(signal.SIGTERM, _leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+
+    def __init__(self, path: Path, settings: Settings, database: Database) -> None:
+        self.path = path
+        self._settings = settings
+        self._database = database
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def running(self) -> bool:
+        """Whether it watches now."""
+        return self._process is not None and self._process.poll() is None
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Watch for as long as the block lasts, if there is a file, or from the moment that there is one."""
+        # Having shut down, uvicorn raises the signal again; its default would end us before the watcher.
+        before = signal.signal(signal.SIGTERM, _leave)
+        try:
+            if self.path.exists():
+                self.restart()
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            with self._lock:
+                self._stop()
+
+    def restart(self) -> None:
+        """Watch what the file says now. Raises UserError, after which it is as it was."""
+        check_config(self.path)
+        with self._lock:
+            self._stop()
+            environment = os.environ | {
+                "LAYERWATCH_SERVER": self._settings.own_url,
+                "LAYERWATCH_KEY": watcher_key(self._settings, self._database),
+            }
+            environment.setdefault("STATE_DIRECTORY", str(self._settings.data_dir / "watcher"))
+            command = [sys.executable, "-m", "layerwatch", "watch", "--config", str(self.path)]
+            self._process = subprocess.Popen(
+                [*command, "--end-with-input"], env=environment, stdin=subprocess.PIPE
+            )
+
+    def _stop(self) -> None:
+        watcher, self._process = self._process, None
+        if watcher is None:
+            return
         watcher.terminate()
         try:
             watcher.wait(END_SECONDS)
