@@ -15,8 +15,8 @@ ONE_IDEA_ON_BOTH_SIDES = {
     "Inspector",
     # time and settings, which the packages do not share because each is installed without the other
     *("Clock", "SystemClock", "Settings", "ConfigError"),
-    # in two domains' trees of errors: nothing there, or nothing that the caller may see
-    "NotFound",
+    # in several domains' trees of errors: nothing that the caller may see; it does not fit the state of things
+    *("NotFound", "NotPossible"),
 }
 
 

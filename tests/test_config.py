@@ -44,7 +44,7 @@ def test_the_file_may_be_named_in_the_environment(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("prot = 8080", "prot: there is no such setting"),
+        ("prot = 8080", "prot: unknown setting"),
         ("interval_min = 19", r"interval_min \(or LAYERWATCH_INTERVAL_MIN\): .*20"),
         ('public_url = "example.org"', "public_url .* scheme"),
         ('region = "EU West"', "region"),

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import structlog
+from sqlalchemy.orm import Session
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -33,7 +34,7 @@ from layerwatch.billing.scheduled_jobs import WAIT_FOR_CLOCK_S, ScheduledJobs, r
 from layerwatch.calibration import DEFAULT_CAPACITY, calibrate, take_over
 from layerwatch.config import ConfigError, Settings
 from layerwatch.console import status
-from layerwatch.contexts import ContextError, ContextIds, Contexts
+from layerwatch.contexts import Answer, Context, ContextError, ContextIds, Contexts
 from layerwatch.contexts.offline.ledger import OfflineLedger
 from layerwatch.contexts.offline.shared_answers import SharedAnswers
 from layerwatch.contexts.offline.spool import Spool
@@ -42,7 +43,10 @@ from layerwatch.core.clock import Clock, ClockGuard, SystemClock
 from layerwatch.core.private_files import private_folder
 from layerwatch.fleet.heartbeat import Heartbeat, Numbers
 from layerwatch.fleet.region_router import RegionRouter
+from layerwatch.identity.roles import is_verified_member
 from layerwatch.keys import CallerRefused, KeyAuthenticator
+from layerwatch.keys.request_recorder import RequestRecorder
+from layerwatch.keys.request_recorder import delete_old as delete_old_requests
 from layerwatch.learning import (
     ExampleStore,
     FeedbackLimitReached,
@@ -53,15 +57,19 @@ from layerwatch.learning import (
 from layerwatch.learning.deletion import FeedbackSweeper
 from layerwatch.learning.rollout import LiveModels, ModelRegistry, RolloutKeeper
 from layerwatch.learning.rollout.model_store import ModelStore
-from layerwatch.notify import Webhooks
+from layerwatch.notify import EventKind, NotificationDelivery
+from layerwatch.notify.delivery import PERIOD_S as NOTIFY_PERIOD_S
 from layerwatch.notify.mail import mailer_for
 from layerwatch.obico import routes as obico
 from layerwatch.pacing import Admission, Bounds, CallSchedule, Capacity, Pacer, Throttled
 from layerwatch.printers import MemorySweeper, PrinterMemories, start_of
 from layerwatch.printers.repository import unlearn
 from layerwatch.prints import PrintRegister
+from layerwatch.prints.alarms import PrintAlarms
 from layerwatch.prints.recorder import PrintRecorder
 from layerwatch.prints.retention import PrintSweeper
+from layerwatch.prints.unseen import PERIOD_S as WATCH_PERIOD_S
+from layerwatch.prints.unseen import PrintWatch
 from layerwatch.services import OwnWatcherControl, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import (
@@ -161,12 +169,16 @@ def create_app(
             ),
             asyncio.create_task(services.print_recorder.run_forever()),
             asyncio.create_task(run_forever(_scheduled_jobs(services).all, services.clock)),
+            asyncio.create_task(_notify_forever(services)),
+            asyncio.create_task(services.requests.write_forever(services.gateway)),
             asyncio.create_task(services.rollout.look_forever()),
         ]
         if services.uptime:
             chores.append(asyncio.create_task(services.uptime.keep_forever(services.gateway)))
         yield
         await heartbeat.stop()
+        with suppress(StorageError):
+            await services.requests.write(services.gateway)
         if services.uptime:
             with suppress(StorageError):
                 await services.uptime.write(services.gateway)
@@ -204,7 +216,13 @@ def create_app(
     app.add_middleware(HeadMiddleware)
     if settings.origins:
         app.add_middleware(Preflight, origins=settings.origins)
-    app.add_middleware(RequestLogMiddleware, metrics=services.metrics, uptime=services.uptime)
+    app.add_middleware(
+        RequestLogMiddleware,
+        metrics=services.metrics,
+        recorder=services.requests,
+        clock=services.clock,
+        uptime=services.uptime,
+    )
     if settings.origins:
         app.add_middleware(CorsHeaders, origins=settings.origins)
     return app
@@ -230,11 +248,13 @@ def build(
     objects = _open_objects(settings)
     database = Database(settings.database_url, threads=settings.database_threads)
     gateway = DatabaseGateway(database)
+    announce = partial(_announce, PrintAlarms(f"{settings.own_url}/console"))
     offline_ledger = OfflineLedger(
         gateway,
         Spool(settings.data_dir / "spool"),
         SharedAnswers(settings.data_dir / "answers"),
         count_deferred,
+        announce,
         clock,
     )
     objects = _open_objects(settings)
@@ -266,7 +286,12 @@ def build(
         authenticator=KeyAuthenticator(database, secrets.api_keys),
         ids=ContextIds(secrets.context_ids),
         contexts=Contexts(
-            offline_ledger, pacer, partial(count_inspection, books=terms.books), start_of, clock
+            offline_ledger,
+            pacer,
+            partial(count_inspection, books=terms.books),
+            start_of,
+            announce,
+            clock,
         ),
         vision=models,
         rollout=RolloutKeeper(models, gateway, clock.now, _node_name(settings, slot)),
@@ -285,6 +310,7 @@ def build(
         examples=examples,
         feedback=FeedbackRecorder(gateway, examples, recent, unlearn),
         metrics=metrics,
+        requests=RequestRecorder(),
         terms=terms,
         peers=others,
         own_watcher=own_watcher(database) if own_watcher else None,
@@ -338,12 +364,50 @@ def _scheduled_jobs(services: Services) -> ScheduledJobs:
         database=services.database,
         claims=Claims(services.database, SystemClock()),
         mailer=mailer_for(settings.mail_server.get_secret_value(), settings.mail_from),
-        webhooks=Webhooks(private=settings.webhooks_private),
         terms=services.terms,
         payments=payments_of(settings),
         base_url=settings.own_url,
         guard=ClockGuard(speed=settings.clock_speed, wait=WAIT_FOR_CLOCK_S),
     )
+
+
+async def _notify_forever(services: Services) -> None:
+    """Send notifications, and look for prints that are not seen."""
+    settings = services.settings
+    delivery = NotificationDelivery(
+        services.database,
+        SystemClock(),
+        mailer_for(settings.mail_server.get_secret_value(), settings.mail_from),
+        settings.webhooks_private,
+        is_verified_member,
+    )
+    watch = PrintWatch(services.database, PrintAlarms(f"{settings.own_url}/console"))
+    await asyncio.gather(
+        run_forever({"notify": lambda _: delivery.deliver_due()}, services.clock, NOTIFY_PERIOD_S),
+        run_forever({"print_watch": watch.look}, services.clock, WATCH_PERIOD_S / settings.clock_speed),
+        run_forever(
+            {
+                "notify_log": lambda _: delivery.delete_old(),
+                "request_log": lambda now: _delete_old_requests(services.database, now),
+            },
+            services.clock,
+            3600.0,
+        ),
+    )
+
+
+def _delete_old_requests(database: Database, now: datetime) -> None:
+    while database.transact(lambda session: delete_old_requests(session, now)):
+        pass
+
+
+def _announce(
+    alarms: PrintAlarms, session: Session, context: Context, at: datetime, answer: Answer, pause: bool
+) -> None:
+    """Notify of a warning or a suggested pause that begins with this answer."""
+    facts = {"quality": answer.quality, "score": answer.score, "kind": answer.kind}
+    kind = EventKind.PAUSE_SUGGESTED if pause else EventKind.WARNING
+    alarms.announce(session, kind, context.id, context.account_id, at, facts)
 
 
 def _sweepers(services: Services) -> Callable[[datetime], None]:

@@ -26,6 +26,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from layerwatch.core.cores import usable_cores
 from layerwatch.core.egress import Reachable
 from layerwatch.core.errors import UserError
 from layerwatch.core.origins import parse_origins
@@ -62,7 +63,7 @@ class Settings(BaseSettings):
         "Empty: layerwatch.sqlite3 in data_dir.",
     )
     database_threads: PositiveInt = Field(
-        4, description="Transactions under way at once; with PostgreSQL the pool has 4 connections more."
+        4, description="Concurrent transactions; with PostgreSQL the pool has 4 more connections."
     )
     objects: str = Field(
         "",
@@ -79,36 +80,36 @@ class Settings(BaseSettings):
     host: str = Field(
         "127.0.0.1", description="Address to listen on. 0.0.0.0 lets other machines in your network reach it."
     )
-    port: int = Field(8080, ge=0, le=65535, description="Port to listen on. 0 takes any free one.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on. 0: any free port.")
     workers: Literal["auto"] | PositiveInt = Field(
         1,
-        description="Processes that serve the one port; auto: one for each core. They share the detector's "
+        description="Worker processes on one port; auto: one for each core. They share the detector's "
         "threads, the queue and the upload memory. Not on Windows.",
     )
     public_url: str = Field(
         "",
         description="The URL under which clients reach this region, without path: https://eu.example.org. "
-        "Given out by createcontext. Empty: http://HOST:PORT; with host 0.0.0.0 the address of this machine "
+        "Returned by createcontext. Empty: http://HOST:PORT; with host 0.0.0.0 the address of this machine "
         "that the caller used.",
     )
     fallback_url: str = Field(
-        "", description="The second URL given out by createcontext (global routing). Empty: public_url."
+        "", description="The second URL returned by createcontext (global routing). Empty: public_url."
     )
     trusted_proxies: str = Field(
         "127.0.0.1",
-        description="Addresses and networks of reverse proxies, separated by commas. What they say of a "
-        "caller's address (X-Forwarded-For) counts: for keys tied to networks, limits on guessing, the audit "
-        "log. Ignored from other addresses.",
+        description="Addresses and networks of reverse proxies, separated by commas. Their "
+        "X-Forwarded-For is used as the caller's address: for keys tied to networks, limits on guessing, the "
+        "audit log. Ignored from other addresses.",
     )
     trust_host_header: bool = Field(
         False,
-        description="Build the given-out URLs from the request's Host header. Only for a home network, where "
-        "one machine has several names; the sender of a request then chooses the URL.",
+        description="Build the URLs in answers from the request's Host header. Only for a home network where "
+        "a machine has several names: the sender of a request then chooses the URL.",
     )
     cors_origins: str = Field(
         "",
-        description="Origins of web pages that may call the API from a browser, separated by commas, each as "
-        "a browser sends it: https://app.example.org. Cookies are never allowed. Empty: none.",
+        description="Origins of web pages that may call the API from a browser, separated by commas, "
+        "for example https://app.example.org. Cookies are never allowed. Empty: none.",
     )
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,8}$")] = Field(
         "local", description="This region's name: 1 to 8 of a-z, 0-9 and '-'. Part of each context id."
@@ -117,102 +118,106 @@ class Settings(BaseSettings):
     detector: str = Field(
         "standard",
         min_length=1,
-        description="standard: the detector inside the package, or the model made active by `layerwatch "
-        "models`. large: the one that `layerwatch models get large` makes. Else the path of an ONNX file.",
+        description="standard: the packaged detector, or the model made active by `layerwatch "
+        "models`. large: the one made by `layerwatch models get large`. Otherwise the path of an ONNX file.",
     )
     detector_provider: str = Field(
         "cpu", description="ONNX Runtime's execution provider: cpu, cuda, tensorrt, openvino, coreml …"
     )
     detector_threads: PositiveInt | None = Field(
-        None, description="CPU threads of the detector. Empty: one a core."
+        None, description="CPU threads of the detector. Empty: one per core."
     )
 
     queue_length: PositiveInt = Field(
         64,
-        description="Pictures waiting or being judged at once; more are refused with OE_BACKEND_THROTTLED.",
+        description="Pictures queued or being inspected; more are refused with OE_BACKEND_THROTTLED.",
     )
     queue_deadline: PositiveFloat = Field(
-        5.0, description="Seconds within which an accepted picture must be judged; else it is refused."
+        5.0, description="Seconds within which an accepted picture must be inspected, or it is refused."
     )
     upload_memory: PositiveInt = Field(
-        96 * 1024 * 1024, description="Bytes of pictures held in memory at once, over all calls."
+        96 * 1024 * 1024, description="Bytes of pictures held in memory, over all calls."
     )
     upload_silence: PositiveFloat = Field(
-        15.0, description="Seconds without a byte after which a request's body is given up, on every route."
+        15.0, description="Seconds without a byte after which a request is aborted, on every route."
     )
-    upload_seconds: PositiveFloat = Field(60.0, description="Seconds that a whole body may take.")
+    upload_seconds: PositiveFloat = Field(60.0, description="Maximum seconds for a request's whole body.")
     connections_per_address: PositiveInt = Field(
         200,
         description="Connections that one address (IPv6: one /64) may hold; beyond that its slowest are "
-        "closed. Trusted proxies have no such limit.",
+        "closed. Trusted proxies are exempt.",
     )
 
-    interval_min: PositiveInt = Field(20, ge=20, description="NextProcessIntervalSec is never below this.")
-    interval_rest: PositiveInt = Field(40, ge=20, description="Interval of a healthy print at rest, seconds.")
+    interval_min: PositiveInt = Field(20, ge=20, description="Minimum NextProcessIntervalSec.")
+    interval_rest: PositiveInt = Field(
+        40, ge=20, description="Interval of a healthy print without load, seconds."
+    )
     interval_suspicious: PositiveInt = Field(
-        20, ge=20, description="Interval of a print that looks suspicious, at rest, seconds."
+        20, ge=20, description="Interval of a suspicious print without load, seconds."
     )
-    interval_ceiling: PositiveInt = Field(
-        300, ge=20, description="No load makes an interval longer than this, seconds."
-    )
+    interval_ceiling: PositiveInt = Field(300, ge=20, description="Maximum interval under any load, seconds.")
 
-    price_book: Path | None = Field(
-        None, description="Price-book file (TOML). Empty: the one inside the package."
-    )
+    price_book: Path | None = Field(None, description="Price-book file (TOML). Empty: the packaged one.")
     invoice_seller: str = Field(
         "Layerwatch", description="Name and address of the seller on invoices; lines separated by \\n."
     )
+    invoice_pay_to: str = Field(
+        "",
+        description="How invoices are paid, printed on them, such as bank and IBAN; lines separated by"
+        " \\n. The invoice's number is added as the reference.",
+    )
+    tax_rules: Path | None = Field(
+        None, description="File of tax rules (TOML). Empty: invoices are without tax."
+    )
     invoice_due_days: NonNegativeInt = Field(14, description="Days from an invoice's issue until it is due.")
     invoice_grace_days: NonNegativeInt = Field(
-        7, description="Days after that until Process calls of the account are refused."
+        7, description="Days after the due date until the account's Process calls are refused."
     )
     payments: Literal["manual", "stripe"] = Field(
-        "manual", description="manual: the operator books what was paid. stripe: needs layerwatch[stripe]."
+        "manual", description="manual: the operator books payments. stripe: needs layerwatch[stripe]."
     )
     stripe_key: SecretStr = Field(SecretStr(""), description="Stripe's secret key (sk_live_… or sk_test_…).")
     stripe_webhook_secret: SecretStr = Field(
         SecretStr(""), description="Secret of the webhook that Stripe sends to /console/payments/stripe."
     )
-    stripe_api: str = Field("", description="Address of a stand-in for Stripe, for tests. Empty: Stripe.")
+    stripe_api: str = Field("", description="Address of a Stripe double, for tests. Empty: Stripe.")
     mail_server: SecretStr = Field(
         SecretStr(""),
         description="smtp://USER:PASSWORD@HOST or smtps://…. Empty: mail is written to the console.",
     )
-    mail_from: str = Field("layerwatch@localhost", description="Sender of the e-mail.")
+    mail_from: str = Field("layerwatch@localhost", description="Sender of e-mails.")
     sign_up: Literal["open", "closed"] = Field(
-        "closed", description="Whether strangers may make an account in the console."
+        "closed", description="Whether anyone may create an account in the console."
     )
     oidc_issuer: str = Field(
         "",
-        description="OpenID Connect provider whose users may sign in to the console: its issuer, as in "
+        description="OpenID Connect provider whose users may sign in to the console: its issuer, for example "
         "https://accounts.google.com. Needs layerwatch[oidc]. Empty: none.",
     )
-    oidc_client_id: str = Field("", description="What the provider calls this installation.")
+    oidc_client_id: str = Field("", description="The client id that the provider assigned.")
     oidc_client_secret: SecretStr = Field(
-        SecretStr(""), description="The secret that the provider gave for it. Empty: a public client."
+        SecretStr(""), description="The client secret. Empty: a public client."
     )
     oidc_name: str = Field("", description="The provider's name on the button. Empty: the issuer's host.")
     webhooks_private: bool = Field(
-        False, description="Let customers' webhooks reach private addresses: only in one's own house."
+        False, description="Let customers' webhooks reach private addresses: only in a home network."
     )
 
     obico_api: bool = Field(
         False,
-        description="Also answer as Obico's ML API does (GET /p/?img=URL and /hc/), for tools that speak it. "
-        "No account and no bill stand behind it.",
+        description="Also answer as Obico's ML API does (GET /p/?img=URL and /hc/), for tools that use it. "
+        "Without accounts and billing.",
     )
     obico_token: SecretStr = Field(
-        SecretStr(""), description="Bearer token that these calls must carry. Empty: none is asked for."
+        SecretStr(""), description="Bearer token required of these calls. Empty: none."
     )
     obico_hosts: str = Field(
         "",
         description="Hosts and networks, besides public addresses, that pictures may be fetched from: "
-        "192.168.1.0/24, octopi.local. Empty: nothing in private networks.",
+        "192.168.1.0/24, octopi.local. Empty: no private network.",
     )
 
-    feedback_days: PositiveInt = Field(
-        365, description="Days that feedback and its pictures are kept; then they are deleted."
-    )
+    feedback_days: PositiveInt = Field(365, description="Days until feedback and its pictures are deleted.")
 
     prints_days: PositiveInt = Field(
         90, description="Days that a print is kept after its last picture: labels, course, outcome, events."
@@ -230,19 +235,19 @@ class Settings(BaseSettings):
     )
     status_page: bool = Field(
         False,
-        description="Show everybody at /status how the regions are and were. Set it alike on all nodes: only "
-        "those that have it note down what it shows.",
+        description="Show the regions' state and history at /status, without sign-in. Use the same setting "
+        "on all nodes: only nodes with it record their state.",
     )
     traces: Literal["off", "otlp"] = Field(
         "off",
-        description="otlp: send traces by OpenTelemetry, to where OTEL_EXPORTER_OTLP_ENDPOINT and the other "
-        "OTEL_* variables say; needs layerwatch[otel].",
+        description="otlp: send traces by OpenTelemetry, configured by OTEL_EXPORTER_OTLP_ENDPOINT and the "
+        "other OTEL_* variables; needs layerwatch[otel].",
     )
     clock_speed: PositiveFloat = Field(
         1.0,
         le=10_000,
-        description="How many times faster than real the server's clock runs. For demonstrations and tests "
-        "only: intervals stay in print seconds, so a client has to run as fast.",
+        description="Speed of the server's clock, as a multiple of real time. For demonstrations and tests "
+        "only: intervals stay in print seconds, so clients must run at the same speed.",
     )
 
     @field_validator("data_dir")
@@ -254,7 +259,7 @@ class Settings(BaseSettings):
     @classmethod
     def _whole_url(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
-            raise ValueError("needs its scheme, as in https://eu.example.org")
+            raise ValueError("needs its scheme, for example https://eu.example.org")
         return value.rstrip("/")
 
     @field_validator("obico_hosts")
@@ -293,8 +298,6 @@ class Settings(BaseSettings):
         """How many processes serve: `workers`, the word filled in."""
         if self.workers != "auto":
             return self.workers
-        from layerwatch.vision.service import usable_cores
-
         return usable_cores()
 
     @property
@@ -348,7 +351,7 @@ def load(config: Path | None = None, **given: Any) -> Settings:
     """
     named = config or (Path(os.environ["LAYERWATCH_CONFIG"]) if os.environ.get("LAYERWATCH_CONFIG") else None)
     if named is not None and not named.is_file():
-        raise ConfigError(f"there is no settings file {named}")
+        raise ConfigError(f"no such settings file: {named}")
 
     class WithFile(Settings):
         model_config = SettingsConfigDict(toml_file=named)
@@ -364,5 +367,5 @@ def load(config: Path | None = None, **given: Any) -> Settings:
 def _explain(problem: Any) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"{name}: there is no such setting"
+        return f"{name}: unknown setting"
     return f"{name} (or LAYERWATCH_{name.upper()}): {problem['msg']}"

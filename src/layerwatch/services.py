@@ -15,6 +15,7 @@ from layerwatch.core.clock import Clock
 from layerwatch.core.secrets import Secrets
 from layerwatch.fleet.region_router import RegionRouter
 from layerwatch.keys import KeyAuthenticator
+from layerwatch.keys.request_recorder import RequestRecorder
 from layerwatch.learning import ExampleStore, FeedbackRecorder, RecentPictures
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.learning.rollout import LiveModels, RolloutKeeper
@@ -88,6 +89,7 @@ class Services:
     examples: ExampleStore
     feedback: FeedbackRecorder
     metrics: Metrics
+    requests: RequestRecorder
     terms: Terms
     peers: Peers | None
     """None in a server of one process."""

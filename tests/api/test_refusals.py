@@ -71,7 +71,7 @@ def test_a_key_that_cannot_be_checked_is_no_bad_key(server: Server, monkeypatch:
         raise StorageUnavailable("down")
 
     key = server.new_key()
-    monkeypatch.setattr(server.services.database, "read", down)
+    monkeypatch.setattr(server.services.database, "lookups", down)
     answer = server.create_context(key)
     assert refusal(answer) == (503, "OE_BACKEND_THROTTLED")
     assert int(answer.headers["Retry-After"]) >= 1

@@ -160,7 +160,7 @@ def test_a_secret_from_the_environment_is_not_in_the_backup(
     (source / "secret").unlink()
     monkeypatch.setenv("LAYERWATCH_SECRET", "from the environment, and long enough")
     result = layerwatch("backup", tmp_path / "new.backup", source)
-    assert "Keep it safe elsewhere" in result.stdout
+    assert "Keep that safe elsewhere" in result.stdout
     assert b"from the environment" not in (tmp_path / "new.backup").read_bytes()
 
 

@@ -2,19 +2,21 @@
 
 import hashlib
 import hmac
-import http.server
 import json
-import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from layerwatch.billing import Month, NotFound, NotPossible
 from layerwatch.billing.alert_delivery import AlertDelivery
-from layerwatch.billing.alerts import add_alert, list_alerts, remove_alert
+from layerwatch.billing.alerts import add_alert, list_alerts, remove_alert, remove_channel
 from layerwatch.identity.models import Account
-from layerwatch.notify import WebhookError, Webhooks
+from layerwatch.notify import NotificationDelivery
+from layerwatch.notify.channels import ChannelKind, add_channel
 from layerwatch.notify.mail import MailError
+from layerwatch.notify.models import ChannelRow
+from layerwatch.notify.repository import channels_of, log_of
+from layerwatch.notify.signature import as_secret
 from layerwatch.storage import Claims
 from layerwatch.storage.claims import LEASE
 from tests.billing.test_invoices import used
@@ -22,7 +24,7 @@ from tests.support.accounts import NOON, make_caller
 from tests.support.at_once import at_once
 from tests.support.clocks import ManualClock
 from tests.support.killed import killed
-from tests.support.receivers import drip, receiving
+from tests.support.posts import taking_posts
 from tests.support.terms import TERMS
 
 
@@ -36,9 +38,33 @@ class Outbox:
         self.sent.append(mail)
 
 
-def alert(database, caller, micro_dollars, email="boss@example.org", webhook=None):
+def alert(database, caller, micro_dollars, email="boss@example.org"):
     with database.write() as session:
-        return add_alert(session, caller.account_id, micro_dollars, email=email, webhook=webhook).id
+        return add_alert(session, caller.account_id, micro_dollars, email=email).id
+
+
+def channel(database, caller, events=("spend.reached",)):
+    """The number of a new webhook of the account."""
+    with database.write() as session:
+        return add_channel(
+            session,
+            caller.account_id,
+            kind=ChannelKind.WEBHOOK,
+            name="Books",
+            address="https://example.org/hook",
+            events=events,
+            now=NOON,
+            private=False,
+        ).id
+
+
+def announced(database, channel_id):
+    """What was announced to a channel: type and data."""
+    with database.read() as session:
+        return [
+            (body["type"], body["data"])
+            for body in (json.loads(one.body) for one in log_of(session, channel_id, 9))
+        ]
 
 
 def delivery(database, now=NOON):
@@ -48,11 +74,6 @@ def delivery(database, now=NOON):
 def mail(database, outbox, now=NOON):
     """A run of the job that mails alerts; how many were mailed."""
     return delivery(database, now).mail(outbox, now)
-
-
-def post(database, now=NOON, *, private=True):
-    """A run of the job that posts alerts; how many were posted."""
-    return delivery(database, now).post(Webhooks(private=private), now)
 
 
 def test_an_alert_is_mailed_once_a_month_when_its_amount_is_reached(database):
@@ -94,6 +115,7 @@ from layerwatch.storage import Claims, Database
 from tests.support.accounts import NOON
 from tests.support.clocks import ManualClock
 from tests.support.killed import killed
+from tests.support.posts import taking_posts
 from tests.support.terms import TERMS
 database = Database(sys.argv[1])
 AlertDelivery(database, Claims(database, ManualClock(NOON)), TERMS).mail(SimpleNamespace(send=die), NOON)
@@ -105,30 +127,24 @@ AlertDelivery(database, Claims(database, ManualClock(NOON)), TERMS).mail(SimpleN
     assert mail(database, outbox, NOON + LEASE) == 1
 
 
-def test_a_mail_that_fails_does_not_post_the_webhook_again_nor_the_other_way_round(sqlite_database, receiver):
-    alert(sqlite_database, used(sqlite_database, 30_000), 1, webhook=receiver.url)
-    outbox = Outbox(failing=True)
+def test_an_alert_is_announced_once_a_month_to_the_channels_that_get_it(database):
+    caller = used(database, 30_000)
+    books, other = channel(database, caller), channel(database, caller, ["print.ended"])
+    alert(database, caller, 1, email=None)
+    at_once(4, lambda: delivery(database).announce(NOON) and None)
+    (kind, data) = announced(database, books)[0]
+    assert (kind, data["calls"], data["micro_dollars"]) == ("spend.reached", 30_000, 10_000_000)
+    assert len(announced(database, books)) == 1 and announced(database, other) == []
+
+
+def test_a_mail_that_fails_does_not_announce_the_alert_again(sqlite_database):
+    caller = used(sqlite_database, 30_000)
+    books = channel(sqlite_database, caller)
+    alert(sqlite_database, caller, 1)
     for minutes in range(3):
-        now = NOON + timedelta(minutes=minutes)
-        mail(sqlite_database, outbox, now)
-        post(sqlite_database, now)
-    assert len(receiver.got) == 1
-    outbox.failing = False
-    mail(sqlite_database, outbox, NOON + timedelta(minutes=9))
-    assert len(outbox.sent) == 1
-
-
-def test_a_receiver_that_drips_holds_up_no_other_customers_alert(sqlite_database, receiver, monkeypatch):
-    monkeypatch.setattr("layerwatch.core.outgoing.DEADLINE_S", 3.0)
-    with receiving(drip) as slow:
-        for _ in range(4):
-            alert(sqlite_database, used(sqlite_database, 30_000), 1, email=None, webhook=slow.url)
-        alert(sqlite_database, used(sqlite_database, 30_000), 1, email=None, webhook=receiver.url)
-        run = threading.Thread(target=post, args=(sqlite_database,))
-        run.start()
-        assert receiver.arrived.wait(2.5), "it waited for the others"
-        run.join(20)
-        assert not run.is_alive() and slow.calls == 4
+        mail(sqlite_database, Outbox(failing=True), NOON + timedelta(minutes=minutes))
+        delivery(sqlite_database).announce(NOON + timedelta(minutes=minutes))
+    assert len(announced(sqlite_database, books)) == 1
 
 
 def test_an_account_that_cannot_be_priced_silences_no_other(sqlite_database):
@@ -142,76 +158,14 @@ def test_an_account_that_cannot_be_priced_silences_no_other(sqlite_database):
     assert [sent.to for sent in outbox.sent] == ["other@example.org"]
 
 
-@pytest.fixture
-def receiver():
-    """A web server on this machine that keeps what it is sent, and answers with `status`."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            server.got.append((dict(self.headers), body))
-            server.arrived.set()
-            self.send_response(server.status)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    server.got, server.status, server.arrived = [], 204, threading.Event()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    server.url = f"http://127.0.0.1:{server.server_port}/hook"
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def test_a_webhook_is_signed(sqlite_database, receiver):
-    caller = used(sqlite_database, 30_000)
-    alert(sqlite_database, caller, 1, email=None, webhook=receiver.url)
-    assert post(sqlite_database) == 1
-    ((headers, body),) = receiver.got
-    with sqlite_database.read() as session:
-        secret = list_alerts(session, caller.account_id)[0].webhook_secret
-    stamp, proof = (part.split("=")[1] for part in headers["Layerwatch-Signature"].split(","))
-    assert int(stamp) == NOON.timestamp()
-    assert proof == hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
-    event = json.loads(body)
-    assert (event["event"], event["calls"], event["micro_dollars"]) == ("spend_alert", 30_000, 10_000_000)
-
-
-def test_a_webhook_that_answers_with_an_error_is_tried_again_later_and_later(sqlite_database, receiver):
-    alert(sqlite_database, used(sqlite_database, 30_000), 1, email=None, webhook=receiver.url)
-    receiver.status = 500
-    for minutes in range(30):
-        assert post(sqlite_database, NOON + timedelta(minutes=minutes)) == 0
-    assert len(receiver.got) == 5, "after 1, 2, 4, 8 minutes"
-    receiver.status = 200
-    assert post(sqlite_database, NOON + timedelta(minutes=31)) == 1
-
-
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "10.0.0.1", "0.0.0.0"]
+    ("amount", "email"),
+    [(0, "a@example.org"), (1, None)],
 )
-def test_a_customers_webhook_does_not_reach_into_our_network(receiver, host):
-    with pytest.raises(WebhookError):
-        Webhooks().deliver(f"http://{host}:{receiver.server_port}/hook", "secret", {}, NOON)
-    assert receiver.got == []
-
-
-@pytest.mark.parametrize(
-    ("amount", "email", "webhook"),
-    [
-        (0, "a@example.org", None),
-        (1, None, None),
-        (1, None, "file:///etc/passwd"),
-        (1, None, "nonsense"),
-    ],
-)
-def test_an_alert_that_cannot_work_is_refused(sqlite_database, amount, email, webhook):
+def test_an_alert_that_cannot_work_is_refused(sqlite_database, amount, email):
     caller = make_caller(sqlite_database)
     with sqlite_database.write() as session, pytest.raises(NotPossible):
-        add_alert(session, caller.account_id, amount, email=email, webhook=webhook)
+        add_alert(session, caller.account_id, amount, email=email)
 
 
 def test_nobody_removes_anothers_alert(sqlite_database):
@@ -222,3 +176,39 @@ def test_nobody_removes_anothers_alert(sqlite_database):
     with sqlite_database.write() as session:
         remove_alert(session, mine.account_id, number)
         assert list_alerts(session, mine.account_id) == []
+
+
+def test_a_webhook_that_was_made_with_its_alert_gets_what_it_always_got(sqlite_database, monkeypatch):
+    """In its form and with its signature, and no other alert."""
+    caller = used(sqlite_database, 30_000)
+    old = channel(sqlite_database, caller)
+    with sqlite_database.write() as session:
+        row = session.get(ChannelRow, old)
+        row.events, row.legacy_signature, row.secret = "", True, as_secret(b"a secret of before")
+        add_alert(session, caller.account_id, 1, email="boss@example.org").channel_id = old
+        add_alert(session, caller.account_id, 2, email="boss@example.org")
+    assert delivery(sqlite_database).announce(NOON) == 2
+    with taking_posts() as posts:
+        with sqlite_database.write() as session:
+            session.get(ChannelRow, old).address = posts.url
+        clock = ManualClock(datetime.now(UTC) + timedelta(seconds=5))
+        assert NotificationDelivery(sqlite_database, clock, Outbox(), True, None).deliver_due() == 1
+    ((headers, body),) = posts.got
+    stamp, proof = (part.split("=")[1] for part in headers["layerwatch-signature"].split(","))
+    signed = f"{stamp}.".encode() + body
+    assert proof == hmac.new(b"a secret of before", signed, hashlib.sha256).hexdigest()
+    event = json.loads(body)
+    assert (event["event"], event["calls"], event["threshold_micro_dollars"]) == ("spend_alert", 30_000, 1)
+
+
+def test_an_alert_and_the_webhook_made_with_it_go_together(sqlite_database):
+    caller = used(sqlite_database, 1)
+    first, second = channel(sqlite_database, caller), channel(sqlite_database, caller)
+    with sqlite_database.write() as session:
+        alerts = [add_alert(session, caller.account_id, 5, email=None) for _ in range(2)]
+        alerts[0].channel_id, alerts[1].channel_id = first, second
+        session.flush()
+        remove_alert(session, caller.account_id, alerts[0].id)
+        remove_channel(session, session.get(ChannelRow, second))
+        assert list_alerts(session, caller.account_id) == []
+        assert channels_of(session, caller.account_id) == []

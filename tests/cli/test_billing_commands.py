@@ -125,12 +125,12 @@ def test_closing_says_and_audits_what_was_closed_and_nothing_when_nothing_was(la
     assert f"Closed {LAST_MONTH}: 1 accounts, 1 invoices." in first
     assert audited() == [f"{LAST_MONTH}: 1 accounts, 1 invoices"]
     again = layerwatch("invoices", "close", "--month", str(LAST_MONTH))
-    assert f"Nothing was closed: no month up to {LAST_MONTH} was open." in again
+    assert f"Nothing to close: no open month up to {LAST_MONTH}." in again
     assert len(audited()) == 1
 
 
 def test_closing_an_installation_without_accounts_closes_nothing(layerwatch):
-    assert "Nothing was closed" in layerwatch("invoices", "close", "--month", str(LAST_MONTH))
+    assert "Nothing to close" in layerwatch("invoices", "close", "--month", str(LAST_MONTH))
     assert layerwatch("accounts", "audit", "--json") == []
 
 

@@ -62,7 +62,7 @@ def test_a_running_server_takes_a_model_over_and_goes_back(tmp_path: Path) -> No
         (["promote", "0123456789", "--force"], "no known model"),
         (["canary", "packaged", "--share", "0.5"], "active already"),
         (["rollback"], "nothing to go back to"),
-        (["promote", "packaged"], "no picture was reviewed here yet"),
+        (["promote", "packaged"], "no reviewed pictures yet"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )

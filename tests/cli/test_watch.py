@@ -269,7 +269,7 @@ def drawn(*looks: Look) -> str:
 def test_the_live_screen_shows_the_last_looks_and_when_it_first_warned() -> None:
     text = drawn(*(look(n, 5) for n in range(1, 20)), look(20, 95, pause=True), look(21, 97, pause=True))
     assert "PAUSE spaghetti" in text
-    assert "pause suggested first at 0:10:00" in text
+    assert "first pause suggestion at 0:10:00" in text
     assert "0:04:30" not in text, "old rows leave the table"
     assert "▁" in text and "█" in text
 
@@ -409,7 +409,7 @@ def test_a_camera_with_its_own_certificate_is_checked_by_it(tmp_path: Path, more
     [
         (["--config", "/no/such.toml"], "/no/such.toml cannot be read"),
         (["--printer", "http://octopi"], "octoprint://KEY@HOST"),
-        (["--printer", "moonraker://x", "/tmp"], "a recording cannot be the camera of a printer"),
+        (["--printer", "moonraker://x", "/tmp"], "a printer's camera cannot be a recording"),
         (["--printer", "duet://x"], "a duet printer has no camera of its own"),
         (["--printer", "octoprint://k@x", "--no-verify"], "need an https camera as SOURCE"),
         ([], "give a camera, a folder or a video"),

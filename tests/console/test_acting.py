@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import update
 
 from layerwatch.acting import exchange
+from layerwatch.acting.actions import ask, connections
 from layerwatch.acting.models import ConnectedPrintRow, PrintActionRow
 from layerwatch.api.watcher_routes import PATH
 from layerwatch.identity.roles import Role
 from tests.support.browser import text_of
+from tests.support.prints import frame
 
 
 class Shop:
@@ -80,6 +82,26 @@ def test_a_print_is_paused_from_its_card(shop):
     assert "Pause asked" in shop.wall(), "it is not done because it was handed out"
     shop.exchange("resume", "cancel", results=[{"ActionId": order["ActionId"], "Done": True}])
     assert "Pause done" in shop.wall() and "act?do=resume" in shop.ann.get("/").text
+
+
+def test_an_action_is_handed_out_once_on_each_database(server_on_each):
+    server, now = server_on_each, datetime.now(UTC)
+    key, account = server.new_key_of()
+    context = server.new_context(key)
+    assert server.process(key, context).status_code == 200
+    body = {"Prints": [{"ContextId": context, "Can": ["pause"]}]}
+
+    def orders(**more):
+        answer = server.http.post(PATH, json=body | more, headers={"X-API-Key": key})
+        return answer.json()["Actions"]
+
+    assert orders() == []
+    with server.services.database.write() as session:
+        ask(session, account, context, "pause", "ann@example.org", now)
+    (order,) = orders()
+    assert orders(Results=[{"ActionId": order["ActionId"], "Done": True}]) == []
+    with server.services.database.read() as session:
+        assert connections(session, account, now)[context].action.words == "Pause done"
 
 
 def test_what_the_printer_did_not_do_is_shown_with_the_reason(shop):
@@ -173,6 +195,17 @@ def test_asking_and_the_outcome_are_in_the_audit_log(shop):
     assert any(who.startswith("watcher, key prod_") and action == "print pause" for who, action in found)
 
 
+def test_the_prints_page_has_the_buttons_and_who_did_what(shop):
+    shop.exchange("pause")
+    page = f"/prints/{shop.print}"
+    assert f"{page}/act?do=pause" in shop.ann.get(page).text
+    shop.ask("pause")
+    (order,) = shop.orders("pause")
+    shop.exchange("pause", results=[{"ActionId": order["ActionId"], "Done": True}])
+    story = text_of(shop.ann.get(page))
+    assert "Pause: asked" in story and "Pause: done" in story and "the watcher" in story
+
+
 def test_it_costs_nothing(shop):
     before = shop.server.billed(shop.account)
     shop.exchange("pause")
@@ -202,3 +235,27 @@ def test_what_a_watcher_may_not_say_is_refused(shop, body):
 
 def test_a_key_is_needed(shop):
     assert shop.server.http.post(PATH, json={}).status_code == 401
+
+
+def test_levels_that_a_person_sets_count_from_the_next_picture_on(shop):
+    """Of one print that fails for a while, level 1 warns and level 5 does not yet."""
+
+    def warned(level):
+        answer = shop.server.create_context(shop.key, {"WarningConfidenceLevel": 5, "Name": f"level {level}"})
+        shop.print, seen = answer.json()["ContextId"], []
+        for number, failure in enumerate([0.03] * 4 + [0.95] * 3):
+            shop.server.clock.advance(60)
+            seen.append(shop.server.process(shop.key, shop.print, frame(failure, number)).json())
+            if number == 0:
+                page = f"/prints/{shop.print}/levels"
+                assert shop.ann.post(page, page, warning=str(level), pause="3").status_code == 303
+                assert f"Levels {level}, 3" in shop.wall()
+        return [answer["WarningSuggested"] for answer in seen]
+
+    assert warned(1).index(True) < [*warned(5), True].index(True)
+
+
+@pytest.mark.parametrize("level", ["0", "6", "", "x", "-1"])
+def test_levels_are_numbers_from_1_to_5(shop, level):
+    page = f"/prints/{shop.print}/levels"
+    assert shop.ann.post(page, page, warning=level, pause="3").status_code == 400

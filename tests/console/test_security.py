@@ -25,6 +25,8 @@ from layerwatch.identity.models import Account, Membership, WebSession
 from layerwatch.identity.roles import Role
 from layerwatch.keys import create_key
 from layerwatch.keys.models import ApiKey
+from layerwatch.notify.channels import ChannelKind, add_channel, send_test
+from layerwatch.notify.repository import channels_of, log_of
 from tests.support.browser import PASSWORD, Browser
 from tests.support.fake_detector import picture
 from tests.support.terms import TERMS
@@ -74,7 +76,20 @@ class TwoAccounts:
                 )
             )
             self.number = close(session, self.b, last, TERMS, now)[-1].invoice
-            self.alert = add_alert(session, self.b, 5, email="b@example.org", webhook=None).id
+            self.alert = add_alert(session, self.b, 5, email="b@example.org").id
+            channel = add_channel(
+                session,
+                self.b,
+                kind=ChannelKind.MAIL,
+                name=MARK,
+                address="b@example.org",
+                events=["key.disabled"],
+                now=now,
+                private=False,
+            )
+            send_test(session, channel, now)
+            session.flush()
+            self.channel, (self.delivery,) = channel.id, [one.id for one in log_of(session, channel.id, 1)]
             invitations.invite(
                 session, self.b, "friend@example.org", Role.MEMBER, by=self.b_user, base_url="", now=real_now
             )
@@ -88,11 +103,16 @@ class TwoAccounts:
             "key_id": self.key_id,
             "number": self.number,
             "alert_id": self.alert,
+            "channel_id": self.channel,
+            "delivery_id": self.delivery,
             "user_id": self.b_user,
             "invitation_id": self.invitation,
             "context_id": self.context,
             "account_id": self.b,
             "feedback_id": 1,
+            "note_id": 1,
+            "model": "packaged",
+            "region": "nowhere",
             "second": 60,
         }
 
@@ -112,6 +132,7 @@ class TwoAccounts:
                     for member in session.query(Membership).filter_by(account_id=self.b)
                 ],
                 [alert.id for alert in list_alerts(session, self.b)],
+                [(one.name, one.paused_at, one.secret) for one in channels_of(session, self.b)],
                 [one.email for one in invitations.pending(session, self.b, datetime.now(UTC))],
                 (invoice.balance, invoice.entries),
             )
@@ -333,7 +354,24 @@ def test_what_a_user_writes_is_never_taken_for_markup(office):
     office.user("ann@example.org", account)
     browser = office.signed_in("ann@example.org")
     browser.post("/keys", name=evil)
-    for path in ("/", "/keys", "/usage", "/settings", "/audit", "/invoices"):
+    browser.post(
+        "/notifications",
+        kind="webhook",
+        name=evil,
+        address="https://example.org/<script>",
+        **{"event:print.ended": "on"},
+    )
+    assert "&lt;script&gt;" in browser.get("/notifications/1").text
+    for path in (
+        "/notifications",
+        "/notifications/1",
+        "/",
+        "/keys",
+        "/usage",
+        "/settings",
+        "/audit",
+        "/invoices",
+    ):
         assert evil not in browser.get(path).text
 
 

@@ -7,7 +7,7 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Thread
 
@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from layerwatch.billing import count_deferred
 from layerwatch.billing.models import UsageHour
-from layerwatch.contexts import ContextIds
+from layerwatch.contexts import Answer, Context, ContextIds
 from layerwatch.contexts.models import ContextRow
 from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
 from layerwatch.contexts.offline.reconcile import book, tidy
@@ -25,8 +25,13 @@ from layerwatch.contexts.repository import Moved
 from layerwatch.storage import Database
 from layerwatch.temporal import Levels
 from tests.support.accounts import NOON, make_caller
+from tests.support.live_walls import answer
 
 SEED = 20261122
+
+
+def nobody(*_: object) -> None:
+    """Nobody is notified."""
 
 
 def unit(database: Database, key: str | None = None) -> DeferredInspection:
@@ -67,15 +72,15 @@ def test_what_a_printer_reported_is_booked_and_not_lost_by_a_later_picture(datab
     later = NOON + timedelta(minutes=1)
     silent = replace(made, id="b" * 32, moved=made.moved._replace(inspected_at=later))
     for each in (reported, silent):
-        database.transact(book, [each], count_deferred, NOON)
+        database.transact(book, [each], count_deferred, nobody, NOON)
         assert row(database, made).progress == '{"layer":7}'
     assert row(database, made).inspected_at == later
 
 
 def test_a_unit_is_booked_once(database: Database) -> None:
     made = unit(database)
-    assert database.transact(book, [made], count_deferred, NOON)
-    assert not database.transact(book, [made], count_deferred, NOON)
+    assert database.transact(book, [made], count_deferred, nobody, NOON)
+    assert not database.transact(book, [made], count_deferred, nobody, NOON)
     assert billed(database) == 1
     assert row(database, made).revision == 1
 
@@ -85,7 +90,7 @@ def test_what_another_region_saw_later_stays_and_both_are_counted(database: Data
     late = timedelta(minutes=5)
     newer = replace(made, id="b" * 32, moved=made.moved._replace(state=b"newer", inspected_at=NOON + late))
     for each in (newer, made):
-        database.transact(book, [each], count_deferred, NOON)
+        database.transact(book, [each], count_deferred, nobody, NOON)
     assert row(database, made).state == b"newer"
     assert row(database, made).revision == 2
     assert billed(database) == 2
@@ -95,7 +100,7 @@ def test_one_idempotency_key_is_one_unit_whoever_answered_it(database: Database)
     made = unit(database, key="6f1c")
     for number in ("b", "c"):
         again = replace(made, id=number * 32)
-        database.transact(book, [again], count_deferred, NOON)
+        database.transact(book, [again], count_deferred, nobody, NOON)
     assert billed(database) == 1
 
 
@@ -105,7 +110,7 @@ def test_many_units_in_one_batch_are_what_they_are_one_by_one(database: Database
     second = replace(
         first, context=ContextIds(b"k" * 32).new(first.context.account_id, Levels(3, 3), NOON, "eu")
     )
-    database.transact(book, [first], count_deferred, NOON)
+    database.transact(book, [first], count_deferred, nobody, NOON)
     units = [first]
     for number in range(1, 31):
         at = NOON + timedelta(minutes=6 * number)
@@ -114,8 +119,8 @@ def test_many_units_in_one_batch_are_what_they_are_one_by_one(database: Database
         units.append(replace(made, id=f"{number:032}", at=at, key=f"k{number}", body="{}", moved=moved))
     units += [replace(units[-1], id="f" * 32), units[-2]]
     random.Random(SEED).shuffle(units)
-    assert database.transact(book, units, count_deferred, NOON) == 30
-    assert database.transact(book, units, count_deferred, NOON) == 0
+    assert database.transact(book, units, count_deferred, nobody, NOON) == 30
+    assert database.transact(book, units, count_deferred, nobody, NOON) == 0
     assert billed(database) == 31
     assert (row(database, first).revision, row(database, first).state) == (16, b"30")
     assert (row(database, second).revision, row(database, second).state) == (15, b"29")
@@ -136,7 +141,7 @@ def test_nodes_that_book_the_same_prints_at_once_wait_for_each_other(database: D
         random.Random(node).shuffle(mine)
         for first in range(0, 200, 40):
             batch = mine[first : first + 40]
-            database.transact(book, batch, count_deferred, NOON)
+            database.transact(book, batch, count_deferred, nobody, NOON)
 
     nodes = [Thread(target=booked, args=(node,)) for node in range(3)]
     for node in nodes:
@@ -150,9 +155,9 @@ def test_nodes_that_book_the_same_prints_at_once_wait_for_each_other(database: D
 
 def test_booked_ids_are_forgotten_in_the_end(database: Database) -> None:
     made = unit(database)
-    database.transact(book, [made], count_deferred, NOON)
+    database.transact(book, [made], count_deferred, nobody, NOON)
     database.transact(tidy, NOON + timedelta(days=31))
-    assert database.transact(book, [made], count_deferred, NOON)
+    assert database.transact(book, [made], count_deferred, nobody, NOON)
 
 
 def test_lines_come_back_in_order_and_go_when_they_are_replayed(tmp_path: Path) -> None:
@@ -206,3 +211,20 @@ def test_a_line_that_could_not_be_kept_leaves_nothing_behind(
             spool.append(b"two")
     spool.append(b"three")
     assert spool.next(10) == [b"one", b"three"]
+
+
+def test_an_alarm_that_began_while_the_database_was_away_is_announced_when_it_is_booked(
+    database: Database,
+) -> None:
+    made = unit(database)
+    fine, failing = answer(9).to_json(), answer(1).to_json()
+    heard: list[tuple[str, bool]] = []
+
+    def announce(_: object, context: Context, at: datetime, said: Answer, pause: bool) -> None:
+        heard.append((context.id, pause))
+
+    for number, (minute, text) in enumerate([(0, fine), (1, failing), (2, failing)]):
+        moved = made.moved._replace(answer=text, inspected_at=NOON + timedelta(minutes=minute))
+        each = replace(made, id=f"{number}" * 32, moved=moved)
+        database.transact(book, [each], count_deferred, announce, NOON)
+    assert heard == [(made.context.id, True)]

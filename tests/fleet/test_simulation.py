@@ -101,7 +101,7 @@ def test_the_command_prints_numbers_for_scripts_and_draws_a_chart(tmp_path: Path
     [
         (["--regions", "eu"], "NAME=NUMBER"),
         (["--regions", "eu=1,eu=2"], "named twice"),
-        (["--lose", "mars"], "no region"),
+        (["--lose", "mars"], "no such region"),
         (["--regions", "eu=100", "--lose", "eu"], "only region"),
     ],
 )

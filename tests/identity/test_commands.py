@@ -154,7 +154,7 @@ def test_a_month_from_usage_to_a_paid_invoice(layerwatch, tmp_path):
 @pytest.mark.parametrize("amount", ["1.234", "-1", "x", "1e3", ""])
 def test_an_amount_that_is_none_is_refused(layerwatch, amount):
     error = layerwatch("invoices", "pay", "INV-9", "--reference", "r", "--amount", amount, status=1)
-    assert "is no amount" in error
+    assert "is not an amount" in error
 
 
 def with_codes(tmp_path, email):

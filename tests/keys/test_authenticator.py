@@ -33,12 +33,12 @@ class Outage:
         self.asked = 0
 
     @contextmanager
-    def read(self):
+    def lookups(self):
         self.asked += 1
         if self.down:
             raise StorageUnavailable("switched off")
-        with self._database.read() as session:
-            yield session
+        with self._database.lookups() as connection:
+            yield connection
 
 
 def test_a_key_leads_to_its_account(database):

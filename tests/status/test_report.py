@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from layerwatch.fleet.heartbeat import forget
 from layerwatch.fleet.models import Node
 from layerwatch.status.models import StatusHour
-from layerwatch.status.report import RegionStatus, Status, status
+from layerwatch.status.report import RegionStatus, Status, remove_region, status
 from layerwatch.status.uptime_recorder import Hour, UptimeRecorder, add
 from layerwatch.storage import Database
 
@@ -142,8 +141,8 @@ def test_a_region_that_is_gone_for_good_can_be_forgotten(database: Database) -> 
     write(database, {NOON: Hour(up=1)})
     write(database, {NOON: Hour(up=1)}, "us")
     with database.write() as session:
-        assert forget(session, "us")
-        assert not forget(session, "nowhere")
+        assert remove_region(session, "us")
+        assert not remove_region(session, "nowhere")
     assert [region.name for region in read(database, NOON + MINUTE).regions] == ["eu"]
 
 

@@ -8,11 +8,11 @@ from threading import Barrier
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
 from layerwatch.contexts.models import AnswerRow
-from layerwatch.storage import Database, StorageUnavailable, UtcTime
+from layerwatch.storage import Database, StorageUnavailable, UtcTime, driver_sql
 
 AT = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -147,3 +147,17 @@ def test_a_statement_that_fails_says_unavailable_without_its_text(database: Data
 def test_other_addresses_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match="sqlite:///"):
         Database(url)
+
+
+async def test_a_row_is_looked_up_outside_of_a_transaction(database: Database) -> None:
+    """It neither waits for a writer nor sees what that has not committed; after an error it works on."""
+    find = "SELECT body FROM answers WHERE context_id = ? AND key = ?"
+    with database.write() as session:
+        session.add(answer("k"))
+        session.flush()
+        with database.lookups() as connection:
+            assert driver_sql.fetch_row(connection, find, "c", "k") is None
+    assert await database.lookups_async(driver_sql.fetch_row, find, "c", "k") == ("{}",)
+    with pytest.raises((DBAPIError, StorageUnavailable)), database.lookups() as connection:
+        driver_sql.fetch_row(connection, "SELECT x FROM no_such_table WHERE y = ?", 1)
+    assert await database.lookups_async(driver_sql.fetch_row, find, "c", "k") == ("{}",)

@@ -14,6 +14,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 
 from layerwatch.billing.models import SpendAlert
+from layerwatch.notify.models import ChannelRow
+from layerwatch.notify.signature import key_of
 from layerwatch.storage import Database
 from layerwatch.storage.migrate import all_tables, configuration, newest, version
 
@@ -99,4 +101,39 @@ def test_the_month_of_an_alert_survives_the_way_to_claims_and_back(database: Dat
             "2026-11",
             None,
         ]
+    database.migrate()
+
+
+def test_the_webhook_of_an_alert_becomes_a_channel_of_its_own_and_back(database: Database) -> None:
+    with database.engine.begin() as connection:
+        command.downgrade(configuration(connection), "0017")
+        connection.execute(
+            text(
+                "INSERT INTO accounts (id, name, price_book, free_only, payment_ready, created_at)"
+                " VALUES (1, 'Acme', 'standard', false, false, 0)"
+            )
+        )
+        alert = text(
+            "INSERT INTO spend_alerts (id, account_id, micro_dollars, email, webhook, webhook_secret)"
+            " VALUES (:id, 1, 5, :email, :webhook, :secret)"
+        )
+        hook = {"webhook": "https://example.org/hook", "secret": "a secret of before"}
+        connection.execute(
+            alert,
+            [
+                {"id": 1, "email": None, **hook},
+                {"id": 2, "email": "a@example.org", "webhook": None, "secret": None},
+            ],
+        )
+    database.migrate()
+    with database.read() as session:
+        first, second = session.scalars(select(SpendAlert).order_by(SpendAlert.id))
+        assert second.channel_id is None
+        channel = session.get_one(ChannelRow, first.channel_id)
+        assert (channel.address, channel.events, channel.legacy_signature) == (hook["webhook"], "", True)
+        assert channel.secret and key_of(channel.secret) == hook["secret"].encode()
+    with database.engine.begin() as connection:
+        command.downgrade(configuration(connection), "0017")
+        kept = connection.execute(text("SELECT webhook, webhook_secret FROM spend_alerts ORDER BY id")).all()
+        assert [tuple(row) for row in kept] == [(hook["webhook"], hook["secret"]), (None, None)]
     database.migrate()

@@ -159,7 +159,7 @@ class AsyncInspectionSession:
                 except LayerwatchError as error:
                     step = steps.throw(error)
                 except Exception as error:
-                    log.exception("unexpected failure in a session; it goes on")
+                    log.exception("unexpected failure in a session; it continues")
                     unexpected = LayerwatchError(f"unexpected {type(error).__name__}: {error}")
                     unexpected.__cause__ = error
                     step = steps.throw(unexpected)
@@ -168,7 +168,7 @@ class AsyncInspectionSession:
         except StopIteration:
             pass
         except Exception as error:  # a clock that raises, or a mistake of ours: say so, never end in silence
-            self._loop.error = LayerwatchError(f"the session broke: {type(error).__name__}: {error}")
+            self._loop.error = LayerwatchError(f"the session failed: {type(error).__name__}: {error}")
             self._loop.error.__cause__ = error
             await self._report(self._loop.error)
         finally:

@@ -105,7 +105,7 @@ class InspectionLoop:
         self._lock = threading.Lock()
         self._feedback: Deque[str] = deque()
         self._feedback_due = now()
-        self._resumed_told = True
+        self._resumed_reported = True
         self._service_failures = 0
         self._camera_failures = 0
         self._lead = 0.0
@@ -123,10 +123,10 @@ class InspectionLoop:
 
     def resume(self, tell: Optional[bool]) -> None:
         """End a pause; by default tell the service `resumed` if it had suggested the pause."""
-        if tell or (tell is None and self.paused and not self._resumed_told):
+        if tell or (tell is None and self.paused and not self._resumed_reported):
             self.give_feedback("resumed")
         if tell is not None or self.paused:
-            self._resumed_told = True
+            self._resumed_reported = True
         self.paused = False
 
     def give_feedback(self, kind: str) -> None:
@@ -175,7 +175,7 @@ class InspectionLoop:
         self._service_failures = self._camera_failures = 0
         self.due = inspection.received_at + max(inspection.next_interval.seconds, self._min_interval)
         self.last = inspection
-        self._resumed_told = not inspection.pause_suggested
+        self._resumed_reported = not inspection.pause_suggested
         yield TellState(inspection)
 
     def _picture(self) -> Generator[Step, Any, Optional[Pending]]:

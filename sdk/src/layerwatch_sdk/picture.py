@@ -33,7 +33,7 @@ def checked_picture(picture: Picture) -> bytes:
         raise TypeError(f"a picture is JPEG bytes, not {type(picture).__name__}")
     size = memoryview(picture).nbytes
     if size == 0:
-        raise NotJpeg("the picture is empty: 0 bytes; look whether the camera is on")
+        raise NotJpeg("the picture is empty: 0 bytes; check that the camera is on")
     if size > MAX_PICTURE_BYTES:
         raise PictureTooLarge(
             f"the picture has {size:,} bytes, more than the {MAX_PICTURE_BYTES:,} the service takes; "

@@ -76,11 +76,11 @@ class Settings:
                 f"no API key: pass api_key, or set {KEY_VARIABLE} (make one: layerwatch keys create)"
             )
         if not key.isascii() or not key.isprintable() or " " in key:
-            raise ValueError("the API key has characters that no key has; copy it again")
+            raise ValueError("the API key contains invalid characters; copy it again")
         url = (base_url or os.environ.get(URL_VARIABLE) or DEFAULT_URL).strip().rstrip("/")
         parts = urlsplit(url)
         if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
-            raise ValueError("the service's URL must be complete, like http://127.0.0.1:8080")
+            raise ValueError("the service's URL must be complete, for example http://127.0.0.1:8080")
         if parts.query or parts.fragment or parts.username is not None:
             raise ValueError("the service's URL has no user, query or fragment: just scheme, host and port")
         if api_version is not None and (isinstance(api_version, bool) or api_version not in API_VERSIONS):

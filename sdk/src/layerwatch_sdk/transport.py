@@ -96,7 +96,7 @@ class Http:
                     if len(body) >= MAX_ANSWER_BYTES:
                         break
                     if time.monotonic() > deadline:
-                        raise AnswerTimeout("the answer trickled in too slowly and was given up")
+                        raise AnswerTimeout("the answer arrived too slowly")
                 return Reply(response.status_code, _headers(response), body)
         except (NoAnswer, ClientClosed):
             raise
@@ -138,7 +138,7 @@ class AsyncHttp:
                     if len(body) >= MAX_ANSWER_BYTES:
                         break
                     if time.monotonic() > deadline:
-                        raise AnswerTimeout("the answer trickled in too slowly and was given up")
+                        raise AnswerTimeout("the answer arrived too slowly")
                 return Reply(response.status_code, _headers(response), body)
         except (NoAnswer, ClientClosed):
             raise

@@ -35,7 +35,7 @@ def verify(
     if not stamp.isascii() or not stamp.isdigit() or not digest:
         raise SignatureError("the signature header is not of the form t=…,v1=…")
     if not hmac.compare_digest(digest.encode(), _digest(secret, stamp, body).encode()):
-        raise SignatureError("the signature does not fit the body and the secret")
+        raise SignatureError("the signature does not match the body and the secret")
     if abs(now - int(stamp)) > tolerance:
         raise SignatureError("the delivery is too old, or a clock is wrong")
 

@@ -90,7 +90,7 @@ def read_context(reply: Reply, warning_level: int, pause_level: int, *, secure: 
         if secure and match.group(1).lower() != "https":
             raise _invalid(
                 reply,
-                f"{name} is plain http, but the service was reached by https: mend the URL in its settings",
+                f"{name} is plain http, but the service was reached by https: fix the URL in its settings",
             )
         urls.append(url)
     return Context(context_id, urls[0], urls[1], warning_level, pause_level)
@@ -188,7 +188,7 @@ def _refusal(reply: Reply) -> Exception:
     if reply.status in (401, 403):
         return ForeignRefusal(
             f"{reply.status} from something that is not the service (a proxy or a captive portal?); "
-            f"this says nothing of the API key: {_excerpt(reply)}",
+            f"the API key may still be valid: {_excerpt(reply)}",
             status=reply.status,
             retry_after=retry_after(reply),
             request_id=request_id(reply),

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from layerwatch.acting import actions
 from layerwatch.acting.actions import Order, Report
 from layerwatch.identity.audit import Actor, record
+from layerwatch.prints import events
 from layerwatch.storage import DatabaseGateway
 
 POLL_S = 1.0
@@ -42,11 +43,13 @@ class WatcherExchange:
         prints: Mapping[str, Collection[str]],
         reports: Collection[Report],
         *,
+        at: datetime,
         wait_s: float,
         gone: Callable[[], Awaitable[bool]],
     ) -> Sequence[Order]:
         """Note that a watcher is connected and what it reports; gives its actions, or none after `wait_s`.
 
+        at: the service's time, in which the prints' pages are.
         prints: what can be done to each of the account's prints that it watches, by context id.
         gone: whether it has left.  Raises StorageUnavailable.
         """
@@ -57,6 +60,15 @@ class WatcherExchange:
                 outcome = "done" if row.done else f"not done: {row.reason}"
                 detail = f"{row.context_id[:12]}, asked by {row.who}: {outcome}"
                 record(session, actor, f"print {row.kind}", detail, now, account_id)
+                events.record(
+                    session,
+                    context_id=row.context_id,
+                    account_id=account_id,
+                    at=at,
+                    kind=row.kind,
+                    who="the watcher",
+                    detail=outcome,
+                )
             actions.connect(session, account_id, prints, now)
             return actions.take(session, account_id, prints, now)
 

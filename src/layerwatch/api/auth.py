@@ -20,6 +20,7 @@ async def authenticate(request: Request, services: Services, at: datetime) -> Ca
         caller = services.authenticator.cached(key, at, address)
         if caller is None:
             caller = await _ask(services, key, at, address)
+    request.state.caller = caller
     request.state.log = {"key": caller.prefix, "account": caller.account_id}
     return caller
 

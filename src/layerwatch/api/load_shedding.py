@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from layerwatch.api import process_gate
 from layerwatch.api.errors import ApiError, translate
 from layerwatch.contexts import ContextLost
+from layerwatch.keys.request_recorder import RecordedCall
 from layerwatch.pacing import Throttled
 from layerwatch.services import Services
 
@@ -83,6 +84,11 @@ class LoadShedder:
         services.metrics.refused(error.type)
         passed = time.perf_counter() - began
         services.metrics.answered(ROUTE, error.status, passed)
+        services.requests.record(
+            RecordedCall(
+                caller.key_id, at, "process", error.status, error.type.value, request_id, 1000 * passed, None
+            )
+        )
         if services.uptime is not None:
             services.uptime.called(error.status, passed, crashed=False)
         log.info(

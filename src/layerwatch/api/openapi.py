@@ -8,9 +8,13 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
+
+from layerwatch.api.samples import LANGUAGES, samples
 
 
 @cache
@@ -38,7 +42,8 @@ async def openapi_json(_: Request) -> JSONResponse:
 async def docs(request: Request) -> HTMLResponse:
     """For people. The page needs nothing from elsewhere."""
     base = str(request.base_url).rstrip("/")
-    return HTMLResponse(_template().render(document=document(), base=base))
+    page = _template().render(document=document(), base=base, languages=LANGUAGES, samples=samples)
+    return HTMLResponse(page)
 
 
 @cache
@@ -51,7 +56,10 @@ def _template() -> Any:
     return environment.get_template("docs.html")
 
 
+_COMPRESSED = [Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)]
+"""There is no secret in either."""
+
 ROUTES = [
-    Route("/openapi.json", openapi_json, methods=["GET"]),
-    Route("/docs", docs, methods=["GET"]),
+    Route("/openapi.json", openapi_json, methods=["GET"], middleware=_COMPRESSED),
+    Route("/docs", docs, methods=["GET"], middleware=_COMPRESSED),
 ]

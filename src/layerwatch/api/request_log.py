@@ -9,7 +9,10 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from layerwatch.api.errors import internal
+from layerwatch.api.errors import ErrorType, internal
+from layerwatch.core.clock import Clock
+from layerwatch.keys import Caller
+from layerwatch.keys.request_recorder import RecordedCall, RequestRecorder
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics
@@ -26,8 +29,17 @@ DETECTION = "/api/"
 class RequestLogMiddleware:
     """ASGI middleware. It stands outermost, so that nothing leaves without an X-Request-Id."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, uptime: UptimeRecorder | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        recorder: RequestRecorder,
+        clock: Clock,
+        uptime: UptimeRecorder | None = None,
+    ) -> None:
         self._app = app
+        self._recorder = recorder
+        self._clock = clock
         self._metrics = metrics
         self._uptime = uptime
 
@@ -78,6 +90,7 @@ class RequestLogMiddleware:
         state = scope.get("state", {})
         if self._uptime is not None and _route(scope).startswith(DETECTION):
             self._uptime.called(status, passed, crashed=crashed or state.get("crashed", False))
+        self._record(scope, request_id, status, passed)
         log.info(
             "request",
             method=scope["method"],
@@ -85,6 +98,26 @@ class RequestLogMiddleware:
             status=status,
             ms=round(passed * 1000, 1),
             **state.get("log", {}),
+        )
+
+    def _record(self, scope: Scope, request_id: str, status: int, passed: float) -> None:
+        """Note the call for the owner of its key, if it was made with a good one."""
+        state = scope.get("state", {})
+        caller: Caller | None = state.get("caller")
+        if caller is None:
+            return
+        error = state["log"].get("error") or (ErrorType.INTERNAL.value if status >= 500 else None)
+        self._recorder.record(
+            RecordedCall(
+                key_id=caller.key_id,
+                at=self._clock.now(),
+                call=_route(scope).removeprefix(f"{DETECTION}gadget/v1/").partition("/")[0],
+                status=status,
+                error=error,
+                request_id=request_id,
+                ms=1000 * passed,
+                condition=state.get("condition"),
+            )
         )
 
 

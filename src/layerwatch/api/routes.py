@@ -31,6 +31,7 @@ from layerwatch.prints.recorder import RecordedPicture
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing
+from layerwatch.telemetry.metrics import Metrics
 from layerwatch.temporal import TEACHERS
 from layerwatch.vision.bed import bed_view
 from layerwatch.vision.errors import Busy
@@ -72,8 +73,21 @@ async def process(request: Request) -> JSONResponse:
         answer, repeated = await _inspect(request, services, call)
     except (Throttled, Busy, StorageUnavailable) as busy:
         raise translate(busy, retry_after(services, at)) from busy
-    services.metrics.inspected(answer, repeated)
+    _count(services.metrics, answer, repeated)
+    request.state.condition = answer.condition
     return JSONResponse(render(answer, call.dialect, call.detail), headers=condition_header(answer))
+
+
+def _count(metrics: Metrics, answer: Answer, repeated: bool) -> None:
+    if repeated:
+        metrics.repeated()
+        return
+    metrics.inspected(
+        "pause" if answer.pause else "warning" if answer.warning else "none",
+        answer.condition,
+        suspicious=answer.suspicious,
+        interval=answer.interval.recommended,
+    )
 
 
 async def _inspect(request: Request, services: Services, call: Call) -> tuple[Answer, bool]:

@@ -43,6 +43,7 @@ async def actions(request: Request) -> JSONResponse:
         Actor(None, f"watcher, key {caller.prefix}", address),
         own,
         reports,
+        at=at,
         wait_s=wait_s,
         gone=request.is_disconnected,
     )

@@ -53,7 +53,9 @@ def account_usage(session: Session, caller: Caller, at: datetime, books: PriceBo
     month = Month.of(at)
     book = book_for(session, caller.account_id, caller.price_book, month, books)
     calls = billable_calls(session, caller.account_id, month)
-    projected = _projected(calls, month, at)
+    projected = projected_calls(calls, month, at)
+    if caller.spend_limit is not None and (affordable := book.calls_within(caller.spend_limit)) is not None:
+        projected = max(calls, min(projected, affordable))
     if caller.free_only and book.free_calls is not None:
         projected = max(calls, min(projected, book.free_calls))  # later calls are refused
     number, tier = book.tier_of(calls + 1)
@@ -73,7 +75,8 @@ def account_usage(session: Session, caller: Caller, at: datetime, books: PriceBo
     )
 
 
-def _projected(calls: int, month: Month, at: datetime) -> int:
+def projected_calls(calls: int, month: Month, at: datetime) -> int:
+    """Calls at the month's end, at the rate of the month so far."""
     whole = month.end - month.start
     elapsed = max(at - month.start, MIN_PROJECTION_BASIS)
     return max(calls, round(calls * (whole / elapsed)))

@@ -1,15 +1,15 @@
-"""Delivering spend alerts: each by mail and by webhook, apart from one another, once a month."""
+"""Delivering spend alerts: by mail and to notification channels, apart from one another, once a month."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any, cast
 
 import structlog
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from layerwatch.billing.billing_terms import Terms
@@ -20,14 +20,13 @@ from layerwatch.billing.money import dollars
 from layerwatch.billing.month import Month
 from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.identity.models import Account
-from layerwatch.notify import WebhookError, Webhooks
+from layerwatch.notify import AccountEvent, EventKind, announce
 from layerwatch.notify.mail import Mail, Mailer, MailError
+from layerwatch.notify.models import ChannelRow
+from layerwatch.notify.outbox import announce_to
 from layerwatch.storage import Claims, Database
 
 log = structlog.get_logger(__name__)
-
-WEBHOOKS_AT_ONCE = 32
-"""A receiver that does not answer occupies one of them for `outgoing.DEADLINE_S`, later and later again."""
 
 MAILS_AT_ONCE = 4
 
@@ -44,13 +43,12 @@ class Reached:
     spent: int
     calls: int
     email: str | None
-    webhook: str | None
-    webhook_secret: str | None
+    channel_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class AlertDelivery:
-    """Delivers what is due. claims: so that each alert is delivered by one node."""
+    """Delivers what is due. claims: so that each mail is sent by one node."""
 
     database: Database
     claims: Claims
@@ -58,62 +56,81 @@ class AlertDelivery:
 
     def mail(self, mailer: Mailer, now: datetime) -> int:
         """Mail every alert that was reached this month and not mailed yet; how many were."""
-        return self._deliver(
-            "mail",
-            SpendAlert.email,
-            SpendAlert.mailed_month,
-            lambda alert: mailer.send(_as_mail(alert)),
-            MAILS_AT_ONCE,
-            now,
-        )
-
-    def post(self, webhooks: Webhooks, now: datetime) -> int:
-        """Post every alert with a webhook that was reached this month and not posted yet; how many were."""
-        return self._deliver(
-            "webhook",
-            SpendAlert.webhook,
-            SpendAlert.posted_month,
-            lambda alert: webhooks.deliver(
-                alert.webhook or "", alert.webhook_secret or "", _as_event(alert), now
-            ),
-            WEBHOOKS_AT_ONCE,
-            now,
-        )
-
-    def _deliver(
-        self,
-        channel: str,
-        address: InstrumentedAttribute[str | None],
-        record: InstrumentedAttribute[str | None],
-        send: Callable[[Reached], None],
-        at_once: int,
-        now: datetime,
-    ) -> int:
         month = Month.of(now)
-        waiting = (address.is_not(None), or_(record.is_(None), record != str(month)))
+        waiting = (SpendAlert.email.is_not(None), _not_in(SpendAlert.mailed_month, month))
 
         def due(alert: Reached, session: Session) -> bool:
-            return (
-                session.scalar(select(SpendAlert.id).where(SpendAlert.id == alert.alert_id, *waiting))
-                is not None
-            )
+            here = (SpendAlert.id == alert.alert_id, *waiting)
+            return session.scalar(select(SpendAlert.id).where(*here)) is not None
 
         def done(alert: Reached, session: Session) -> None:
             here = SpendAlert.id == alert.alert_id
-            session.execute(update(SpendAlert).where(here).values({record: str(month)}))
+            session.execute(update(SpendAlert).where(here).values(mailed_month=str(month)))
 
         def deliver(alert: Reached) -> bool:
             try:
                 return self.claims.run(
-                    f"alert {alert.alert_id} {channel} {month}",
+                    f"alert {alert.alert_id} mail {month}",
                     due=partial(due, alert),
-                    work=partial(send, alert),
+                    work=lambda: mailer.send(_as_mail(alert)),
                     done=partial(done, alert),
                 )
-            except (MailError, WebhookError) as error:
-                log.warning("alert_not_delivered", account=alert.account_id, by=channel, why=str(error))
+            except MailError as error:
+                log.warning("alert_not_delivered", account=alert.account_id, why=str(error))
                 return False
 
+        with ThreadPoolExecutor(MAILS_AT_ONCE, thread_name_prefix="layerwatch-alert-mail") as threads:
+            return sum(threads.map(deliver, self._reached(month, *waiting)))
+
+    def announce(self, now: datetime) -> int:
+        """Notify the channels of every alert that was reached this month, once; how many were."""
+        month = Month.of(now)
+        waiting = _not_in(SpendAlert.posted_month, month)
+
+        def notify(alert: Reached, session: Session) -> bool:
+            here = update(SpendAlert).where(SpendAlert.id == alert.alert_id, waiting)
+            if cast(Any, session.execute(here.values(posted_month=str(month)))).rowcount == 0:
+                return False  # another node did
+            event = _as_event(alert, now)
+            if alert.channel_id is None:
+                announce(session, event)
+            else:
+                announce_to(session, event, [session.get_one(ChannelRow, alert.channel_id)])
+            return True
+
+        reached = self._reached(month, waiting)
+        return sum(self.database.transact(partial(notify, alert)) for alert in reached)
+
+    def announce_limits(self, now: datetime) -> int:
+        """Notify the channels of every account that reached its spend limit this month, once; how many."""
+        month = Month.of(now)
+        waiting = (Account.spend_limit.is_not(None), _not_in(Account.spend_limit_reported, month))
+
+        def notify(account_id: int, session: Session) -> bool:
+            account = session.get_one(Account, account_id, with_for_update={"key_share": True})
+            if account.spend_limit is None or account.spend_limit_reported == str(month):
+                return False
+            calls = billable_calls(session, account.id, month)
+            book = book_for(session, account.id, account.price_book, month, self.terms.books)
+            most = book.calls_within(account.spend_limit)
+            if most is None or calls < most:
+                return False
+            account.spend_limit_reported = str(month)
+            announce(session, _limit_event(account, month, calls, now))
+            return True
+
+        with self.database.read() as session:
+            limited = session.scalars(select(Account.id).where(*waiting).order_by(Account.id)).all()
+        reached = 0
+        for account_id in limited:
+            try:
+                reached += self.database.transact(partial(notify, account_id))
+            except PriceBookError as error:
+                log.error("limit_not_priced", account=account_id, why=str(error))
+        return reached
+
+    def _reached(self, month: Month, *waiting: ColumnElement[bool]) -> list[Reached]:
+        """The alerts that wait and whose amount was reached in the month."""
         with self.database.read() as session:
             alerts = session.execute(
                 select(SpendAlert, Account)
@@ -121,9 +138,12 @@ class AlertDelivery:
                 .where(*waiting)
                 .order_by(SpendAlert.id)
             ).all()
-            reached = [_reached(session, alert, account, month, self.terms) for alert, account in alerts]
-        with ThreadPoolExecutor(at_once, thread_name_prefix=f"layerwatch-alert-{channel}") as threads:
-            return sum(threads.map(deliver, (alert for alert in reached if alert is not None)))
+            found = [_reached(session, alert, account, month, self.terms) for alert, account in alerts]
+        return [alert for alert in found if alert is not None]
+
+
+def _not_in(record: InstrumentedAttribute[str | None], month: Month) -> ColumnElement[bool]:
+    return or_(record.is_(None), record != str(month))
 
 
 def _reached(
@@ -147,20 +167,41 @@ def _reached(
         spent=spent,
         calls=calls,
         email=alert.email,
-        webhook=alert.webhook,
-        webhook_secret=alert.webhook_secret,
+        channel_id=alert.channel_id,
     )
 
 
-def _as_event(alert: Reached) -> dict[str, object]:
-    return {
-        "event": "spend_alert",
+def _as_event(alert: Reached, now: datetime) -> AccountEvent:
+    data = {
         "account": alert.account_id,
         "month": str(alert.month),
         "calls": alert.calls,
         "micro_dollars": alert.spent,
         "threshold_micro_dollars": alert.threshold,
     }
+    mail = _as_mail(alert)
+    # Receivers of the time before channels read the fields at the top.
+    extra = {"event": "spend_alert", **data} if alert.channel_id is not None else {}
+    return AccountEvent(EventKind.SPEND, alert.account_id, now, mail.subject, mail.text, data, extra)
+
+
+def _limit_event(account: Account, month: Month, calls: int, now: datetime) -> AccountEvent:
+    limit = account.spend_limit or 0
+    return AccountEvent(
+        EventKind.SPEND,
+        account.id,
+        now,
+        f"Layerwatch: spend limit of {dollars(limit)} reached in {month}",
+        f"{account.name} has reached its spend limit of {dollars(limit)} with {calls:,} inspections in"
+        f" {month} (UTC).\nFurther Process calls get 429 OE_FREE_USAGE_LIMIT_REACHED until the month ends or"
+        " the limit is raised.",
+        {
+            "account": account.id,
+            "month": str(month),
+            "calls": calls,
+            "limit_micro_dollars": limit,
+        },
+    )
 
 
 def _as_mail(alert: Reached) -> Mail:

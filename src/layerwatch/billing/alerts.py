@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-import secrets
-from urllib.parse import urlsplit
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.billing.errors import NotFound, NotPossible
 from layerwatch.billing.models import SpendAlert
+from layerwatch.notify.events import EventKind
+from layerwatch.notify.models import ChannelRow
+from layerwatch.notify.repository import channels_for, delete_channel
 
 MAX_ALERTS = 20
 
 
-def add_alert(
-    session: Session, account_id: int, micro_dollars: int, *, email: str | None, webhook: str | None
-) -> SpendAlert:
-    """Notify `email`, `webhook` or both when a month's spending reaches an amount. Raises NotPossible."""
+def add_alert(session: Session, account_id: int, micro_dollars: int, *, email: str | None) -> SpendAlert:
+    """Notify when a month's spending reaches an amount: `email`, and the channels that get such events.
+
+    Raises NotPossible, also where nobody would be notified.
+    """
     if micro_dollars <= 0:
         raise NotPossible("A spend alert needs an amount above zero.")
-    if not email and not webhook:
-        raise NotPossible("A spend alert needs an e-mail address or a webhook.")
-    if webhook:
-        parts = urlsplit(webhook)
-        if parts.scheme not in ("http", "https") or not parts.hostname or len(webhook) > 500:
-            raise NotPossible("A webhook is an address that begins with https://.")
+    if not email and not channels_for(session, account_id, EventKind.SPEND.value):
+        raise NotPossible("A spend alert needs an e-mail address, or a notification channel for spending.")
     if len(list_alerts(session, account_id)) >= MAX_ALERTS:
         raise NotPossible(f"An account has at most {MAX_ALERTS} spend alerts.")
     alert = SpendAlert(
         account_id=account_id,
         micro_dollars=micro_dollars,
         email=email or None,
-        webhook=webhook or None,
-        webhook_secret=secrets.token_urlsafe(32) if webhook else None,
+        channel_id=None,
     )
     session.add(alert)
     session.flush()
@@ -52,3 +48,18 @@ def remove_alert(session: Session, account_id: int, alert_id: int) -> None:
     if alert is None or alert.account_id != account_id:
         raise NotFound("There is no such spend alert.")
     session.delete(alert)
+    session.flush()
+    if alert.channel_id is not None:
+        delete_channel(session, session.get_one(ChannelRow, alert.channel_id))
+
+
+def remove_channel(session: Session, channel: ChannelRow) -> None:
+    """Delete a notification channel, and the spend alert that was made with it."""
+    with_it = select(SpendAlert).where(SpendAlert.channel_id == channel.id)
+    for alert in session.scalars(with_it):
+        if alert.email is None:
+            session.delete(alert)
+        else:
+            alert.channel_id = None
+    session.flush()
+    delete_channel(session, channel)

@@ -18,10 +18,12 @@ from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.errors import BillingError, NotPossible
 from layerwatch.billing.invoices import draft, issue
 from layerwatch.billing.metering import lock_account
-from layerwatch.billing.models import Closing, UsageHour
+from layerwatch.billing.models import Closing, Invoice, UsageHour
+from layerwatch.billing.money import cents
 from layerwatch.billing.month import Month
 from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.identity.models import Account
+from layerwatch.notify import AccountEvent, EventKind, announce
 from layerwatch.storage import Database, StorageError
 
 log = structlog.get_logger(__name__)
@@ -143,7 +145,27 @@ def _close_month(
         )
     )
     session.flush()
+    if invoice is not None:
+        announce(session, _issued(invoice, now))
     return ClosedMonth(account.id, month, None if invoice is None else invoice.number)
+
+
+def _issued(invoice: Invoice, now: datetime) -> AccountEvent:
+    data = {
+        "number": invoice.number,
+        "month": invoice.month,
+        "cents": invoice.cents,
+        "due_at": f"{invoice.due_at:%Y-%m-%d}",
+    }
+    return AccountEvent(
+        EventKind.INVOICE,
+        invoice.account_id,
+        now,
+        f"Layerwatch: invoice {invoice.number}",
+        f"The invoice {invoice.number} for {invoice.month} is {cents(invoice.cents)}, due on"
+        f" {invoice.due_at:%Y-%m-%d}.",
+        data,
+    )
 
 
 def _unbilled_calls(session: Session, account_id: int, month: Month) -> int:

@@ -28,6 +28,16 @@ def book_for(
     return books.book(price_book, month)
 
 
+def contracts_of(session: Session, account_id: int) -> list[tuple[str, str]]:
+    """The account's own prices: first month and note of each, newest first."""
+    found = session.execute(
+        select(Contract.effective, Contract.note)
+        .where(Contract.account_id == account_id)
+        .order_by(Contract.effective.desc(), Contract.id.desc())
+    )
+    return [(row.effective, row.note) for row in found]
+
+
 def agree(
     session: Session, account_id: int, effective: Month, book: PriceBook, note: str, now: datetime
 ) -> Contract:

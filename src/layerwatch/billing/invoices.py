@@ -36,6 +36,8 @@ def preview(session: Session, account: Account, month: Month, terms: Terms) -> S
 def draft(session: Session, account: Account, month: Month, calls: int, terms: Terms) -> Statement:
     """What the account's invoice for the month is with so many calls. Raises PriceBookError."""
     quote = book_for(session, account.id, account.price_book, month, terms.books).quote(calls)
+    net = to_cents(quote.micro_dollars)
+    tax = terms.taxes.tax_on(net, account.billing_country or "", account.tax_id or "", month) if net else None
     return Statement(
         number=None,
         account_id=account.id,
@@ -43,9 +45,11 @@ def draft(session: Session, account: Account, month: Month, calls: int, terms: T
         seller=terms.seller,
         buyer=buyer_of(account),
         quote=quote.as_json(),
-        cents=to_cents(quote.micro_dollars),
+        cents=net + (tax.cents if tax else 0),
         issued_at=None,
         due_at=None,
+        tax=tax,
+        pay_to=terms.pay_to,
     )
 
 
@@ -61,6 +65,8 @@ def issue(session: Session, account: Account, of: Statement, terms: Terms, now: 
             buyer=of.buyer,
             quote=json.dumps(of.quote),
             cents=of.cents,
+            tax=of.tax.to_json() if of.tax else None,
+            pay_to=of.pay_to or None,
             issued_at=now,
             due_at=now + terms.due,
             settled_at=None,
@@ -147,8 +153,12 @@ def pay(
 
 
 def buyer_of(account: Account) -> str:
-    """Name and e-mail of an account as printed on its invoices."""
-    return "\n".join(line for line in (account.name, account.billing_email) if line)
+    """Name, address, tax id and e-mail of an account as printed on its invoices."""
+    lines = [account.billing_name or account.name, *(account.billing_address or "").splitlines()]
+    lines.append(account.billing_country or "")
+    lines.append(f"Tax id {account.tax_id}" if account.tax_id else "")
+    lines.append(account.billing_email or "")
+    return "\n".join(line for line in lines if line)
 
 
 def _settle(session: Session, account: Account, terms: Terms, now: datetime) -> None:

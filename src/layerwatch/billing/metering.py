@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.errors import FreeLimitReached, NotFound, PaymentBlocked
 from layerwatch.billing.models import Closing, UsageHour
+from layerwatch.billing.money import dollars
 from layerwatch.billing.month import Month, hour_of
 from layerwatch.billing.pricebook import PriceBooks
 from layerwatch.identity.models import Account
@@ -94,7 +95,7 @@ def _count(session: Session, caller: Caller, at: datetime, calls: int) -> None:
 
 def is_limited(caller: Caller) -> bool:
     """Whether `check_allowance` has to query the database."""
-    return caller.test or caller.free_only
+    return caller.test or caller.free_only or caller.spend_limit is not None
 
 
 def _check_limit(session: Session, caller: Caller, at: datetime, books: PriceBooks, *, counted: int) -> None:
@@ -115,18 +116,26 @@ def _check_limit(session: Session, caller: Caller, at: datetime, books: PriceBoo
                 " Use a production key, or continue tomorrow.",
                 _seconds_until(day + timedelta(days=1), at),
             )
-    elif caller.free_only:
-        month = Month.of(at)
-        book = book_for(session, caller.account_id, caller.price_book, month, books)
-        allowance = book.free_calls
-        if allowance is None:
-            return
-        if billable_calls(session, caller.account_id, month) - counted >= allowance:
-            raise FreeLimitReached(
-                f"The {allowance:,} free calls of {month} are used up and this account is on free usage"
-                " only. Set up payment in the console to go on now.",
-                _seconds_until(month.end, at),
-            )
+        return
+    month = Month.of(at)
+    book = book_for(session, caller.account_id, caller.price_book, month, books)
+    allowance = book.free_calls if caller.free_only else None
+    affordable = None if caller.spend_limit is None else book.calls_within(caller.spend_limit)
+    if allowance is None and affordable is None:
+        return
+    used = billable_calls(session, caller.account_id, month) - counted
+    if affordable is not None and used >= affordable:
+        raise FreeLimitReached(
+            f"The spend limit of {dollars(caller.spend_limit or 0)} that this account has set for a month is"
+            f" reached in {month}. Raise it in the console to go on now.",
+            _seconds_until(month.end, at),
+        )
+    if allowance is not None and used >= allowance:
+        raise FreeLimitReached(
+            f"The {allowance:,} free calls of {month} are used up and this account is on free usage"
+            " only. Set up payment in the console to go on now.",
+            _seconds_until(month.end, at),
+        )
 
 
 def billable_calls(session: Session, account_id: int, month: Month) -> int:

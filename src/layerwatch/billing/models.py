@@ -73,7 +73,11 @@ class Invoice(Base):
     quote: Mapped[str] = mapped_column(Text)
     """JSON, as `Quote.as_json`: calls, exact micro-dollars, tiers."""
     cents: Mapped[int]
-    """The total, rounded once."""
+    """The total with tax; the net amount was rounded once."""
+    tax: Mapped[str | None] = mapped_column(Text)
+    """`taxes.Tax`, as JSON; None: no tax."""
+    pay_to: Mapped[str | None] = mapped_column(Text)
+    """How to pay it, as it was printed, one line each."""
     issued_at: Mapped[datetime]
     due_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
@@ -140,8 +144,9 @@ class SpendAlert(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
     micro_dollars: Mapped[int]
     email: Mapped[str | None] = mapped_column(String(254))
-    webhook: Mapped[str | None] = mapped_column(String(500))
-    webhook_secret: Mapped[str | None] = mapped_column(String(80))
+    channel_id: Mapped[int | None] = mapped_column(ForeignKey("notify_channels.id"))
+    """A webhook that was made with the alert, before channels existed: it gets this alert only. None: every
+    channel that gets `spend.reached` does."""
     mailed_month: Mapped[str | None] = mapped_column(String(7))
     posted_month: Mapped[str | None] = mapped_column(String(7))
-    """The last months for which the mail and the webhook were delivered."""
+    """The last months for which the mail was delivered and the channels were notified."""

@@ -40,7 +40,7 @@ def invoice_pdf(invoice: Statement, now: datetime) -> bytes:
     _tiers(page, invoice)
     _totals(page, invoice)
     _entries(page, invoice)
-    _foot(page)
+    _foot(page, invoice)
     return bytes(page.output())
 
 
@@ -98,17 +98,23 @@ def _tiers(page: FPDF, invoice: Statement) -> None:
 
 
 def _totals(page: FPDF, invoice: Statement) -> None:
-    rows = [("Total", cents(invoice.cents))]
+    rows = []
+    if invoice.tax is not None:
+        rows += [
+            ("Net", cents(invoice.net)),
+            (f"{invoice.tax.name} {invoice.tax.percent} %", cents(invoice.tax.cents)),
+        ]
+    rows.append(("Total", cents(invoice.cents)))
     if invoice.credited:
         rows.append(("Credited", cents(-invoice.credited)))
     if invoice.paid:
         rows.append(("Paid", cents(-invoice.paid)))
-    if len(rows) > 1:
+    if invoice.credited or invoice.paid:
         rows.append(
             ("Left to pay" if invoice.balance >= 0 else "To be refunded", cents(abs(invoice.balance)))
         )
     for name, amount in rows:
-        strong = name not in ("Credited", "Paid")
+        strong = name in ("Total", "Left to pay", "To be refunded")
         page.set_text_color(*(INK if strong else FAINT))
         page.set_font("Roboto", "B" if strong else "", 12 if strong else 10)
         page.cell(WIDTH - 40, 7, name, align="R")
@@ -121,14 +127,27 @@ def _entries(page: FPDF, invoice: Statement) -> None:
     page.set_text_color(*FAINT)
     for entry in invoice.entries:
         kind = "Credit note" if entry.kind == "credit_note" else "Payment"
-        text = f"{entry.at:%Y-%m-%d}  {kind} {entry.number}: {cents(entry.cents)}, {entry.reference}"
+        share = invoice.tax_share(entry.cents) if entry.kind == "credit_note" else 0
+        tax = f" (of which {invoice.tax.name} {cents(share)})" if invoice.tax and share else ""
+        text = f"{entry.at:%Y-%m-%d}  {kind} {entry.number}: {cents(entry.cents)}{tax}, {entry.reference}"
         page.multi_cell(WIDTH, 5, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
 
-def _foot(page: FPDF) -> None:
+def _foot(page: FPDF, invoice: Statement) -> None:
     page.ln(6)
+    if invoice.pay_to and invoice.number and invoice.balance > 0:
+        page.set_font("Roboto", "", 10)
+        page.set_text_color(*INK)
+        due = (
+            f"Please pay by {invoice.due_at:%Y-%m-%d}, reference {invoice.number}:" if invoice.due_at else ""
+        )
+        text = f"{due}\n{invoice.pay_to}"
+        page.multi_cell(WIDTH, 5.5, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        page.ln(4)
     page.set_font("Roboto", "", 9)
     page.set_text_color(*FAINT)
+    if invoice.tax is not None and invoice.tax.note:
+        page.multi_cell(WIDTH, 5, invoice.tax.note, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
     note = (
         "Only successful inspections are counted. Amounts are exact; the total is rounded once, halves to the"
         " even cent. US dollars."

@@ -131,6 +131,17 @@ class PriceBook:
                 return tier.above
         return None
 
+    def calls_within(self, micro_dollars: int) -> int | None:
+        """The most calls of a month that cost no more than an amount; None: however many."""
+        left = micro_dollars
+        for tier in self.tiers:
+            if not tier.micro_dollars:
+                continue
+            if tier.up_to is None or left < (tier.up_to - tier.above) * tier.micro_dollars:
+                return tier.above + left // tier.micro_dollars
+            left -= (tier.up_to - tier.above) * tier.micro_dollars
+        return None
+
     def as_json(self) -> list[dict[str, int]]:
         """The tiers as `parse` takes them."""
         return [

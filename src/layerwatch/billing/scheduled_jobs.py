@@ -27,7 +27,7 @@ from layerwatch.billing.payments import Payments
 from layerwatch.billing.statement import statement
 from layerwatch.core.clock import Clock, ClockGuard
 from layerwatch.identity.models import Account
-from layerwatch.notify import Webhooks
+from layerwatch.keys import retire_keys
 from layerwatch.notify.mail import Mail, Mailer, MailError
 from layerwatch.storage import Claims, Database, StorageError
 
@@ -50,7 +50,6 @@ class ScheduledJobs:
     database: Database
     claims: Claims
     mailer: Mailer
-    webhooks: Webhooks
     terms: Terms
     payments: Payments
     base_url: str
@@ -67,7 +66,9 @@ class ScheduledJobs:
                 self.database, self.claims, self.terms, now
             ),
             "mail_alerts": lambda now: alerts.mail(self.mailer, now),
-            "post_alerts": lambda now: alerts.post(self.webhooks, now),
+            "announce_alerts": alerts.announce,
+            "retire_keys": lambda now: self.database.transact(lambda session: retire_keys(session, now)),
+            "announce_limits": alerts.announce_limits,
             "forget_claims": lambda _: self.claims.forget_abandoned(),
         }
 
@@ -117,6 +118,7 @@ class ScheduledJobs:
             f"Your invoice {invoice.number} for {invoice.calls:,} inspections in {invoice.month} is"
             f" {cents(invoice.cents)}.\nIt is due on {invoice.due_at:%Y-%m-%d}.\n\n"
             f"{self.base_url}/console/invoices/{invoice.number}\n"
+            + (f"\nReference {invoice.number}:\n{invoice.pay_to}\n" if invoice.pay_to else "")
         )
         file = (f"{invoice.number}.pdf", invoice_pdf(invoice, now))
         return Mail(address, f"Layerwatch: invoice {invoice.number}", text, file)

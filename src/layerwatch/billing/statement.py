@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from layerwatch.billing.models import CreditNote, Invoice, Payment
 from layerwatch.billing.month import Month
+from layerwatch.billing.taxes import Tax
 
 CURRENCY = "USD"
 
@@ -40,12 +42,25 @@ class Statement:
     cents: int
     issued_at: datetime | None
     due_at: datetime | None
+    tax: Tax | None = None
+    pay_to: str = ""
     entries: tuple[Entry, ...] = ()
 
     @property
     def calls(self) -> int:
         """Billable calls in the month."""
         return int(self.quote["calls"])
+
+    @property
+    def net(self) -> int:
+        """Cents without tax."""
+        return self.cents - (self.tax.cents if self.tax else 0)
+
+    def tax_share(self, cents: int) -> int:
+        """The tax in a part of the total, such as a credit note; halves to the even cent."""
+        if self.tax is None or not self.cents:
+            return 0
+        return round(Fraction(cents * self.tax.cents, self.cents))
 
     @property
     def credited(self) -> int:
@@ -87,6 +102,9 @@ class Statement:
             "buyer": self.buyer.splitlines(),
             "currency": CURRENCY,
             **self.quote,
+            "net_cents": self.net,
+            "tax": None if self.tax is None else asdict(self.tax),
+            "pay_to": self.pay_to.splitlines(),
             "total_cents": self.cents,
             "credited_cents": self.credited,
             "paid_cents": self.paid,
@@ -96,6 +114,7 @@ class Statement:
                     "kind": entry.kind,
                     "number": entry.number,
                     "cents": entry.cents,
+                    "tax_cents": self.tax_share(entry.cents) if entry.kind == "credit_note" else 0,
                     "reference": entry.reference,
                     "at": _written(entry.at),
                 }
@@ -129,6 +148,8 @@ def statement(session: Session, invoice: Invoice) -> Statement:
         cents=invoice.cents,
         issued_at=invoice.issued_at,
         due_at=invoice.due_at,
+        tax=Tax.from_json(invoice.tax) if invoice.tax else None,
+        pay_to=invoice.pay_to or "",
         entries=tuple(sorted(entries, key=lambda entry: (entry.at, entry.number))),
     )
 

@@ -29,7 +29,7 @@ Which = Annotated[str, typer.Argument(help="Number or name of the account.")]
 def create(
     here: Installation,
     name: Annotated[str, typer.Argument(help="Name of the developer or company.")],
-    price_book: Annotated[str, typer.Option(help="Price book it is on.")] = "standard",
+    price_book: Annotated[str, typer.Option(help="Its price book.")] = "standard",
     free_only: Annotated[
         bool, typer.Option("--free-only", help="Stop at the end of the free allowance instead of billing.")
     ] = False,
@@ -67,9 +67,9 @@ def audit(
     account: Annotated[
         str | None, typer.Option("--account", "-a", help="Number or name.", show_default="all")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many entries, newest first.")] = 50,
 ) -> None:
-    """Show who did what, when, from where."""
+    """Show the audit log: who did what, when, and from where."""
     with here.database.read() as session:
         owner = None if account is None else find_account(session, account).id
         rows = [
@@ -106,7 +106,7 @@ def set_(
     price_book: Annotated[str | None, typer.Option(help="Price book, from this month on.")] = None,
     email: Annotated[str | None, typer.Option(help="Where invoices and spend alerts are sent.")] = None,
 ) -> None:
-    """Change an account. Only what is given changes."""
+    """Change an account. Options that are left out change nothing."""
     with here.database.write() as session:
         found = find_account(session, account)
         if free_only is not None:

@@ -14,7 +14,7 @@ from layerwatch.cli.output import show
 @on_installation
 def command(
     here: Installation,
-    file: Annotated[Path, typer.Argument(help="Where the backup is written.", dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="The backup file to write.", dir_okay=False)],
 ) -> None:
     """Write the database, the secret, the models and the pictures behind feedback into one file.
 
@@ -41,6 +41,8 @@ def command(
         return
     typer.echo(f"{len(files)} files, {sum(entry.bytes for entry in files.values()):,} bytes in {file}.")
     if not made.has_secret:
-        typer.echo("The secret is not in it: it comes from LAYERWATCH_SECRET. Keep it safe elsewhere.")
+        typer.echo(
+            "It does not contain the secret, which comes from LAYERWATCH_SECRET. Keep that safe elsewhere."
+        )
     if made.next_step:
-        typer.echo(f"The database is not in it. Back it up now:\n\n    {made.next_step}\n")
+        typer.echo(f"It does not contain the database. Back that up now:\n\n    {made.next_step}\n")

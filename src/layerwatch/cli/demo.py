@@ -38,19 +38,19 @@ def command(
         typer.Option(
             min=1,
             max=600,
-            help="How many times faster than real the print runs.",
+            help="Speed of the simulated prints, as a multiple of real time.",
             show_default="what this machine can render, at most 60",
         ),
     ] = None,
     minutes: Annotated[
         float, typer.Option(min=10, max=600, help="How long each print lasts, in print minutes.")
     ] = 30.0,
-    healthy_seed: Annotated[int, typer.Option(help="Which healthy print is rendered.")] = HEALTHY_SEED,
-    failing_seed: Annotated[int, typer.Option(help="Which failing print is rendered.")] = FAILING_SEED,
+    healthy_seed: Annotated[int, typer.Option(help="Seed of the healthy print.")] = HEALTHY_SEED,
+    failing_seed: Annotated[int, typer.Option(help="Seed of the failing print.")] = FAILING_SEED,
     failure: Annotated[
-        str, typer.Option(help="How it fails: see `layerwatch simulate --list`.")
+        str, typer.Option(help="The failure: see `layerwatch simulate --list`.")
     ] = "spaghetti",
-    out: Annotated[Path, typer.Option(help="Where the pictures of the failure are written.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder for the pictures of the failure.")] = Path(
         "layerwatch-demo"
     ),
     as_json: Annotated[

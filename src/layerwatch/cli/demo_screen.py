@@ -38,10 +38,8 @@ class DemoScreen:
     def started(self, url: str) -> None:
         if self._json:
             return
-        self._out.print(f"A server is up at [bold]{url}[/], with an account and a key of its own.")
-        self._out.print(
-            "The prints below are simulated; detector, server, database and client are the real ones."
-        )
+        self._out.print(f"A server is up at [bold]{url}[/], with its own account and key.")
+        self._out.print("The prints below are simulated; detector, server, database and client are real.")
 
     def heading(self, name: str, print_: Simulation) -> None:
         if self._json:
@@ -116,15 +114,13 @@ class DemoScreen:
             f"{mark} failing print: began to fail at {_clock(onset)}, "
             f"{_after('warning', failing.warned, onset)}, {_after('pause', failing.paused, onset)}"
         )
-        out.print(f"\nWhere it saw the failure: [bold]{pictures[1]}[/]  (the picture itself: {pictures[0]})")
+        out.print(f"\nLocation of the failure: [bold]{pictures[1]}[/]  (the original picture: {pictures[0]})")
         out.print("\nNext, with your own camera, no server needed:")
         out.print(f"  [bold]{program()} watch http://YOUR-PRINTER/webcam/?action=snapshot[/]")
-        out.print(f"or judge pictures that you have:  [bold]{program()} inspect *.jpg[/]")
+        out.print(f"or inspect your own pictures:     [bold]{program()} inspect *.jpg[/]")
         out.print(f"and your own server:              [bold]{program()} serve[/]")
         if not good:
-            out.print(
-                "\n[red]The demonstration did not go as it should.[/] Please report the seed and the output."
-            )
+            out.print("\n[red]The demonstration failed.[/] Please report the seed and the output.")
 
 
 def _after(what: str, second: float | None, onset: float) -> str:

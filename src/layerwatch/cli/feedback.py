@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from layerwatch.learning import ExampleStore
 
 app = command_group(
-    "Review what clients said of their prints, and export the reviewed pictures for training.\n\n"
+    "Review clients' feedback, and export the reviewed pictures for training.\n\n"
     "queue → review → export → `layerwatch-train all --data FOLDER` → `layerwatch models add`."
 )
 
@@ -27,7 +27,7 @@ def queue(
     here: Installation,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to show.")] = 50,
 ) -> None:
-    """Show pictures that wait for a label, those that surprise the model most first."""
+    """Show pictures without a label, those with the largest model error first."""
     from layerwatch.learning.service import queue as waiting
 
     with here.database.read() as session:
@@ -56,7 +56,7 @@ def review(
     feedback_id: Annotated[int, typer.Argument(help="The id from `layerwatch feedback queue`.")],
     label: Annotated[str, typer.Argument(help="good, failed, or other (ambiguous: left out of training).")],
     failure_type: Annotated[
-        str | None, typer.Option("--type", help="The kind of failure, as in spaghetti.")
+        str | None, typer.Option("--type", help="The kind of failure, for example spaghetti.")
     ] = None,
 ) -> None:
     """Label one picture. A second review replaces the first."""
@@ -81,7 +81,7 @@ def review(
 @on_installation
 def export(
     here: Installation,
-    folder: Annotated[Path, typer.Argument(help="Where index.csv and images/ are written.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for index.csv and images/.")],
 ) -> None:
     """Write the reviewed pictures in the index format that `layerwatch-train --data` reads."""
     from rich.console import Console
@@ -111,15 +111,15 @@ def delete(
     account: Annotated[int | None, typer.Option("--account", "-a", help="Only of this account.")] = None,
     context: Annotated[str | None, typer.Option("--context", help="Only of this print.")] = None,
 ) -> None:
-    """Delete feedback and its pictures: by id, of an account, or of a print.
+    """Delete feedback and its pictures: by id, by account, or by print.
 
-    Pictures on other nodes are removed by those nodes within an hour and a half.
+    Other nodes delete their pictures within an hour and a half.
     """
     from layerwatch.identity.audit import ON_THE_COMMAND_LINE, record
     from layerwatch.learning.deletion import BATCH, delete_feedback, remove_pictures
 
     if not feedback_ids and account is None and context is None:
-        raise typer.BadParameter("Say which feedback to delete: ids, --account or --context.")
+        raise typer.BadParameter("Give the feedback to delete: ids, --account or --context.")
     rows, files, more = 0, 0, True
     while more:
         with here.database.write() as session:

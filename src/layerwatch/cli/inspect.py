@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from layerwatch.cli.output import fail
+from layerwatch.core.cores import usable_cores
 from layerwatch.vision import MAX_PICTURE_BYTES, Condition, Evidence, ImageDecodeError, ModelError, Vision
 from layerwatch.vision.regions import likely_kind, shows_failure
-from layerwatch.vision.service import usable_cores
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif"}
 PROGRESS_BAR_FROM = 50
@@ -31,7 +31,7 @@ FAILURE_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class FileInspection:
     """One file's outcome: evidence, or the reason why there is none."""
 
     file: Path
@@ -58,7 +58,8 @@ def command(
         bool,
         typer.Option(
             "--detail",
-            help="With --json: add every kind's probability, boxes, the heat map and the picture's measures.",
+            help="With --json: add each kind's probability, boxes, the heat map and the picture's quality "
+            "measures.",
         ),
     ] = False,
     save_overlay: Annotated[
@@ -71,21 +72,21 @@ def command(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Another detector file than the packaged one.", show_default=False),
+        typer.Option(metavar="FILE", help="A detector file instead of the packaged one.", show_default=False),
     ] = None,
     provider: Annotated[
-        str, typer.Option(help="What runs the detector: cpu, cuda, tensorrt, openvino or coreml.")
+        str, typer.Option(help="Execution provider: cpu, cuda, tensorrt, openvino or coreml.")
     ] = "cpu",
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="Pictures looked at side by side.", show_default="one for each core"),
+        typer.Option(min=1, help="Pictures inspected in parallel.", show_default="one for each core"),
     ] = None,
 ) -> None:
     """Look at pictures: how likely does each show a failed print, of which kind, and is it fit to judge by?
 
     Every picture is judged on its own; `layerwatch replay` follows a print over time.
 
-    Exit code: 0 if every file was looked at, 1 if some could not be, 2 if none could be.
+    Exit code: 0 if every file was inspected, 1 if some could not be, 2 if none could be.
 
     Examples:
 
@@ -111,20 +112,20 @@ def command(
     began = time.monotonic()
     bad = alarming = 0
     with vision, _progress(len(paths)) as bar:
-        for looked in look_at_all(vision, paths, threads, save_overlay):
-            if looked.evidence is None:
+        for inspected in inspect_files(vision, paths, threads, save_overlay):
+            if inspected.evidence is None:
                 bad += 1
-                _say_error(looked, json_lines)
+                _say_error(inspected, json_lines)
             else:
-                alarming += looked.evidence.failure_probability >= FAILURE_THRESHOLD
-                _say(looked.file, looked.evidence, json_lines, detail)
+                alarming += inspected.evidence.failure_probability >= FAILURE_THRESHOLD
+                _say(inspected.file, inspected.evidence, json_lines, detail)
             if bar is not None:
                 bar.advance(bar.task_ids[0])
     if not json_lines and len(paths) > 1:
         seconds = time.monotonic() - began
         typer.echo(
             f"{len(paths) - bad} pictures in {seconds:.1f} s ({(len(paths) - bad) / seconds:.0f} a second): "
-            f"{alarming} at 50 % or more" + (f"; {bad} could not be looked at" if bad else "")
+            f"{alarming} at 50 % or more" + (f"; {bad} could not be inspected" if bad else "")
         )
     if bad:
         raise typer.Exit(BAD_FILE)
@@ -139,17 +140,17 @@ def expand(files: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def look_at_all(
+def inspect_files(
     vision: Vision, paths: Iterable[Path], threads: int, overlays: Path | None = None
-) -> Iterator[Looked]:
+) -> Iterator[FileInspection]:
     """Look at files side by side, and yield what was seen in the order of `paths`, as soon as it is known."""
-    under_way: deque[Future[Looked]] = deque()
+    under_way: deque[Future[FileInspection]] = deque()
     names: set[str] = set()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="layerwatch-inspect")
     try:
         for path in paths:
             overlay = overlays / _unused_name(path, names) if overlays else None
-            under_way.append(pool.submit(look_at, vision, path, overlay))
+            under_way.append(pool.submit(inspect_file, vision, path, overlay))
             if len(under_way) >= 4 * threads:
                 yield under_way.popleft().result()
         while under_way:
@@ -158,20 +159,20 @@ def look_at_all(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def look_at(vision: Vision, path: Path, overlay: Path | None = None) -> Looked:
+def inspect_file(vision: Vision, path: Path, overlay: Path | None = None) -> FileInspection:
     """Look at one file, and save its overlay if asked to. A bad file is an outcome, not an exception."""
     try:
         if path.stat().st_size > MAX_PICTURE_BYTES:
-            return Looked(path, error=f"The file is larger than {MAX_PICTURE_BYTES:,} bytes.")
+            return FileInspection(path, error=f"The file is larger than {MAX_PICTURE_BYTES:,} bytes.")
         jpeg = path.read_bytes()
         evidence = vision.inspect(jpeg)
         if overlay is not None:
             overlay.write_bytes(vision.overlay(jpeg, evidence))
     except ImageDecodeError as error:
-        return Looked(path, error=str(error))
+        return FileInspection(path, error=str(error))
     except OSError as error:
-        return Looked(path, error=f"{error.strerror or error}: {error.filename or path}.")
-    return Looked(path, evidence)
+        return FileInspection(path, error=f"{error.strerror or error}: {error.filename or path}.")
+    return FileInspection(path, evidence)
 
 
 def as_json(file: Path, evidence: Evidence, detail: bool = False) -> dict[str, Any]:
@@ -217,12 +218,14 @@ def _say(file: Path, evidence: Evidence, json_lines: bool, detail: bool) -> None
     typer.echo(f"{share}  {kind:<15}  {condition:<11}  {evidence.milliseconds:6.1f} ms  {file}")
 
 
-def _say_error(looked: Looked, json_lines: bool) -> None:
+def _say_error(inspected: FileInspection, json_lines: bool) -> None:
     if json_lines:
-        line = json.dumps({"file": str(looked.file), "error": looked.error}, ensure_ascii=False)
+        line = json.dumps({"file": str(inspected.file), "error": inspected.error}, ensure_ascii=False)
         print(line, file=sys.stderr, flush=True)
     else:
-        typer.echo(typer.style("  error", fg=typer.colors.RED) + f"  {looked.file}: {looked.error}", err=True)
+        typer.echo(
+            typer.style("  error", fg=typer.colors.RED) + f"  {inspected.file}: {inspected.error}", err=True
+        )
 
 
 def _progress(total: int) -> Any:
@@ -231,7 +234,7 @@ def _progress(total: int) -> Any:
     if total < PROGRESS_BAR_FROM or not console.is_terminal or sys.stdout.isatty():
         return nullcontext(None)
     bar = Progress(console=console)
-    bar.add_task("Looking at pictures", total=total)
+    bar.add_task("Inspecting pictures", total=total)
     return bar
 
 

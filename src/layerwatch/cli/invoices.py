@@ -30,7 +30,7 @@ app = command_group(
     "Preview and issue invoices, export them, book payments and credit notes. "
     "A month (UTC) is closed once, after all months before it."
 )
-Number = Annotated[str, typer.Argument(help="The invoice's number, such as INV-000001.")]
+Number = Annotated[str, typer.Argument(help="The invoice's number, for example INV-000001.")]
 
 
 @app.command("preview")
@@ -76,7 +76,7 @@ def close(
             say(
                 f"Closed {report.summary()}."
                 if report.closed
-                else f"Nothing was closed: no month up to {period} was open."
+                else f"Nothing to close: no open month up to {period}."
             )
     if report.failed:
         raise UserError(
@@ -121,10 +121,11 @@ def pay_(
     number: Number,
     reference: Annotated[str, typer.Option(help="The bank's number of the payment. It is booked only once.")],
     amount: Annotated[
-        str | None, typer.Option(help="Dollars received, such as 398.00.", show_default="the whole balance")
+        str | None,
+        typer.Option(help="Dollars received, for example 398.00.", show_default="the whole balance"),
     ] = None,
 ) -> None:
-    """Book a payment that was received outside Layerwatch. A block for it is lifted within 5 seconds."""
+    """Book a payment received outside Layerwatch. It unblocks the account within 5 seconds."""
     with here.database.write() as session:
         given = None if amount is None else _cents(amount)
         invoice = find_invoice(session, number)
@@ -148,12 +149,12 @@ def pay_(
 def credit_(
     here: Installation,
     number: Number,
-    reason: Annotated[str, typer.Option(help="Why, as it stands on the credit note.")],
+    reason: Annotated[str, typer.Option(help="The reason printed on the credit note.")],
     amount: Annotated[
-        str | None, typer.Option(help="Dollars, such as 12.50.", show_default="the whole invoice")
+        str | None, typer.Option(help="Dollars, for example 12.50.", show_default="the whole invoice")
     ] = None,
 ) -> None:
-    """Issue a credit note over an invoice or a part of it."""
+    """Issue a credit note for all or part of an invoice."""
     with here.database.write() as session:
         given = None if amount is None else _cents(amount)
         invoice = find_invoice(session, number)
@@ -213,5 +214,5 @@ def _list(title: str, rows: list[Statement], here: Installation) -> None:
 def _cents(amount: str) -> int:
     whole, _, rest = amount.strip().removeprefix("$").replace(",", "").partition(".")
     if not (whole.isdecimal() and len(rest) <= 2 and (rest == "" or rest.isdecimal())):
-        raise NotPossible(f"{amount!r} is no amount: write dollars and cents, as in 398.00")
+        raise NotPossible(f"{amount!r} is not an amount: write dollars and cents, for example 398.00")
     return int(whole) * 100 + int(rest.ljust(2, "0"))

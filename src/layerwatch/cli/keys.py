@@ -24,7 +24,7 @@ app = command_group(
 @on_installation
 def create(
     here: Installation,
-    name: Annotated[str, typer.Option("--name", "-n", help="What the key is for, such as 'garage printer'.")],
+    name: Annotated[str, typer.Option("--name", "-n", help="Its purpose, for example 'garage printer'.")],
     test: Annotated[
         bool, typer.Option("--test", help="A test key: never billed; an account has 500 such calls a day.")
     ] = False,
@@ -34,7 +34,8 @@ def create(
     allow_from: Annotated[
         list[str] | None,
         typer.Option(
-            help="IP address or network it may be used from. Repeat for several. None: from anywhere."
+            help="IP address or network from which it may be used. Repeat for several. Default: from "
+            "anywhere."
         ),
     ] = None,
     account: WhichAccount = None,
@@ -56,7 +57,7 @@ def create(
             addresses=allow_from or (),
         )
         row = as_row(new.row)
-        record(session, ON_THE_COMMAND_LINE, "key created", _told(new.row), here.now, owner.id)
+        record(session, ON_THE_COMMAND_LINE, "key created", _key_label(new.row), here.now, owner.id)
     if here.as_json:
         show({"key": new.text} | row)
     else:
@@ -89,22 +90,22 @@ def disable(
     account: WhichAccount = None,
     yes: Yes = False,
 ) -> None:
-    """Disable a key, for ever. It stops working everywhere within 5 seconds."""
+    """Disable a key permanently. It stops working everywhere within 5 seconds."""
     with here.database.write() as session:
         owner = account_of(session, account, here.now)
         key = find_key(session, owner.id, which)
         row = as_row(key)
-    here.confirm(f"Disable key {key.id} ({key.name!r}, {row['shown']}) for ever?", yes=yes)
+    here.confirm(f"Disable key {key.id} ({key.name!r}, {row['shown']}) permanently?", yes=yes)
     with here.database.write() as session:
         row = as_row(disable_key(session, owner.id, key.id, here.now))
-        record(session, ON_THE_COMMAND_LINE, "key disabled", _told(key), here.now, owner.id)
+        record(session, ON_THE_COMMAND_LINE, "key disabled", _key_label(key), here.now, owner.id)
     if here.as_json:
         show(row)
     else:
         say(f"Key {row['id']} is disabled.")
 
 
-def _told(key: ApiKey) -> str:
+def _key_label(key: ApiKey) -> str:
     return f"{key.id} {key.name} {key.prefix}…"
 
 

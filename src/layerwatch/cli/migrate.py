@@ -22,4 +22,4 @@ def command(here: Installation) -> None:
     elif before == after:
         say(f"The tables are up to date (version {after}).")
     else:
-        say(f"The tables went from version {before or 'none'} to {after}.")
+        say(f"The tables were migrated from version {before or 'none'} to {after}.")

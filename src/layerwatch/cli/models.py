@@ -69,9 +69,9 @@ def history(here: Installation) -> None:
 def add(
     here: Installation,
     file: Annotated[Path, typer.Argument(help="An ONNX file from `layerwatch-train`.")],
-    note: Annotated[str, typer.Option(help="Why this model exists.")] = "",
+    note: Annotated[str, typer.Option(help="A note about this model.")] = "",
 ) -> None:
-    """Add a candidate. It is loaded and tried once, so that a broken file is refused here."""
+    """Add a candidate. It is loaded and run once, so that a broken file is refused here."""
     vision = _load(file)
     version = vision.model_version
     vision.close()
@@ -86,7 +86,7 @@ def add(
 @app.command()
 @on_installation
 def compare(here: Installation, model: Model) -> None:
-    """Judge a candidate against the active model on every reviewed picture of this installation."""
+    """Compare a candidate with the active model on every reviewed picture of this installation."""
     from dataclasses import asdict
 
     registry = _registry(here)
@@ -132,7 +132,7 @@ def canary(here: Installation, model: Model, share: Share = 0.1) -> None:
 def promote(
     here: Installation,
     model: Model,
-    force: Annotated[bool, typer.Option("--force", help="Promote it although it is not better.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Promote it even if it is not better.")] = False,
 ) -> None:
     """Make a model active for every print that begins from now on, if it is better on the reviewed pictures.
 
@@ -228,7 +228,7 @@ def _compare(registry: ModelRegistry, model: str, here: Installation) -> Compari
     examples = ExampleStore(here.settings.data_dir / "examples")
     rows = [row for row in registry.reviewed() if row.label in ("good", "failed")]
     if not rows:
-        raise LearningError("no picture was reviewed here yet: see `layerwatch feedback queue`")
+        raise LearningError("no reviewed pictures yet: see `layerwatch feedback queue`")
     names = [(row.picture, row.label == "failed") for row in rows if row.picture]
     pictures = [
         (examples.path(name).read_bytes(), failed)

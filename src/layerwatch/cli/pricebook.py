@@ -33,7 +33,7 @@ def quote(
     month: InMonth = None,
     account: Annotated[
         str | None,
-        typer.Option("--account", "-a", help="Price it as for this account, its contract included."),
+        typer.Option("--account", "-a", help="Use this account's prices, including its contract."),
     ] = None,
     file: BookFile = None,
 ) -> None:
@@ -98,7 +98,7 @@ def contract(
         typer.Option(help="UP_TO:MICRO_DOLLARS, in order; the last one is MICRO_DOLLARS alone. Repeat."),
     ],
     month: InMonth = None,
-    note: Annotated[str, typer.Option(help="Why, for the books.")] = "",
+    note: Annotated[str, typer.Option(help="The reason, for the records.")] = "",
 ) -> None:
     """Agree on a separate price book with an account, from a month on.
 
@@ -134,4 +134,6 @@ def _parse_tier(text: str) -> dict[str, int]:
     try:
         return {"micro_dollars": int(price)} | ({"up_to": int(upper)} if colon else {})
     except ValueError as wrong:
-        raise PriceBookError(f"{text!r} is no tier: write UP_TO:MICRO_DOLLARS, as in 1000000:300") from wrong
+        raise PriceBookError(
+            f"{text!r} is not a tier: write UP_TO:MICRO_DOLLARS, for example 1000000:300"
+        ) from wrong

@@ -12,16 +12,17 @@ from layerwatch.cli.output import say, show, table
 from layerwatch.core.errors import UserError
 from layerwatch.fleet import heartbeat as fleet
 from layerwatch.pacing import Bounds
+from layerwatch.status.report import remove_region
 
 app = command_group("Regions of a fleet: their capacity and load, and draining one for maintenance.")
 
-Name = Annotated[str, typer.Argument(help="Name of the region, as its setting `region` says.")]
+Name = Annotated[str, typer.Argument(help="Name of the region (its setting `region`).")]
 
 
 @app.command("list")
 @on_installation
 def list_(here: Installation) -> None:
-    """Show every region that was heard of in the last 20 seconds."""
+    """Show every region with a heartbeat in the last 20 seconds."""
     with here.database.read() as session:
         bounds = Bounds()
         rows = [
@@ -48,12 +49,10 @@ def drain(
     here: Installation,
     region: Name,
 ) -> None:
-    """Send no new prints to a region. Those it has stay until they end or their client moves on."""
+    """Send no new prints to a region. Its prints stay until they end or their client changes region."""
     with here.database.write() as session:
         if region not in {known.name for known in fleet.regions(session, here.now)}:
-            raise UserError(
-                f"no node of a region {region!r} was heard of lately; `layerwatch regions list` shows all"
-            )
+            raise UserError(f"no running node in region {region!r}; see `layerwatch regions list`")
         fleet.drain(session, region, here.now)
     _say(here, region, draining=True)
 
@@ -77,20 +76,20 @@ def forget(
     here: Installation,
     region: Name,
 ) -> None:
-    """Take a region that is gone for good off the status page. Its history cannot be brought back."""
+    """Remove a retired region from the status page. Its history cannot be restored."""
     with here.database.write() as session:
         if region in {known.name for known in fleet.regions(session, here.now)}:
-            raise UserError(f"the region {region!r} lives: end its nodes first")
-        if not fleet.forget(session, region):
-            raise UserError(f"nothing is known of a region {region!r}")
+            raise UserError(f"the region {region!r} has running nodes: stop them first")
+        if not remove_region(session, region):
+            raise UserError(f"unknown region {region!r}")
     if here.as_json:
         show({"region": region, "forgotten": True})
     else:
-        say(f"{region} is forgotten.")
+        say(f"{region} is removed.")
 
 
 def _say(here: Installation, region: str, *, draining: bool) -> None:
     if here.as_json:
         show({"region": region, "draining": draining})
     else:
-        say(f"{region} {'is given no new prints' if draining else 'is given new prints again'}.")
+        say(f"{region} {'gets no new prints' if draining else 'gets new prints again'}.")

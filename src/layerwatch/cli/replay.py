@@ -20,10 +20,10 @@ from rich.table import Table
 
 from layerwatch.cli.output import fail
 from layerwatch.cli.replay_frames import Recording, Shot, open_recording
+from layerwatch.core.cores import usable_cores
 from layerwatch.temporal import Levels, PrintState, Verdict, step
 from layerwatch.vision import MAX_PICTURE_BYTES, Evidence, ImageDecodeError, ModelError, Vision
 from layerwatch.vision.jpeg.decoder import decode_jpeg
-from layerwatch.vision.service import usable_cores
 from layerwatch_watcher.cameras import CameraError
 
 BAD_FILE, BAD_USAGE = 1, 2
@@ -61,7 +61,7 @@ def command(
         typer.Option(
             min=0.1,
             max=3600.0,
-            help="Seconds between two pictures; 30, or what a simulated print's truth.jsonl says.",
+            help="Seconds between two pictures; 30, or the value in a simulated print's truth.jsonl.",
             show_default=False,
         ),
     ] = None,
@@ -85,7 +85,7 @@ def command(
         typer.Option(
             "--json",
             help="Print one JSON object a picture: file, second, quality, score, warning, pause. "
-            "Pictures that cannot be judged go to stderr, as objects with file and error.",
+            "Pictures that cannot be inspected go to stderr, as objects with file and error.",
         ),
     ] = False,
     detail: Annotated[
@@ -113,7 +113,7 @@ def command(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Another detector file than the packaged one.", show_default=False),
+        typer.Option(metavar="FILE", help="A detector file instead of the packaged one.", show_default=False),
     ] = None,
 ) -> None:
     """Follow a past print: what would the service have said after each picture, when would it have paused?
@@ -141,7 +141,7 @@ def command(
     interval, onset = interval or recording.interval or INTERVAL, recording.onset if onset is None else onset
     if recording.skipped:
         _note(
-            f"Skipped {len(recording.skipped)} files that are no JPEGs, like {recording.skipped[0]}.",
+            f"Skipped {len(recording.skipped)} files that are not JPEGs, for example {recording.skipped[0]}.",
             json_lines,
         )
     seen: list[ReplayedPicture] = []
@@ -188,7 +188,7 @@ def replay(
 def summary(judged: list[ReplayedPicture], onset: float | None = None) -> str:
     """When it first warned and paused, in words."""
     if not judged:
-        return "No picture could be judged."
+        return "No picture could be inspected."
     lines = [f"{len(judged)} pictures over {_clock(judged[-1].second)}."]
     for name in ("warning", "pause"):
         first = next((moment for moment in judged if getattr(moment.verdict, name)), None)
@@ -307,7 +307,7 @@ def _progress(recording: Recording) -> Any:
     if not console.is_terminal or (recording.count is not None and recording.count < 20):
         return nullcontext(None)
     bar = Progress(console=console, transient=True)
-    bar.add_task("Looking at pictures", total=recording.count)
+    bar.add_task("Inspecting pictures", total=recording.count)
     return bar
 
 

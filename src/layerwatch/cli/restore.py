@@ -16,7 +16,7 @@ def command(
     here: Installation,
     file: Annotated[Path, typer.Argument(help="A file of `layerwatch backup`.", exists=True, dir_okay=False)],
     force: Annotated[
-        bool, typer.Option("--force", help="Replace what is there; it is set aside, not deleted.")
+        bool, typer.Option("--force", help="Replace existing data, which is moved aside, not deleted.")
     ] = False,
 ) -> None:
     """Restore a backup. Stop the servers first.
@@ -42,6 +42,6 @@ def command(
         return
     typer.echo(f"{len(done.manifest.files)} files of {done.manifest.made_at} restored.")
     for folder in done.set_aside:
-        typer.echo(f"What was there before is in {folder}. Delete it when all is well.")
+        typer.echo(f"The previous data is in {folder}. Delete it when everything works.")
     if done.next_step:
         typer.echo(f"Now restore the database:\n\n    {done.next_step}\n")

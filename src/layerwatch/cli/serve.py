@@ -29,7 +29,7 @@ def command(
         typer.Option(help="Address to listen on (127.0.0.1). 0.0.0.0 lets your network reach it."),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port to listen on (8080). 0 takes any free one.", min=0, max=65535)
+        int | None, typer.Option(help="Port to listen on (8080). 0: any free port.", min=0, max=65535)
     ] = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
@@ -38,25 +38,25 @@ def command(
         str | None, typer.Option(help="URL under which clients reach this server: https://print.example.org.")
     ] = None,
     fallback_url: Annotated[
-        str | None, typer.Option(help="Second URL that clients are given (the public one).")
+        str | None, typer.Option(help="Second URL in answers (default: the public one).")
     ] = None,
     region: Annotated[str | None, typer.Option(help="Name of this region (local).")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (info).")] = None,
     workers: Annotated[
-        str | None, typer.Option(help="Processes on the one port: a number, or auto for one a core (1).")
+        str | None, typer.Option(help="Worker processes: a number, or auto for one per core (1).")
     ] = None,
     watch: Annotated[
         Path | None,
-        typer.Option(help="Watch the printers of this file too; no key is needed. See docs/watch.md."),
+        typer.Option(help="Also watch the printers of this file; no key needed. See docs/watch.md."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object once it listens, and log in JSON.")
+        bool, typer.Option("--json", help="Print one JSON object when ready, and log in JSON.")
     ] = False,
 ) -> None:
     """Run the server.
 
     It serves the detection API, its reference at /docs, and the console, from one process with an embedded
-    database. Ctrl-C or SIGTERM finishes what was accepted, then ends.
+    database. Ctrl-C or SIGTERM finishes accepted requests, then exits.
 
     Every setting can also be given in a TOML file (--config) or in a LAYERWATCH_* variable.
     """
@@ -174,7 +174,7 @@ def _greet(settings: Settings, database: Any, *, as_json: bool) -> None:
         print(json.dumps(where), flush=True)
         return
     out = Console(stderr=True, soft_wrap=True)
-    out.print(f"Layerwatch listens on [bold]{escape(settings.own_url)}[/]   (Ctrl-C ends it)")
+    out.print(f"Layerwatch listens on [bold]{escape(settings.own_url)}[/]   (stop with Ctrl-C)")
     for line in _elsewhere(settings):
         out.print(line, highlight=False)
     out.print(f"  API reference  {escape(str(where['docs']))}")
@@ -195,8 +195,8 @@ def _elsewhere(settings: Settings) -> list[str]:
     lines = [f"  Other machines http://{address}:{settings.port}"] if address is not None else []
     return [
         *lines,
-        "  [yellow]warning[/]: no --public-url. Clients are given the address of this machine that they "
-        "used; behind a proxy or in a container it does not work for them: name the one that does.",
+        "  [yellow]warning[/]: no --public-url. Answers contain the address of this machine that the "
+        "client used, which does not work behind a proxy or in a container: set --public-url there.",
     ]
 
 

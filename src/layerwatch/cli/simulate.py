@@ -28,21 +28,20 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same print, to the pixel.")] = 0,
     failure: Annotated[
         str | None,
-        typer.Option(
-            help="What goes wrong: a name from --list, or 'random'. Left out: nothing.", show_default=False
-        ),
+        typer.Option(help="The failure: a name from --list, or 'random'. Default: none.", show_default=False),
     ] = None,
     world: Annotated[
         str | None, typer.Option(help="bedslinger, corexy or delta.", show_default="drawn from the seed")
     ] = None,
     view: Annotated[
-        str | None, typer.Option(help="Where the camera is; see --list.", show_default="drawn from the seed")
+        str | None, typer.Option(help="Camera position; see --list.", show_default="drawn from the seed")
     ] = None,
     hours: Annotated[
         float | None, typer.Option(help="Length of the print.", show_default="drawn from the seed")
     ] = None,
     onset: Annotated[
-        float | None, typer.Option(min=0, help="Second of printing at which it fails.", show_default="drawn")
+        float | None,
+        typer.Option(min=0, help="Second of printing at which the failure begins.", show_default="drawn"),
     ] = None,
     interval: Annotated[float, typer.Option(help="Seconds between pictures.")] = 30.0,
     size: Annotated[str, typer.Option(metavar="WxH", help="Pixels of a picture.")] = "640x480",
@@ -78,20 +77,18 @@ def command(
         return
     if out is None:
         raise typer.BadParameter(
-            "Say where the pictures shall go: --out DIR (or see what there is with --list)."
+            "Give a folder for the pictures: --out DIR (or list the options with --list)."
         )
     if interval <= 0:
         raise typer.BadParameter(f"--interval must be above 0 seconds, not {interval:g}.")
     simulation = _simulation(seed, failure, world, view, hours, onset, _size(size), gcode, calm)
     count = int(simulation.duration // interval) + 1
     if count > MAX_FRAMES:
-        raise UserError(
-            f"That would be {count:,} pictures; at most {MAX_FRAMES:,} are written. Raise --interval."
-        )
+        raise UserError(f"That would be {count:,} pictures; the maximum is {MAX_FRAMES:,}. Raise --interval.")
     try:
         out.mkdir(parents=True, exist_ok=True)
         if any(out.glob("*.jpg")):
-            raise UserError(f"There are pictures in {out} already; name an empty or a new folder.")
+            raise UserError(f"{out} already contains pictures; choose an empty or a new folder.")
         _write(simulation, out, interval, count, json_lines)
     except OSError as error:
         raise UserError(f"Cannot write to {out}: {error.strerror or error}.") from error

@@ -31,15 +31,13 @@ def command(
         ),
     ] = 4.0,
     surge: Annotated[
-        float, typer.Option(help="Times more prints after the surge than before.", min=1)
+        float, typer.Option(help="Prints after the surge, as a multiple of those before.", min=1)
     ] = 10.0,
-    surge_seconds: Annotated[int, typer.Option(help="Seconds within which they all come.", min=1)] = 60,
+    surge_seconds: Annotated[int, typer.Option(help="Seconds within which all of them arrive.", min=1)] = 60,
     minutes: Annotated[int, typer.Option(help="Length of the simulation.", min=10, max=240)] = 25,
-    suspicious: Annotated[
-        float, typer.Option(help="Share of the prints that look suspicious.", min=0, max=1)
-    ] = 0.05,
+    suspicious: Annotated[float, typer.Option(help="Share of suspicious prints.", min=0, max=1)] = 0.05,
     misjudged: Annotated[
-        float, typer.Option(help="What the calibration says, times the true capacity.", min=0.05, max=20)
+        float, typer.Option(help="Calibrated capacity as a multiple of the true capacity.", min=0.05, max=20)
     ] = 1.0,
     lose: Annotated[str, typer.Option(help="A region that is cut off at 60 % of the time.")] = "",
     in_step: Annotated[
@@ -62,9 +60,9 @@ def command(
 
     sites = _sites(regions, prints, load, misjudged)
     if lose and lose not in {site.name for site in sites}:
-        raise typer.BadParameter(f"there is no region {lose!r}", param_hint="--lose")
+        raise typer.BadParameter(f"no such region: {lose!r}", param_hint="--lose")
     if lose and len(sites) == 1:
-        raise typer.BadParameter("the only region cannot be lost", param_hint="--lose")
+        raise typer.BadParameter("the only region cannot be cut off", param_hint="--lose")
     scenario = Scenario(
         sites,
         prints,
@@ -106,7 +104,9 @@ def _sites(text: str, prints: int, load: float, misjudged: float) -> list[Site]:
         except ValueError:
             capacity = 0.0
         if not name.strip() or not 0 < capacity < 1e12:
-            raise typer.BadParameter(f"{item!r} is not NAME=NUMBER, as in eu=3000", param_hint="--regions")
+            raise typer.BadParameter(
+                f"{item!r} is not NAME=NUMBER, for example eu=3000", param_hint="--regions"
+            )
         sites.append(Site(name.strip(), capacity, capacity * misjudged))
     if len({site.name for site in sites}) < len(sites):
         raise typer.BadParameter("a region is named twice", param_hint="--regions")

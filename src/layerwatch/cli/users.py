@@ -15,7 +15,7 @@ from layerwatch.identity.audit import ON_THE_COMMAND_LINE
 from layerwatch.identity.users import find_user, list_users, reset_codes
 from layerwatch.notify.mail import MailError, mailer_for
 
-app = command_group("List the console's users, and switch off lost one-time codes.")
+app = command_group("List the console's users, and disable lost one-time codes.")
 
 
 @app.command("list")
@@ -48,11 +48,12 @@ def reset_codes_(
     email: Annotated[str, typer.Argument(help="The user's e-mail address.")],
     yes: Yes = False,
 ) -> None:
-    """Switch a user's one-time codes off: phone and recovery codes are lost. A mail says so to them.
+    """Disable a user's one-time codes when phone and recovery codes are lost. The user is notified by mail.
 
-    Make sure first that it is them who ask. The password stays; every browser is signed out.
+    First make sure that the request really comes from the user. The password stays; every browser is signed
+    out.
     """
-    here.confirm("Did you make sure that this user asks for it?", yes=yes)
+    here.confirm("Did you verify that this user requested it?", yes=yes)
     try:
         mailer = mailer_for(here.settings.mail_server.get_secret_value(), here.settings.mail_from)
     except ValueError as wrong:
@@ -67,5 +68,5 @@ def reset_codes_(
     except MailError as wrong:
         say(f"The mail to the user was not sent: {wrong}", err=True)
     show({"email": mail.to, "one_time_codes": False}) if here.as_json else say(
-        f"The one-time codes of {mail.to} are off."
+        f"One-time codes of {mail.to} are disabled."
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from layerwatch.cli.watch_screen import Screen
 
 RECORDING_SECONDS = 30
-"""What one picture of a recording stands for, where --interval does not say."""
+"""Seconds that each picture of a recording represents, without --interval."""
 
 
 def command(
@@ -39,9 +39,7 @@ def command(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(
-            help="Printers, cameras and what to do, in one TOML file; see docs/watch.md.", dir_okay=False
-        ),
+        typer.Option(help="TOML file with printers, cameras and actions; see docs/watch.md.", dir_okay=False),
     ] = None,
     printer: Annotated[
         str,
@@ -55,13 +53,14 @@ def command(
         ),
     ] = "",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Report what would be done; do nothing.")
+        bool, typer.Option("--dry-run", help="Report actions without carrying them out.")
     ] = False,
     server: Annotated[
         str,
         typer.Option(
             envvar=["LAYERWATCH_SERVER", "LAYERWATCH_URL"],
-            help="Your server, like http://127.0.0.1:8080. Left out, the detector runs right here.",
+            help="Your server, for example http://127.0.0.1:8080. Default: the detector runs in this "
+            "process.",
         ),
     ] = "",
     key: Annotated[
@@ -77,8 +76,8 @@ def command(
         int | None,
         typer.Option(
             min=1,
-            help="Minimum seconds between two pictures; for a recording, the seconds that one "
-            "picture stands for (30).",
+            help="Minimum seconds between two pictures; for a recording, the seconds that each "
+            "picture represents (30).",
         ),
     ] = None,
     warning_level: Annotated[
@@ -90,7 +89,7 @@ def command(
     notify: Annotated[
         list[str] | None,
         typer.Option(
-            help="Send messages to this Apprise address, such as ntfy://TOPIC, tgram://TOKEN/CHAT or "
+            help="Send messages to this Apprise address, for example ntfy://TOPIC, tgram://TOKEN/CHAT or "
             "mailto://USER:PASSWORD@HOST. May be given several times.",
             show_default=False,
         ),
@@ -106,7 +105,7 @@ def command(
     certificate: Annotated[
         Path | None,
         typer.Option(
-            help="The certificate (PEM) of a camera that signs its own; no other is then accepted.",
+            help="Certificate (PEM) of a camera with a self-signed certificate; no other is accepted then.",
             exists=True,
             dir_okay=False,
             show_default=False,
@@ -114,31 +113,27 @@ def command(
     ] = None,
     no_verify: Annotated[
         bool,
-        typer.Option(
-            "--no-verify", help="Accept any certificate of the camera: only in a network of your own."
-        ),
+        typer.Option("--no-verify", help="Accept any certificate of the camera: only in your own network."),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each inspection.")
     ] = False,
     once: Annotated[bool, typer.Option("--once", help="One inspection, then stop.")] = False,
-    check: Annotated[
-        bool, typer.Option("--check", help="Try everything once and say what is wrong, if anything.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Test everything once and report problems.")] = False,
     test: Annotated[
         bool, typer.Option("--test", help="Send a test event through every channel of --config or --notify.")
     ] = False,
     state: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for what a restart in mid-print needs, with --config or --printer "
+            help="Folder for state that survives a restart in mid-print, with --config or --printer "
             "(~/.local/state/layerwatch/prints).",
             file_okay=False,
             show_default=False,
         ),
     ] = None,
     end_with_input: Annotated[
-        bool, typer.Option("--end-with-input", help="End when standard input is closed.", hidden=True)
+        bool, typer.Option("--end-with-input", help="Exit when standard input is closed.", hidden=True)
     ] = False,
 ) -> None:
     """Watch a print through a camera: quality, score, warning and pause, live in the terminal.
@@ -189,7 +184,9 @@ def command(
             raise typer.Exit(code)
         return
     if source is None:
-        raise typer.BadParameter("give a camera, a folder or a video to watch, or --printer, or --config")
+        raise typer.BadParameter(
+            "no source: give a camera, a folder or a video, or use --printer or --config"
+        )
     if test or dry_run:
         raise typer.BadParameter("--test and --dry-run go with --config, --printer or --notify")
     recording = is_recording(source)

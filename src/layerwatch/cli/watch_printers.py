@@ -57,7 +57,8 @@ def watch_farm(
         if config is not None:
             if printer or source or notify or certificate is not None or no_verify:
                 raise ConfigError(
-                    "--config holds printers, cameras and channels; leave SOURCE, --printer and --notify out"
+                    "--config contains printers, cameras and channels; leave SOURCE, --printer and --notify "
+                    "out"
                 )
             settings = read_file(config)
         else:
@@ -103,7 +104,7 @@ def _values(
     table: dict[str, Any] = printer_table_of(printer) if printer else {"name": "camera"}
     if source is not None:
         if is_recording(source):
-            raise ConfigError("a recording cannot be the camera of a printer; give the camera's address")
+            raise ConfigError("a printer's camera cannot be a recording; give the camera's address")
         table["camera"] = camera_table_of(source)
     return {
         "server": server,
@@ -152,7 +153,7 @@ async def _watch(
     def ready(watchers: list[PrintWatcher]) -> None:
         if not as_json:
             names = ", ".join(watcher.name for watcher in watchers)
-            typer.echo(f"watching {names}; Ctrl-C ends it", err=True)
+            typer.echo(f"watching {names}; stop with Ctrl-C", err=True)
 
     # Without a terminal (systemd, Docker) only actions and troubles are worth a line; they go to the log.
     on_look = shown if as_json or sys.stdout.isatty() else None

@@ -134,9 +134,9 @@ class LiveScreen:
         width = max(20, self._live.console.width - 6) if hasattr(self, "_live") else 60
         parts: list[RenderableType] = [table, Text(), sparkline(list(self._scores), width)]
         if self._warned_at is not None:
-            parts.append(Text(f"warned first at {clock(self._warned_at)}", style="yellow"))
+            parts.append(Text(f"first warning at {clock(self._warned_at)}", style="yellow"))
         if self._paused_at is not None:
-            parts.append(Text(f"pause suggested first at {clock(self._paused_at)}", style="bold red"))
+            parts.append(Text(f"first pause suggestion at {clock(self._paused_at)}", style="bold red"))
         return Panel(Group(*parts), title=self._title, title_align="left", border_style="dim")
 
 

@@ -8,12 +8,14 @@ from functools import partial
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from layerwatch.billing.payments.factory import payments_of
 from layerwatch.console import pages
+from layerwatch.console.compression import CompressText
 from layerwatch.console.live_feed import LiveFeeds
 from layerwatch.console.live_prints import LivePrint, live_prints
 from layerwatch.console.payment_webhook import payment_events
@@ -52,6 +54,7 @@ def create_console(services: Services, mailer: Mailer | None = None) -> Starlett
             *routes(pages.ALL, desk),
         ],
         exception_handlers={HTTPException: partial(_no_such_page, desk)},
+        middleware=[Middleware(CompressText)],
     )
     console.router.redirect_slashes = False
     console.state.live_feeds = feeds

@@ -13,11 +13,13 @@ from sqlalchemy.orm import Session
 
 from layerwatch.acting.actions import NOT_CONNECTED, Connection, connections
 from layerwatch.contexts import Answer
+from layerwatch.contexts.context_id import unpack_levels
 from layerwatch.contexts.models import ContextRow
 from layerwatch.learning import RecentPictures
 from layerwatch.learning.models import FeedbackRow
 from layerwatch.prints import PrintLabels, PrintProgress
 from layerwatch.prints.models import PrintRow
+from layerwatch.temporal import Levels
 from layerwatch.temporal.constants import MARKED_QUALITY
 from layerwatch.vision.evidence import Condition, Evidence, HeatMap
 
@@ -95,12 +97,15 @@ class LivePrint:
     labels: PrintLabels
     progress: PrintProgress
     connection: Connection = NOT_CONNECTED
+    levels: Levels | None = None
+    """Where a person has set others than the print was opened with."""
 
     @property
     def key(self) -> str:
         """Changes whenever the card does."""
         given = self.feedback.id if self.feedback else 0
-        return f"{self.inspections}.{given}.{int(self.late)}.{self.connection.key}"
+        level = f"{self.levels.warning}{self.levels.pause}" if self.levels else ""
+        return f"{self.inspections}.{given}.{int(self.late)}.{self.connection.key}.{level}"
 
     @property
     def title(self) -> str:
@@ -175,6 +180,7 @@ def live_prints(
             ContextRow.revision,
             ContextRow.answer,
             ContextRow.progress,
+            ContextRow.levels,
             PrintRow.name,
             PrintRow.printer,
             PrintRow.camera,
@@ -216,6 +222,7 @@ def live_prints(
                 labels=PrintLabels(row.name, row.printer, row.camera, row.file),
                 progress=PrintProgress.from_json(row.progress),
                 connection=connected.get(row.id, NOT_CONNECTED),
+                levels=unpack_levels(row.levels) if row.levels is not None else None,
             )
         )
     return tuple(prints)

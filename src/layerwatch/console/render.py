@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -75,7 +76,9 @@ def _environment() -> Environment:
         "dollars": dollars,
         "number": lambda value: f"{value:,}",
         "day": lambda at: f"{at.astimezone(UTC):%Y-%m-%d}" if at else "–",  # noqa: RUF001
+        "moment": moment,
         "minute": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else "never",
+        "second": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
         "hour": lambda at: f"{at.astimezone(UTC):%H:%M} UTC",
         "epoch": lambda at: int(at.timestamp()),
         "ago": ago,
@@ -86,6 +89,17 @@ def _environment() -> Environment:
         "within": within,
     }
     return environment
+
+
+def moment(at: datetime | None, seconds: bool = False) -> Markup:
+    """A time as HTML: in UTC, which the console's script turns into the reader's zone. Not for attributes."""
+    if at is None:
+        return Markup("never")
+    utc = at.astimezone(UTC)
+    shown = f"{utc:%Y-%m-%d %H:%M:%S}" if seconds else f"{utc:%Y-%m-%d %H:%M}"
+    return Markup('<time datetime="{:%Y-%m-%dT%H:%M:%SZ}" data-local="{}">{} UTC</time>').format(
+        utc, "second" if seconds else "minute", shown
+    )
 
 
 def share(part: float) -> str:

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from starlette.responses import Response
 from layerwatch.console.render import render
 from layerwatch.console.web import HEADERS
 from layerwatch.services import Services
+from layerwatch.status.notes import shown_notes
 from layerwatch.status.report import Status, status
 from layerwatch.storage import StorageError
 
@@ -42,6 +44,7 @@ class _Board:
         self._services = services
         self._known: Status | None = None
         self._asked = float("-inf")
+        self._notes: list[tuple[datetime, str, datetime | None]] = []
         self._away = False
         self._asking = asyncio.Lock()
 
@@ -59,6 +62,7 @@ class _Board:
             "Verdict": self._values()["verdict"],
             "Database": "away" if self._away else "there",
             "Regions": [_in_wire_case(asdict(region)) for region in known.regions] if known else [],
+            "Notes": [{"At": at, "Text": text, "EndedAt": ended_at} for at, text, ended_at in self._notes],
             "Incidents": [_in_wire_case(asdict(one)) for one in known.incidents] if known else [],
         }
         body = json.dumps(payload, default=_as_text)
@@ -70,7 +74,7 @@ class _Board:
             if time.monotonic() - self._asked < CACHE_S:
                 return
             try:
-                self._known = await self._services.gateway.read_async(status, datetime.now(UTC))
+                self._known, self._notes = await self._services.gateway.read_async(_look, datetime.now(UTC))
                 self._away = False
             except StorageError:
                 self._away = True
@@ -91,7 +95,17 @@ class _Board:
             verdict = "troubled"
         else:
             verdict = "up"
-        return {"status": known, "verdict": verdict, "here": self._services.settings.region}
+        return {
+            "status": known,
+            "notes": self._notes,
+            "verdict": verdict,
+            "here": self._services.settings.region,
+        }
+
+
+def _look(session: Session, now: datetime) -> tuple[Status, list[tuple[datetime, str, datetime | None]]]:
+    notes = [(note.at, note.text, note.ended_at) for note in shown_notes(session, now)]
+    return status(session, now), notes
 
 
 def _cacheable(request: Request, response: Response) -> Response:

@@ -58,6 +58,8 @@ class Signed:
     account_id: int | None
     account_name: str
     role: Role | None
+    visiting: bool = False
+    """Whether an operator works in an account that they are not a member of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,10 @@ from layerwatch.console.visit import Visit as Visit
 from layerwatch.console.visit import from_field as from_field
 from layerwatch.console.visit import required as required
 from layerwatch.identity import BadInput, IdentityError, NotAllowed, NotFound, SignInRefused, sessions
-from layerwatch.identity.models import Account, User
+from layerwatch.identity.models import Account, Membership, User
 from layerwatch.identity.roles import Role, role_in
+from layerwatch.notify import NotifyError
+from layerwatch.notify.errors import NotFound as NotifyNotFound
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 
@@ -147,7 +149,7 @@ def _answer(page: Page, request: Request, desk: ConsoleServices, form: Mapping[s
 
 def _refusal(page: Page, visit: Visit | None, error: Exception) -> Response:
     """The answer to what a page raised: the form again where that helps, else a page that says why."""
-    if isinstance(error, (NotFound, BillingNotFound)):
+    if isinstance(error, (NotFound, BillingNotFound, NotifyNotFound)):
         return error_page(404, str(error), visit)
     if isinstance(error, NotAllowed):
         return error_page(403, str(error), visit)
@@ -157,7 +159,7 @@ def _refusal(page: Page, visit: Visit | None, error: Exception) -> Response:
         if wait:
             response.headers["Retry-After"] = str(wait)
         return response
-    if isinstance(error, (IdentityError, BillingError)):
+    if isinstance(error, (IdentityError, BillingError, NotifyError)):
         return _again(page, visit, error, 400)
     if isinstance(error, IntegrityError):
         message = "Somebody did the same at the same moment. Load the page and try again."
@@ -176,7 +178,7 @@ def _again(page: Page, visit: Visit | None, error: Exception, status: int) -> Re
         return error_page(status, str(error), visit)
     try:
         response = page.back(visit.refused(error))
-    except (IdentityError, BillingError, StorageUnavailable):  # the page is not to be had either
+    except (IdentityError, BillingError, NotifyError, StorageUnavailable):  # the page is not to be had either
         return error_page(status, str(error), visit)
     response.status_code = status
     return response
@@ -275,6 +277,9 @@ def signed_in(token: str | None, services: Services, now: datetime) -> Signed | 
             account_id=account.id if account is not None and role else None,
             account_name=account.name if account is not None and role else "",
             role=role,
+            visiting=user.operator
+            and account is not None
+            and session.get(Membership, (user.id, account.id)) is None,
         )
         stale = now - row.seen_at > sessions.LAST_SEEN_RESOLUTION
     if stale:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
+from layerwatch.contexts.context_id import Context
 from layerwatch.pacing.pacer import Plan
 from layerwatch.temporal import Verdict
 from layerwatch.vision.evidence import Evidence
@@ -39,6 +43,17 @@ class Answer:
         """Read what `to_json` wrote."""
         fields = json.loads(text)
         return cls(**{**fields, "interval": Plan(**fields["interval"])})
+
+
+def flags_in(text: str) -> tuple[bool, bool]:
+    """Whether an answer that `to_json` wrote warns, and whether it suggests a pause."""
+    fields = json.loads(text)
+    return bool(fields.get("warning")), bool(fields.get("pause"))
+
+
+Announce = Callable[[Session, Context, datetime, Answer, bool], None]
+"""Notifies a print's account, in the given transaction: with this answer a warning begins, or a suggested
+pause (True). The time is that of the picture."""
 
 
 def describe(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:

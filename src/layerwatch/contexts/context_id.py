@@ -67,7 +67,7 @@ class ContextIds:
             (
                 bytes((_VERSION,)),
                 account_id.to_bytes(6),
-                bytes((levels.warning * 8 + levels.pause,)),
+                bytes((pack_levels(levels),)),
                 born.to_bytes(6),
                 region.encode("ascii").ljust(8, b"\0"),
                 secrets.token_bytes(6),
@@ -97,7 +97,7 @@ class ContextIds:
         context = Context(
             id=text,
             account_id=int.from_bytes(body[1:7]),
-            levels=Levels(warning=body[7] // 8, pause=body[7] % 8),
+            levels=unpack_levels(body[7]),
             opened_at=_EPOCH + int.from_bytes(body[8:14]) * _MILLISECOND,
             region=body[14:22].rstrip(b"\0").decode("ascii"),
         )
@@ -110,6 +110,16 @@ class ContextIds:
 
     def _mac(self, body: bytes) -> bytes:
         return hmac.digest(self._key, body, hashlib.sha256)[:_MAC_BYTES]
+
+
+def pack_levels(levels: Levels) -> int:
+    """Both levels in one number, 9 to 45."""
+    return levels.warning * 8 + levels.pause
+
+
+def unpack_levels(number: int) -> Levels:
+    """The levels of such a number. Raises ValueError for any other."""
+    return Levels(warning=number // 8, pause=number % 8)
 
 
 def _to_base62(data: bytes) -> str:

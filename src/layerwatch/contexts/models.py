@@ -41,6 +41,8 @@ class ContextRow(Base):
     """The last answer, as JSON, for the console's live prints."""
     progress: Mapped[str | None] = mapped_column(String(400))
     """`prints.PrintProgress`, as JSON: the last that came with a picture."""
+    levels: Mapped[int | None]
+    """Packed (`context_id.pack_levels`), where a person has set others than the context was opened with."""
 
 
 class AnswerRow(Base):

@@ -8,16 +8,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
-from layerwatch.contexts.context_id import Context
+from layerwatch.contexts.context_id import Context, pack_levels, unpack_levels
 from layerwatch.contexts.models import ContextRow
 from layerwatch.storage import as_time, driver_sql
+from layerwatch.temporal import Levels
 
 _THIS = "FROM contexts WHERE id = ? AND expires_at = ?"
 _LAST = f"SELECT inspected_at, interval_ms {_THIS}"
-_FIND = f"SELECT revision, state, inspected_at, interval_ms {_THIS}"
+_FIND = f"SELECT revision, state, inspected_at, interval_ms, levels {_THIS}"
 _ADD = (
     "INSERT INTO contexts (state, inspected_at, interval_ms, camera, answer, progress,"
     " id, account_id, opened_at, expires_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
@@ -30,6 +31,7 @@ _MOVE = (
 _TEACH = (
     "UPDATE contexts SET state = ?, revision = revision + 1 WHERE id = ? AND expires_at = ? AND revision = ?"
 )
+_SET_LEVELS = "UPDATE contexts SET levels = ? WHERE id = ? AND expires_at = ?"
 _ANSWER = "SELECT body FROM answers WHERE context_id = ? AND key = ? AND expires_at = ?"
 _KEEP = "INSERT INTO answers (context_id, key, expires_at, body) VALUES (?, ?, ?, ?)"
 
@@ -48,6 +50,8 @@ class Found(NamedTuple):
     state: bytes
     inspected_at: datetime
     interval_ms: int
+    levels: Levels | None = None
+    """Where a person has set others than the context was opened with."""
 
 
 class Moved(NamedTuple):
@@ -62,9 +66,9 @@ class Moved(NamedTuple):
     """None leaves the last one."""
 
 
-def last(session: Session, context: Context) -> Last | None:
+def last(within: Session | Connection, context: Context) -> Last | None:
     """The context's last answer; None before the first."""
-    row = driver_sql.fetch_row(session, _LAST, context.id, context.expires_at)
+    row = driver_sql.fetch_row(within, _LAST, context.id, context.expires_at)
     return Last(as_time(row[0]), row[1]) if row is not None else None
 
 
@@ -88,7 +92,10 @@ def last_state(session: Session, context_id: str, expires_at: datetime) -> LastS
 def find(session: Session, context: Context) -> Found | None:
     """The context's row; None before its first inspection, or when it was swept or is out of reach."""
     row = driver_sql.fetch_row(session, _FIND, context.id, context.expires_at)
-    return Found(row[0], bytes(row[1]), as_time(row[2]), row[3]) if row is not None else None
+    if row is None:
+        return None
+    levels = unpack_levels(row[4]) if row[4] is not None else None
+    return Found(row[0], bytes(row[1]), as_time(row[2]), row[3], levels)
 
 
 def add(session: Session, context: Context, moved: Moved) -> None:
@@ -108,9 +115,15 @@ def apply_feedback(session: Session, context: Context, seen: int, state: bytes) 
     return driver_sql.execute(session, _TEACH, state, context.id, context.expires_at, seen) == 1
 
 
-def answer(session: Session, context: Context, key: str) -> str | None:
+def set_levels(session: Session, context: Context, levels: Levels) -> bool:
+    """Judge the context at these levels from its next picture on; False before its first inspection."""
+    packed = pack_levels(levels)
+    return driver_sql.execute(session, _SET_LEVELS, packed, context.id, context.expires_at) == 1
+
+
+def answer(within: Session | Connection, context: Context, key: str) -> str | None:
     """The answer stored under an Idempotency-Key."""
-    row = driver_sql.fetch_row(session, _ANSWER, context.id, key, context.expires_at)
+    row = driver_sql.fetch_row(within, _ANSWER, context.id, key, context.expires_at)
     return row[0] if row is not None else None
 
 

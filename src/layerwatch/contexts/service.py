@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from layerwatch import temporal
 from layerwatch.contexts import pacing_check, repository
-from layerwatch.contexts.answer import Answer, describe
+from layerwatch.contexts.answer import Announce, Answer, describe
 from layerwatch.contexts.context_id import Context
 from layerwatch.contexts.offline.cache import OfflineCache
 from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
@@ -29,10 +30,12 @@ from layerwatch.temporal import (
     LESSONS,
     UNDO,
     Explanation,
+    Levels,
     PrinterMemory,
     PrintState,
     StateFormatError,
     Verdict,
+    flags_of,
 )
 from layerwatch.vision.evidence import Condition, Evidence
 
@@ -91,6 +94,12 @@ class Call:
         """The same call, with the camera and the printer's report that its upload names."""
         return replace(self, camera=camera, progress=progress)
 
+    def with_levels(self, found: repository.Found | None) -> Call:
+        """The same call, at the levels that a person has set for the print since it was opened, if any."""
+        if found is None or found.levels is None:
+            return self
+        return replace(self, context=replace(self.context, levels=found.levels))
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -111,10 +120,17 @@ class Contexts:
 
     charge: counts an inspection in the transaction of its answer (`billing.count_inspection`).
     start_of: how a print begins (`printers.start_of`).
+    announce: called, in the transaction of the answer, when a warning or a suggested pause begins.
     """
 
     def __init__(
-        self, outage: OfflineLedger, pacer: Pacer, charge: Charge, start_of: StartOf, clock: Clock
+        self,
+        outage: OfflineLedger,
+        pacer: Pacer,
+        charge: Charge,
+        start_of: StartOf,
+        announce: Announce,
+        clock: Clock,
     ) -> None:
         self._outage = outage
         self._reach = outage.reach
@@ -122,6 +138,7 @@ class Contexts:
         self._pacer = pacer
         self._charge = charge
         self._start_of = start_of
+        self._announce = announce
         self._clock = clock
 
     async def admit(self, call: Call, allowed: Callable[[Session], None] | None) -> Answer | None:
@@ -130,25 +147,21 @@ class Contexts:
         allowed: looks whether the account may make the call; may refuse by raising. None where every account
         of its kind may. It is not asked while the database is away. Raises TooSoon.
         """
-
-        def check(session: Session) -> Answer | None:
-            stored = self._admit(session, call)
-            if stored is None and allowed is not None:
-                allowed(session)
-            return stored
-
         try:
-            return await self._reach.read_async(check)
+            stored = await self._reach.lookups_async(self._admit, call)
+            if stored is None and allowed is not None:
+                await self._reach.read_async(allowed)
+            return stored
         except StorageUnavailable:
             return await self._admit_from_memory(call)
 
-    def _admit(self, session: Session, call: Call) -> Answer | None:
+    def _admit(self, connection: Connection, call: Call) -> Answer | None:
         if (deferred := self._deferred(call)) is not None:
             return deferred
         # The context before the stored answer, here and in `_write`: an answer that is committed between the
         # two reads is then found, and its own call does not count as an early one.
-        last = repository.last(session, call.context)
-        body = repository.answer(session, call.context, call.key) if call.key is not None else None
+        last = repository.last(connection, call.context)
+        body = repository.answer(connection, call.context, call.key) if call.key is not None else None
         stored = Answer.from_json(body) if body is not None else None
         if stored is None and last is not None:
             pacing_check.check(last.inspected_at, last.interval_ms / 1000, call.at, self._clock.now())
@@ -172,7 +185,7 @@ class Contexts:
         """
         try:
             with tracing.span("store"):
-                outcome, moved = await self._write_async(self._write, call, evidence)
+                outcome, moved, levels = await self._write_async(self._write, call, evidence)
         except OutcomeUnknown:
             raise  # to answer from memory might count the call twice
         except StorageUnavailable:
@@ -182,7 +195,7 @@ class Contexts:
                 outcome = await self._conclude_from_memory(call, evidence)
         else:
             if moved is not None:
-                self._memory.remember(call.context.id, moved)
+                self._memory.remember(call.context.id, moved, levels)
         if not outcome.repeated:
             self._pacer.called(outcome.answer.interval, outcome.answer.suspicious, call.at)
         return outcome
@@ -241,10 +254,10 @@ class Contexts:
             return Outcome(repeated, repeated=True)
         found = self._memory.last(call.context.id)
         state = _unpack(found, call.context) if found is not None else None
-        outcome, moved = self._judge(state, call, evidence)
+        outcome, moved = self._judge(state, call.with_levels(found), evidence)
         answer = outcome.answer
         # Before the disk has it: another call on this print that comes meanwhile is an early one, or waits.
-        before = self._memory.remember(call.context.id, moved)
+        before = self._memory.remember(call.context.id, moved, found.levels if found is not None else None)
         if call.key is not None:
             self._memory.promise(call.context.id, call.key)
         body = answer.to_json() if call.key is not None else None
@@ -272,19 +285,20 @@ class Contexts:
 
     def _write(
         self, session: Session, call: Call, evidence: Evidence
-    ) -> tuple[Outcome, repository.Moved | None]:
+    ) -> tuple[Outcome, repository.Moved | None, Levels | None]:
         if (deferred := self._deferred(call)) is not None:
-            return Outcome(deferred, repeated=True), None
+            return Outcome(deferred, repeated=True), None, None
         found = repository.find(session, call.context)
         body = repository.answer(session, call.context, call.key) if call.key is not None else None
         if body is not None:
-            return Outcome(Answer.from_json(body), repeated=True), None
+            return Outcome(Answer.from_json(body), repeated=True), None, None
         if found is not None:
             pacing_check.check(found.inspected_at, found.interval_ms / 1000, call.at, self._clock.now())
         before = _unpack(found, call.context) if found is not None else None
         begun = before is not None and bool(before.cameras)
         start = None if begun else self._start_of(session, call.context.id)
-        outcome, moved = self._judge(before, call, evidence, start.memory if start else None)
+        memory = start.memory if start else None
+        outcome, moved = self._judge(before, call.with_levels(found), evidence, memory)
         if found is None:
             repository.add(session, call.context, moved)
         elif not repository.move(session, call.context, found.revision, moved):
@@ -292,8 +306,20 @@ class Contexts:
         if call.key is not None:
             repository.keep_answer(session, call.context, call.key, outcome.answer.to_json())
         self._charge(session, call.caller, call.at)
+        self._announce_begun(session, call, before, outcome.answer)
         opens = start is not None and outcome.answer.condition == Condition.OK.value
-        return replace(outcome, opens=opens), moved
+        return replace(outcome, opens=opens), moved, found.levels if found is not None else None
+
+    def _announce_begun(
+        self, session: Session, call: Call, before: PrintState | None, answer: Answer
+    ) -> None:
+        """Announce the warning or the suggested pause that begins with an answer, if one does."""
+        if not (answer.warning or answer.pause):
+            return
+        warned, paused = flags_of(before, call.context.levels) if before else (False, False)
+        pause_begins = answer.pause and not paused
+        if pause_begins or (answer.warning and not warned):
+            self._announce(session, call.context, call.at, answer, pause_begins)
 
     def _judge(
         self,

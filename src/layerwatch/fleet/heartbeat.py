@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from layerwatch.fleet.models import Draining, Node
 from layerwatch.fleet.region_router import Region, RegionRouter
 from layerwatch.pacing.call_schedule import Prints
-from layerwatch.status.models import StatusHour
 from layerwatch.storage import DatabaseGateway, StorageError
 
 log = structlog.get_logger(__name__)
@@ -68,15 +67,6 @@ def undrain(session: Session, region: str) -> bool:
     if row is not None:
         session.delete(row)
     return row is not None
-
-
-def forget(session: Session, region: str) -> bool:
-    """Drop what the status page knows of a region; False if that is nothing."""
-    for table in (Node, Draining):
-        session.execute(delete(table).where(table.region == region))
-    gone = session.execute(delete(StatusHour).where(StatusHour.region == region))
-    assert isinstance(gone, CursorResult)
-    return bool(gone.rowcount)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,20 @@ class Account(Base):
     blocked_from: Mapped[datetime | None]
     """From then on Process calls are refused, for an invoice that is overdue past its grace."""
     billing_email: Mapped[str | None] = mapped_column(String(254))
+    billing_name: Mapped[str | None] = mapped_column(String(120))
+    """Whom invoices are addressed to; None: the account's name."""
+    billing_address: Mapped[str | None] = mapped_column(String(400))
+    """Street and place, one line each."""
+    billing_country: Mapped[str | None] = mapped_column(String(2))
+    """ISO 3166 code, two capital letters."""
+    tax_id: Mapped[str | None] = mapped_column(String(40))
     payment_ready: Mapped[bool] = mapped_column(default=False)
     """A way to pay is set up, so that the account may leave free usage only."""
     stripe_customer: Mapped[str | None] = mapped_column(String(80))
+    spend_limit: Mapped[int | None]
+    """Micro-dollars of a month beyond which Process calls are refused; None: no limit."""
+    spend_limit_reported: Mapped[str | None] = mapped_column(String(7))
+    """The last month in which it was reported that the limit was reached."""
     keep_pictures: Mapped[bool] = mapped_column(default=False)
     """Keep small copies of its prints' pictures."""
     created_at: Mapped[datetime]
@@ -54,6 +65,8 @@ class User(Base):
     """The last time step whose code was used: no code works twice."""
     subject: Mapped[str | None] = mapped_column(String(255), unique=True)
     """The person's name at the OpenID Connect provider."""
+    suspended_at: Mapped[datetime | None] = mapped_column(default=None)
+    """Since when the operator lets them not sign in."""
     working_account_id: Mapped[int | None] = mapped_column(default=None)
     """The account they last switched to; used at sign-in if they are still a member."""
     created_at: Mapped[datetime]
@@ -134,6 +147,18 @@ class Attempt(Base):
     subject: Mapped[str] = mapped_column(String(80), primary_key=True)
     window: Mapped[int] = mapped_column(primary_key=True)
     count: Mapped[int]
+
+
+class AccountNote(Base):
+    """What operators note on an account; its people do not see it."""
+
+    __tablename__ = "account_notes"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    at: Mapped[datetime]
+    who: Mapped[str] = mapped_column(String(254))
+    text: Mapped[str] = mapped_column(String(1000))
 
 
 class AuditEntry(Base):

@@ -57,6 +57,14 @@ def members_of(session: Session, account_id: int) -> list[tuple[User, Role]]:
     return [(user, Role(role)) for user, role in rows]
 
 
+def is_verified_member(session: Session, account_id: int, email: str) -> bool:
+    """Whether a user with this verified address is a member of the account, or an operator."""
+    user = session.scalars(select(User).where(User.email == email)).one_or_none()
+    if user is None or user.verified_at is None:
+        return False
+    return role_in(session, user, account_id) is not None
+
+
 def need_owner(session: Session, account_id: int, user_id: int) -> None:
     """Raise NotAllowed unless the user is an owner of the account now, in this transaction.
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from layerwatch.identity.errors import SignInRefused
 from layerwatch.identity.models import Membership, User, WebSession
 from layerwatch.identity.roles import roles_of
 
@@ -34,7 +35,12 @@ class NewSession:
 def begin(
     session: Session, user: User, now: datetime, *, address: str, agent: str, complete: bool
 ) -> NewSession:
-    """Begin a session under a new token, whatever cookie the browser had: session fixation is impossible."""
+    """Begin a session under a new token, whatever cookie the browser had: session fixation is impossible.
+
+    Raises SignInRefused for a suspended user.
+    """
+    if user.suspended_at is not None:
+        raise SignInRefused("This user is suspended. Write to the operator.")
     token = secrets.token_urlsafe(32)
     session.execute(
         delete(WebSession).where(WebSession.user_id == user.id, WebSession.created_at < now - MAX_LIFETIME)
@@ -135,14 +141,25 @@ def new_form_cookie() -> str:
     return secrets.token_urlsafe(24)
 
 
+_NONCE = 16
+"""Hexadecimal digits that make each form token another one."""
+
+
 def form_token(cookie: str, key: bytes) -> str:
-    """What a form must carry to be accepted from this browser; only the server can make it."""
-    return hmac.new(key, b"form " + cookie.encode(), hashlib.sha256).hexdigest()
+    """What a form must carry to be accepted from this browser; only the server can make it.
+
+    Each one differs, so that no page's text betrays the next page's.
+    """
+    return _form_token(cookie, key, secrets.token_hex(_NONCE // 2))
+
+
+def _form_token(cookie: str, key: bytes, nonce: str) -> str:
+    return nonce + hmac.new(key, f"form {nonce} {cookie}".encode(), hashlib.sha256).hexdigest()
 
 
 def is_form_token(given: str, cookie: str, key: bytes) -> bool:
     """Whether a form carries the right token, in constant time."""
-    return hmac.compare_digest(given.encode(), form_token(cookie, key).encode())
+    return hmac.compare_digest(given.encode(), _form_token(cookie, key, given[:_NONCE]).encode())
 
 
 def _digest(token: str) -> bytes:

@@ -11,7 +11,16 @@ from layerwatch.keys.errors import (
     KeyDisabled,
     KeyUnavailable,
 )
-from layerwatch.keys.service import NewKey, create_key, disable_key, find_key, list_keys
+from layerwatch.keys.service import (
+    NewKey,
+    create_key,
+    disable_key,
+    find_key,
+    list_keys,
+    rename_key,
+    retire_keys,
+    rotate_key,
+)
 
 __all__ = [
     "AddressNotAllowed",
@@ -26,4 +35,7 @@ __all__ = [
     "disable_key",
     "find_key",
     "list_keys",
+    "rename_key",
+    "retire_keys",
+    "rotate_key",
 ]

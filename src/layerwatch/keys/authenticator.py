@@ -43,6 +43,8 @@ class Caller:
     blocked_payment: bool
     free_only: bool
     price_book: str
+    spend_limit: int | None = None
+    """Micro-dollars that the account may spend in a month; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,8 @@ class KeyAuthenticator:
             return known
         if self._leave_until is None or not _within(self._leave_until, now, DATABASE_RETRY_DELAY):
             try:
-                with self._database.read() as session:
-                    row = driver_sql.fetch_row(session, _FIND, mark)
+                with self._database.lookups() as connection:
+                    row = driver_sql.fetch_row(connection, _FIND, mark)
             except (StorageError, OSError):
                 self._leave_until = now + DATABASE_RETRY_DELAY
             else:
@@ -145,7 +147,7 @@ class KeyAuthenticator:
 # Read with almost every call, so by the shortest way there is.
 _FIND = (
     "SELECT k.id, k.account_id, k.digest, k.prefix, k.test, k.dialect, k.addresses, k.disabled_at,"
-    " a.blocked_from, a.free_only, a.price_book"
+    " a.blocked_from, a.free_only, a.price_book, a.spend_limit, k.retires_at"
     " FROM api_keys k JOIN accounts a ON a.id = k.account_id WHERE k.digest = ?"
 )
 
@@ -164,6 +166,8 @@ class _Row(NamedTuple):
     blocked_from: int | None
     free_only: bool | int
     price_book: str
+    spend_limit: int | None
+    retires_at: int | None
 
 
 def _judged(row: _Row, now: datetime) -> _Known:
@@ -176,9 +180,11 @@ def _judged(row: _Row, now: datetime) -> _Known:
         blocked_payment=row.blocked_from is not None and as_time(row.blocked_from) <= now,
         free_only=bool(row.free_only),
         price_book=row.price_book,
+        spend_limit=row.spend_limit,
     )
+    disabled = row.disabled_at is not None or (row.retires_at is not None and as_time(row.retires_at) <= now)
     networks = tuple(ipaddress.ip_network(network) for network in row.addresses.split())
-    return _Known(bytes(row.digest), caller, row.disabled_at is not None, networks, now)
+    return _Known(bytes(row.digest), caller, disabled, networks, now)
 
 
 def _within(later: datetime, earlier: datetime, span: timedelta) -> bool:

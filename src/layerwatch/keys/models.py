@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, String, Text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from layerwatch.storage import Base, RowId
@@ -29,3 +29,57 @@ class ApiKey(Base):
     """Networks it may be used from, separated by spaces; empty: any."""
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    retires_at: Mapped[datetime | None] = mapped_column(index=True)
+    """From then on it counts as disabled: it was replaced by another one."""
+
+
+class RequestRow(Base):
+    """A call that was made with a key; of a busy key some only."""
+
+    __tablename__ = "request_log"
+    __table_args__ = (Index(None, "key_id", "id"), Index(None, "at"))
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    key_id: Mapped[int] = mapped_column(ForeignKey("api_keys.id"))
+    at: Mapped[datetime]
+    call: Mapped[str] = mapped_column(String(20))
+    status: Mapped[int]
+    error: Mapped[str | None] = mapped_column(String(60))
+    """The ErrorType."""
+    request_id: Mapped[str] = mapped_column(String(32))
+    ms: Mapped[int]
+    condition: Mapped[str | None] = mapped_column(String(12))
+    """As in X-Picture-Condition."""
+
+
+class KeyOutcomeHour(Base):
+    """How many calls of a key had one outcome in one hour (UTC), by how long they took."""
+
+    __tablename__ = "key_hours"
+
+    key_id: Mapped[int] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
+    hour: Mapped[int] = mapped_column(primary_key=True, index=True)
+    """Hours since 1970."""
+    outcome: Mapped[str] = mapped_column(String(60), primary_key=True)
+    """`ok`, or the ErrorType."""
+    within_50: Mapped[int]
+    within_100: Mapped[int]
+    within_200: Mapped[int]
+    within_500: Mapped[int]
+    within_1000: Mapped[int]
+    within_2000: Mapped[int]
+    longer: Mapped[int]
+    """Each counts the calls that took at most so many milliseconds, and longer than the one before."""
+
+    @property
+    def by_latency(self) -> list[int]:
+        """The counts, fastest first."""
+        return [
+            self.within_50,
+            self.within_100,
+            self.within_200,
+            self.within_500,
+            self.within_1000,
+            self.within_2000,
+            self.longer,
+        ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from layerwatch.identity.roles import lock_account
 from layerwatch.identity.service import valid_name
 from layerwatch.keys.key_format import digest, new_key_text
 from layerwatch.keys.models import ApiKey
+from layerwatch.notify import AccountEvent, EventKind, announce
 
 DIALECTS = (1, 2)
 MAX_KEYS_PER_ACCOUNT = 200
@@ -70,6 +71,53 @@ def create_key(
     return NewKey(text, row)
 
 
+def rename_key(session: Session, account_id: int, key_id: int, name: str) -> ApiKey:
+    """Give a key another name. Raises NotFound, and BadInput for a name that cannot be taken."""
+    key = _key(session, account_id, key_id)
+    key.name = valid_name(name, "The key's name")
+    return key
+
+
+def rotate_key(
+    session: Session, account_id: int, key_id: int, *, overlap: timedelta, pepper: bytes, now: datetime
+) -> NewKey:
+    """Make a key like another one, which counts as disabled once the overlap is over.
+
+    Raises NotFound, and BadInput for a key that is disabled or is being replaced already.
+    """
+    old = _key(session, account_id, key_id)
+    if old.disabled_at is not None or old.retires_at is not None:
+        raise BadInput("This key is disabled, or is being replaced already.")
+    new = create_key(
+        session,
+        account_id,
+        name=old.name,
+        pepper=pepper,
+        now=now,
+        test=old.test,
+        dialect=old.dialect,
+        addresses=old.addresses.split(),
+    )
+    old.retires_at = now + overlap
+    if not overlap:
+        disable_key(session, account_id, old.id, now)
+    return new
+
+
+def retire_keys(session: Session, now: datetime) -> int:
+    """Disable the replaced keys whose overlap is over; how many."""
+    due = session.scalars(
+        select(ApiKey)
+        .where(ApiKey.retires_at <= now, ApiKey.disabled_at.is_(None))
+        .order_by(ApiKey.id)
+        .limit(100)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for key in due:
+        disable_key(session, key.account_id, key.id, now)
+    return len(due)
+
+
 def list_keys(session: Session, account_id: int) -> list[ApiKey]:
     """The account's keys, the disabled ones too, newest first."""
     return list(
@@ -94,12 +142,30 @@ def find_key(session: Session, account_id: int, which: str) -> ApiKey:
 
 def disable_key(session: Session, account_id: int, key_id: int, now: datetime) -> ApiKey:
     """Disable a key for ever; it stops working everywhere within 5 s. Doing it twice changes nothing."""
+    key = _key(session, account_id, key_id)
+    if key.disabled_at is None:
+        key.disabled_at = now
+        announce(session, _disabled(key, now))
+    return key
+
+
+def _key(session: Session, account_id: int, key_id: int) -> ApiKey:
     key = session.get(ApiKey, key_id)
     if key is None or key.account_id != account_id:
         raise NotFound(f"No key {key_id} in this account.")
-    if key.disabled_at is None:
-        key.disabled_at = now
     return key
+
+
+def _disabled(key: ApiKey, now: datetime) -> AccountEvent:
+    shown = f"{key.prefix}…{key.last_four}"
+    return AccountEvent(
+        EventKind.KEY_DISABLED,
+        key.account_id,
+        now,
+        f"Layerwatch: the API key “{key.name}” was disabled",
+        f"The API key “{key.name}” ({shown}) was disabled. Calls with it get 403 OE_API_KEY_DISABLED.",
+        {"key": key.id, "name": key.name, "shown": shown, "test": key.test},
+    )
 
 
 def parse_networks(addresses: Sequence[str]) -> list[str]:

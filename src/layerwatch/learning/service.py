@@ -183,6 +183,12 @@ def reviewed(session: Session) -> Sequence[FeedbackRow]:
     return list({row.picture: row for row in rows}.values())
 
 
+def newest_reviewed(session: Session, limit: int) -> Sequence[FeedbackRow]:
+    """What was labelled last, with its picture, newest first."""
+    wanted = select(FeedbackRow).where(FeedbackRow.label.is_not(None), FeedbackRow.picture.is_not(None))
+    return session.scalars(wanted.order_by(FeedbackRow.reviewed_at.desc()).limit(limit)).all()
+
+
 def export(
     rows: Sequence[FeedbackRow],
     examples: ExampleStore,

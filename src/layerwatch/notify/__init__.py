@@ -1,5 +1,21 @@
-"""Notify: signed webhooks out, to addresses customers give, never into our own network unless allowed."""
+"""Notify: mail, and an account's notification channels (webhooks, mail, Apprise).
 
-from layerwatch.notify.webhooks import WebhookError, Webhooks, signature
+`announce(session, event)` puts an event on its way in the transaction of what happened;
+`NotificationDelivery` sends it.
+"""
 
-__all__ = ["WebhookError", "Webhooks", "signature"]
+from layerwatch.notify.delivery import NotificationDelivery
+from layerwatch.notify.errors import NotifyError
+from layerwatch.notify.events import AccountEvent, EventKind
+from layerwatch.notify.outbox import announce
+from layerwatch.notify.webhooks import DeliveryFailed, Webhooks
+
+__all__ = [
+    "AccountEvent",
+    "DeliveryFailed",
+    "EventKind",
+    "NotificationDelivery",
+    "NotifyError",
+    "Webhooks",
+    "announce",
+]

@@ -12,7 +12,7 @@ from layerwatch.storage import Base
 
 
 class PrinterMemoryRow(Base):
-    """What is remembered of a printer before one camera, at most 8 KB; forgotten when it prints no more."""
+    """What is remembered of a printer before one camera, at most 8 KB; deleted when it stops printing."""
 
     __tablename__ = "printer_memories"
     __table_args__ = (Index(None, "printed_at"),)

@@ -125,7 +125,7 @@ def _state(data: bytes) -> PrintState | None:
 
 @dataclass(frozen=True, slots=True)
 class MemorySweeper:
-    """Learns from prints that ended with no other after them, and forgets printers that print no more."""
+    """Learns from prints that ended without a successor, and forgets printers that stopped printing."""
 
     database: Database
 

@@ -88,3 +88,18 @@ class KeptPictureRow(Base):
     kept_at: Mapped[datetime]
     size: Mapped[int]
     """Bytes of the object."""
+
+
+class PrintWatchRow(Base):
+    """What was found of a print whose account is notified of prints that are not seen or have ended."""
+
+    __tablename__ = "print_watch"
+
+    context_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account_id: Mapped[int]
+    inspected_at: Mapped[datetime]
+    """The print's last picture at that time; a later one means that it has not ended after all."""
+    unseen_since: Mapped[datetime | None]
+    unseen_reported: Mapped[bool]
+    ended: Mapped[bool]
+    """Whether it was reported that it ended."""

@@ -27,7 +27,7 @@ from layerwatch.vision.service import MAX_BATCH
 log = structlog.get_logger(__name__)
 
 MAX_BATCH_SIZE = 64
-"""Pictures in one batch, whatever the configuration says."""
+"""Upper limit of a batch, whatever the configuration says."""
 
 
 class Config(BaseModel):

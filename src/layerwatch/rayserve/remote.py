@@ -62,7 +62,7 @@ class RemoteDetector:
         return self._version
 
     def detect(self, images: Sequence[Picture]) -> list[RawDetection]:
-        """Look at pictures. Raises Busy when no replica gets to them, ModelError as the model does."""
+        """Detect failures in pictures. Raises Busy when no replica is free, ModelError as the model does."""
         asked = [self._handle.look.remote(Ask(self._model, image)) for image in images]
         return [self._take(answer, image) for answer, image in zip(asked, images, strict=True)]
 

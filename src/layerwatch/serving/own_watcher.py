@@ -43,7 +43,7 @@ def check_config(path: Path) -> None:
     finally:
         os.environ.update(kept)
     if settings.server:
-        raise UserError(f"{path}: leave `server` and `key` out; this server is the one")
+        raise UserError(f"{path}: leave `server` and `key` out; this server is used")
 
 
 class OwnWatcher:

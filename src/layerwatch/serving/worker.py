@@ -59,7 +59,7 @@ MakeApp = Callable[[Settings, WorkerSlot], Starlette]
 def make_app(settings: Settings, slot: WorkerSlot) -> Starlette:
     """The server's application, as one of several."""
     from layerwatch.app import create_app
-    from layerwatch.vision.service import usable_cores
+    from layerwatch.core.cores import usable_cores
 
     return create_app(slot.share(settings, usable_cores()), **slot.options())
 

@@ -1,4 +1,4 @@
-"""The table of the status page: one row a region and hour."""
+"""Tables of the status page: what the regions did, one row a region and hour, and the operator's notes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from layerwatch.storage import Base
+from layerwatch.storage import Base, RowId
 
 
 class StatusHour(Base):
@@ -36,3 +36,14 @@ class StatusHour(Base):
     within_1000: Mapped[int]
     within_2000: Mapped[int]
     longer: Mapped[int]
+
+
+class StatusNote(Base):
+    """What an operator says on the status page. ended_at: None while it is current."""
+
+    __tablename__ = "status_notes"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    at: Mapped[datetime]
+    text: Mapped[str] = mapped_column(String(500))
+    ended_at: Mapped[datetime | None]

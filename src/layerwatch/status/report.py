@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
 from layerwatch.fleet.heartbeat import regions
+from layerwatch.fleet.models import Draining, Node
 from layerwatch.pacing.call_schedule import Prints
 from layerwatch.status.models import StatusHour
 from layerwatch.status.uptime_recorder import LIMITS_MS, RETENTION, TIMES
@@ -224,6 +225,15 @@ def _incidents(region: str, minutes: _Minutes, *, alive: bool) -> Iterable[Incid
             if kind != "down":
                 goes_on = minutes.end - until < RECENT_MINUTES * MINUTE
             yield Incident(region, kind, since, None if goes_on else until)
+
+
+def remove_region(session: Session, region: str) -> bool:
+    """Delete a region and its history from the status page; False if it had none."""
+    for table in (Node, Draining):
+        session.execute(delete(table).where(table.region == region))
+    gone = session.execute(delete(StatusHour).where(StatusHour.region == region))
+    assert isinstance(gone, CursorResult)
+    return bool(gone.rowcount)
 
 
 def _percentile(hours: Sequence[StatusHour], share: float) -> int | None:

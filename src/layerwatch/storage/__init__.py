@@ -6,6 +6,8 @@ A domain declares its tables in `<domain>/models.py` on `Base` and adds one file
     with database.read() as session:                # reads only; never waits for a writer
     with database.write() as session:               # one transaction, committed at the end of the block
 
+    with database.lookups() as connection:          # single rows, each of its own moment, for every call
+
     database.transact(work, *args)                  # the same, retried on a conflict: work(session, *args)
     await database.read_async(work, *args)          # from async code, in the database's threads
     await database.write_async(work, *args)         # `transact`, likewise
@@ -29,7 +31,8 @@ from layerwatch.storage.claims import Claims
 from layerwatch.storage.database import Database
 from layerwatch.storage.errors import ObjectMissing, OutcomeUnknown, StorageError, StorageUnavailable
 from layerwatch.storage.gateway import DatabaseGateway
-from layerwatch.storage.objects import ObjectStore, open_objects
+from layerwatch.storage.object_stores import open_objects
+from layerwatch.storage.objects import ObjectStore
 
 __all__ = [
     "Base",

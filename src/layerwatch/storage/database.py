@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Concatenate, ParamSpec, TypeVar
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -42,6 +43,7 @@ class Database:
         self.engine = engines.connect(url, connections=threads + 4)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._reading = self.engine.execution_options(layerwatch_reads=True)
+        self._lookups = engines.for_lookups(self.engine)
         # SQLite has one writer at a time and makes others poll; queueing here is fair and wakes at once.
         self._writer = threading.Lock() if self.is_sqlite else None
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="layerwatch-storage")
@@ -71,6 +73,19 @@ class Database:
             finally:
                 with suppress(DBAPIError):
                     session.rollback()
+
+    @contextmanager
+    def lookups(self) -> Iterator[Connection]:
+        """A connection for `driver_sql.fetch_row` outside of a transaction: each row is of its own moment.
+
+        For what is read with every call, in a quarter of the time of `read`. Raises StorageUnavailable.
+        """
+        with _translated(), self._lookups.connect() as connection:
+            try:
+                yield connection
+            except DBAPIError:
+                connection.invalidate()
+                raise
 
     def transact(self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(session, *args, **kwargs)` in a transaction, again from the start after a conflict.
@@ -105,6 +120,17 @@ class Database:
                 return work(session, *args, **kwargs)
 
         return await self._in_thread(reading)
+
+    async def lookups_async(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """`work(connection, *args, **kwargs)` with `lookups`, in one of the database's threads."""
+
+        def looking_up() -> T:
+            with self.lookups() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await self._in_thread(looking_up)
 
     async def write_async(
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs

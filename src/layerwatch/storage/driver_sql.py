@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult
+from sqlalchemy import Connection, CursorResult
 from sqlalchemy.orm import Session
 
 from layerwatch.storage.base import as_number
@@ -17,9 +17,10 @@ from layerwatch.storage.base import as_number
 Value = str | bytes | int | datetime | None
 
 
-def fetch_row(session: Session, statement: str, *values: Value) -> tuple[Any, ...] | None:
+def fetch_row(within: Session | Connection, statement: str, *values: Value) -> tuple[Any, ...] | None:
     """The row of a SELECT that finds at most one; None if it finds none. Raises DBAPIError and its kinds."""
-    found = _execute(session, statement, values).first()
+    connection = within.connection() if isinstance(within, Session) else within
+    found = _execute(connection, statement, values).first()
     return None if found is None else tuple(found)
 
 
@@ -28,11 +29,10 @@ def execute(session: Session, statement: str, *values: Value) -> int:
 
     Raises DBAPIError and its kinds (IntegrityError for a broken constraint).
     """
-    return _execute(session, statement, values).rowcount
+    return _execute(session.connection(), statement, values).rowcount
 
 
-def _execute(session: Session, statement: str, values: tuple[Value, ...]) -> CursorResult[Any]:
-    connection = session.connection()
+def _execute(connection: Connection, statement: str, values: tuple[Value, ...]) -> CursorResult[Any]:
     given = tuple(as_number(value) if isinstance(value, datetime) else value for value in values)
     if connection.dialect.name != "sqlite":
         statement = statement.replace("?", "%s")

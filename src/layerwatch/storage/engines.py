@@ -80,6 +80,16 @@ def _sqlite(url: URL, connections: int) -> Engine:
     return engine
 
 
+def for_lookups(engine: Engine) -> Engine:
+    """The same database by the same connections, where each statement stands for itself.
+
+    On SQLite it has none of the listeners, whose dispatch costs more than a look-up of one row.
+    """
+    if engine.dialect.name == "sqlite":
+        return create_engine(engine.url, pool=engine.pool, hide_parameters=True)
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def _make_private(files: list[Path]) -> None:
     """Mode 0600 for the database and what SQLite keeps beside it, which is made with the database's mode."""
     if not files[0].parent.exists():  # an existing one may be shared with others, as /tmp is

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from layerwatch.storage.database import Database
@@ -57,10 +58,19 @@ class DatabaseGateway:
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """`Database.read_async` within `timeout_s`. Raises StorageUnavailable, at once while it is away."""
+        return await self._in_time(lambda: self.database.read_async(work, *args, **kwargs))
+
+    async def lookups_async(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """`Database.lookups_async` within `timeout_s`. Raises as `read_async`."""
+        return await self._in_time(lambda: self.database.lookups_async(work, *args, **kwargs))
+
+    async def _in_time(self, read: Callable[[], Coroutine[Any, Any, T]]) -> T:
         self._refuse_if_away()
         try:
             async with asyncio.timeout(self.timeout_s):
-                return await self.database.read_async(work, *args, **kwargs)
+                return await read()
         except (TimeoutError, StorageUnavailable) as error:
             self.gone(_say(error))
             raise StorageUnavailable(_say(error)) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,12 +17,19 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from layerwatch.contexts import Answer
-from layerwatch.vision.batching import BatchReport
-
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class Batch(Protocol):
+    """One call of the detector. size: pictures.  waited: seconds that the oldest one waited."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def waited(self) -> float: ...
 
 
 class Metrics:
@@ -112,17 +120,16 @@ class Metrics:
         """A call in Obico's form was answered: failure, clear, unfit, or why it was not looked at."""
         self._drop_ins.labels(outcome).inc()
 
-    def inspected(self, answer: Answer, repeated: bool) -> None:
-        """A Process call succeeded."""
-        if repeated:
-            self._repeats.inc()
-            return
-        decision = "pause" if answer.pause else "warning" if answer.warning else "none"
-        self._inspections.labels(decision, answer.condition).inc()
-        look = "suspicious" if answer.suspicious else "healthy"
-        self._intervals.labels(look).observe(answer.interval.recommended)
+    def inspected(self, decision: str, condition: str, *, suspicious: bool, interval: float) -> None:
+        """A Process call succeeded. decision: pause, warning or none. interval: recommended, seconds."""
+        self._inspections.labels(decision, condition).inc()
+        self._intervals.labels("suspicious" if suspicious else "healthy").observe(interval)
 
-    def batch(self, report: BatchReport) -> None:
+    def repeated(self) -> None:
+        """A Process call was answered from its Idempotency-Key."""
+        self._repeats.inc()
+
+    def batch(self, report: Batch) -> None:
         """The detector was called; reported from its own thread."""
         self._batches.observe(report.size)
         self._waits.observe(report.waited)

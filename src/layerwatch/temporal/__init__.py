@@ -21,7 +21,7 @@ from layerwatch.temporal.levels import Levels
 from layerwatch.temporal.memory import MemoryFormatError, PrinterMemory, ended_well, learn
 from layerwatch.temporal.model import step
 from layerwatch.temporal.state import PrintState, StateFormatError
-from layerwatch.temporal.verdict import Verdict
+from layerwatch.temporal.verdict import Verdict, flags_of
 
 __all__ = [
     "LESSONS",
@@ -38,6 +38,7 @@ __all__ = [
     "ended_well",
     "explain",
     "false_alarm",
+    "flags_of",
     "forget",
     "learn",
     "missed",

@@ -38,6 +38,11 @@ class Verdict:
     note: str | None = None
 
 
+def flags_of(state: PrintState, levels: Levels) -> tuple[bool, bool]:
+    """Whether a state warns, and whether it suggests a pause, at these levels."""
+    return raised(state.alarm.warned, levels.warning), raised(state.alarm.paused, levels.pause)
+
+
 def verdict_of(state: PrintState, levels: Levels, condition: Condition) -> Verdict:
     """The answer that a state leads to, after a picture in this condition."""
     cameras = [camera for camera in state.cameras if state.seconds - camera.seconds <= c.MAX_GAP_SECONDS]
@@ -53,12 +58,13 @@ def verdict_of(state: PrintState, levels: Levels, condition: Condition) -> Verdi
     suspicious = watched or quality <= c.HINT_QUALITY
     if Origin.PERSON in marked_by and score < lowest_score(c.MARKED_QUALITY):  # this asks for no closer look
         score, note = lowest_score(c.MARKED_QUALITY), MARKED
+    warning, pause = flags_of(state, levels)
     kind = KINDS[max(range(len(KINDS)), key=state.kinds.__getitem__)] if watched else None
     return Verdict(
         quality=quality_of(score),
         score=score,
-        warning=raised(state.alarm.warned, levels.warning),
-        pause=raised(state.alarm.paused, levels.pause),
+        warning=warning,
+        pause=pause,
         suspicious=suspicious,
         condition=condition,
         kind=kind,

@@ -126,7 +126,7 @@ class EmptyBed:
 
     @classmethod
     def teach(cls, view: bytes) -> EmptyBed:
-        """A bed that a person says is empty in this view; what was known before counts no more."""
+        """A bed that a person says is empty in this view; earlier knowledge is discarded."""
         return cls._first(view, taught=True)
 
     @classmethod

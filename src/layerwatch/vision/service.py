@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from layerwatch.core.cores import usable_cores
 from layerwatch.telemetry import tracing
 from layerwatch.vision.batching import Batcher, BatchReport, step_back
 from layerwatch.vision.detector import Detector, OnnxDetector, Picture, RawDetection
@@ -199,10 +199,3 @@ class Vision:
             milliseconds=(time.monotonic() - prepared.began) * 1000.0,
             detector_ms=took,
         )
-
-
-def usable_cores() -> int:
-    """CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1

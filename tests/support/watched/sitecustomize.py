@@ -110,7 +110,11 @@ def _settings(module: ModuleType) -> None:
 
 
 def _tokens(module: ModuleType) -> None:
-    _wrap(module, "token_urlsafe", _results("session, link or webhook secret"))
+    _wrap(module, "token_urlsafe", _results("session or link secret"))
+
+
+def _webhooks(module: ModuleType) -> None:
+    _wrap(module, "new_secret", _results("webhook secret"))
 
 
 def _log(module: ModuleType) -> None:
@@ -164,6 +168,7 @@ WATCHED = {
     "layerwatch.telemetry.logging": _log,
     "layerwatch.keys.key_format": _keys,
     "layerwatch.notify.mail": _mail,
+    "layerwatch.notify.signature": _webhooks,
     "layerwatch.identity.devices": _devices,
     "layerwatch.identity.passwords": _passwords,
     "layerwatch.identity.recovery_codes": _recovery_codes,

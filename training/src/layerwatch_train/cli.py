@@ -92,8 +92,9 @@ def all_steps(
     tower: Tower = None,
 ) -> None:
     """Everything: render, make samples, cross-validate, calibrate, find errors, train, export, report; then
-    the large detector's head."""
+    the large detector's head, and the small detector taught by it."""
     from layerwatch_train import pipeline
+    from layerwatch_train.student import steps as students
     from layerwatch_train.teacher import steps as teachers
 
     def steps(runs: Runs) -> None:
@@ -103,8 +104,9 @@ def all_steps(
         pipeline.find_errors(runs)
         final = pipeline.ship(runs)
         _report(runs)
-        _log(f"the model is {final}")
+        _log(f"the model before the student is {final}")
         teachers.everything(runs, tower, typer.echo)
+        students.everything(runs, tower, students.start(final, (), runs.pictures()), typer.echo)
 
     _run(data, out, quick, threads, steps, minutes)
 
@@ -230,6 +232,40 @@ def teacher(
     from layerwatch_train.teacher import steps as teachers
 
     _run(data, out, quick, threads, lambda runs: teachers.everything(runs, tower, typer.echo))
+
+
+Begin = Annotated[
+    Path | None,
+    typer.Option(help="Detector file to go on from.", show_default="the packaged one"),
+]
+
+Without = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A source of the index that the detector to go on from never saw: a second student, which does "
+        "not see it either, is judged on it. May be given several times.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def student(
+    data: Data,
+    out: Out = Path("runs"),
+    quick: Quick = False,
+    threads: Threads = 2,
+    tower: Tower = None,
+    begin: Begin = None,
+    without: Without = None,
+) -> None:
+    """Teach the small detector what CLIP's tower under trained heads says; OUT/student/final.onnx."""
+    from layerwatch_train.student import steps as students
+
+    def steps(runs: Runs) -> None:
+        students.everything(runs, tower, students.start(begin, without or (), runs.pictures()), typer.echo)
+
+    _run(data, out, quick, threads, steps)
 
 
 @app.command()

@@ -25,6 +25,7 @@ from layerwatch_train.images import resized
 from layerwatch_train.index import Picture, read_index
 from layerwatch_train.metrics import auroc
 from layerwatch_train.split import assign_folds, unit
+from layerwatch_train.student.recipe import Recipe as StudentRecipe
 from layerwatch_train.teacher.recipe import Recipe as TeacherRecipe
 from layerwatch_train.teacher.recipe import TeacherPlan
 
@@ -52,6 +53,7 @@ class Plan:
     ablation_folds: tuple[int, ...] = (0, 2)
     workers: int = 2
     teacher: TeacherPlan = field(default_factory=TeacherPlan)
+    student: StudentRecipe = field(default_factory=StudentRecipe)
     seed: int = 1
     minutes: float | None = None
     """Ends each training run after that time, however many steps were made."""
@@ -67,6 +69,7 @@ QUICK = Plan(
     ablation_batch=8,
     ablation_folds=(0,),
     teacher=TeacherPlan(size=64, block=2, samples=64, seeds=1, recipe=TeacherRecipe(steps=2, batch=8)),
+    student=StudentRecipe(size=64, steps=2, batch=8, teacher_steps=2, teacher_seeds=1),
 )
 """Everything once, in a few minutes, for a model of no use."""
 

@@ -33,10 +33,10 @@ def main() -> int:
         epilog="layerwatch-watcher setup writes that file: see layerwatch-watcher setup --help",
     )
     parser.add_argument("config", type=Path, help="the configuration (TOML); see docs/watch.md")
-    parser.add_argument("--check", action="store_true", help="try everything once and say what is wrong")
+    parser.add_argument("--check", action="store_true", help="test everything once and report problems")
     parser.add_argument("--test", action="store_true", help="send a test event through every channel")
     parser.add_argument("--json", action="store_true", help="what --check and --test find, as JSON lines")
-    parser.add_argument("--state", type=Path, help="folder for what a restart in mid-print needs")
+    parser.add_argument("--state", type=Path, help="folder for state that survives a restart in mid-print")
     parser.add_argument("--verbose", action="store_true", help="log more")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")

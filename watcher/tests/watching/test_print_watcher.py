@@ -85,7 +85,7 @@ async def test_after_the_user_resumes_it_stays_resumed(scene: Make) -> None:
     assert s.machine.state == "printing"
     assert s.judge.feedback_received == ["resumed"]
     (entry,) = s.journal("resumed")
-    assert entry["who"] == "somebody at the printer"
+    assert entry["who"] == "someone at the printer"
 
 
 async def test_a_user_who_goes_on_at_once_is_seen_to_go_on(scene: Make) -> None:

@@ -276,7 +276,7 @@ async def test_a_spoilt_note_is_told_of_and_the_print_watched_afresh(
     s.note_path.write_text(text, encoding="latin-1")
     with caplog.at_level(logging.WARNING):
         s.watch()
-    assert "looked at afresh" in caplog.text
+    assert "treated as new" in caplog.text
     s.start_print()
     await s.run(60)
     assert len(s.judge.opened) == 1

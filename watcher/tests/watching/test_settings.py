@@ -173,7 +173,7 @@ def complaint(values: dict[str, Any]) -> str:
             "no camera at /dev/video98",
         ),
         ({"printer": [{**PRINTER, "camera": {"kind": "bambu"}}]}, "is for a printer of that kind"),
-        ({"printer": [PRINTER], "policy": {"on_pause": ["stop"]}}, "'stop' is none of notify, pause"),
+        ({"printer": [PRINTER], "policy": {"on_pause": ["stop"]}}, "'stop' is not one of notify, pause"),
         ({"printer": [PRINTER], "policy": {"on_pause": ["gcode"]}}, "policy.gcode: is missing"),
         ({"printer": [PRINTER], "policy": {"heaters_off_after": "soon"}}, 'must be a time such as "90s"'),
         ({"printer": [PRINTER], "server": "http://x"}, "key: is missing: the server needs one"),
@@ -192,7 +192,7 @@ def complaint(values: dict[str, Any]) -> str:
         ),
         (
             {"printer": [PRINTER], "notify": {"webhook": [{"url": "http://x", "events": ["fire"]}]}},
-            "'fire' is none of",
+            "'fire' is not one of",
         ),
         (
             {"printer": [{"name": "d", "kind": "duet", "url": "http://d"}]},

@@ -6,14 +6,18 @@ from layerwatch.console.pages import (
     account,
     accounts,
     acting,
+    audit,
     feedback,
     first_run,
     invoices,
     keys,
     members,
     models,
+    notifications,
     oidc,
     operator,
+    operator_accounts,
+    operator_installation,
     print_list,
     print_page,
     prints,
@@ -27,7 +31,7 @@ from layerwatch.console.web import Page
 
 _THEMES = (
     *(sign_in, oidc, accounts, prints, print_list, print_page, acting, first_run, feedback),
-    *(keys, usage, invoices, account, members, profile),
-    *(operator, users, review, models),
+    *(keys, usage, invoices, notifications, account, members, profile, audit),
+    *(operator, operator_accounts, operator_installation, users, review, models),
 )
 ALL: tuple[Page, ...] = tuple(page for theme in _THEMES for page in theme.pages.all)

@@ -1,4 +1,4 @@
-"""The account's settings: limits, alerts, audit log."""
+"""The account's settings: who pays, limits, alerts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from layerwatch.billing.alerts import add_alert, list_alerts, remove_alert
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.money import MICRO_PER_DOLLAR, dollars
 from layerwatch.billing.month import Month
+from layerwatch.billing.taxes import is_country
 from layerwatch.console.web import Needs, Pages, Visit, from_field, required
+from layerwatch.core.text import is_unsafe
 from layerwatch.identity import BadInput, invitations, mail_limits
-from layerwatch.identity.audit import entries
 from layerwatch.identity.models import Account
 from layerwatch.identity.roles import Role, members_of
 from layerwatch.identity.service import account_name, email_address
@@ -31,18 +32,23 @@ def show(visit: Visit) -> Response:
         values: dict[str, Any] = {
             "name": account.name,
             "billing_email": account.billing_email or "",
+            "billing_name": account.billing_name or "",
+            "billing_address": account.billing_address or "",
+            "billing_country": account.billing_country or "",
+            "tax_id": account.tax_id or "",
             "free_only": account.free_only,
             "payment_ready": account.payment_ready,
             "provider": visit.desk.payments.name,
             "blocked_from": account.blocked_from,
             "free_calls": book.free_calls,
+            "spend_limit": account.spend_limit,
+            "limit_calls": None if account.spend_limit is None else book.calls_within(account.spend_limit),
             "alerts": [
                 {
                     "id": alert.id,
                     "micro_dollars": alert.micro_dollars,
                     "email": alert.email,
-                    "webhook": alert.webhook,
-                    "secret": alert.webhook_secret if _owns(visit) else None,
+                    "channel": alert.channel_id,
                 }
                 for alert in list_alerts(session, account.id)
             ],
@@ -70,6 +76,20 @@ def save(visit: Visit) -> Response:
     return visit.go("/settings", "saved")
 
 
+@pages.post("/settings/buyer", Needs.OWNER, show)
+def save_buyer(visit: Visit) -> Response:
+    """Whom invoices are addressed to, for those that are issued from now on."""
+    form = visit.form
+    with visit.services.database.write() as session:
+        account = session.get_one(Account, visit.account_id)
+        account.billing_name = _line(form.get("billing_name", ""), "billing_name", "The name", 120)
+        account.billing_address = _address(form.get("billing_address", ""))
+        account.billing_country = _country(form.get("billing_country", ""))
+        account.tax_id = _line(form.get("tax_id", ""), "tax_id", "The tax id", 40)
+        visit.note(session, "buyer on invoices changed", account.billing_name or account.name)
+    return visit.go("/settings", "saved")
+
+
 @pages.post("/settings/free-only", Needs.OWNER, show)
 def free_only(visit: Visit) -> Response:
     """Switch free usage only on, or off if payment is set up."""
@@ -80,6 +100,19 @@ def free_only(visit: Visit) -> Response:
             raise BadInput("Set up payment first. Until then this account is on free usage only.")
         account.free_only = on
         visit.note(session, "free usage only", "on" if on else "off")
+    return visit.go("/settings", "saved")
+
+
+@pages.post("/settings/spend-limit", Needs.OWNER, show)
+def spend_limit(visit: Visit) -> Response:
+    """Set, change or remove the limit on what a month may cost."""
+    text = visit.form.get("limit", "").strip()
+    with from_field("limit"):
+        amount = _micro_dollars(text) if text else None
+    with visit.services.database.write() as session:
+        account = session.get_one(Account, visit.account_id)
+        account.spend_limit, account.spend_limit_reported = amount, None
+        visit.note(session, "spend limit", "none" if amount is None else dollars(amount))
     return visit.go("/settings", "saved")
 
 
@@ -106,7 +139,6 @@ def new_alert(visit: Visit) -> Response:
             visit.account_id,
             _micro_dollars(visit.form.get("dollars", "")),
             email=email_address(email) if email else None,
-            webhook=visit.form.get("webhook", "").strip() or None,
         )
         visit.note(session, "spend alert added", dollars(alert.micro_dollars))
     return visit.go("/settings", "alert-added")
@@ -121,15 +153,30 @@ def drop_alert(visit: Visit) -> Response:
     return visit.go("/settings", "alert-removed")
 
 
-@pages.get("/audit", Needs.OWNER)
-def audit(visit: Visit) -> Response:
-    """Who did what in this account."""
-    with visit.services.database.read() as session:
-        rows = [
-            (row.at, row.who, row.address, row.action, row.detail)
-            for row in entries(session, visit.account_id)
-        ]
-    return visit.page("audit.html", entries=rows, whole=False)
+MAX_ADDRESS_LINES = 5
+
+
+def _line(text: str, field: str, what: str, longest: int) -> str | None:
+    """One line of text, or None for an empty one. Raises BadInput."""
+    line = " ".join(text.split())
+    if len(line) > longest or any(map(is_unsafe, line)):
+        raise BadInput(f"{what} has at most {longest} characters, no control characters.", field=field)
+    return line or None
+
+
+def _address(text: str) -> str | None:
+    lines = [_line(line, "billing_address", "A line of the address", 80) for line in text.splitlines()]
+    kept = [line for line in lines if line]
+    if len(kept) > MAX_ADDRESS_LINES:
+        raise BadInput(f"An address has at most {MAX_ADDRESS_LINES} lines.", field="billing_address")
+    return "\n".join(kept) or None
+
+
+def _country(text: str) -> str | None:
+    code = text.strip().upper()
+    if code and not is_country(code):
+        raise BadInput("A country is its two-letter code, such as DE or US.", field="billing_country")
+    return code or None
 
 
 def _owns(visit: Visit) -> bool:

@@ -1,16 +1,22 @@
-"""Pausing, resuming and cancelling a print through its watcher, after a question."""
+"""Acting on a print: paused, resumed and cancelled through its watcher, and judged at other levels."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from layerwatch.acting import ActionRefused
 from layerwatch.acting.actions import KINDS, LIFETIME, ask
 from layerwatch.console.live_prints import LivePrint, holds_pictures, live_prints
 from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.contexts import ContextError
+from layerwatch.contexts.context_id import Context
+from layerwatch.contexts.repository import set_levels
 from layerwatch.identity import BadInput, NotFound
+from layerwatch.prints import events
+from layerwatch.temporal import Levels
 
 pages = Pages()
 
@@ -50,7 +56,53 @@ def act(visit: Visit) -> Response:
         except ActionRefused as refused:
             raise BadInput(str(refused)) from refused
         visit.note(session, f"print {kind} asked", one.id[:12])
+        _add_to_story(session, visit, one, kind, "asked")
     return visit.go("/", "asked")
+
+
+@pages.get("/prints/{context_id}/levels", Needs.MEMBER)
+def levels(visit: Visit) -> Response:
+    """How sure to be before this print is warned of, and paused."""
+    one = _own_print(visit)
+    now = one.levels or _context(visit, one).levels
+    return visit.page("levels.html", print=one, warning=now.warning, pause=now.pause)
+
+
+@pages.post("/prints/{context_id}/levels", Needs.MEMBER, levels)
+def set_print_levels(visit: Visit) -> Response:
+    """Judge the print at other levels from its next picture on."""
+    one = _own_print(visit)
+    try:
+        wanted = Levels(*(int(visit.form.get(name, "")) for name in ("warning", "pause")))
+    except ValueError as error:
+        raise BadInput("The levels are numbers from 1 to 5.") from error
+    with visit.services.database.write() as session:
+        if not set_levels(session, _context(visit, one), wanted):
+            raise NotFound("There is no such print.")
+        words = f"warning {wanted.warning}, pause {wanted.pause}"
+        visit.note(session, "levels set", f"{one.id[:12]}: {words}")
+        _add_to_story(session, visit, one, "levels", words)
+    return visit.go("/", "levels-set")
+
+
+def _add_to_story(session: Session, visit: Visit, one: LivePrint, kind: str, detail: str) -> None:
+    """Add to what the print's page says of who did what."""
+    events.record(
+        session,
+        context_id=one.id,
+        account_id=visit.account_id,
+        at=visit.clock,
+        kind=kind,
+        who=visit.me.email,
+        detail=detail,
+    )
+
+
+def _context(visit: Visit, one: LivePrint) -> Context:
+    try:
+        return visit.services.ids.read(one.id, visit.account_id, visit.clock)
+    except ContextError as gone:
+        raise NotFound("This print is over.") from gone
 
 
 def _own_print(visit: Visit) -> LivePrint:

@@ -1,20 +1,41 @@
-"""API keys: make, see, disable."""
+"""API keys: make, see, rename, replace, disable; and what was called with each."""
 
 from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
 
 from starlette.responses import Response
 
 from layerwatch.billing.usage import last_used
+from layerwatch.console.call_charts import call_charts
 from layerwatch.console.web import BASE, SECRET_COOKIE, Needs, Pages, Visit
-from layerwatch.keys import create_key, disable_key, list_keys
+from layerwatch.identity import BadInput, NotFound
+from layerwatch.keys import create_key, disable_key, list_keys, rename_key, rotate_key
+from layerwatch.keys.models import ApiKey
+from layerwatch.keys.request_history import counts, newest_calls
+from layerwatch.keys.request_recorder import KEPT, MAX_PER_KEY
 
 pages = Pages()
+
+SHOWN_CALLS = 50
+
+OVERLAPS = {
+    "24": ("for 24 hours", timedelta(hours=24)),
+    "168": ("for 7 days", timedelta(days=7)),
+    "1": ("for 1 hour", timedelta(hours=1)),
+    "0": ("not at all: disable it now", timedelta()),
+}
+"""For how long a replaced key goes on working, by the form's value, in hours."""
 
 
 @pages.get("/keys", Needs.READ_ONLY)
 def show(visit: Visit) -> Response:
     """The account's keys."""
-    response = _page(visit, new=visit.shown_once())
+    with visit.services.database.read() as session:
+        used = last_used(session, visit.account_id)
+        rows = [_row(key, used.get(key.id)) for key in list_keys(session, visit.account_id)]
+    response = visit.page("keys.html", keys=rows, new=visit.shown_once(), url=visit.reachable_url)
     response.delete_cookie(SECRET_COOKIE, path=f"{BASE}/keys")
     return response
 
@@ -39,6 +60,70 @@ def create(visit: Visit) -> Response:
     return visit.show_once(visit.go("/keys"), "/keys", new.text)
 
 
+@pages.get("/keys/{key_id}", Needs.READ_ONLY)
+def detail(visit: Visit) -> Response:
+    """One key: how to use it, what was called with it, and its newest calls."""
+    before = visit.query("before")
+    by_day = visit.query("span") != "day"
+    span = (7, timedelta(days=1)) if by_day else (24, timedelta(hours=1))
+    with visit.services.database.read() as session:
+        key = _found(session, visit)
+        recorded = counts(session, key.id, visit.clock, steps=span[0], step=span[1])
+        calls = newest_calls(
+            session,
+            key.id,
+            SHOWN_CALLS + 1,
+            errors_only=visit.query("show") == "errors",
+            before=int(before) if before.isdecimal() and len(before) < 19 else None,
+        )
+        row = _row(key, last_used(session, visit.account_id).get(key.id))
+        log = [_call(one) for one in calls]
+    return visit.page(
+        "key.html",
+        key=row,
+        url=visit.reachable_url,
+        charts=call_charts(recorded, by_day=by_day),
+        total=sum(one.calls for one in recorded),
+        failed=sum(one.failed for one in recorded),
+        by_day=by_day,
+        calls=log[:SHOWN_CALLS],
+        next=log[SHOWN_CALLS - 1]["id"] if len(log) > SHOWN_CALLS else None,
+        errors_only=visit.query("show") == "errors",
+        overlaps={value: words for value, (words, _) in OVERLAPS.items()},
+        kept_days=KEPT.days,
+        kept_calls=MAX_PER_KEY,
+    )
+
+
+@pages.post("/keys/{key_id}/rename", Needs.MEMBER, detail)
+def rename(visit: Visit) -> Response:
+    """Give a key another name."""
+    with visit.services.database.write() as session:
+        key = rename_key(session, visit.account_id, visit.number("key_id"), visit.form.get("name", ""))
+        visit.note(session, "key renamed", f"{key.id} {key.name}")
+    return visit.go(f"/keys/{key.id}", "saved")
+
+
+@pages.post("/keys/{key_id}/rotate", Needs.MEMBER, detail)
+def rotate(visit: Visit) -> Response:
+    """Replace a key: a new one is shown this once, the old one works for a while."""
+    visit.need_verified()
+    if visit.form.get("overlap", "") not in OVERLAPS:
+        raise BadInput("Choose for how long the old key works.", field="overlap")
+    _, overlap = OVERLAPS[visit.form["overlap"]]
+    with visit.services.database.write() as session:
+        new = rotate_key(
+            session,
+            visit.account_id,
+            visit.number("key_id"),
+            overlap=overlap,
+            pepper=visit.services.secrets.api_keys,
+            now=visit.now,
+        )
+        visit.note(session, "key replaced", f"{visit.number('key_id')} by {new.row.id} {new.row.name}")
+    return visit.show_once(visit.go("/keys"), "/keys", new.text)
+
+
 @pages.post("/keys/{key_id}/disable", Needs.MEMBER, show)
 def disable(visit: Visit) -> Response:
     """Disable a key, for ever."""
@@ -48,21 +133,37 @@ def disable(visit: Visit) -> Response:
     return visit.go("/keys", "key-disabled")
 
 
-def _page(visit: Visit, *, new: str = "") -> Response:
-    with visit.services.database.read() as session:
-        used = last_used(session, visit.account_id)
-        rows = [
-            {
-                "id": key.id,
-                "name": key.name,
-                "shown": f"{key.prefix}…{key.last_four}",
-                "test": key.test,
-                "dialect": key.dialect,
-                "addresses": key.addresses.split(),
-                "created_at": key.created_at,
-                "disabled_at": key.disabled_at,
-                "last_used": used.get(key.id),
-            }
-            for key in list_keys(session, visit.account_id)
-        ]
-    return visit.page("keys.html", keys=rows, new=new, url=visit.reachable_url)
+def _found(session: Any, visit: Visit) -> ApiKey:
+    key: ApiKey | None = session.get(ApiKey, visit.number("key_id"))
+    if key is None or key.account_id != visit.account_id:
+        raise NotFound("There is no such key.")
+    return key
+
+
+def _row(key: ApiKey, used: datetime | None) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "shown": f"{key.prefix}…{key.last_four}",
+        "test": key.test,
+        "dialect": key.dialect,
+        "addresses": key.addresses.split(),
+        "created_at": key.created_at,
+        "disabled_at": key.disabled_at,
+        "retires_at": key.retires_at,
+        "last_used": used,
+    }
+
+
+def _call(row: Any) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "at": row.at,
+        "call": row.call,
+        "status": row.status,
+        "error": row.error,
+        "request_id": row.request_id,
+        "ms": row.ms,
+        "condition": (row.condition or "").replace("_", " "),
+    }

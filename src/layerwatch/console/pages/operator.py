@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import anyio.from_thread
+from sqlalchemy import func, select
 from starlette.responses import Response
 
 from layerwatch.billing.closing import close_months
@@ -14,26 +15,30 @@ from layerwatch.billing.month import Month
 from layerwatch.billing.statement import Statement, statement
 from layerwatch.console.web import Needs, Pages, Visit, required
 from layerwatch.identity import NotFound
-from layerwatch.identity.audit import entries, record
+from layerwatch.identity.administration import find_accounts
+from layerwatch.identity.audit import record
 from layerwatch.identity.models import Account
-from layerwatch.identity.service import list_accounts
 from layerwatch.telemetry.metrics import totals
 
 pages = Pages()
 
+SHOWN_ACCOUNTS = 100
+
 
 @pages.get("/operator", Needs.OPERATOR)
 def show(visit: Visit) -> Response:
-    """Every account with its month so far, and every invoice that is not settled."""
+    """The accounts with their month so far, and every invoice."""
     terms, month = visit.services.terms, Month.of(visit.clock)
+    searched = visit.query("search").strip()[:120]
     with visit.services.database.read() as session:
         accounts = [
             _row(account, preview(session, account, month, terms), visit)
-            for account in list_accounts(session)
+            for account in find_accounts(session, searched, SHOWN_ACCOUNTS)
         ]
+        number_of_accounts = session.scalar(select(func.count()).select_from(Account)) or 0
         invoices = list_invoices(session)
     totals = {
-        "accounts": len(accounts),
+        "accounts": number_of_accounts,
         "calls": sum(row["draft"].calls for row in accounts),
         "cents": sum(row["draft"].cents for row in accounts),
         "owed": sum(max(0, row.balance) for row in invoices),
@@ -41,6 +46,8 @@ def show(visit: Visit) -> Response:
     return visit.page(
         "operator.html",
         accounts=accounts,
+        searched=searched,
+        most=SHOWN_ACCOUNTS,
         invoices=invoices,
         totals=totals,
         month=month,
@@ -148,11 +155,3 @@ def switch_free_only(visit: Visit) -> Response:
         account.free_only = on
         record(session, visit.actor, "free usage only", "on" if on else "off", visit.now, account.id)
     return visit.go("/operator", "saved")
-
-
-@pages.get("/operator/audit", Needs.OPERATOR)
-def audit(visit: Visit) -> Response:
-    """Who did what in the whole installation."""
-    with visit.services.database.read() as session:
-        rows = [(row.at, row.who, row.address, row.action, row.detail) for row in entries(session, None, 300)]
-    return visit.page("audit.html", entries=rows, whole=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from layerwatch.billing import Month
+from layerwatch.billing.account_usage import projected_calls
+from layerwatch.billing.contracts import book_for
 from layerwatch.billing.invoices import preview
 from layerwatch.billing.usage import days, export_csv, hours
 from layerwatch.console.chart import bar_chart
@@ -27,11 +29,21 @@ def show(visit: Visit) -> Response:
         for row in hours(session, visit.account_id, month):
             of = (row.key_id, row.key_name, row.key_shown, row.test)
             keys[of] = keys.get(of, 0) + row.calls
-        free_only = account.free_only
+        free_only, limit = account.free_only, account.spend_limit
+        book = book_for(session, account.id, account.price_book, month, visit.services.terms.books)
+    this_month = Month.of(visit.clock)
+    forecast = projected_calls(draft.calls, month, visit.clock) if month == this_month else None
+    stops = [book.free_calls if free_only else None, None if limit is None else book.calls_within(limit)]
+    for most in stops:
+        if forecast is not None and most is not None:
+            forecast = max(draft.calls, min(forecast, most))  # later calls are refused
     return visit.page(
         "usage.html",
         month=month,
-        this_month=Month.of(visit.clock),
+        this_month=this_month,
+        forecast=forecast,
+        forecast_cost=None if forecast is None else book.cost(forecast),
+        limit=limit,
         draft=draft,
         free_only=free_only,
         chart=bar_chart([(str(day.day.day), day.calls) for day in month_days], "inspections"),

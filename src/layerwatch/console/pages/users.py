@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from layerwatch.console.web import Needs, Pages, Visit
-from layerwatch.identity import users
+from layerwatch.identity import administration, users
 
 pages = Pages()
 
@@ -23,6 +23,8 @@ def show(visit: Visit) -> Response:
                 "email": user.email,
                 "verified": user.verified_at is not None,
                 "codes_on": user.totp_since is not None,
+                "suspended": user.suspended_at is not None,
+                "operator": user.operator,
                 "created_at": user.created_at,
             }
             for user in users.list_users(session, searched, MAX_SHOWN)
@@ -37,3 +39,28 @@ def reset_codes(visit: Visit) -> Response:
         mail = users.reset_codes(session, visit.number("user_id"), visit.actor, visit.now)
     visit.send(mail)
     return visit.go("/operator/users", "codes-reset")
+
+
+@pages.post("/operator/users/{user_id}/verify", Needs.OPERATOR, show)
+def verify(visit: Visit) -> Response:
+    """Count a user's address as theirs."""
+    with visit.services.database.write() as session:
+        administration.verify_address(session, visit.number("user_id"), visit.actor, visit.now)
+    return visit.go("/operator/users", "saved")
+
+
+@pages.post("/operator/users/{user_id}/suspend", Needs.OPERATOR, show)
+def suspend(visit: Visit) -> Response:
+    """Sign a user out everywhere and keep them out, or let them in again."""
+    work = administration.suspend if visit.form.get("suspended") == "on" else administration.resume
+    with visit.services.database.write() as session:
+        work(session, visit.number("user_id"), visit.actor, visit.now)
+    return visit.go("/operator/users", "saved")
+
+
+@pages.post("/operator/users/{user_id}/delete", Needs.OPERATOR, show)
+def delete(visit: Visit) -> Response:
+    """Delete a user."""
+    with visit.services.database.write() as session:
+        administration.delete_user(session, visit.number("user_id"), visit.actor, visit.now)
+    return visit.go("/operator/users", "user-deleted")

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from layerwatch.contexts.answer import Answer
 from layerwatch.contexts.repository import Found, Moved
-from layerwatch.temporal import PrintState, StateFormatError
+from layerwatch.temporal import Levels, PrintState, StateFormatError
 
 MAX_CONTEXTS = 20_000
 """Prints remembered; the least recently used is evicted first. A node of two cores has a few thousand; a
@@ -26,10 +26,10 @@ class OfflineCache:
         self._last: OrderedDict[str, Found] = OrderedDict()
         self._promised: dict[tuple[str, str], asyncio.Future[Answer]] = {}
 
-    def remember(self, context_id: str, moved: Moved) -> Found | None:
-        """Take a print's new state; returns the one before."""
+    def remember(self, context_id: str, moved: Moved, levels: Levels | None = None) -> Found | None:
+        """Take a print's new state; returns the one before. levels: those that a person has set."""
         before = self._last.pop(context_id, None)
-        self._last[context_id] = Found(0, moved.state, moved.inspected_at, moved.interval_ms)
+        self._last[context_id] = Found(0, moved.state, moved.inspected_at, moved.interval_ms, levels)
         while (
             len(self._last) > MAX_CONTEXTS or self._oldest().inspected_at < moved.inspected_at - FORGET_AFTER
         ):

@@ -14,6 +14,7 @@ from contextlib import suppress
 import structlog
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from layerwatch.contexts.answer import Announce
 from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
 from layerwatch.contexts.offline.reconcile import LateCharge, book, tidy
 from layerwatch.contexts.offline.shared_answers import SharedAnswers
@@ -36,6 +37,7 @@ MAX_BOOKING_ATTEMPTS = 5
 class OfflineLedger:
     """The spool, and the loop that empties it. charge: books a unit, whatever the allowance is by then.
 
+    announce: called when a warning or a suggested pause began in what is booked.
     answers: those that are not in the database yet, shared with the other processes of this node.
     """
 
@@ -45,12 +47,14 @@ class OfflineLedger:
         spool: Spool,
         answers: SharedAnswers,
         charge: LateCharge,
+        announce: Announce,
         clock: Clock,
     ) -> None:
         self.reach = reach
         self.answers = answers
         self._spool = spool
         self._charge = charge
+        self._announce = announce
         self._clock = clock
         self._under_way = 0
         self._behind_since: float | None = None
@@ -152,7 +156,7 @@ class OfflineLedger:
         now = self._clock.now()
         for look in range(1, MAX_BOOKING_ATTEMPTS + 1):
             try:
-                self.reach.database.transact(book, units, self._charge, now)
+                self.reach.database.transact(book, units, self._charge, self._announce, now)
                 break
             except IntegrityError:
                 if look == MAX_BOOKING_ATTEMPTS:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from sqlalchemy import Table, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from layerwatch.contexts import repository
+from layerwatch.contexts.answer import Announce, Answer, flags_in
 from layerwatch.contexts.models import AnswerRow, ContextRow, ReplayedUnit
 from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
 from layerwatch.keys import Caller
@@ -48,13 +49,27 @@ class LateCharge(Protocol):
     def __call__(self, session: Session, caller: Caller, at: datetime, *, calls: int) -> None: ...
 
 
+class _Before(NamedTuple):
+    """A context before units were booked on it."""
+
+    inspected_at: datetime
+    warning: bool
+    pause: bool
+
+
 def tidy(session: Session, now: datetime) -> int:
     """Forget units booked long ago, at most `DELETE_BATCH`; how many."""
     old = select(_BOOKED.c.id).where(_BOOKED.c.replayed_at < now - UNIT_ID_RETENTION).limit(DELETE_BATCH)
     return cast(Any, session.execute(delete(_BOOKED).where(_BOOKED.c.id.in_(old)))).rowcount  # type: ignore[no-any-return]
 
 
-def book(session: Session, units: Sequence[DeferredInspection], charge: LateCharge, now: datetime) -> int:
+def book(
+    session: Session,
+    units: Sequence[DeferredInspection],
+    charge: LateCharge,
+    announce: Announce,
+    now: datetime,
+) -> int:
     """Book units in the order in which they were answered; how many were not yet booked, by whichever node.
 
     Of several with one Idempotency-Key on one context the first counts. Raises IntegrityError if another
@@ -64,7 +79,11 @@ def book(session: Session, units: Sequence[DeferredInspection], charge: LateChar
     new = _without_booked(session, units, now)
     seen = _lock_contexts(session, new)
     new = _keep_answers(session, new)
-    _move_contexts(session, new, seen)
+    for newest, before in _move_contexts(session, new, seen):
+        warning, pause = flags_in(newest.moved.answer)
+        begins = pause and not before.pause
+        if begins or (warning and not before.warning):
+            announce(session, newest.context, newest.at, Answer.from_json(newest.moved.answer), begins)
     _charge(session, new, charge)
     return len(new)
 
@@ -81,8 +100,8 @@ def _without_booked(
     return new
 
 
-def _lock_contexts(session: Session, units: Iterable[DeferredInspection]) -> dict[str, datetime]:
-    """Hold the units' contexts, each with a row from now on; when each was last inspected."""
+def _lock_contexts(session: Session, units: Iterable[DeferredInspection]) -> dict[str, _Before]:
+    """Hold the units' contexts, each with a row from now on; what each was before."""
     contexts = {unit.context.id: unit for unit in units}
     if not contexts:
         return {}
@@ -97,12 +116,18 @@ def _lock_contexts(session: Session, units: Iterable[DeferredInspection]) -> dic
             _ADD, [repository.as_row(contexts[context].context, 0, never[context]) for context in missing]
         )
     found = session.execute(
-        select(_CONTEXTS.c.id, _CONTEXTS.c.inspected_at)
+        select(_CONTEXTS.c.id, _CONTEXTS.c.inspected_at, _CONTEXTS.c.answer)
         .where(*here)
         .order_by(_CONTEXTS.c.id)
         .with_for_update()
     )
-    return {row.id: row.inspected_at for row in found}
+    return {row.id: _before(row.inspected_at, row.answer) for row in found}
+
+
+def _before(inspected_at: datetime, answer: str) -> _Before:
+    if inspected_at == _LONG_AGO:
+        return _Before(inspected_at, warning=False, pause=False)
+    return _Before(inspected_at, *flags_in(answer))
 
 
 def _keep_answers(session: Session, units: Sequence[DeferredInspection]) -> list[DeferredInspection]:
@@ -132,8 +157,14 @@ def _keep_answers(session: Session, units: Sequence[DeferredInspection]) -> list
     return new
 
 
-def _move_contexts(session: Session, units: Sequence[DeferredInspection], seen: dict[str, datetime]) -> None:
-    """Another region may have gone on with a print: the revision counts both, the newest state stays."""
+def _move_contexts(
+    session: Session, units: Sequence[DeferredInspection], seen: dict[str, _Before]
+) -> list[tuple[DeferredInspection, _Before]]:
+    """Another region may have gone on with a print: the revision counts both, the newest state stays.
+
+    Returns the contexts whose state is now that of a unit, with what they were before.
+    """
+    newer: list[tuple[DeferredInspection, _Before]] = []
     by_context: dict[str, list[DeferredInspection]] = defaultdict(list)
     for unit in units:
         by_context[unit.context.id].append(unit)
@@ -143,13 +174,15 @@ def _move_contexts(session: Session, units: Sequence[DeferredInspection], seen: 
         mine = by_context[context_id]
         newest = max(mine, key=lambda unit: unit.moved.inspected_at)
         here = {"context": context_id, "expires": newest.context.expires_at, "units": len(mine)}
-        if newest.moved.inspected_at > seen[context_id]:
+        if newest.moved.inspected_at > seen[context_id].inspected_at:
+            newer.append((newest, seen[context_id]))
             moved.append(here | {f"new_{name}": value for name, value in newest.moved._asdict().items()})
         else:
             counted.append(here)
     for statement, values in ((_MOVE, moved), (_COUNT, counted)):
         if values:
             session.execute(statement, values)
+    return newer
 
 
 def _charge(session: Session, units: Sequence[DeferredInspection], charge: LateCharge) -> None:

@@ -37,6 +37,7 @@ class TeacherPlan:
     seeds: int = 3
     recipe: Recipe = field(default_factory=Recipe)
 
-    def seeded(self, seed: int, width: int) -> Recipe:
-        """The recipe of the training number `seed`, on tokens of `width` numbers."""
-        return replace(self.recipe, seed=seed, form=replace(self.recipe.form, inputs=width))
+    def seeded(self, seed: int, width: int, steps: int | None = None) -> Recipe:
+        """The recipe of training number `seed`, on tokens of `width` numbers, with other `steps` if given."""
+        form = replace(self.recipe.form, inputs=width)
+        return replace(self.recipe, seed=seed, form=form, steps=steps or self.recipe.steps)

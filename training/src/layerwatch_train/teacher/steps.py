@@ -57,6 +57,11 @@ def tokens(runs: Runs, tower_file: Path) -> None:
     )
 
 
+def kept(runs: Runs, tower_file: Path) -> cache.Cache:
+    """The samples with tokens that `tokens` made."""
+    return cache.Cache(_folder(runs), _shape(runs, tower_file))
+
+
 def _folder(runs: Runs) -> Path:
     return runs.out / "teacher" / "tokens"
 
@@ -87,25 +92,25 @@ class Trained:
 def heads(runs: Runs, tower_file: Path) -> Trained:
     """Train the heads of every seed on the tokens there are, and judge every plain webcam picture."""
     pictures, plan = runs.pictures(), runs.plan.teacher
-    kept = cache.Cache(_folder(runs), _shape(runs, tower_file))
-    todo = jobs(pictures, runs.plan.folds, _alike(runs))
-    there = kept.there()
+    store = kept(runs, tower_file)
+    todo = jobs(pictures, runs.plan.folds, alike(runs))
+    there = store.there()
     webcam = np.array([p.view == "webcam" and p.label != "other" for p in pictures])
-    plain = there[(kept["plain"][there] > 0) & webcam[kept["picture"][there]]]
+    plain = there[(store["plain"][there] > 0) & webcam[store["picture"][there]]]
     stacks, sums = [], np.zeros((3, len(plain), len(todo.names)))
     for seed in range(plan.seeds):
         path = runs.out / "teacher" / f"heads{seed}.pt"
-        recipe = plan.seeded(seed, kept.shape.width)
+        recipe = plan.seeded(seed, store.shape.width)
         if path.is_file():
             stack = Heads(len(todo.names), recipe.form)
             stack.load_state_dict(torch.load(path, weights_only=True))
         else:
-            stack = fit(recipe, kept, pictures, there, todo.outside, runs.log)
+            stack = fit(recipe, store, pictures, there, todo.outside, runs.log)
             torch.save(stack.state_dict(), path)
         stacks.append(stack.eval())
-        sums += _said(path.with_suffix(".said.npz"), stack, kept, plain) / plan.seeds
+        sums += _said(path.with_suffix(".said.npz"), stack, store, plain) / plan.seeds
     every = np.full((3, len(pictures), len(todo.names)), np.nan)
-    every[:, kept["picture"][plain]] = sums
+    every[:, store["picture"][plain]] = sums
     return Trained(stacks, todo, *every)
 
 
@@ -125,7 +130,8 @@ def _said(path: Path, heads: Heads, kept: cache.Cache, places: NDArray[np.int64]
     return said
 
 
-def _alike(runs: Runs) -> NDArray[np.int64]:
+def alike(runs: Runs) -> NDArray[np.int64]:
+    """[pictures of the index] a number that pictures of one look share; kept in a file."""
     path = runs.out / "teacher" / "alike.npy"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)

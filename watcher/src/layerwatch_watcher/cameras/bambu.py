@@ -61,7 +61,7 @@ class BambuChamberCamera:
         if not code or len(code.encode()) > 32:
             raise CameraSetupError(
                 "a Bambu camera needs the printer's access code",
-                "it stands on the printer's screen: Settings → Network (LAN access code)",
+                "it is on the printer's screen: Settings → Network (LAN access code)",
             )
         self._host, self._port = host, port
         self._code = code
@@ -96,7 +96,7 @@ class BambuChamberCamera:
             await writer.drain()
             size, _, _, _ = _HEADER.unpack(await reader.readexactly(_HEADER.size))
             if not 0 < size <= 2 * MAX_PICTURE_BYTES:
-                raise CameraError(f"what answers at {self._host}, port {self._port} is no Bambu camera")
+                raise CameraError(f"what answers at {self._host}, port {self._port} is not a Bambu camera")
             return checked(await _picture(reader, size), f"the camera of {self._host}")
         except asyncio.IncompleteReadError as error:
             if error.partial:

@@ -58,7 +58,7 @@ def checked(data: bytes, source: str, content_type: str = "") -> bytes:
     if not jpeg.is_whole(data):
         raise CameraError(
             f"the picture from {source} is cut off after {len(data):,} bytes",
-            "a weak Wi-Fi link or a camera that serves two viewers at once does this",
+            "possible causes: a weak Wi-Fi link, or a camera that serves two viewers at once",
         )
     if len(data) > MAX_PICTURE_BYTES:
         raise CameraError(

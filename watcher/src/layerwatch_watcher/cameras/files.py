@@ -29,7 +29,8 @@ class FolderCamera:
         self._paths = self._list()
         if not self._paths and not newest:
             raise CameraSetupError(
-                f"{folder} holds no .jpg or .jpeg file", "the service reads JPEG only; convert other pictures"
+                f"{folder} contains no .jpg or .jpeg file",
+                "the service reads JPEG only; convert other pictures",
             )
         self._next = 0
         self._given: Optional[tuple[Path, int]] = None
@@ -61,7 +62,7 @@ class FolderCamera:
     def _newest_path(self) -> Path:
         stamped = [(path.stat().st_mtime_ns, path) for path in self._list()]
         if not stamped:
-            raise CameraError(f"{self._folder} holds no picture yet")
+            raise CameraError(f"{self._folder} contains no picture yet")
         stamp, path = max(stamped)
         if self._given == (path, stamp):
             raise CameraError(

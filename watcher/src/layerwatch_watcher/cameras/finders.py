@@ -186,7 +186,7 @@ def go2rtc_camera(url: str, stream: str, client: Optional[httpx.AsyncClient] = N
     url: go2rtc's address, like http://homeassistant.local:1984.  stream: the stream's name in its settings.
     """
     if not stream:
-        raise CameraSetupError("go2rtc needs the stream's name", "it stands on go2rtc's own page")
+        raise CameraSetupError("go2rtc needs the stream's name", "go2rtc's own page shows it")
     return HttpCamera(
         f"{with_scheme(url).rstrip('/')}/api/frame.jpeg?src={quote(stream, safe='')}",
         client=client,

@@ -75,6 +75,6 @@ def _kinds(table: Table) -> FrozenSet[Kind]:
     words = table.texts("events", tuple(kind.value for kind in DEFAULT_KINDS))
     for word in words:
         if word not in Kind._value2member_map_:
-            raise table.wrong("events", f"{word!r} is none of {', '.join(kind.value for kind in Kind)}")
+            raise table.wrong("events", f"{word!r} is not one of {', '.join(kind.value for kind in Kind)}")
     # Events held during quiet hours arrive as a digest, which every channel with events therefore receives.
     return frozenset(Kind(word) for word in words) | {Kind.DIGEST}

@@ -33,7 +33,7 @@ class LiveLink:
         self._serve = serve
         self._silence = silence
         self._task: Optional[asyncio.Task[None]] = None
-        self._told: Optional[asyncio.Event] = None  # the first outcome, good or bad
+        self._known: Optional[asyncio.Event] = None  # the first outcome, good or bad
         self._trouble: Optional[PrinterError] = None
         self._failures = 0
 
@@ -41,16 +41,16 @@ class LiveLink:
         """The link is up and has data."""
         self._failures = 0
         self._trouble = None
-        if self._told is not None:
-            self._told.set()
+        if self._known is not None:
+            self._known.set()
 
     async def ready(self, patience: float = 10.0) -> None:
         """Start the link at the first call; wait until it is up. Raises PrinterError with what is wrong."""
-        if self._task is None or self._told is None:
-            self._told = asyncio.Event()
+        if self._task is None or self._known is None:
+            self._known = asyncio.Event()
             self._task = asyncio.get_running_loop().create_task(self._run())
         try:
-            await within(self._told.wait(), patience)
+            await within(self._known.wait(), patience)
         except asyncio.TimeoutError:
             raise self._silence() or PrinterError(
                 f"{self._name} does not answer", "see that it is switched on and in the same network"
@@ -77,8 +77,8 @@ class LiveLink:
                 log.exception("the link to %s broke", self._name)
                 trouble = PrinterError(f"the link to {self._name} broke: {type(error).__name__}")
             self._trouble = trouble
-            if self._told is not None:
-                self._told.set()
+            if self._known is not None:
+                self._known.set()
             self._failures += 1
             pause = min(FIRST_RETRY_S * 2 ** min(self._failures - 1, 10), MAX_RETRY_S)
             if isinstance(trouble, PrinterSetupError):

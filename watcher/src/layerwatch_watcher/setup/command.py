@@ -52,7 +52,7 @@ def _parser(*, needs_server: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="setup",
         description="Try a printer and a camera, send a test message, and write the file that watches them. "
-        "What is not given is asked for at a terminal; without one, nothing is asked.",
+        "Asks for missing values at a terminal.",
     )
     parser.add_argument("--output", type=Path, default=Path("watch.toml"), help="the file (watch.toml)")
     parser.add_argument(
@@ -63,21 +63,19 @@ def _parser(*, needs_server: bool) -> argparse.ArgumentParser:
     parser.add_argument(
         "--printer",
         default=os.environ.get("LAYERWATCH_PRINTER", ""),
-        help="the printer, such as octoprint://KEY@HOST; better in LAYERWATCH_PRINTER",
+        help="the printer, for example octoprint://KEY@HOST; better in LAYERWATCH_PRINTER",
     )
-    parser.add_argument(
-        "--camera", help="the camera's address; without it the printer's own, without --printer only a camera"
-    )
+    parser.add_argument("--camera", help="the camera's address (default: the printer's own camera)")
     parser.add_argument("--notify", help="Apprise address for messages, such as ntfy://TOPIC; env:NAME works")
     server = next((os.environ[name] for name in SERVER_VARIABLES if os.environ.get(name)), "")
     parser.add_argument(
         "--server",
         default=server,
         help=f"your Layerwatch server; its key is in {KEY_VARIABLES[0]}"
-        + ("" if needs_server else " (without one, the detector runs in the command that watches)"),
+        + ("" if needs_server else " (default: the detector runs in the watch command itself)"),
     )
-    parser.add_argument("--add", action="store_true", help="add the printer to the file, if it exists")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file, if it exists")
+    parser.add_argument("--add", action="store_true", help="add the printer to an existing file")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.add_argument("--json", action="store_true", help="ask nothing; one JSON object a line")
     return parser
 
@@ -101,7 +99,7 @@ class _Setup:
         found = await self._find(given=given)
         if not given and self._asker is None:
             if not options.find:
-                raise ConfigError("give --printer or --camera, or --find to list what is there")
+                raise ConfigError("give --printer or --camera, or --find to list printers")
             return 0 if found else 1
         target = Target(options.output, self._mode())
         while True:

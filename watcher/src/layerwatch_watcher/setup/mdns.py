@@ -33,7 +33,7 @@ async def search_mdns(seconds: float, interfaces: Optional[Sequence[str]] = None
         from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
     except ImportError:
         raise DiscoveryError(
-            "OctoPrint, Moonraker and PrusaLink cannot be searched for without zeroconf: "
+            "OctoPrint, Moonraker and PrusaLink cannot be discovered without zeroconf: "
             "pip install zeroconf, or enter the address"
         ) from None
     names: dict[Tuple[str, str], None] = {}

@@ -66,7 +66,7 @@ async def _bounded(findings: AsyncIterator[Finding], subject: str) -> AsyncItera
         try:
             await task
         except asyncio.CancelledError:
-            yield Finding(subject, False, f"has not been tried completely within {TRIAL_S:g} s")
+            yield Finding(subject, False, f"the test did not finish within {TRIAL_S:g} s")
     finally:
         timer.cancel()
         task.cancel()

@@ -12,7 +12,7 @@ log = logging.getLogger("layerwatch_watcher")
 
 WATCHER = "layerwatch"
 """`who` for the watcher's own actions."""
-AT_THE_PRINTER = "somebody at the printer"
+AT_THE_PRINTER = "someone at the printer"
 """`who` for actions that only the printer's state shows."""
 
 

@@ -126,7 +126,7 @@ def _failure(
     if answer is not None and answer.refused:
         return ActionFailed(str(answer), answer.hint, known=unread is None, refused=True)
     if unread is not None:
-        hint = (answer.hint if answer is not None else "") or unread.hint or "look at the printer"
+        hint = (answer.hint if answer is not None else "") or unread.hint or "check the printer"
         return ActionFailed(
             f"the {word} was sent, but the printer's state cannot be read: {unread}", hint, known=False
         )
@@ -136,7 +136,7 @@ def _failure(
     did = f"accepted the {word} but" if answered else f"has not answered the {word}, and"
     return ActionFailed(
         f"the printer {did} is still {still} after {waited:.0f} s",
-        "look at the printer; a macro may be waiting for something",
+        "check the printer; a macro may be waiting for input",
     )
 
 
@@ -180,7 +180,7 @@ async def heaters_off(printer: Printer, clock: AsyncClock) -> Optional[Mapping[s
             elif late:
                 raise ActionFailed(
                     f"the heater targets cannot be read: {unread or answer}",
-                    "look at the printer",
+                    "check the printer",
                     known=False,
                 )
             await clock.sleep(CONFIRM_EVERY_S)

@@ -19,9 +19,9 @@ def printer_table_of(address: str) -> dict[str, Any]:
         parts = urlsplit(address)
         parts.port  # noqa: B018 - raises ValueError for a port that is none
     except ValueError:
-        raise ConfigError("--printer: this address has a host or a port that cannot be") from None
+        raise ConfigError("--printer: this address has an invalid host or port") from None
     if parts.scheme not in PRINTERS or not parts.hostname:
-        raise ConfigError(f"--printer: write it like octoprint://KEY@HOST; kinds are {', '.join(PRINTERS)}")
+        raise ConfigError(f"--printer: use the form octoprint://KEY@HOST; kinds are {', '.join(PRINTERS)}")
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     port = f":{parts.port}" if parts.port else ""

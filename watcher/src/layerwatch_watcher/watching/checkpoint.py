@@ -132,7 +132,7 @@ class CheckpointStore:
     def __init__(self, path: Optional[Path] = None, now: Callable[[], float] = time.time) -> None:
         self._path = path
         self.now = now
-        self._told = False
+        self._warned = False
         self.kept = self._read()
 
     def _read(self) -> Optional[Checkpoint]:
@@ -143,7 +143,7 @@ class CheckpointStore:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError) as error:
-            log.warning("%s cannot be used (%s); the print under way is looked at afresh", self._path, error)
+            log.warning("%s cannot be used (%s); the current print is treated as new", self._path, error)
             return None
 
     def write(self, checkpoint: Checkpoint, *, durable: bool = False) -> None:
@@ -165,14 +165,14 @@ class CheckpointStore:
                     os.fsync(file.fileno())
             new.replace(self._path)
         except OSError as error:
-            if not self._told:
+            if not self._warned:
                 log.warning(
-                    "%s cannot be written (%s): a restart in mid-print will look at the print afresh; "
-                    "name another folder with --state",
+                    "%s cannot be written (%s): after a restart the print will be treated as new; "
+                    "choose another folder with --state",
                     self._path,
                     error.strerror,
                 )
-            self._told = True
+            self._warned = True
 
     def forget(self, *, enabled: bool) -> None:
         """The print is over. Only that the watching was switched off is kept."""

@@ -49,7 +49,7 @@ class HeaterShutoff:
         self._journal.write(self._name, "heaters off", who=WATCHER, why=REASON, confirmed=targets is not None)
         if targets is None:
             title = f"{self._name}: all heaters were ordered off"
-            text = f"{REASON}; the printer does not report its targets, so that it is not confirmed"
+            text = f"{REASON}; the printer does not report its targets, so this is not confirmed"
         else:
             title = f"{self._name}: the heaters are off"
             text = f"{REASON}; read back: {', '.join(f'{name} 0 °C' for name in targets)}"

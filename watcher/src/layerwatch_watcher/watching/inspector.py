@@ -97,7 +97,7 @@ def explain(error: LayerwatchError, server: str) -> tuple[str, str]:
     if isinstance(error, InvalidApiKey):
         return "the server does not know this key", "make one with: layerwatch keys create --name NAME"
     if isinstance(error, ApiKeyDisabled):
-        return "this key is disabled, for ever", "make a new one with: layerwatch keys create --name NAME"
+        return "this key is disabled", "make a new one with: layerwatch keys create --name NAME"
     if isinstance(error, ApiKeyIpRestricted):
         return "this key may not be used from this address", (
             "make a key that allows it: layerwatch keys create --name NAME --allow-from ADDRESS"
@@ -107,13 +107,13 @@ def explain(error: LayerwatchError, server: str) -> tuple[str, str]:
     if isinstance(error, FreeUsageLimitReached):
         return "the free allowance is used up", "set up a payment method, or wait for the next month"
     if isinstance(error, ContextRateLimited):
-        return "the picture came sooner than the server asked for", ""
+        return "the picture was sent too early", ""
     if isinstance(error, BackendThrottled):
         return "the server is too busy just now", ""
     if isinstance(error, ImageDecodeFailed):
-        return "the server could not decode the picture", "look at the camera's picture in a browser"
+        return "the server could not decode the picture", "open the camera's picture in a browser"
     if isinstance(error, ServerError):
-        return f"the server {server} failed", "its log says why; it is tried again"
+        return f"the server {server} failed", "see its log; the call is repeated"
     return str(error), ""
 
 

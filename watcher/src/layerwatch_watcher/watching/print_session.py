@@ -222,7 +222,7 @@ class PrintSession:
         except asyncio.TimeoutError:
             raise CameraError(
                 f"the camera sent no complete picture within {SNAPSHOT_DEADLINE_S:g} s",
-                "open its address in a browser; a stream without pictures in it does this",
+                "open its address in a browser; a stream without pictures causes this",
             ) from None
 
     async def _judged(self, inspection: Inspection) -> None:

@@ -224,7 +224,7 @@ class PrintWatcher:
         if self._state.expects_pause(self._clock.monotonic()):
             self._paused(late=self._acting is None)
         elif self._state.phase is not Phase.PAUSED:
-            why = "wants a person" if status.state is PrinterState.ATTENTION else "paused"
+            why = "needs attention" if status.state is PrinterState.ATTENTION else "paused"
             self._journal.write(
                 self.name, "stands", who=AT_THE_PRINTER, why=why, message=status.message or None
             )

@@ -194,7 +194,7 @@ def _actions(table: Table, name: str, default: tuple[Action, ...]) -> tuple[Acti
     words = table.texts(name, tuple(action.value for action in default))
     for word in words:
         if word not in Action._value2member_map_:
-            raise table.wrong(name, f"{word!r} is none of {', '.join(action.value for action in Action)}")
+            raise table.wrong(name, f"{word!r} is not one of {', '.join(action.value for action in Action)}")
     return tuple(Action(word) for word in words)
 
 

@@ -267,7 +267,7 @@ async def _check_control(name: str, printer: Printer, answers: str) -> Finding:
 
 async def try_channels(settings: WatcherSettings) -> AsyncIterator[Finding]:
     """Send a test event through every channel, and report which accepted it."""
-    text = "If you read this, the channel works. A picture belongs to it."
+    text = "The channel works. A picture should be attached."
     picture = files("layerwatch_watcher.notifications").joinpath("test-picture.jpg").read_bytes()
     event = Event(Kind.TEST, "test", "Layerwatch: a test", text, picture=picture)
     async with shared_client() as client:

@@ -148,7 +148,7 @@ class Watchdog:
             if shows:
                 what, hint = (
                     f"{what}, and shows what may be a failure ({shows})",
-                    f"look at the print; {hint}",
+                    f"check the print; {hint}",
                 )
             patience = NO_PRINT_YET_S if not_yet else BLIND_S
             self.fails(sight, "camera", what, hint, final=bool(shows), patience=patience)
@@ -195,5 +195,5 @@ class Watchdog:
         for name in [name for name in reported if name != PRINTER and name not in self._sights]:
             del reported[name]  # of a camera that is no longer configured
         for sight in self._sights:
-            self._senses[sight] = _Sense(("camera", "no picture came"))
+            self._senses[sight] = _Sense(("camera", "no picture"))
         self._senses[PRINTER].since = None

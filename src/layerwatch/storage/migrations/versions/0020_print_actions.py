@@ -1,4 +1,4 @@
-"""Prints whose watcher is connected, and what people ask it to do."""
+"""Prints whose watcher is connected, what people ask it to do, and levels that they set."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ def upgrade() -> None:
     )
     op.create_index("ix_print_actions_account_id_asked_at", "print_actions", ["account_id", "asked_at"])
     op.create_index("ix_print_actions_asked_at", "print_actions", ["asked_at"])
+    op.add_column("contexts", sa.Column("levels", sa.BigInteger, nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("contexts", "levels")
     op.drop_table("print_actions")
     op.drop_table("connected_prints")

@@ -1,0 +1,140 @@
+"""What operators do to users and accounts of others. Every action is an entry in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, or_, select
+from sqlalchemy.orm import Session
+
+from layerwatch.core.text import is_unsafe
+from layerwatch.identity import sessions
+from layerwatch.identity.audit import Actor, record
+from layerwatch.identity.errors import BadInput, NotFound
+from layerwatch.identity.models import (
+    Account,
+    AccountNote,
+    Invitation,
+    Membership,
+    OneTimeLink,
+    RecoveryCode,
+    User,
+)
+from layerwatch.identity.roles import Role, members_of, set_role
+
+MAX_NOTE_LENGTH = 1000
+MAX_NOTES = 200
+"""Notes kept on an account."""
+
+
+def verify_address(session: Session, user_id: int, actor: Actor, now: datetime) -> User:
+    """Count a user's address as shown to be theirs: the operator made sure of it. Raises NotFound."""
+    user = _user(session, user_id)
+    if user.verified_at is None:
+        user.verified_at = now
+        record(session, actor, "address verified", user.email, now)
+    return user
+
+
+def suspend(session: Session, user_id: int, actor: Actor, now: datetime) -> User:
+    """End a user's sessions and refuse new ones until `resume`. Raises NotFound, BadInput."""
+    user = _user(session, user_id)
+    _check_other(user, actor)
+    if user.suspended_at is None:
+        user.suspended_at = now
+        sessions.end_all(session, user)
+        record(session, actor, "user suspended", user.email, now)
+    return user
+
+
+def resume(session: Session, user_id: int, actor: Actor, now: datetime) -> User:
+    """Let a suspended user sign in again. Raises NotFound."""
+    user = _user(session, user_id)
+    if user.suspended_at is not None:
+        user.suspended_at = None
+        record(session, actor, "user resumed", user.email, now)
+    return user
+
+
+def delete_user(session: Session, user_id: int, actor: Actor, now: datetime) -> str:
+    """Delete a user with their memberships, sessions, links and invitations; their address.
+
+    What they did stays in the audit log. Raises NotFound; BadInput for an operator, for the one who acts, and
+    while the user is the only owner of an account.
+    """
+    user = _user(session, user_id)
+    _check_other(user, actor)
+    accounts = session.scalars(select(Membership.account_id).where(Membership.user_id == user.id)).all()
+    for account_id in sorted(accounts):
+        owners = [one.id for one, role in members_of(session, account_id) if role is Role.OWNER]
+        if owners == [user.id]:
+            name = session.get_one(Account, account_id).name
+            raise BadInput(f"{user.email} is the only owner of {name}. Make somebody else an owner first.")
+        set_role(session, account_id, user.id, None)
+    sessions.end_all(session, user)
+    for table in (OneTimeLink, RecoveryCode):
+        session.execute(delete(table).where(table.user_id == user.id))
+    session.execute(
+        delete(Invitation).where(or_(Invitation.invited_by == user.id, Invitation.email == user.email))
+    )
+    record(session, actor, "user deleted", user.email, now)
+    session.delete(user)
+    session.flush()
+    return user.email
+
+
+def find_accounts(session: Session, text: str, limit: int) -> Sequence[Account]:
+    """The accounts with this text in their name or billing address, or this number; oldest first."""
+    wanted = select(Account).order_by(Account.id).limit(limit)
+    if text:
+        fitting = [
+            Account.name.icontains(text, autoescape=True),
+            Account.billing_email.icontains(text, autoescape=True),
+        ]
+        if text.isdecimal() and len(text) < 19:
+            fitting.append(Account.id == int(text))
+        wanted = wanted.where(or_(*fitting))
+    return session.scalars(wanted).all()
+
+
+def add_note(session: Session, account_id: int, text: str, actor: Actor, now: datetime) -> AccountNote:
+    """Keep an operator's note on an account; its people do not see it. Raises NotFound, BadInput."""
+    if session.get(Account, account_id) is None:
+        raise NotFound("There is no such account.")
+    text = " ".join(text.split())
+    if not 1 <= len(text) <= MAX_NOTE_LENGTH or any(map(is_unsafe, text)):
+        raise BadInput(f"A note has 1 to {MAX_NOTE_LENGTH} characters.", field="text")
+    if len(notes_on(session, account_id)) >= MAX_NOTES:
+        raise BadInput(f"An account has at most {MAX_NOTES} notes. Delete one first.", field="text")
+    note = AccountNote(account_id=account_id, at=now, who=actor.who, text=text)
+    session.add(note)
+    record(session, actor, "note added", text[:100], now)
+    return note
+
+
+def delete_note(session: Session, account_id: int, note_id: int, actor: Actor, now: datetime) -> None:
+    """Delete a note. Raises NotFound."""
+    note = session.get(AccountNote, note_id)
+    if note is None or note.account_id != account_id:
+        raise NotFound("There is no such note.")
+    record(session, actor, "note deleted", note.text[:100], now)
+    session.delete(note)
+
+
+def notes_on(session: Session, account_id: int) -> list[AccountNote]:
+    """The notes on an account, newest first."""
+    wanted = select(AccountNote).where(AccountNote.account_id == account_id).order_by(AccountNote.id.desc())
+    return list(session.scalars(wanted))
+
+
+def _user(session: Session, user_id: int) -> User:
+    user = session.get(User, user_id, with_for_update=True)
+    if user is None:
+        raise NotFound("No such user.")
+    return user
+
+
+def _check_other(user: User, actor: Actor) -> None:
+    if user.operator or user.id == actor.user_id:
+        raise BadInput("Operators, and oneself, can be neither suspended nor deleted here.")

@@ -1,0 +1,93 @@
+"""Reads a detector file back into weights that can be trained: int8 values are dequantised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from layerwatch_train.model import Detector
+from layerwatch_train.public import DetectorFileError
+from layerwatch_train.train import Weights
+
+_BLEND = (
+    "/detector/heads/Mul_1_output_0",
+    "/detector/heads/Mul_2_output_0",
+    "/detector/heads/Add_2_output_0",
+)
+"""The results whose constant operands are the shares of the failure's logit, in order."""
+
+
+class _Graph:
+    """The constants of a graph by name, dequantised."""
+
+    def __init__(self, graph: onnx.GraphProto):
+        self.nodes = list(graph.node)
+        self.constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        for node in graph.node:
+            if node.op_type == "Constant":
+                self.constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+        self.maker = {name: node for node in graph.node for name in node.output}
+
+    def value(self, name: str) -> NDArray[np.float32]:
+        if name in self.constants:
+            return self.constants[name].astype(np.float32)
+        node = self.maker.get(name)
+        if node is None or node.op_type != "DequantizeLinear":
+            raise ValueError(f"{name} is no constant")
+        kept, scale = self.constants[node.input[0]], self.constants[node.input[1]]
+        zero = self.constants[node.input[2]] if len(node.input) > 2 else np.zeros_like(scale)
+        rest = (1,) * (kept.ndim - 1) if scale.ndim else ()
+        by_channel = (np.reshape(part, (*part.shape, *rest)) for part in (scale, zero))
+        scale, zero = by_channel
+        return np.asarray((kept.astype(np.float32) - zero.astype(np.float32)) * scale, np.float32)
+
+
+def read(path: Path, variant: str = "lite0") -> Weights:
+    """Weights of `Detector(variant)` out of a file that `export` and `quantise` made.
+
+    Weights by channel keep their first axis. Raises DetectorFileError where the file is of another network.
+    """
+    try:
+        found = _found(_Graph(onnx.load(path).graph))
+    except ValueError as error:
+        raise DetectorFileError(f"{path.name} is not a detector of this trainer: {error}") from None
+    expected = Detector(variant).state_dict()
+    if found.keys() != expected.keys() or any(found[n].size != p.numel() for n, p in expected.items()):
+        raise DetectorFileError(f"{path.name} is not a {variant} detector of this trainer")
+    return {name: torch.from_numpy(found[name].copy()).reshape(expected[name].shape) for name in expected}
+
+
+def _found(graph: _Graph) -> dict[str, NDArray[np.float32]]:
+    """Every constant that looks like a parameter of `Detector`, by its name there."""
+    found: dict[str, NDArray[np.float32]] = {}
+    for node in graph.nodes:
+        if node.op_type == "Conv" and len(node.input) == 3:
+            name = _module(node.input[2])
+            weight, bias = graph.value(node.input[1]), graph.value(node.input[2])
+            if name.endswith(".shift"):
+                part = name.removesuffix(".shift")
+                found |= {
+                    f"{part}.weight": weight,
+                    name: bias,
+                    f"{part}.scale": np.ones(len(bias), np.float32),
+                }
+            else:
+                part = name.removesuffix(".bias")
+                found |= {f"{part}.weight": weight, name: bias}
+        elif node.op_type == "Gemm":
+            for name in node.input[1:]:
+                found[_module(name)] = graph.value(name)
+    makers = [graph.maker[made] for made in _BLEND if made in graph.maker]
+    blend = [graph.value(n) for node in makers for n in node.input if n in graph.constants]
+    found["heads.blend"] = np.array(blend, np.float32).reshape(-1)
+    return found
+
+
+def _module(name: str) -> str:
+    """A parameter's name in `Detector` from that of its tensor."""
+    return name.removesuffix("_DequantizeLinear_Output").removeprefix("detector.")
