@@ -15,7 +15,7 @@ ONE_IDEA_ON_BOTH_SIDES = {
     "Inspector",
     # time and settings, which the packages do not share because each is installed without the other
     *("Clock", "SystemClock", "Settings", "ConfigError"),
-    # in several domains' trees of errors: nothing that the caller may see; it does not fit the state of things
+    # in several domains' trees of errors: nothing that the caller may see; it does not fit what is there
     *("NotFound", "NotPossible"),
 }
 
