@@ -10,7 +10,17 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("src/layerwatch", "sdk/src/layerwatch_sdk", "watcher/src/layerwatch_watcher")
 ONE_IDEA_ON_BOTH_SIDES = {
     # the wire, as the service and as its client see it
-    *("ApiError", "Box", "Context", "ContextLost", "HeatMap", "Levels", "PrintLabels"),
+    *(
+        "ApiError",
+        "BedCheck",
+        "Box",
+        "Context",
+        "ContextLost",
+        "HeatMap",
+        "LeftOver",
+        "Levels",
+        "PrintLabels",
+    ),
     # what judges pictures: the detector in the service, the service or a detector for its client
     "Inspector",
     # time and settings, which the packages do not share because each is installed without the other

@@ -161,7 +161,7 @@ def test_what_does_not_work_is_said_and_not_watched(machine, camera):
     ("fields", "words"),
     [
         ({}, "Enter a camera's address, or choose a printer."),
-        ({"printer": "voron.local"}, "Write it like octoprint://KEY@HOST"),
+        ({"printer": "voron.local"}, "Use the form octoprint://KEY@HOST"),
         ({"printer": "octoprint://x", "secret": "file:/etc/passwd"}, "This cannot be used here."),
         ({"camera": "env:HOME"}, "This cannot be used here."),
         ({"camera": "http://x/" + "y" * 600}, "This cannot be used here."),

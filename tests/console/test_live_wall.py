@@ -69,7 +69,7 @@ def test_a_false_alarm_is_shown_on_the_card_and_can_be_undone(tab, office, farm)
     assert "show=attention" in tab.page.url
     assert "As marked by you" in tab.page.inner_text(".quality")
     tab.page.click("text=undo")
-    tab.page.wait_for_selector("text=The feedback is taken back.")
+    tab.page.wait_for_selector("text=The feedback is withdrawn.")
     assert tab.page.query_selector(".given") is None
     tab.until(f"{FIRST}.classList.contains('bad')")
 

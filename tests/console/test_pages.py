@@ -112,7 +112,7 @@ def test_the_operator_closes_a_month_and_books_its_payment(office):
     assert first.headers["location"] == "/console/operator?said=months-closed"
     again = operator.post("/operator/close", "/operator")
     assert again.headers["location"] == "/console/operator?said=nothing-to-close"
-    assert "Nothing was closed" in operator.get("/operator?said=nothing-to-close").text
+    assert "Nothing to close" in operator.get("/operator?said=nothing-to-close").text
     assert operator.get("/operator/audit").text.count(">months closed</td>") == 1
     assert "$398.00" in owner.get("/invoices").text
     number = re.search(r"INV-\d+", owner.get("/invoices").text)[0]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import httpx
 
 from layerwatch.identity.models import Account
@@ -33,7 +31,7 @@ class WatchedPrint:
 
     def written(self) -> WatchedPrint:
         """Wait until what was seen is in the tables."""
-        asyncio.run(self.server.services.print_recorder.flush())
+        self.server.services.print_recorder.start_flush().result(20)
         return self
 
     def _post(self, jpeg: bytes, fields: dict[str, str]) -> httpx.Response:
@@ -50,4 +48,4 @@ def keep_pictures(server: Server, account: int) -> None:
     with server.services.database.write() as session:
         session.get_one(Account, account).keep_pictures = True
     server.services.print_recorder.refresh()
-    asyncio.run(server.services.print_recorder.flush())
+    server.services.print_recorder.start_flush().result(20)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Optional, Type, TypeVar
 from layerwatch_sdk import calls
 from layerwatch_sdk.clock import AsyncClock, AsyncSystemClock
 from layerwatch_sdk.errors import LayerwatchError
-from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition, Usage
+from layerwatch_sdk.models import BedCheck, Context, Inspection, PrintLabels, PrintPosition, Usage
 from layerwatch_sdk.picture import Picture
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.settings import Settings, Timeouts, Traceparent
@@ -84,6 +84,15 @@ class AsyncClient:
     async def feedback(self, context: Context, kind: str) -> None:
         """Tell the service what the user thinks of its verdict. See `Client.feedback`."""
         await self._carry_out(calls.feedback(self.settings, context, kind, self.clock.monotonic))
+
+    async def check_bed(
+        self, jpeg: Picture, printer: str, *, camera: Optional[str] = None, empty: bool = False
+    ) -> BedCheck:
+        """Compare a picture with how this printer's bed looks when it is empty. See `Client.check_bed`."""
+        now = self.clock.monotonic
+        return await self._carry_out(
+            calls.check_bed(self.settings, jpeg, printer, now, camera=camera, empty=empty)
+        )
 
     async def usage(self) -> Usage:
         """What the key's account has used of the current month. See `Client.usage`."""

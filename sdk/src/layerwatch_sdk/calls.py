@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from layerwatch_sdk import wire
 from layerwatch_sdk.errors import ClientClosed, LayerwatchError, NoAnswer, ServerError
 from layerwatch_sdk.form_fields import label_fields, position_fields
-from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition, Usage
+from layerwatch_sdk.models import BedCheck, Context, Inspection, PrintLabels, PrintPosition, Usage
 from layerwatch_sdk.picture import Picture, checked_picture
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.routing import Route
@@ -110,6 +110,26 @@ def feedback(settings: Settings, context: Context, kind: str, now: Callable[[], 
         )
 
     return _tried(settings, context.route, request, wire.read_acknowledgement, now)
+
+
+def check_bed(
+    settings: Settings,
+    picture: Picture,
+    printer: str,
+    now: Callable[[], float],
+    *,
+    camera: Optional[str] = None,
+    empty: bool = False,
+) -> Plan[BedCheck]:
+    """Compare a picture with a printer's empty bed. A repeat after a lost answer is billed again."""
+    url = settings.base_url + PREFIX + "/bedcheck"
+    fields = {"printer": printer}
+    if camera is not None:
+        fields["camera"] = camera
+    if empty:
+        fields["empty"] = "true"
+    request = Request(url, settings.headers(), picture=checked_picture(picture), fields=fields)
+    return _tried(settings, Route(url, url), lambda _url: request, wire.read_bed_check, now)
 
 
 def usage(settings: Settings, now: Callable[[], float]) -> Plan[Usage]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Optional, Set, Type, TypeVar
 from layerwatch_sdk import calls
 from layerwatch_sdk.clock import Clock, SystemClock
 from layerwatch_sdk.errors import LayerwatchError
-from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition, Usage
+from layerwatch_sdk.models import BedCheck, Context, Inspection, PrintLabels, PrintPosition, Usage
 from layerwatch_sdk.picture import Picture
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.settings import Settings, Timeouts, Traceparent
@@ -120,6 +120,27 @@ class Client:
         An extension of the contract; a server without it answers `BadArgs` with status 404.
         """
         self._carry_out(calls.feedback(self.settings, context, kind, self.clock.monotonic), cancellation)
+
+    def check_bed(
+        self,
+        jpeg: Picture,
+        printer: str,
+        *,
+        camera: Optional[str] = None,
+        empty: bool = False,
+        cancellation: Optional[Cancellation] = None,
+    ) -> BedCheck:
+        """Compare a picture with how this printer's bed looks when it is empty; one billed inspection.
+
+        printer, camera: as in `PrintLabels`.
+        empty: this picture shows the empty bed; it replaces what was known.
+
+        Raises PictureError before sending what the service would refuse, or a LayerwatchError.
+        An extension of the contract; a server without it answers `BadArgs` with status 404.
+        """
+        now = self.clock.monotonic
+        plan = calls.check_bed(self.settings, jpeg, printer, now, camera=camera, empty=empty)
+        return self._carry_out(plan, cancellation)
 
     def usage(self, *, cancellation: Optional[Cancellation] = None) -> Usage:
         """What the key's account has used of the current month, and what that costs. Free.

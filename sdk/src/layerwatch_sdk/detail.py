@@ -18,17 +18,17 @@ def read_detail(raw: Mapping[str, Any]) -> Detail:
     boxes = raw.get("Boxes")
     probability = raw.get("FailureProbability")
     return Detail(
-        kind=_optional_text(raw.get("Kind")),
-        kinds={str(k): float(v) for k, v in kinds.items() if _is_fraction(v)}
+        kind=optional_text(raw.get("Kind")),
+        kinds={str(k): float(v) for k, v in kinds.items() if is_fraction(v)}
         if isinstance(kinds, dict)
         else {},
         boxes=tuple(box for box in map(_box, boxes) if box is not None) if isinstance(boxes, list) else (),
-        condition=_optional_text(raw.get("Condition")),
-        model_version=_optional_text(raw.get("ModelVersion")),
+        condition=optional_text(raw.get("Condition")),
+        model_version=optional_text(raw.get("ModelVersion")),
         raw=raw,
-        failure_probability=probability if _is_fraction(probability) else None,
+        failure_probability=probability if is_fraction(probability) else None,
         heat_map=_heat_map(raw.get("HeatMap")),
-        note=_optional_text(raw.get("Note")),
+        note=optional_text(raw.get("Note")),
     )
 
 
@@ -47,15 +47,17 @@ def _box(raw: object) -> Optional[Box]:
     if not isinstance(raw, dict) or not isinstance(raw.get("Kind"), str):
         return None
     numbers = [raw.get(name) for name in ("Probability", "Left", "Top", "Width", "Height")]
-    if not all(_is_fraction(number) for number in numbers):
+    if not all(is_fraction(number) for number in numbers):
         return None
     probability, left, top, width, height = (float(number) for number in numbers if number is not None)
     return Box(raw["Kind"], probability, left, top, width, height)
 
 
-def _is_fraction(value: object) -> bool:
+def is_fraction(value: object) -> bool:
+    """Whether it is a number from 0 to 1."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
 
 
-def _optional_text(value: object) -> Optional[str]:
+def optional_text(value: object) -> Optional[str]:
+    """The text; None for anything else."""
     return value if isinstance(value, str) else None

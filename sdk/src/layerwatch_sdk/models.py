@@ -124,6 +124,30 @@ class Detail:
 
 
 @dataclass(frozen=True)
+class LeftOver:
+    """Something on the bed. Corner and size in fractions of the picture, 0..1; area: its share of it."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    area: float
+
+
+@dataclass(frozen=True)
+class BedCheck:
+    """Whether a bed is clear.
+
+    clear: None where that cannot be said; `reason` then says why.
+    left_overs: where something lies, largest first; empty unless `clear` is False.
+    """
+
+    clear: Optional[bool]
+    reason: Optional[str] = None
+    left_overs: Tuple[LeftOver, ...] = ()
+
+
+@dataclass(frozen=True)
 class Usage:
     """What the key's account has used of the current calendar month (UTC).
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
-from layerwatch_sdk.detail import read_detail
+from layerwatch_sdk.detail import is_fraction, optional_text, read_detail
 from layerwatch_sdk.errors import (
     ApiError,
     ForeignRefusal,
@@ -23,8 +23,10 @@ from layerwatch_sdk.errors import (
     api_error,
 )
 from layerwatch_sdk.models import (
+    BedCheck,
     Context,
     Inspection,
+    LeftOver,
     NextInterval,
     Usage,
 )
@@ -122,6 +124,31 @@ def read_inspection(reply: Reply) -> Inspection:
 def read_acknowledgement(reply: Reply) -> None:
     """The answer to feedback: a 200 with any JSON object. Raises ApiError or InvalidResponse."""
     _object(reply)
+
+
+def read_bed_check(reply: Reply) -> BedCheck:
+    """The answer to a bed check. Raises ApiError or InvalidResponse."""
+    answer = _object(reply)
+    words = {"clear": True, "not_clear": False, "cannot_say": None}
+    bed = _text(reply, answer, "Bed")
+    if bed not in words:
+        raise _invalid(reply, f"Bed is {bed!r}")
+    places = answer.get("LeftOvers")
+    found = [_left_over(place) for place in places] if isinstance(places, list) else []
+    return BedCheck(
+        words[bed],
+        optional_text(answer.get("Reason")),
+        tuple(place for place in found if place is not None),
+    )
+
+
+def _left_over(raw: object) -> Optional[LeftOver]:
+    if not isinstance(raw, dict):
+        return None
+    numbers = [raw.get(name) for name in ("Left", "Top", "Width", "Height", "Area")]
+    if not all(is_fraction(number) for number in numbers):
+        return None
+    return LeftOver(*(float(number) for number in numbers if number is not None))
 
 
 def read_usage(reply: Reply) -> Usage:

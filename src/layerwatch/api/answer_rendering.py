@@ -7,7 +7,11 @@ from typing import Any
 from layerwatch.billing.account_usage import AccountUsage
 from layerwatch.billing.money import MICRO_PER_DOLLAR
 from layerwatch.contexts import Answer
+from layerwatch.vision.bed import BedCheck
 from layerwatch.vision.evidence import Condition
+
+MAX_LEFT_OVERS = 16
+"""Places in the answer to a bed check, the largest."""
 
 CONDITION_HEADER = "X-Picture-Condition"
 
@@ -35,6 +39,24 @@ def render(answer: Answer, dialect: int, detail: bool) -> dict[str, Any]:
     if detail and answer.detail is not None:
         body["Detail"] = answer.detail
     return body
+
+
+def render_bed(checked: BedCheck) -> dict[str, Any]:
+    """The JSON object of a bed check."""
+    return {
+        "Bed": checked.answer.value,
+        "Reason": checked.reason or None,
+        "LeftOvers": [
+            {
+                "Left": round(one.left, 4),
+                "Top": round(one.top, 4),
+                "Width": round(one.width, 4),
+                "Height": round(one.height, 4),
+                "Area": round(one.area, 4),
+            }
+            for one in checked.left_overs[:MAX_LEFT_OVERS]
+        ],
+    }
 
 
 def render_usage(used: AccountUsage) -> dict[str, Any]:

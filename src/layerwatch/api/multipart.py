@@ -1,13 +1,13 @@
 """The one file of a multipart upload, read as a bounded stream.
 
 At most one picture and `MAX_OVERHEAD_BYTES` bytes around it are held, whatever is sent. Of the other fields
-only `FIELDS` are kept.
+only those that were asked for are kept.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from python_multipart import MultipartParser
@@ -44,18 +44,41 @@ class Upload:
     progress: PrintProgress = field(default_factory=PrintProgress)
 
 
+@dataclass(frozen=True, slots=True)
+class UploadedForm:
+    """A multipart body's one file, and the text of the fields that were asked for, where they were sent."""
+
+    jpeg: bytes
+    fields: Mapping[str, str]
+
+
 async def read_upload(
     content_type: str | None,
     content_length: str | None,
     stream: AsyncIterator[bytes],
     hold: Callable[[int], None],
 ) -> Upload:
-    """Read the one file out of a multipart body.
+    """Read what a Process call carries. Raises as `read_form`, and for fields that cannot be used."""
+    form = await read_form(content_type, content_length, stream, hold, FIELDS)
+    camera = form.fields.get("camera", "").strip()
+    if len(camera) > MAX_CAMERA or not camera.isprintable():
+        raise bad_args(f"The field camera takes up to {MAX_CAMERA} printable characters.")
+    return Upload(form.jpeg, camera, print_progress(form.fields))
+
+
+async def read_form(
+    content_type: str | None,
+    content_length: str | None,
+    stream: AsyncIterator[bytes],
+    hold: Callable[[int], None],
+    names: Collection[str],
+) -> UploadedForm:
+    """Read the one file out of a multipart body, and those of its fields that have these names.
 
     hold: called with each chunk's size before it is buffered; may refuse by raising.
     Raises ApiError for what is not one file of at most `MAX_PICTURE_BYTES` bytes in a whole multipart body.
     """
-    form = _Form(_boundary(content_type), hold)
+    form = _Form(_boundary(content_type), hold, names)
     if (
         content_length is not None
         and content_length.isdecimal()
@@ -84,8 +107,9 @@ def _too_large() -> ApiError:
 class _Form:
     """Takes a multipart body in pieces and keeps its one file."""
 
-    def __init__(self, boundary: bytes, hold: Callable[[int], None]) -> None:
+    def __init__(self, boundary: bytes, hold: Callable[[int], None], names: Collection[str]) -> None:
         self._hold = hold
+        self._names = names
         self._parser = MultipartParser(
             boundary,
             {
@@ -125,17 +149,14 @@ class _Form:
         if self._file_bytes > MAX_PICTURE_BYTES or self._received - self._file_bytes > MAX_OVERHEAD_BYTES:
             raise _too_large()
 
-    def close(self) -> Upload:
-        """The file, once the body has ended."""
+    def close(self) -> UploadedForm:
+        """The file and the fields, once the body has ended."""
         if not self._whole:
             raise bad_args("The multipart body ends before its closing boundary.")
         if self._file is None:
             raise bad_args("The body holds no file. Send one JPEG as a file of multipart/form-data.")
         values = {name: value.decode("utf-8", "replace") for name, value in self._fields.items()}
-        camera = values.get("camera", "").strip()
-        if len(camera) > MAX_CAMERA or not camera.isprintable():
-            raise bad_args(f"The field camera takes up to {MAX_CAMERA} printable characters.")
-        return Upload(b"".join(self._file), camera, print_progress(values))
+        return UploadedForm(b"".join(self._file), values)
 
     def _start_part(self) -> None:
         self._name, self._value = bytearray(), bytearray()
@@ -181,7 +202,7 @@ class _Form:
     def _keep_field(self) -> None:
         """Begin to keep a field's value. Raises ApiError for one that is sent twice."""
         name = self._field.decode("latin-1")
-        if name not in FIELDS or self._is_file:
+        if name not in self._names or self._is_file:
             return
         if name in self._fields:
             raise bad_args(f"The field {name} is sent twice.")

@@ -91,6 +91,31 @@ def print_labels(arguments: Mapping[str, Any]) -> PrintLabels:
     return PrintLabels(label("Name"), label("Printer"), label("Camera"), label("File"))
 
 
+BED_FIELDS = ("printer", "camera", "empty")
+"""The form fields of a bed check."""
+
+
+def bed_labels(values: Mapping[str, str]) -> tuple[str, str]:
+    """The printer and the camera label (empty where there is none) of a bed check.
+
+    Raises ApiError (OE_BAD_ARGS).
+    """
+    printer = _clean(values.get("printer", ""), "The field printer")
+    if printer is None:
+        raise bad_args(
+            "The field printer is missing: send the printer's name, as in createcontext's Printer."
+        )
+    return printer, _clean(values.get("camera", ""), "The field camera") or ""
+
+
+def shows_empty_bed(values: Mapping[str, str]) -> bool:
+    """Whether the caller says that this picture shows the empty bed. Raises ApiError (OE_BAD_ARGS)."""
+    text = values.get("empty", "").strip()
+    if text not in ("", "true", "false"):
+        raise bad_args("The field empty takes true or false.")
+    return text == "true"
+
+
 PROGRESS_FIELDS = ("layer", "layers", "progress", "state")
 """The optional form fields of Process that `print_progress` reads."""
 

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from layerwatch.api import request_parsing
 from layerwatch.api.answer_rendering import condition_header, render, render_usage
 from layerwatch.api.auth import authenticate
+from layerwatch.api.bed_check import bed_check
 from layerwatch.api.errors import bad_args, translate
 from layerwatch.api.local_address import url_used
 from layerwatch.api.multipart import Upload, read_upload
@@ -208,6 +209,7 @@ ROUTES = [
     Route(f"{BASE}/process/{{context_id}}", process, methods=["POST"]),
     Route(f"{BASE}/createcontext", createcontext, methods=["POST"]),
     Route(f"{BASE}/feedback/{{context_id}}", feedback, methods=["POST"]),
+    Route(f"{BASE}/bedcheck", bed_check, methods=["POST"]),
     Route(f"{BASE}/usage", usage, methods=["GET"]),
 ]
 """Every one has its path in `openapi.json`. The one that is called most comes first."""

@@ -9,10 +9,10 @@ from layerwatch.prints.moments import Moment
 from layerwatch.vision.evidence import Condition
 
 WIDTH, HEIGHT = 900.0, 230.0
-LEFT, RIGHT, TOP, BOTTOM = 38.0, 8.0, 12.0, 30.0
-MOST_POINTS = 240
+LEFT, RIGHT, TOP, BOTTOM = 38.0, 8.0, 22.0, 30.0
+MAX_POINTS = 240
 """Points of the line: each is the worst quality of its share of the time."""
-MOST_LINKS = 96
+MAX_LINKS = 96
 _TICKS = (60, 300, 600, 1800, 3600, 2 * 3600, 6 * 3600, 12 * 3600, 24 * 3600, 48 * 3600)
 
 
@@ -75,10 +75,10 @@ def course_chart(
             for first, last in _runs(course, holds)
         ]
 
-    points = _worst_of(course, begin, end, MOST_POINTS)
-    choices = _worst_of(course, begin, end, MOST_LINKS)
-    width = (WIDTH - LEFT - RIGHT) / MOST_LINKS
-    step = next((one for one in _TICKS if (end - begin) / one <= 8), _TICKS[-1])
+    points = _worst_of(course, begin, end, MAX_POINTS)
+    choices = _worst_of(course, begin, end, MAX_LINKS)
+    width = (WIDTH - LEFT - RIGHT) / MAX_LINKS
+    step = next((one for one in _TICKS if (end - begin) / one <= 5), _TICKS[-1])
     return CourseChart(
         line=" ".join(f"{x(one.second)},{_y(one.quality)}" for one in points),
         ticks=[(x(second), span(second)) for second in range(-(-begin // step) * step, end + 1, step)],

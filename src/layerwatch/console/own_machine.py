@@ -1,9 +1,9 @@
-"""Whether a visit comes from the owner of a machine that serves nobody else, and what they have entered.
+"""Whether a visit comes from the owner of a single-user machine, and what they have entered.
 
 Only such an owner may have the server connect to addresses of the local network. Every condition must hold:
 
 - `layerwatch serve` runs as one process, on the embedded database, and may run a watcher beside it;
-- nobody else can get in: sign-up is closed, there is no OpenID Connect provider, no payment provider, no
+- no one else can sign in: sign-up is closed, there is no OpenID Connect provider, no payment provider, no
   public URL, no trust in the Host header, and one account, the installation's own;
 - the visitor is the operator and an owner of that account, at this machine or in a private network, and came
   through no proxy.

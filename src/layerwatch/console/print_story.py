@@ -12,10 +12,17 @@ from layerwatch.prints.events import PrintEvent
 from layerwatch.prints.moments import Moment
 from layerwatch.vision.evidence import Condition
 
-MOST_LINES = 100
+MAX_LINES = 100
 """The newest are shown."""
 UNJUDGED_PICTURES = 3
 """So many pictures in a row that are unfit to judge by are worth a line."""
+
+
+ASKED = {
+    "pause": "Asked the printer to pause",
+    "resume": "Asked the printer to resume",
+    "cancel": "Asked the printer to cancel the print",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ def story(view: PrintView) -> list[StoryLine]:
     lines += [StoryLine(event.at, _words(event), event.who) for event in view.events]
     if view.live is None and view.seen_at is not None:
         lines.append(StoryLine(view.seen_at, "Last picture"))
-    return sorted(lines, key=lambda line: line.at, reverse=True)[:MOST_LINES]
+    return sorted(lines, key=lambda line: line.at, reverse=True)[:MAX_LINES]
 
 
 def _from_course(view: PrintView) -> Iterator[StoryLine]:
@@ -76,5 +83,7 @@ def _words(event: PrintEvent) -> str:
         return f"Taken back: {about.lower()}" if about else "Feedback taken back"
     if event.kind in FEEDBACK_WORDS:
         return FEEDBACK_WORDS[event.kind]
+    if event.kind in ASKED:
+        return ASKED[event.kind]
     words = event.kind.replace("_", " ").capitalize()
     return f"{words}: {event.detail}" if event.detail else words

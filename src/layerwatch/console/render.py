@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from layerwatch import __version__
 from layerwatch.billing.money import cents, dollars
 from layerwatch.console.course_chart import span
-from layerwatch.console.messages import SAID
+from layerwatch.console.messages import MESSAGES
 
 STATIC = Path(__file__).with_name("static")
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -70,7 +70,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"static": static_url, "version": __version__, "said": SAID}
+    environment.globals |= {"static": static_url, "version": __version__, "said": MESSAGES}
     environment.filters |= {
         "cents": cents,
         "dollars": dollars,

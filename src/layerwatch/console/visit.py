@@ -84,6 +84,8 @@ class Visit:
     form_cookie: str
     now: datetime
     """The real time: sessions and links do not run with an accelerated print clock."""
+    file: bytes = b""
+    """The file of a form that carries one."""
     problem: Problem | None = None
     """What was wrong with the form that was sent, where its page is shown again because of that."""
 
@@ -178,7 +180,7 @@ class Visit:
         """A path parameter that is a number. Raises NotFound."""
         text = self.path(name)
         if not text.isdecimal() or len(text) > 18:
-            raise NotFound("There is no such page.")
+            raise NotFound("Page not found.")
         return int(text)
 
     def page(self, template: str, status: int = 200, **values: object) -> Response:
@@ -187,7 +189,7 @@ class Visit:
         return render(template, status, values)
 
     def go(self, path: str, said: str = "", **query: str) -> Response:
-        """Send the browser to another page; `said` names a message of `messages.SAID` to show there."""
+        """Send the browser to another page; `said` names a message of `messages.MESSAGES` to show there."""
         query = {**query, **({"said": said} if said else {})}
         return RedirectResponse(BASE + path + ("?" + urlencode(query) if query else ""), 303)
 

@@ -11,12 +11,12 @@ security headers, errors as pages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from http import HTTPStatus
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import anyio.to_thread
 import structlog
@@ -27,6 +27,7 @@ from starlette.routing import Route
 
 from layerwatch.billing import BillingError
 from layerwatch.billing import NotFound as BillingNotFound
+from layerwatch.console.forms import FormTooLarge, SentForm, check_form, read_form, read_upload
 from layerwatch.console.render import render
 from layerwatch.console.visit import BASE as BASE
 from layerwatch.console.visit import FORM_COOKIE as FORM_COOKIE
@@ -42,13 +43,11 @@ from layerwatch.identity.models import Account, Membership, User
 from layerwatch.identity.roles import Role, role_in
 from layerwatch.notify import NotifyError
 from layerwatch.notify.errors import NotFound as NotifyNotFound
+from layerwatch.pacing import Throttled
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 
 log = structlog.get_logger(__name__)
-
-MAX_FORM_BYTES = 64 * 1024
-MAX_FORM_FIELDS = 100
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';"
@@ -84,6 +83,8 @@ class Page:
     handler: Handler
     back: Handler | None = None
     """For a form: the page that it is on, which is shown again when the form is refused."""
+    takes_file: bool = False
+    """For a form: whether it carries a file."""
 
 
 @dataclass(slots=True)
@@ -96,15 +97,17 @@ class Pages:
         """Declare a page that only shows."""
         return self._declare("GET", path, needs, None)
 
-    def post(self, path: str, needs: Needs, back: Handler | None = None) -> Callable[[Handler], Handler]:
+    def post(
+        self, path: str, needs: Needs, back: Handler | None = None, *, takes_file: bool = False
+    ) -> Callable[[Handler], Handler]:
         """Declare a form's target. back: the page that the form is on."""
-        return self._declare("POST", path, needs, back)
+        return self._declare("POST", path, needs, back, takes_file)
 
     def _declare(
-        self, method: str, path: str, needs: Needs, back: Handler | None
+        self, method: str, path: str, needs: Needs, back: Handler | None, takes_file: bool = False
     ) -> Callable[[Handler], Handler]:
         def keep(handler: Handler) -> Handler:
-            self.all.append(Page(method, path, needs, handler, back))
+            self.all.append(Page(method, path, needs, handler, back, takes_file))
             return handler
 
         return keep
@@ -117,15 +120,38 @@ def routes(pages: Iterable[Page], desk: ConsoleServices) -> list[Route]:
 
 def _endpoint(page: Page, desk: ConsoleServices) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
-        form = await _read_form(request) if page.method == "POST" else {}
-        if form is None:
+        try:
+            if page.takes_file:
+                return await _answer_upload(page, request, desk)
+            form = await read_form(request) if page.method == "POST" else SentForm()
+        except FormTooLarge:
             return await anyio.to_thread.run_sync(_oversized, request, desk)
         return await anyio.to_thread.run_sync(_answer, page, request, desk, form)
 
     return endpoint
 
 
-def _answer(page: Page, request: Request, desk: ConsoleServices, form: Mapping[str, str]) -> Response:
+async def _answer_upload(page: Page, request: Request, desk: ConsoleServices) -> Response:
+    """A form with a file: read only from those who are signed in, within the memory for uploads."""
+    visit = await anyio.to_thread.run_sync(_visit_of, request, desk)
+    if visit is None or visit.signed is None or visit.signed.account_id is None:
+        return await anyio.to_thread.run_sync(_answer, page, request, desk, SentForm())
+    try:
+        with desk.services.admission.upload(visit.signed.account_id) as held:
+            form = await read_upload(request, held.add)
+            return await anyio.to_thread.run_sync(_answer, page, request, desk, form)
+    except Throttled:
+        return await anyio.to_thread.run_sync(_busy, visit)
+
+
+def _busy(visit: Visit) -> Response:
+    response = error_page(503, "The server has too many pictures to look at just now. Try again soon.", visit)
+    response.headers["Retry-After"] = "10"
+    _harden(response)
+    return response
+
+
+def _answer(page: Page, request: Request, desk: ConsoleServices, form: SentForm) -> Response:
     now = datetime.now(UTC)
     form_cookie = request.cookies.get(FORM_COOKIE, "")
     fresh = not 20 <= len(form_cookie) <= 100
@@ -136,7 +162,7 @@ def _answer(page: Page, request: Request, desk: ConsoleServices, form: Mapping[s
         cookie = request.cookies.get(SESSION_COOKIE)
         signed = signed_in(cookie, desk.services, now)
         token = cookie if signed is not None else None
-        visit = Visit(request, desk, form, token, signed, form_cookie, now)
+        visit = Visit(request, desk, form.fields, token, signed, form_cookie, now, file=form.file)
         response = _checked(page, visit)
     except Exception as error:
         response = _refusal(page, visit, error)
@@ -192,7 +218,7 @@ def _harden(response: Response) -> None:
 
 def no_such_page(request: Request, desk: ConsoleServices, status: int) -> Response:
     """The 404 page, with the menu if the visitor is signed in."""
-    response = error_page(status, "There is no such page.", _visit_of(request, desk))
+    response = error_page(status, "Page not found.", _visit_of(request, desk))
     _harden(response)
     return response
 
@@ -218,7 +244,7 @@ def _checked(page: Page, visit: Visit) -> Response:
     signed = visit.signed
     unknown = page.needs is not Needs.NOTHING and (signed is None or not signed.complete)
     if page.method == "POST" and not unknown:
-        _check_form(visit)
+        check_form(visit)
     sent = [visit.request.url.path, *visit.request.query_params.values(), *visit.form.values()]
     if any("\0" in text for text in sent):
         raise BadInput("The request contains a NUL character.")  # PostgreSQL rejects it in any text
@@ -228,7 +254,7 @@ def _checked(page: Page, visit: Visit) -> Response:
         return page.handler(visit)
     if page.needs is Needs.OPERATOR and not signed.operator:
         # As if it did not exist: other users do not learn which pages the operator has.
-        raise NotFound("There is no such page.")
+        raise NotFound("Page not found.")
     if page.needs in _ROLES:
         if signed.account_id is None or signed.role is None:
             raise NotAllowed(
@@ -285,36 +311,6 @@ def signed_in(token: str | None, services: Services, now: datetime) -> Signed | 
     if stale:
         services.database.transact(sessions.touch, token, now)
     return signed
-
-
-def _check_form(visit: Visit) -> None:
-    """Raise NotAllowed for a form that another site made the browser send."""
-    headers = visit.request.headers
-    foreign = headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
-    origin = headers.get("origin")
-    if origin is not None:
-        hosts = {headers.get("host", ""), urlsplit(visit.base_url).netloc}
-        foreign = foreign or urlsplit(origin).netloc not in hosts
-    given = visit.form.get("form_token", "")
-    if foreign or not sessions.is_form_token(given, visit.form_subject, visit.services.secrets.sessions):
-        raise NotAllowed(
-            "This form is out of date: you signed in again, or you work in another account by now."
-            " Go back, load the page again, and repeat it."
-        )
-
-
-async def _read_form(request: Request) -> dict[str, str] | None:
-    """The fields of a form; None if it is too large. Files are not taken: no page has any."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_FORM_BYTES:
-            return None
-    try:
-        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
-    except ValueError:
-        return {}
-    return dict(pairs)
 
 
 def error_page(status: int, message: str, visit: Visit | None = None) -> Response:

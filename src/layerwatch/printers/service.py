@@ -27,7 +27,7 @@ from layerwatch.temporal import (
     ended_well,
     learn,
 )
-from layerwatch.vision.bed import BedFormatError, EmptyBed
+from layerwatch.vision.bed import BedAnswer, BedCheck, BedFormatError, EmptyBed
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +36,14 @@ FORGOTTEN_AFTER = timedelta(days=90)
 
 OVER_AFTER = timedelta(hours=2)
 """A print without a picture for this long is over."""
+
+IDLE_AFTER = timedelta(minutes=15)
+"""The same for a bed check, which is made between prints."""
+
+UNKNOWN_BED = BedCheck(
+    BedAnswer.CANNOT_SAY,
+    reason="this printer's empty bed is not known: send one picture of it with empty=true",
+)
 
 BATCH = 100
 """Prints or memories in one transaction of the sweep."""
@@ -48,7 +56,7 @@ def start_of(session: Session, context_id: str) -> Start | None:
 
 
 class PrinterMemories:
-    """Keeps what a print's first picture showed. A print goes on without it when the database is away."""
+    """Keeps what a print's first picture showed, and compares beds with their memory."""
 
     def __init__(self, gateway: DatabaseGateway) -> None:
         self._gateway = gateway
@@ -123,6 +131,28 @@ def _state(data: bytes) -> PrintState | None:
         return None
 
 
+def check_bed(session: Session, key: PrinterKey, view: bytes, now: datetime) -> BedCheck:
+    """Compare a view of a bed with how this printer's bed looks when it is empty."""
+    rows = repository.unlearned(session, key)
+    learn_from(session, [row for row in rows if _is_over(session, row, now, IDLE_AFTER)])
+    row = repository.find(session, key)
+    bed = None if row is None else read_bed(row.bed)
+    return UNKNOWN_BED if bed is None else bed.check(view)
+
+
+def teach_bed(session: Session, key: PrinterKey, view: bytes, now: datetime) -> BedCheck:
+    """Take a view as that of the empty bed, in place of what was known."""
+    row = repository.find(session, key) or repository.add(session, key, now)
+    row.bed = row.bed_before = EmptyBed.teach(view).to_bytes()
+    row.printed_at = max(row.printed_at, now)
+    return BedCheck(BedAnswer.CLEAR)
+
+
+def _is_over(session: Session, row: UnlearnedPrintRow, now: datetime, after: timedelta) -> bool:
+    last = contexts.last_state(session, row.context_id, row.expires_at)
+    return last is None or last.inspected_at < now - after
+
+
 @dataclass(frozen=True, slots=True)
 class MemorySweeper:
     """Learns from prints that ended without a successor, and forgets printers that stopped printing."""
@@ -145,10 +175,5 @@ class MemorySweeper:
         if not rows:
             return None
         latest = rows[-1].opened_at
-        learn_from(session, [row for row in rows if self._is_over(session, row, now)])
+        learn_from(session, [row for row in rows if _is_over(session, row, now, OVER_AFTER)])
         return latest
-
-    @staticmethod
-    def _is_over(session: Session, row: UnlearnedPrintRow, now: datetime) -> bool:
-        last = contexts.last_state(session, row.context_id, row.expires_at)
-        return last is None or last.inspected_at < now - OVER_AFTER

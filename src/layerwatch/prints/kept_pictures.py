@@ -32,13 +32,17 @@ def small_copy(picture: RecentPicture) -> bytes:
 
     Raises ImageDecodeError.
     """
-    decoded = decode_jpeg(picture.jpeg, at_least=SIDE // 2)
-    image = turn_upright(Image.fromarray(decoded.pixels), decoded.orientation)
-    image.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR)
-    pixels = np.ascontiguousarray(np.asarray(image))
-    jpeg = simplejpeg.encode_jpeg(pixels, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="420")
     evidence = replace(picture.evidence, thumbnail=b"")
-    return RecentPicture(jpeg, evidence, picture.second).to_bytes()
+    return RecentPicture(scaled(picture.jpeg, SIDE), evidence, picture.second).to_bytes()
+
+
+def scaled(jpeg: bytes, side: int) -> bytes:
+    """A JPEG, upright, whose longer side has at most `side` pixels. Raises ImageDecodeError."""
+    decoded = decode_jpeg(jpeg, at_least=side // 2)
+    image = turn_upright(Image.fromarray(decoded.pixels), decoded.orientation)
+    image.thumbnail((side, side), Image.Resampling.BILINEAR)
+    pixels = np.ascontiguousarray(np.asarray(image))
+    return simplejpeg.encode_jpeg(pixels, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="420")  # type: ignore[no-any-return]
 
 
 def object_name(account_id: int, context_id: str, second: int) -> str:

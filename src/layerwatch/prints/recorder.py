@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -106,7 +106,11 @@ class PrintRecorder:
 
     async def flush(self) -> None:
         """Write what is queued."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._flush)
+        await asyncio.wrap_future(self.start_flush())
+
+    def start_flush(self) -> Future[None]:
+        """Begin to write what is queued, in the thread that does; its end."""
+        return self._thread.submit(self._flush)
 
     async def close(self) -> None:
         """Write what is queued, and end."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from layerwatch.storage import Database
 
 CONFIG_FILE = "watch.toml"
-"""In the data folder: what is watched where `--watch` names no file."""
+"""The watcher's configuration in the data folder, used without a file after `--watch`."""
 
 KEY_FILE = "watcher.key"
 """In the data folder, readable by its owner only, as the secret beside it is."""

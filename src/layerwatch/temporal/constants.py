@@ -78,8 +78,7 @@ GROWN = 0.5  # growth from which on the scene no longer is the one that was mark
 GROWTH_NATS = (1.5, 3.5)  # for an excursion and for failing, of growth in full beyond what a person marked
 
 # --- what is remembered of a printer from print to print; chosen by reasoning, not searched for -----------
-USUAL_DISCOUNT = 0.5  # share of the evidence that is lost where prints that ended well showed the same
-ACCEPTED_DISCOUNT = 0.85  # … where a person said that the same was no failure
+ACCEPTED_DISCOUNT = 0.85  # share of the evidence that is lost where a person marked the same as no failure
 LEFT_OVER_LOGITS = 2.0  # above the printer's usual mean, from which a failed first picture is not scenery
 ENDED_WELL_FRAMES = 10  # that a print must have had to teach its printer's memory
 ENDED_WELL_QUALITY = 7

@@ -36,9 +36,8 @@ class Familiar:
         return max(self._known(self.usual, self.usual_area, seen, area), self._marked(seen, area))
 
     def discount(self, seen: Logits | None, area: float) -> float:
-        """The share of its evidence for a failure that a picture loses for being familiar, 0 to below 1."""
-        usual = c.USUAL_DISCOUNT * self._known(self.usual, self.usual_area, seen, area)
-        return max(usual, c.ACCEPTED_DISCOUNT * self._marked(seen, area))
+        """The share of a picture's evidence for a failure that is lost, 0 to below 1, to a person's marks."""
+        return c.ACCEPTED_DISCOUNT * self._marked(seen, area)
 
     def _marked(self, seen: Logits | None, area: float) -> float:
         return self._known(self.accepted, self.accepted_area, seen, area)

@@ -2,7 +2,7 @@
 
 A new print starts from it. It never raises the evidence of a healthy picture and lowers that of a suspicious
 one only as far as earlier prints, which ended well, showed the same in the same places: what is new counts in
-full. What looks failed in the first picture, and is not what this printer usually shows, is no scenery.
+full. What looks failed in the first picture, and is not what this printer usually shows, is not scenery.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from layerwatch.temporal.alarm import quality_of
 from layerwatch.temporal.familiar import Familiar
 from layerwatch.temporal.marks import Origin, Strengths
 from layerwatch.temporal.places import PLACES, Logits, Places
-from layerwatch.temporal.scene import SKETCH, Sketch, View, contrast_distance, sketch_of
+from layerwatch.temporal.scene import SKETCH, Sketch, contrast_distance, sketch_of
 from layerwatch.temporal.state import MAX_NUMBER, CameraState, PrintState
 
 _MAGIC = b"LWM"
 _VERSION = 1
-_HEADER = struct.Struct("<3sB16sI11d")
+_HEADER = struct.Struct("<3sB16sI8d")
 _BYTES = _HEADER.size + 2 * PLACES + SKETCH
 
 MAX_PRINTS = 2**32 - 1
@@ -43,7 +43,6 @@ class PrinterMemory:
     mean, spread: of the prints' mean healthy logits.
     opening: sketch of a print's first picture.  opening_change, opening_spread: how far first pictures are
         from it, in contrasts.  brightness, step: theirs, 0..1, and how far one usually is from it.
-    change, change_spread, usual_step: see `View`.
     Two memories are equal when their bytes are.
     """
 
@@ -60,9 +59,6 @@ class PrinterMemory:
     opening_spread: float
     brightness: float
     step: float
-    change: float
-    change_spread: float
-    usual_step: float
 
     def to_bytes(self) -> bytes:
         """The memory as bytes: versioned, the same for equal memories."""
@@ -79,9 +75,6 @@ class PrinterMemory:
             self.opening_spread,
             self.brightness,
             self.step,
-            self.change,
-            self.change_spread,
-            self.usual_step,
         )
         return head + self.usual.tobytes() + self.accepted.tobytes() + self.opening.tobytes()
 
@@ -128,19 +121,6 @@ class PrinterMemory:
         lamp = max(c.LAMP_STEP, c.LAMP_STEPS * self.step)
         return contrast_distance(sketch, self.opening) <= limit and off <= lamp
 
-    def view(self, sketch: Sketch) -> View:
-        """The first picture's view, with the changes that are usual here."""
-        first = View.first(sketch)
-        return View(
-            first.sketch,
-            first.reference,
-            self.change,
-            self.change_spread,
-            first.brightness,
-            self.usual_step,
-            first.unsettled,
-        )
-
     def familiar(self) -> Familiar:
         """What a print that starts from this memory knows of its printer."""
         return Familiar(self.camera, self.usual, self.usual_area, self.accepted, self.accepted_area)
@@ -173,7 +153,6 @@ def learn(memory: PrinterMemory | None, state: PrintState, opening: bytes) -> Pr
     seen, mean = _shown(camera), camera.picture.mean
     accepted, accepted_area = _accepted(camera)
     brightness = float(sketch.mean()) / 255
-    view = camera.view
     if memory is None or memory.camera != camera.name or not memory.fits(sketch):
         return PrinterMemory(
             camera=camera.name,
@@ -189,9 +168,6 @@ def learn(memory: PrinterMemory | None, state: PrintState, opening: bytes) -> Pr
             opening_spread=c.FIRST_OPENING_SPREAD,
             brightness=brightness,
             step=c.FIRST_STEP,
-            change=view.usual_change,
-            change_spread=view.change_spread,
-            usual_step=view.usual_step,
         )
     rate = max(1 / (memory.prints + 1), c.PRINT_LEARN)
     away = contrast_distance(sketch, memory.opening)
@@ -210,9 +186,6 @@ def learn(memory: PrinterMemory | None, state: PrintState, opening: bytes) -> Pr
         + rate * (abs(away - memory.opening_change) - memory.opening_spread),
         brightness=memory.brightness + rate * (brightness - memory.brightness),
         step=memory.step + rate * (abs(brightness - memory.brightness) - memory.step),
-        change=memory.change + rate * (view.usual_change - memory.change),
-        change_spread=memory.change_spread + rate * (view.change_spread - memory.change_spread),
-        usual_step=memory.usual_step + rate * (view.usual_step - memory.usual_step),
     )
 
 

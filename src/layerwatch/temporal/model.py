@@ -68,12 +68,11 @@ def _step(
     sketch = sketch_of(evidence.thumbnail)
     familiar = before.familiar
     if known is None:
-        view = View.first(sketch)
         if before.cameras or memory is None or memory.camera != name or not memory.fits(sketch):
             memory = None
-        elif sketch is not None:
-            view, familiar = memory.view(sketch), memory.familiar()
-        glance, elapsed = Glance(Change.NONE, view), c.USUAL_INTERVAL
+        else:
+            familiar = memory.familiar()
+        glance, elapsed = Glance(Change.NONE, View.first(sketch)), c.USUAL_INTERVAL
         known = _new_camera(name, glance.view)
     else:
         glance = look(known.view, sketch, abs(value - known.logit) <= c.FROZEN_LOGIT)

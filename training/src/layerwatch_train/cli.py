@@ -12,10 +12,12 @@ import typer
 from rich.console import Console
 
 from layerwatch.vision import ModelError
+from layerwatch_train.beds import evaluate_beds
 from layerwatch_train.index import IndexFormatError
 from layerwatch_train.public import DetectorFileError
 from layerwatch_train.temporal.evaluate import evaluate_temporal, fit_recurrent, render_prints
 from layerwatch_train.temporal.marked import evaluate_marked
+from layerwatch_train.temporal.printers import evaluate_printers, render_printers
 
 if TYPE_CHECKING:  # torch takes seconds to import: `--help` must not wait for it
     from layerwatch_train.pipeline import Runs
@@ -278,7 +280,10 @@ def sizes(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Th
 
 app.command()(evaluate_temporal)
 app.command()(evaluate_marked)
+app.command()(evaluate_printers)
+app.command()(evaluate_beds)
 app.command()(render_prints)
+app.command()(render_printers)
 app.command()(fit_recurrent)
 
 

@@ -65,6 +65,7 @@ class Picture:
     sequence: str
     frame: int
     boxes: tuple[LabelledBox, ...]
+    note: str = ""
 
     @property
     def scene(self) -> str:
@@ -131,6 +132,7 @@ def _picture(row: dict[str, str]) -> Picture:
         sequence=row.get("sequence") or "",
         frame=int(float(frame)) if frame else -1,
         boxes=parse_boxes(row.get("boxes") or ""),
+        note=row.get("note") or "",
     )
 
 

@@ -24,13 +24,14 @@ from layerwatch.console.pages import (
     profile,
     review,
     sign_in,
+    try_it,
     usage,
     users,
 )
 from layerwatch.console.web import Page
 
 _THEMES = (
-    *(sign_in, oidc, accounts, prints, print_list, print_page, acting, first_run, feedback),
+    *(sign_in, oidc, accounts, prints, print_list, print_page, acting, first_run, try_it, feedback),
     *(keys, usage, invoices, notifications, account, members, profile, audit),
     *(operator, operator_accounts, operator_installation, users, review, models),
 )

@@ -116,7 +116,7 @@ def start(visit: Visit) -> Response:
 def _check_own_machine(visit: Visit) -> None:
     """Raise NotFound where the page does not exist, which is everywhere but on one's own machine."""
     if not is_own_machine(visit):
-        raise NotFound("There is no such page.")
+        raise NotFound("Page not found.")
 
 
 class _one_at_a_time:

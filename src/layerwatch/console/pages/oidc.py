@@ -105,7 +105,7 @@ def _take(visit: Visit, provider: Provider, flow: Flow | None) -> Response:
 
 def _provider(visit: Visit) -> Provider:
     if visit.desk.provider is None:
-        raise NotFound("There is no such page.")
+        raise NotFound("Page not found.")
     return visit.desk.provider
 
 
