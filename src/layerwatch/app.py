@@ -257,7 +257,6 @@ def build(
         announce,
         clock,
     )
-    objects = _open_objects(settings)
     recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None

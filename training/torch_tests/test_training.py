@@ -20,6 +20,7 @@ from tests.support import clip_package
 from .made_up import made_up
 
 
+@pytest.mark.timeout(600)  # a dozen small trainings: four minutes on cores that others use, too
 def test_every_step_runs_and_leaves_a_detector_in_the_served_format(tmp_path: Path) -> None:
     data, tower = made_up(tmp_path), tmp_path / "tower.onnx"
     onnx.save(clip_package.tower_model(), tower)
@@ -36,6 +37,7 @@ def test_every_step_runs_and_leaves_a_detector_in_the_served_format(tmp_path: Pa
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert (tmp_path / "runs" / "teacher" / "head.onnx").is_file()
+    assert (tmp_path / "runs" / "student" / "final.onnx").is_file()
     session = onnxruntime.InferenceSession(str(tmp_path / "runs" / "detector.onnx"))
     size = session.get_inputs()[0].shape[1]
     failure, kinds, cells, in_view = session.run(

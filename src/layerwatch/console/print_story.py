@@ -18,13 +18,6 @@ UNJUDGED_PICTURES = 3
 """So many pictures in a row that are unfit to judge by are worth a line."""
 
 
-ASKED = {
-    "pause": "Asked the printer to pause",
-    "resume": "Asked the printer to resume",
-    "cancel": "Asked the printer to cancel the print",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class StoryLine:
     """One thing that happened. who: who did it; empty for Layerwatch and the printer.
@@ -83,7 +76,5 @@ def _words(event: PrintEvent) -> str:
         return f"Taken back: {about.lower()}" if about else "Feedback taken back"
     if event.kind in FEEDBACK_WORDS:
         return FEEDBACK_WORDS[event.kind]
-    if event.kind in ASKED:
-        return ASKED[event.kind]
     words = event.kind.replace("_", " ").capitalize()
     return f"{words}: {event.detail}" if event.detail else words
