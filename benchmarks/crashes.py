@@ -334,7 +334,7 @@ async def drive(
 ) -> None:
     """`clients` prints at once, until `calls` were answered (or `numbers` end). Half of them call one node
     first, half the other; every failure is repeated under the same key, through the other node."""
-    uploads = [_upload(_picture(seed + number)) for number in range(8)]
+    uploads = [_upload(made_up_picture(seed + number)) for number in range(8)]
     left = numbers if numbers is not None else iter(range(calls))
     await asyncio.gather(*(_client(at, first, left, uploads, tally) for first in range(clients)))
 
@@ -532,7 +532,7 @@ async def kill_node_in_outage(at: Bench, rng: random.Random, seconds: float) -> 
     await asyncio.to_thread(node.start, wait=False)
 
 
-def _picture(seed: int, red: int | None = None) -> bytes:
+def made_up_picture(seed: int, red: int | None = None) -> bytes:
     """red: 0..255, the same everywhere instead of random: how much it looks like a failure to `StandIn`."""
     blocks = np.random.default_rng(seed).integers(40, 220, (8, 8, 3), dtype=np.uint8)
     if red is not None:

@@ -26,9 +26,9 @@ from crashes import (
     Node,
     Tally,
     _open,
-    _picture,
     _upload,
     how_to_start,
+    made_up_picture,
 )
 from sqlalchemy import create_engine, make_url, text
 
@@ -121,7 +121,7 @@ async def make_read_only(at: Bench, rng: random.Random, seconds: float) -> None:
 
 async def ask_both(at: Bench, rng: random.Random, seconds: float, tally: Tally) -> None:
     """Both regions get calls on the same context at the same moment: of one Idempotency-Key, or of two."""
-    upload = _upload(_picture(rng.randrange(1000)))
+    upload = _upload(made_up_picture(rng.randrange(1000)))
     async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
         contexts = [await _open(at, http) for _ in range(RACES)]
         end = time.monotonic() + seconds
@@ -181,7 +181,7 @@ async def misbehave(at: Bench, rng: random.Random, seconds: float, tally: Tally)
 
 
 def _request(at: Bench, context: str, key: str) -> tuple[bytes, bytes]:
-    body = _upload(_picture(1))
+    body = _upload(made_up_picture(1))
     head = (
         f"POST {API}/process/{context} HTTP/1.1\r\nHost: test\r\nX-API-Key: {at.key}\r\n"
         f"Idempotency-Key: {key}\r\nContent-Type: {UPLOAD_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 import numpy as np
-from crashes import API, PICTURE_SECONDS, Bench, _open, _picture, bench
+from crashes import API, PICTURE_SECONDS, Bench, _open, bench, made_up_picture
 
 SPEED = 10.0
 SECONDS_A_PICTURE = 0.1
@@ -50,7 +50,7 @@ async def print_(at: Bench, http: httpx.AsyncClient, starts: float, began: float
         return (time.monotonic() - began) * at.speed
 
     await asyncio.sleep(max(0.0, (starts - now()) / at.speed))
-    context, jpeg = await _open(at, http), _picture(int(starts * 100), red=5)
+    context, jpeg = await _open(at, http), made_up_picture(int(starts * 100), red=5)
     while now() < WHOLE:
         called = now()
         answer = await http.post(

@@ -70,7 +70,7 @@ from layerwatch.prints.recorder import PrintRecorder
 from layerwatch.prints.retention import PrintSweeper
 from layerwatch.prints.unseen import PERIOD_S as WATCH_PERIOD_S
 from layerwatch.prints.unseen import PrintWatch
-from layerwatch.services import OwnWatcher, Peers, Services
+from layerwatch.services import OwnWatcherControl, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import (
     Claims,
@@ -105,7 +105,7 @@ OpenModel = Callable[[Metrics, str], Inspector]
 MakePeers = Callable[[Metrics, RecentPictures], Peers]
 """Finds the other processes of the same server, and shows them the metrics and pictures of this one."""
 
-MakeOwnWatcher = Callable[[Database], OwnWatcher]
+MakeOwnWatcher = Callable[[Database], OwnWatcherControl]
 """Makes the watcher beside a server of one process."""
 
 

@@ -46,7 +46,7 @@ class Peers(Protocol):
         ...
 
 
-class OwnWatcher(Protocol):
+class OwnWatcherControl(Protocol):
     """The watcher that runs beside a server of one process."""
 
     path: Path
@@ -93,7 +93,7 @@ class Services:
     terms: Terms
     peers: Peers | None
     """None in a server of one process."""
-    own_watcher: OwnWatcher | None
+    own_watcher: OwnWatcherControl | None
     """None where others run the watchers."""
     uptime: UptimeRecorder | None
     """None without the status page."""

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from sqlalchemy.orm import Session
 
 from layerwatch.api.routes import BASE
 from layerwatch.config import Settings
@@ -278,10 +277,10 @@ def test_a_database_that_fails_at_the_end_is_done_without_and_charged_once_it_is
     key, account = server.new_key_of()
     context = server.new_context(key)
 
-    def fails(session: Session, *_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise StorageUnavailable("disk full")
 
-    monkeypatch.setattr(server.services.contexts, "_charge", fails)
+    monkeypatch.setattr(server.services.database, "transact", fails)
     assert server.process(key, context).status_code == 200
     assert refusal(server.process(key, context)) == (429, "OE_CONTEXT_RATE_LIMITED")
     monkeypatch.undo()

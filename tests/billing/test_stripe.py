@@ -114,7 +114,7 @@ def collect(payments, database, now):
 
 def set_up(stripe, payments, database, account_id, card=GOOD_CARD):
     """The account leaves a card, as by Checkout."""
-    customer = payments._customer(database, account_id)
+    customer = payments.customer(database, account_id)
     method = stripe.post(
         "payment_methods",
         **{
@@ -159,8 +159,8 @@ def test_a_payment_method_lets_an_account_leave_free_usage_only(stripe, payments
 
 def test_an_account_is_one_customer(stripe, payments, sqlite_database):
     caller = used(sqlite_database, 10)
-    first = payments._customer(sqlite_database, caller.account_id)
-    assert payments._customer(sqlite_database, caller.account_id) == first
+    first = payments.customer(sqlite_database, caller.account_id)
+    assert payments.customer(sqlite_database, caller.account_id) == first
 
 
 def test_an_invoice_is_charged_and_booked_when_stripe_says_that_it_was_paid(stripe, payments, database):
@@ -205,8 +205,8 @@ def test_a_crash_before_the_payment_was_stored_moves_no_money(stripe, payments, 
     """What is prepared and forgotten is never confirmed; the next try makes its own."""
     caller, number = billed(sqlite_database)
     set_up(stripe, payments, sqlite_database, caller.account_id)
-    customer = payments._customer(sqlite_database, caller.account_id)
-    forgotten = payments._prepare(customer, number, 39_800, CLOSING)
+    customer = payments.customer(sqlite_database, caller.account_id)
+    forgotten = payments.prepare(customer, number, 39_800, CLOSING)
     collect(payments, sqlite_database, CLOSING)
     assert stripe.payment(forgotten)["status"] == "requires_confirmation"
     assert stripe.payment(of(sqlite_database, number)[1])["status"] == "succeeded"

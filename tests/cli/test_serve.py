@@ -51,6 +51,18 @@ def serving(
         process.stdout.close()
 
 
+def wait_until_closed(host: str, port: int, seconds: float = 60.0) -> None:
+    """Until nobody listens there any more."""
+    latest = time.monotonic() + seconds
+    while time.monotonic() < latest:
+        try:
+            socket.create_connection((host, port), 5).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{host}:{port} is still open")
+
+
 def new_key(data_dir: Path) -> str:
     """A key, made by the command line."""
     made = subprocess.run(
@@ -106,7 +118,7 @@ def test_it_answers_what_it_accepted_before_it_ends(tmp_path: Path) -> None:
             )
             assert b"100 Continue" in connection.recv(4096)  # it was accepted
             process.send_signal(signal.SIGTERM)
-            time.sleep(0.3)
+            wait_until_closed(host, int(port))
             connection.sendall(b"{}")
             answer = b""
             while b"ContextId" not in answer and (piece := connection.recv(4096)):

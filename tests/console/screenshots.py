@@ -85,9 +85,9 @@ def take(browser, farm: SimulatedFarm, out: Path, wanted: Callable[[str], bool])
                         continue
                     tab.go(path)
                     tab.page.wait_for_timeout(700)  # pictures, and the stream's first news
-                    path = out / f"{name}-{width}-{scheme}.png"
-                    tab.page.screenshot(path=path, full_page=True)
-                    yield path
+                    file = out / f"{name}-{width}-{scheme}.png"
+                    tab.page.screenshot(path=file, full_page=True)
+                    yield file
             context.close()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpcore
 import pytest
 
-from layerwatch.core.egress import ANYWHERE, CheckedBackend, NotAllowed, Reachable
+from layerwatch.core.egress import ANYWHERE, AddressNotPublic, CheckedBackend, Reachable
 
 PRIVATE = [
     "127.0.0.1",
@@ -68,7 +68,7 @@ PUBLIC = ["8.8.8.8", "151.101.1.1", "192.0.1.1", "2606:4700::1111", "2a00:1450:4
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_what_is_not_public_is_not_reached(address: str) -> None:
-    with pytest.raises(NotAllowed):
+    with pytest.raises(AddressNotPublic):
         Reachable().choose("camera.example.org", [address])
 
 
@@ -78,7 +78,7 @@ def test_what_is_public_is(address: str) -> None:
 
 
 def test_one_private_answer_among_public_ones_spoils_all() -> None:
-    with pytest.raises(NotAllowed):
+    with pytest.raises(AddressNotPublic):
         Reachable().choose("camera.example.org", ["8.8.8.8", "192.168.1.20"])
 
 
@@ -119,7 +119,7 @@ def test_what_the_operator_lists_is_reached_and_nothing_beside_it(
     if good:
         assert reachable.choose(host, [address]) == address
     else:
-        with pytest.raises(NotAllowed):
+        with pytest.raises(AddressNotPublic):
             reachable.choose(host, [address])
 
 
@@ -148,7 +148,7 @@ async def test_a_name_is_resolved_once_and_connected_to_as_checked(monkeypatch: 
     backend = CheckedBackend(Reachable())
     await backend.connect_tcp("rebind.example.org", 80)
     assert (asked, connected) == (["rebind.example.org"], ["8.8.8.8"])
-    with pytest.raises(NotAllowed):
+    with pytest.raises(AddressNotPublic):
         await backend.connect_tcp("rebind.example.org", 80)
     assert connected == ["8.8.8.8"]
 
@@ -174,5 +174,5 @@ async def test_name_servers_that_never_answer_take_no_thread_from_others(
 
 
 async def test_no_other_way_in() -> None:
-    with pytest.raises(NotAllowed):
+    with pytest.raises(AddressNotPublic):
         await CheckedBackend(Reachable()).connect_unix_socket("/run/docker.sock")

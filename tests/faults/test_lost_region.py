@@ -18,7 +18,7 @@ from layerwatch_sdk import Client, LayerwatchError, Retry
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from crashes import API, Bench, Node, Tally, audit, bench, new_account, settle
-from crashes import _picture as jpeg
+from crashes import made_up_picture as jpeg
 
 PICTURES, KILLED_AT = 8, 4
 SPEED = 100.0

@@ -53,9 +53,9 @@ def _fresh(request: pytest.FixtureRequest, engine: str) -> str:
         return str(request.getfixturevalue("sqlite_url"))
     server, template = request.getfixturevalue("postgres_url"), request.getfixturevalue("postgres_template")
     name = f"outage_{uuid.uuid4().hex[:8]}"
-    support._administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    request.addfinalizer(lambda: support._administer(server, f"DROP DATABASE {name} WITH (FORCE)"))
-    return support._named(server, name)
+    support.administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    request.addfinalizer(lambda: support.administer(server, f"DROP DATABASE {name} WITH (FORCE)"))
+    return support.named(server, name)
 
 
 def revision(server: Server, context: str) -> int:

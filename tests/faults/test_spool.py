@@ -178,7 +178,8 @@ def test_a_killed_processs_lines_are_taken_over_without_a_torn_one(tmp_path: Pat
     program = (
         "import os, sys; from pathlib import Path; from layerwatch.contexts.offline.spool import Spool\n"
         f"spool = Spool(Path({str(folder)!r})); spool.append(b'one'); spool.append(b'two')\n"
-        "os.pwrite(spool._handle, b'torn', spool._size); os.kill(os.getpid(), 9)"
+        f"file, = Path({str(folder)!r}).glob('*.jsonl')\n"
+        "file.open('ab').write(b'torn'); os.kill(os.getpid(), 9)"
     )
     killed = subprocess.run([sys.executable, "-c", program], env=dict(os.environ), check=False)
     assert killed.returncode == -9
@@ -225,5 +226,5 @@ def test_an_alarm_that_began_while_the_database_was_away_is_announced_when_it_is
     for number, (minute, text) in enumerate([(0, fine), (1, failing), (2, failing)]):
         moved = made.moved._replace(answer=text, inspected_at=NOON + timedelta(minutes=minute))
         each = replace(made, id=f"{number}" * 32, moved=moved)
-        database.transact(lambda session, each=each: book(session, [each], count_deferred, announce, NOON))  # type: ignore[misc]
+        database.transact(book, [each], count_deferred, announce, NOON)
     assert heard == [(made.context.id, True)]

@@ -9,7 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from layerwatch.notify import DeliveryFailed, Event, EventKind, NotificationDelivery, Webhooks, announce
+from layerwatch.notify import (
+    AccountEvent,
+    DeliveryFailed,
+    EventKind,
+    NotificationDelivery,
+    Webhooks,
+    announce,
+)
 from layerwatch.notify.channels import (
     MAX_CHANNELS,
     SECRET_OVERLAP,
@@ -70,7 +77,9 @@ class Notified:
 
     def announce(self, kind=EventKind.WARNING, **fields):
         with self.database.write() as session:
-            event = Event(kind, self.account, self.clock.now(), "A title", "A text", {"quality": 2}, **fields)
+            event = AccountEvent(
+                kind, self.account, self.clock.now(), "A title", "A text", {"quality": 2}, **fields
+            )
             return announce(session, event)
 
     def log(self, channel):

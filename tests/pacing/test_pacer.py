@@ -122,10 +122,11 @@ def test_a_clock_that_was_set_back_does_not_swell_the_load() -> None:
 
 
 def test_calls_that_would_come_at_once_are_spread_over_free_seconds() -> None:
-    made = pacer(capacity=20)  # 15 calls a second are planned for
+    load = CallSchedule()
+    made = Pacer(BOUNDS, Capacity(20), load)  # 15 calls a second are planned for
     for _ in range(100):
         made.called(made.plan(False, NOW), False, NOW)
-    assert max(made._load.booked(NOW, 0, 300)) <= 15
+    assert max(load.booked(NOW, 0, 300)) <= 15
 
 
 def test_a_new_node_takes_over_what_is_known_of_the_last_one() -> None:

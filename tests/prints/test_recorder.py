@@ -13,7 +13,7 @@ from layerwatch.prints import repository
 from layerwatch.prints.kept_pictures import FOLDER, SIDE, delete_beyond, object_name, read_copy
 from layerwatch.prints.models import KeptPictureRow, PrintRow
 from layerwatch.prints.moments import Moment
-from layerwatch.prints.recorder import MAX_PICTURES, PrintRecorder, Seen
+from layerwatch.prints.recorder import MAX_PICTURES, PrintRecorder, RecordedPicture
 from layerwatch.prints.retention import PrintSweeper, delete_whole_prints
 from layerwatch.storage import ObjectMissing, StorageUnavailable, open_objects
 from layerwatch.vision import Vision
@@ -85,7 +85,7 @@ def seen(context="print1", second=40, quality=9, account_id=1, **changes):
         **changes,
     }
     at = NOON + timedelta(seconds=second)
-    return Seen(context, account_id, NOON, at, Moment(**values), None)
+    return RecordedPicture(context, account_id, NOON, at, Moment(**values), None)
 
 
 async def test_a_prints_course_and_outcome_are_kept(database, recorder, looked_at):
@@ -231,7 +231,8 @@ async def test_an_account_keeps_its_newest_prints(database, objects, recorder, l
     monkeypatch.setattr(repository, "MAX_PRINTS_PER_ACCOUNT", 2)
     for number in range(4):
         recorder.saw(
-            Seen(f"p{number}", 1, NOON + number * DAYS, NOON + number * DAYS, seen().moment, None), looked_at
+            RecordedPicture(f"p{number}", 1, NOON + number * DAYS, NOON + number * DAYS, seen().moment, None),
+            looked_at,
         )
     recorder.saw(seen("other", account_id=2), looked_at)
     await recorder.close()

@@ -3,6 +3,7 @@
 import io
 import itertools
 import subprocess
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -10,7 +11,7 @@ from PIL import Image
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.prints import time_lapse
 from layerwatch.prints.kept_pictures import object_name, small_copy
-from layerwatch.prints.time_lapse import HOLD_MS, MAX_FRAMES, Shot, TimeLapseError, shots, webp
+from layerwatch.prints.time_lapse import HOLD_MS, MAX_FRAMES, FilmPicture, TimeLapseError, shots, webp
 from layerwatch.storage import open_objects
 from layerwatch.vision import Vision
 from tests.prints.test_recorder import seen
@@ -56,7 +57,7 @@ def test_a_long_print_is_shown_evenly_and_its_alarm_all_the_same():
     qualities[3333] = 1
     film = shots([60 * number for number in range(5000)], course(*qualities))
     assert MAX_FRAMES <= len(film) <= MAX_FRAMES + 2
-    assert Shot(60 * 3333, 2, True) in film and film[-1].second == 60 * 4999
+    assert FilmPicture(60 * 3333, 2, True) in film and film[-1].second == 60 * 4999
     gaps = {b.second - a.second for a, b in itertools.pairwise(film)}
     assert max(gaps) <= 60 * 22
 
@@ -64,7 +65,7 @@ def test_a_long_print_is_shown_evenly_and_its_alarm_all_the_same():
 def test_the_webp_has_a_frame_for_each_picture_and_red_borders_in_the_alarm(objects):
     with Image.open(io.BytesIO(webp(objects, 1, "one", FILM))) as film:
         assert film.n_frames == 6
-        colours = []
+        colours: list[Any] = []
         durations = []
         for number in range(6):
             film.seek(number)

@@ -20,7 +20,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError
 
 from layerwatch.learning.rollout.plan import PACKAGED
-from layerwatch.rayserve.detectors import Ask, Config, Detectors, Look
+from layerwatch.rayserve.detectors import Ask, Config, Detectors, ReplicaAnswer
 from layerwatch.rayserve.remote import MAX_ATTEMPTS, RemoteDetector
 from layerwatch.vision import Busy, Detector, ModelError, RawDetection
 from layerwatch.vision.batching import BatchReport
@@ -54,7 +54,7 @@ def replica(tmp_path: Path) -> Models:
     return made
 
 
-def look(replica: Detectors, *models: str) -> list[Look]:
+def look(replica: Detectors, *models: str) -> list[ReplicaAnswer]:
     return asyncio.run(replica.look_at([Ask(model, PICTURE) for model in models]))
 
 
@@ -124,9 +124,9 @@ class Handle:
         return Answer(self.outcomes.pop(0))
 
 
-def seen(version: str, batch: BatchReport | None = None) -> Look:
+def seen(version: str, batch: BatchReport | None = None) -> ReplicaAnswer:
     detection = RawDetection(0.5, (0.0,) * 8, np.zeros((2, 2), np.float32), 1.0, version)
-    return Look(detection, 64, batch)
+    return ReplicaAnswer(detection, 64, batch)
 
 
 def test_a_replica_that_dies_over_a_picture_costs_another_look() -> None:

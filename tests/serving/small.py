@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+import uuid
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -37,7 +38,10 @@ def make(settings: Settings, seat: WorkerSlot) -> Starlette:
         return JSONResponse({"pid": os.getpid(), "number": seat.number})
 
     async def slow(request: Request) -> JSONResponse:
-        await asyncio.sleep(3.0)
+        """Answers once the file `go` exists; `slow-…` shows that a call was accepted."""
+        (settings.data_dir / f"slow-{uuid.uuid4().hex}").touch()
+        while not (settings.data_dir / "go").exists():  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.02)
         return await who(request)
 
     async def hang(_: Request) -> JSONResponse:

@@ -108,8 +108,9 @@ def test_what_was_accepted_is_answered_before_they_end(tmp_path: Path) -> None:
     with start(tmp_path) as started:
         with ThreadPoolExecutor(8) as pool:
             calls = [pool.submit(started.get, "/slow") for _ in range(8)]
-            time.sleep(1.5)  # so that they are accepted, and not yet answered
+            wait_until(lambda: len(list(tmp_path.glob("slow-*"))) == 8)
             started.process.send_signal(signal.SIGTERM)
+            (tmp_path / "go").touch()
             assert [call.result().status_code for call in calls] == [200] * 8
         assert started.process.wait(120) == 0
         assert not any(alive(pid) for pid in started.pids)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerwatch.simulator import NUISANCES, Simulation
-from layerwatch.simulator.nuisances import Event, Timeline, random_events
+from layerwatch.simulator.nuisances import NuisanceEvent, Timeline, random_events
 
 SMALL = (160, 120)
 
 
-def with_event(kind: str, seed: int = 3) -> tuple[Simulation, Event]:
+def with_event(kind: str, seed: int = 3) -> tuple[Simulation, NuisanceEvent]:
     simulation = Simulation(seed, None, duration=7200, nuisance=[kind], size=SMALL)
     return simulation, next(event for event in simulation.timeline.events if event.kind == kind)
 
@@ -65,7 +65,7 @@ def test_recording_time_and_print_time_are_each_others_inverse(
 ) -> None:
     events, clock = [], 0.0
     for wait, length in gaps:
-        events.append(Event("pause", clock + wait, clock + wait + length, 0.5, 1))
+        events.append(NuisanceEvent("pause", clock + wait, clock + wait + length, 0.5, 1))
         clock += wait + length
     timeline = Timeline(events)
     assert timeline.print_second(timeline.recording_second(done)) == pytest.approx(done, abs=1e-6)

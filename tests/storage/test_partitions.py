@@ -42,11 +42,11 @@ def empty_postgres(postgres_url: str) -> Iterator[Database]:
 
 def _database(server: str, like: str) -> Iterator[Database]:
     name = f"partitions_{next(_numbers)}"
-    databases._administer(server, f"CREATE DATABASE {name} {like}")
-    database = Database(databases._named(server, name))
+    databases.administer(server, f"CREATE DATABASE {name} {like}")
+    database = Database(databases.named(server, name))
     yield database
     database.close()
-    databases._administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+    databases.administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def inspected(database: Database, at: datetime) -> Context:

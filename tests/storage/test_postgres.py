@@ -21,11 +21,11 @@ _numbers = itertools.count(1)
 def url(postgres_url: str) -> Iterator[str]:
     """Address of an empty database with one row in one table."""
     name = f"postgres_{next(_numbers)}"
-    databases._administer(postgres_url, f"CREATE DATABASE {name}")
-    address = databases._named(postgres_url, name)
-    databases._administer(address, "CREATE TABLE counter AS SELECT 0 AS n")
+    databases.administer(postgres_url, f"CREATE DATABASE {name}")
+    address = databases.named(postgres_url, name)
+    databases.administer(address, "CREATE TABLE counter AS SELECT 0 AS n")
     yield address
-    databases._administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    databases.administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_after_a_failover_calls_find_new_connections(url: str, database: Databas
         one.execute(text("SELECT 1"))
         other.execute(text("SELECT 1"))
     others = "datname = current_database() AND pid <> pg_backend_pid()"
-    databases._administer(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+    databases.administer(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
     for _ in range(3):
         database.transact(add_one)
     assert count(database) == 3

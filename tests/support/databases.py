@@ -38,10 +38,10 @@ def postgres_template(postgres_url: str) -> str:
     """Name of a PostgreSQL database with every table in it, to copy from."""
     # Nothing here has to survive a power cut, and tests make many databases.
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        _administer(postgres_url, f"ALTER SYSTEM SET {setting} = off")
-    _administer(postgres_url, "SELECT pg_reload_conf()")
-    _administer(postgres_url, "CREATE DATABASE layerwatch_template")
-    migrated = Database(_named(postgres_url, "layerwatch_template"))
+        administer(postgres_url, f"ALTER SYSTEM SET {setting} = off")
+    administer(postgres_url, "SELECT pg_reload_conf()")
+    administer(postgres_url, "CREATE DATABASE layerwatch_template")
+    migrated = Database(named(postgres_url, "layerwatch_template"))
     migrated.migrate()
     migrated.close()
     return "layerwatch_template"
@@ -74,9 +74,9 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     server = request.getfixturevalue("postgres_url")
     template = request.getfixturevalue("postgres_template")
     name = f"layerwatch_{next(_numbers)}"
-    _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _named(server, name)
-    _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+    administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield named(server, name)
+    administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -87,12 +87,12 @@ def new_postgres(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
     def make() -> str:
         server = request.getfixturevalue("postgres_url")
         made.append((server, f"layerwatch_{next(_numbers)}"))
-        _administer(server, f"CREATE DATABASE {made[-1][1]}")
-        return _named(*made[-1])
+        administer(server, f"CREATE DATABASE {made[-1][1]}")
+        return named(*made[-1])
 
     yield make
     for server, name in made:
-        _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+        administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def sqlite_database(sqlite_url: str) -> Iterator[Database]:
     database.close()
 
 
-def _administer(server: str, statement: str) -> None:
+def administer(server: str, statement: str) -> None:
     url = make_url(server).set(drivername="postgresql+psycopg")
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -119,5 +119,5 @@ def _administer(server: str, statement: str) -> None:
     engine.dispose()
 
 
-def _named(server: str, database: str) -> str:
+def named(server: str, database: str) -> str:
     return make_url(server).set(database=database).render_as_string(hide_password=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from layerwatch.temporal import Levels, false_alarm, resumed
-from layerwatch.temporal.alarm import Alarm, raised
+from layerwatch.temporal.alarm import AlarmState, raised
 from layerwatch.vision import Condition
 from tests.temporal.frames import Camera, Watch
 
@@ -201,13 +201,13 @@ def test_after_a_lesson_a_new_failure_elsewhere_still_alarms(teach: object) -> N
 
 
 def test_a_picture_that_speaks_against_a_failure_takes_time_away() -> None:
-    alarm = Alarm(bad_seconds=60.0)
+    alarm = AlarmState(bad_seconds=60.0)
     assert alarm.after(2, 2, 3.0, 20.0, nats=2.0, patience=1.0).bad_seconds == 80.0
     assert alarm.after(2, 2, 3.0, 20.0, nats=-2.0, patience=1.0).bad_seconds == 40.0
 
 
 def test_a_scene_that_fools_the_detector_is_paused_later_but_warned_of_as_soon() -> None:
-    alarm = Alarm(bad_seconds=80.0)
+    alarm = AlarmState(bad_seconds=80.0)
     usual = alarm.after(1, 1, 6.0, 20.0, nats=2.0, patience=1.0)
     patient = alarm.after(1, 1, 6.0, 20.0, nats=2.0, patience=3.0)
     assert usual.warned == patient.warned

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from layerwatch.simulator import Simulation, still
-from layerwatch.simulator.camera import Camera
+from layerwatch.simulator.camera import SimulatedCamera
 from layerwatch.simulator.geometry import loft, rectangle
 from layerwatch.simulator.plates import body_from_solids
 from layerwatch.simulator.scene import BodyView, Scene, Strand
@@ -135,7 +135,7 @@ def test_a_tangle_grows_by_copies_that_stay_above_the_bed() -> None:
 
 
 def test_a_framed_camera_shows_the_print_larger_in_the_middle() -> None:
-    camera = Camera((0.0, -300.0, 150.0), (0.0, 0.0, 0.0), 60.0, 320, 240)
+    camera = SimulatedCamera((0.0, -300.0, 150.0), (0.0, 0.0, 0.0), 60.0, 320, 240)
     part = np.random.default_rng(3).uniform([40, 20, 0], [70, 50, 30], (200, 3))
     closer = framed(camera, part, 0.6)
     before, after = camera.project(part)[0], closer.project(part)[0]

@@ -11,13 +11,13 @@ import aiomqtt
 import pytest
 from watcher.tests.stand_ins.broker import Broker, brokering
 
-from layerwatch_watcher.mqtt import Client
+from layerwatch_watcher.mqtt import MqttClient
 from layerwatch_watcher.stopping import on_termination
 from layerwatch_watcher.waiting import within
 
 
 async def test_a_socket_that_is_closed_at_once_leaves_nothing_to_the_next_of_its_number() -> None:
-    client = Client("127.0.0.1")
+    client = MqttClient("127.0.0.1")
     near, far = socket.socketpair()
     client._on_socket_register_write(client._client, None, near)
     client._on_socket_unregister_write(client._client, None, near)
@@ -45,7 +45,7 @@ def test_messages_pass_both_ways_on_a_loop_that_watches_no_sockets() -> None:
     async def exchange() -> None:
         broker = Broker("u", "p")
         async with brokering(broker):
-            client = Client("127.0.0.1", broker.port, username="u", password="p")
+            client = MqttClient("127.0.0.1", broker.port, username="u", password="p")
             async with client:
                 await client.subscribe("to/us")
                 await client.publish("from/us", b"hello")
@@ -64,7 +64,7 @@ def test_a_broker_that_goes_away_is_noticed_on_such_a_loop() -> None:
         broker = Broker("u", "p")
         async with brokering(broker):
             with pytest.raises(aiomqtt.MqttError):
-                async with Client("127.0.0.1", broker.port, username="u", password="p") as client:
+                async with MqttClient("127.0.0.1", broker.port, username="u", password="p") as client:
                     await client.subscribe("to/us")
                     broker.drop_all()
                     await within(client.messages.__anext__(), 5)

@@ -49,13 +49,13 @@ class RequestLogMiddleware:
             return
         request_id = uuid.uuid4().hex
         if not tracing.on() or scope["path"] in NOT_TRACED:
-            await self._answer(scope, receive, send, request_id, tracing.Call(None))
+            await self._answer(scope, receive, send, request_id, tracing.TracedRequest(None))
             return
         with tracing.request(scope["headers"], request_id) as traced:
             await self._answer(scope, receive, send, request_id, traced)
 
     async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, request_id: str, traced: tracing.Call
+        self, scope: Scope, receive: Receive, send: Send, request_id: str, traced: tracing.TracedRequest
     ) -> None:
         began = time.perf_counter()
         status = 0

@@ -28,7 +28,7 @@ from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Throttled
 from layerwatch.prints import PrintProgress, events
 from layerwatch.prints.moments import Moment
-from layerwatch.prints.recorder import Seen
+from layerwatch.prints.recorder import RecordedPicture
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing
@@ -122,10 +122,10 @@ async def _inspect(request: Request, services: Services, call: Call) -> tuple[An
     return outcome.answer, outcome.repeated
 
 
-def _seen(call: Call, outcome: Outcome, evidence: Evidence, progress: PrintProgress) -> Seen:
+def _seen(call: Call, outcome: Outcome, evidence: Evidence, progress: PrintProgress) -> RecordedPicture:
     """What the print's page will show of an inspection."""
     assert outcome.verdict is not None and outcome.explanation is not None
-    return Seen(
+    return RecordedPicture(
         context_id=call.context.id,
         account_id=call.context.account_id,
         opened_at=call.context.opened_at,

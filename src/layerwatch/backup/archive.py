@@ -54,7 +54,7 @@ class BackupError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ArchiveEntry:
     """A file of the archive. bytes: its size. sha256: hexadecimal."""
 
     bytes: int
@@ -71,7 +71,7 @@ class Manifest(BaseModel):
     made_at: str
     database: Kind
     tables: str | None
-    files: dict[str, Entry]
+    files: dict[str, ArchiveEntry]
 
 
 class Writer:
@@ -79,7 +79,7 @@ class Writer:
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, ArchiveEntry] = {}
 
     def add(self, name: str, source: Path) -> None:
         """Copy a file. Raises OSError, and BackupError when no backup may hold that name."""
@@ -112,7 +112,7 @@ class Writer:
                 digest.update(chunk)
                 size += len(chunk)
                 copy.write(chunk)
-        self.entries[name] = Entry(size, digest.hexdigest())
+        self.entries[name] = ArchiveEntry(size, digest.hexdigest())
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from layerwatch.billing.money import dollars
 from layerwatch.billing.month import Month
 from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.identity.models import Account
-from layerwatch.notify import Event, EventKind, announce
+from layerwatch.notify import AccountEvent, EventKind, announce
 from layerwatch.notify.mail import Mail, Mailer, MailError
 from layerwatch.notify.models import ChannelRow
 from layerwatch.notify.outbox import announce_to
@@ -171,7 +171,7 @@ def _reached(
     )
 
 
-def _as_event(alert: Reached, now: datetime) -> Event:
+def _as_event(alert: Reached, now: datetime) -> AccountEvent:
     data = {
         "account": alert.account_id,
         "month": str(alert.month),
@@ -182,12 +182,12 @@ def _as_event(alert: Reached, now: datetime) -> Event:
     mail = _as_mail(alert)
     # Receivers of the time before channels read the fields at the top.
     extra = {"event": "spend_alert", **data} if alert.channel_id is not None else {}
-    return Event(EventKind.SPEND, alert.account_id, now, mail.subject, mail.text, data, extra)
+    return AccountEvent(EventKind.SPEND, alert.account_id, now, mail.subject, mail.text, data, extra)
 
 
-def _limit_event(account: Account, month: Month, calls: int, now: datetime) -> Event:
+def _limit_event(account: Account, month: Month, calls: int, now: datetime) -> AccountEvent:
     limit = account.spend_limit or 0
-    return Event(
+    return AccountEvent(
         EventKind.SPEND,
         account.id,
         now,

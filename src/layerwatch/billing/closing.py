@@ -23,7 +23,7 @@ from layerwatch.billing.money import cents
 from layerwatch.billing.month import Month
 from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.identity.models import Account
-from layerwatch.notify import Event, EventKind, announce
+from layerwatch.notify import AccountEvent, EventKind, announce
 from layerwatch.storage import Database, StorageError
 
 log = structlog.get_logger(__name__)
@@ -150,14 +150,14 @@ def _close_month(
     return ClosedMonth(account.id, month, None if invoice is None else invoice.number)
 
 
-def _issued(invoice: Invoice, now: datetime) -> Event:
+def _issued(invoice: Invoice, now: datetime) -> AccountEvent:
     data = {
         "number": invoice.number,
         "month": invoice.month,
         "cents": invoice.cents,
         "due_at": f"{invoice.due_at:%Y-%m-%d}",
     }
-    return Event(
+    return AccountEvent(
         EventKind.INVOICE,
         invoice.account_id,
         now,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layerwatch.cli.demo_screen import Screen, Seen
+from layerwatch.cli.demo_screen import DemoResult, DemoScreen
 from layerwatch.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def command(
     """
     from layerwatch.simulator import Simulation
 
-    screen = Screen(as_json)
+    screen = DemoScreen(as_json)
     seconds = minutes * MINUTES
     prints = {
         "healthy": Simulation(healthy_seed, None, duration=seconds, nuisance=False),
@@ -87,7 +87,7 @@ def command(
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class DemoServer:
     """A running demonstration server and the key that it takes."""
 
     url: str
@@ -104,7 +104,7 @@ def _bearable_speed(print_: Simulation) -> float:
 
 
 @contextmanager
-def _server(folder: Path, speed: float) -> Iterator[Server]:
+def _server(folder: Path, speed: float) -> Iterator[DemoServer]:
     """`layerwatch keys create` and `layerwatch serve`, as a user would type them."""
     program = [sys.executable, "-m", "layerwatch"]
     environment = os.environ | {"LAYERWATCH_CLOCK_SPEED": str(speed)}
@@ -130,7 +130,7 @@ def _server(folder: Path, speed: float) -> Iterator[Server]:
         if not line:
             log.seek(0)
             raise UserError(f"the server did not start: {log.read().strip()[-1000:]}")
-        server = Server(json.loads(line)["url"], json.loads(made.stdout)["key"])
+        server = DemoServer(json.loads(line)["url"], json.loads(made.stdout)["key"])
         _wait_until_ready(server.url)
         yield server
     finally:
@@ -158,12 +158,12 @@ def _wait_until_ready(url: str) -> None:
         time.sleep(0.05)
 
 
-def _watch(name: str, print_: Simulation, server: Server, speed: float, screen: Screen) -> Seen:
+def _watch(name: str, print_: Simulation, server: DemoServer, speed: float, screen: DemoScreen) -> DemoResult:
     """Stream one print, as a printer's own client would, until it ends or is to be paused."""
     from layerwatch_sdk import Client
     from layerwatch_sdk.clock import AcceleratedClock
 
-    seen = Seen()
+    seen = DemoResult()
     clock = AcceleratedClock(speed)
     screen.heading(name, print_)
     with Client(server.key, server.url, clock=clock) as client:
@@ -187,7 +187,7 @@ def _watch(name: str, print_: Simulation, server: Server, speed: float, screen: 
     return seen
 
 
-def _save(seen: Seen, out: Path) -> tuple[Path, Path]:
+def _save(seen: DemoResult, out: Path) -> tuple[Path, Path]:
     """The last picture of the failing print, plain and with the heat map over it."""
     from layerwatch.vision import Vision
 

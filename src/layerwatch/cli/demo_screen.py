@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Seen:
+class DemoResult:
     """What became of one print: print seconds of its first warning and pause, and its last picture."""
 
     warned: float | None = None
@@ -28,7 +28,7 @@ class Seen:
     frames: int = 0
 
 
-class Screen:
+class DemoScreen:
     """What the terminal shows: a line per picture, or JSON."""
 
     def __init__(self, as_json: bool) -> None:
@@ -84,7 +84,9 @@ class Screen:
         )
         self._out.print(row)
 
-    def summary(self, seen: dict[str, Seen], onset: float, pictures: tuple[Path, Path], good: bool) -> None:
+    def summary(
+        self, seen: dict[str, DemoResult], onset: float, pictures: tuple[Path, Path], good: bool
+    ) -> None:
         healthy, failing = seen["healthy"], seen["failing"]
         if self._json:
             print(

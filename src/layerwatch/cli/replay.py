@@ -33,7 +33,7 @@ SMALL = (128, 112)
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ReplayedPicture:
     """A picture, what vision saw in it and what the print looked like after it; no verdict if undecodable.
 
     small: the picture in small, where a plot was asked for.
@@ -144,7 +144,7 @@ def command(
             f"Skipped {len(recording.skipped)} files that are not JPEGs, for example {recording.skipped[0]}.",
             json_lines,
         )
-    seen: list[Moment] = []
+    seen: list[ReplayedPicture] = []
     table = _table(source, detail)
     try:
         with vision, _progress(recording) as bar:
@@ -172,7 +172,7 @@ def command(
 
 def replay(
     vision: Vision, shots: Iterable[Shot], interval: float, levels: Levels, *, with_pictures: bool = False
-) -> Iterator[Moment]:
+) -> Iterator[ReplayedPicture]:
     """What the service says after each picture, `interval` seconds apart.
 
     A picture that cannot be decoded takes its time and moves nothing, as a failed call would.
@@ -185,7 +185,7 @@ def replay(
         yield replace(moment, second=second, verdict=verdict)
 
 
-def summary(judged: list[Moment], onset: float | None = None) -> str:
+def summary(judged: list[ReplayedPicture], onset: float | None = None) -> str:
     """When it first warned and paused, in words."""
     if not judged:
         return "No picture could be inspected."
@@ -201,10 +201,10 @@ def summary(judged: list[Moment], onset: float | None = None) -> str:
     return "\n".join(lines)
 
 
-def _look_ahead(vision: Vision, shots: Iterable[Shot], with_pictures: bool) -> Iterator[Moment]:
+def _look_ahead(vision: Vision, shots: Iterable[Shot], with_pictures: bool) -> Iterator[ReplayedPicture]:
     """Look at pictures side by side, and yield what was seen in order."""
     threads = usable_cores()
-    under_way: deque[Future[Moment]] = deque()
+    under_way: deque[Future[ReplayedPicture]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="layerwatch-replay")
     try:
         for shot in shots:
@@ -217,24 +217,24 @@ def _look_ahead(vision: Vision, shots: Iterable[Shot], with_pictures: bool) -> I
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _look(vision: Vision, shot: Shot, with_picture: bool) -> Moment:
+def _look(vision: Vision, shot: Shot, with_picture: bool) -> ReplayedPicture:
     error = shot.error
     if len(shot.jpeg) > MAX_PICTURE_BYTES:
         error = f"is larger than {MAX_PICTURE_BYTES:,} bytes"
     if error:
-        return Moment(shot.name, 0.0, error=error)
+        return ReplayedPicture(shot.name, 0.0, error=error)
     try:
         evidence = vision.inspect(shot.jpeg)
     except ImageDecodeError as undecodable:
-        return Moment(shot.name, 0.0, error=str(undecodable))
+        return ReplayedPicture(shot.name, 0.0, error=str(undecodable))
     small = None
     if with_picture:
         small = Image.fromarray(decode_jpeg(shot.jpeg, at_least=SMALL[1]).pixels)
         small.thumbnail(SMALL)
-    return Moment(shot.name, 0.0, small, evidence)
+    return ReplayedPicture(shot.name, 0.0, small, evidence)
 
 
-def _say_json(moment: Moment, detail: bool) -> None:
+def _say_json(moment: ReplayedPicture, detail: bool) -> None:
     verdict, evidence = moment.verdict, moment.evidence
     if verdict is None or evidence is None:
         error = {"file": moment.name, "error": moment.error}
@@ -265,7 +265,7 @@ def _table(source: Path, detail: bool) -> Table:
     return table
 
 
-def _row(moment: Moment, detail: bool) -> list[str]:
+def _row(moment: ReplayedPicture, detail: bool) -> list[str]:
     verdict, evidence = moment.verdict, moment.evidence
     assert verdict is not None and evidence is not None
     colour = "red" if verdict.quality <= 3 else "yellow" if verdict.quality <= 5 else "green"
@@ -283,7 +283,7 @@ def _row(moment: Moment, detail: bool) -> list[str]:
     return row
 
 
-def _draw(judged: list[Moment], plot: Path, title: str, onset: float | None) -> None:
+def _draw(judged: list[ReplayedPicture], plot: Path, title: str, onset: float | None) -> None:
     from layerwatch.cli.replay_plot import Point, draw
 
     points = [

@@ -26,7 +26,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ShareStep:
     """A share of the time that a reader can choose."""
 
     x: float
@@ -47,7 +47,7 @@ class CourseChart:
     halts: Sequence[Mark]
     unjudged: Sequence[Mark]
     said: Sequence[Mark]
-    steps: Sequence[Step]
+    steps: Sequence[ShareStep]
     cursor: float | None
     width: float = WIDTH
     height: float = HEIGHT
@@ -89,7 +89,7 @@ def course_chart(
         unjudged=marks((one.condition is not Condition.OK for one in course), "Not judged"),
         said=[Mark(x(second), 0.0, words) for second, words in said],
         steps=[
-            Step(
+            ShareStep(
                 round(max(LEFT, x(one.second) - width / 2), 1),
                 round(width, 1),
                 one.second,

@@ -26,7 +26,7 @@ from layerwatch.identity.models import Account
 from layerwatch.identity.roles import Role
 from layerwatch.identity.service import LOCAL
 from layerwatch.services import Services
-from layerwatch_watcher.setup.found import Found
+from layerwatch_watcher.setup.found import FoundPrinter
 from layerwatch_watcher.watching.check import Finding
 
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
@@ -93,7 +93,7 @@ class Draft:
     condition: whether the picture is fit to judge a print by, in words.
     """
 
-    found: list[Found] = field(default_factory=list)
+    found: list[FoundPrinter] = field(default_factory=list)
     searched: str | None = None
     fields: dict[str, str] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict, repr=False)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from layerwatch.console.live_prints import LIVE
-from layerwatch.console.print_view import Outcome, labels_of, outcome_of
+from layerwatch.console.print_view import PrintOutcome, labels_of, outcome_of
 from layerwatch.console.wall import MAX_SEARCH
 from layerwatch.learning.models import FeedbackRow
 from layerwatch.prints import PrintLabels
@@ -57,7 +57,7 @@ class ListedPrint:
     pictures: int
     worst: int
     kind: str | None
-    outcome: Outcome
+    outcome: PrintOutcome
     picture: int | None
 
 

@@ -19,7 +19,7 @@ UNJUDGED_PICTURES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StoryLine:
     """One thing that happened. who: who did it; empty for Layerwatch and the printer.
     second: the moment to look at; None for what has none."""
 
@@ -30,21 +30,21 @@ class Line:
     second: int | None = None
 
 
-def story(view: PrintView) -> list[Line]:
+def story(view: PrintView) -> list[StoryLine]:
     """What happened, the newest first."""
-    lines = [Line(view.opened_at, "Watching began"), *_from_course(view)]
-    lines += [Line(event.at, _words(event), event.who) for event in view.events]
+    lines = [StoryLine(view.opened_at, "Watching began"), *_from_course(view)]
+    lines += [StoryLine(event.at, _words(event), event.who) for event in view.events]
     if view.live is None and view.seen_at is not None:
-        lines.append(Line(view.seen_at, "Last picture"))
+        lines.append(StoryLine(view.seen_at, "Last picture"))
     return sorted(lines, key=lambda line: line.at, reverse=True)[:MAX_LINES]
 
 
-def _from_course(view: PrintView) -> Iterator[Line]:
+def _from_course(view: PrintView) -> Iterator[StoryLine]:
     warning = pause = halted = False
     unjudged: list[Moment] = []
 
-    def line(moment: Moment, words: str, tone: str = "") -> Line:
-        return Line(view.time_of(moment.second), words, tone=tone, second=moment.second)
+    def line(moment: Moment, words: str, tone: str = "") -> StoryLine:
+        return StoryLine(view.time_of(moment.second), words, tone=tone, second=moment.second)
 
     for one in view.course:
         if one.pause and not pause:

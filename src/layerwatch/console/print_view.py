@@ -30,7 +30,7 @@ NEAR_S = 90
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PrintOutcome:
     """What became of a print. tone: as of a card."""
 
     words: str
@@ -49,7 +49,7 @@ class PrintView:
     expires_at: datetime
     live: LivePrint | None
     progress: PrintProgress
-    outcome: Outcome
+    outcome: PrintOutcome
     course: Sequence[Moment]
     kept: Sequence[int]
     kept_bytes: int
@@ -126,18 +126,18 @@ def labels_of(row: PrintRow | None) -> PrintLabels:
     return PrintLabels() if row is None else PrintLabels(row.name, row.printer, row.camera, row.file)
 
 
-def outcome_of(row: PrintRow | None, feedback: str | None) -> Outcome:
+def outcome_of(row: PrintRow | None, feedback: str | None) -> PrintOutcome:
     """What became of a print. feedback: the kind of the newest one."""
     if feedback is not None and feedback != "resumed":
-        return Outcome(FEEDBACK_WORDS[feedback], "bad" if feedback == "missed" else "marked")
+        return PrintOutcome(FEEDBACK_WORDS[feedback], "bad" if feedback == "missed" else "marked")
     if row is None or row.worst is None:
-        return Outcome("Nothing noted", "blind")
+        return PrintOutcome("Nothing noted", "blind")
     if row.paused_at is not None:
-        return Outcome("Pause suggested", "bad")
+        return PrintOutcome("Pause suggested", "bad")
     if row.warned_at is not None:
-        return Outcome("Warned", "bad")
+        return PrintOutcome("Warned", "bad")
     if row.worst <= FAILING_QUALITY:
-        return Outcome("Possible failure", "watch")
+        return PrintOutcome("Possible failure", "watch")
     if row.worst <= SUSPICIOUS_QUALITY:
-        return Outcome("Watched closely", "watch")
-    return Outcome("Fine", "good")
+        return PrintOutcome("Watched closely", "watch")
+    return PrintOutcome("Fine", "good")

@@ -15,7 +15,7 @@ MAX_SEARCH = 120
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class WallFilter:
     """What a reader asked for.
 
     show: one of `SHOWS`.  text: searched in name, printer, camera and file.  by_printer: under headings.
@@ -28,7 +28,7 @@ class View:
     page: int = 1
 
     @classmethod
-    def parse(cls, query: Mapping[str, str]) -> View:
+    def parse(cls, query: Mapping[str, str]) -> WallFilter:
         """The view that an address names; what is unknown in it is left out."""
         show, page = query.get("show", "all"), query.get("page", "1")
         return cls(
@@ -102,7 +102,7 @@ class Wall:
     first, last, found: 1-based places of the page's prints among all that fit the view.
     """
 
-    view: View
+    view: WallFilter
     groups: Sequence[tuple[str, Sequence[LivePrint]]]
     first: int
     last: int
@@ -120,7 +120,7 @@ class Wall:
         return max(1, -(-self.found // PAGE_SIZE))
 
 
-def wall_of(prints: Iterable[LivePrint], view: View) -> Wall:
+def wall_of(prints: Iterable[LivePrint], view: WallFilter) -> Wall:
     """Filter, sort, group and cut. A page beyond the last one is the last one."""
     prints = tuple(prints)
     fitting = sorted(filter(view.includes, prints), key=_urgency)
@@ -136,7 +136,7 @@ def wall_of(prints: Iterable[LivePrint], view: View) -> Wall:
         if view.by_printer
         else [("", shown)] * bool(shown)
     )
-    view = View(view.show, view.text, view.by_printer, page)
+    view = WallFilter(view.show, view.text, view.by_printer, page)
     first = (page - 1) * PAGE_SIZE + 1 if shown else 0
     return Wall(view, groups, first, first + len(shown) - 1 if shown else 0, len(fitting), Counts.of(prints))
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from layerwatch.console.live_prints import LivePrint
-from layerwatch.console.wall import View, Wall, wall_of
+from layerwatch.console.wall import Wall, WallFilter, wall_of
 
 
-class Renderer(Protocol):
+class PartRenderer(Protocol):
     """Makes the HTML of a wall's parts, for one reader."""
 
     def card(self, one: LivePrint) -> str: ...
@@ -25,7 +25,7 @@ class Renderer(Protocol):
 class WallNews:
     """For one reader, who has seen what was returned before."""
 
-    def __init__(self, view: View, renderer: Renderer) -> None:
+    def __init__(self, view: WallFilter, renderer: PartRenderer) -> None:
         self._view = view
         self._renderer = renderer
         self._shown: tuple[LivePrint, ...] | None = None

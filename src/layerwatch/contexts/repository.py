@@ -140,6 +140,7 @@ def as_row(context: Context, revision: int, moved: Moved) -> dict[str, Any]:
         "opened_at": context.opened_at,
         "expires_at": context.expires_at,
         "revision": revision,
+        "levels": None,  # a person sets others only after the first inspection
         **moved._asdict(),
     }
 

@@ -42,7 +42,7 @@ _RESOLVERS = ThreadPoolExecutor(8, thread_name_prefix="layerwatch-resolver")
 """Threads for name look-ups only: a name server that never answers must not occupy the threads of others."""
 
 
-class NotAllowed(httpcore.ConnectError):
+class AddressNotPublic(httpcore.ConnectError):
     """The address is not public, and the operator did not list it."""
 
 
@@ -78,7 +78,7 @@ class Reachable:
         """The address to connect to, of those `found` for a host. Raises NotAllowed if one of them is not."""
         addresses = list(found)
         if not addresses or not all(self._allows(host, ipaddress.ip_address(one)) for one in addresses):
-            raise NotAllowed("not a public address")
+            raise AddressNotPublic("not a public address")
         return addresses[0]
 
     def _allows(self, host: str, address: Address) -> bool:
@@ -130,7 +130,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
 
     async def connect_unix_socket(self, *_: object, **__: object) -> httpcore.AsyncNetworkStream:
-        raise NotAllowed("not a network address")
+        raise AddressNotPublic("not a network address")
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpcore
 
-from layerwatch.core.egress import CheckedBackend, NotAllowed, Reachable
+from layerwatch.core.egress import AddressNotPublic, CheckedBackend, Reachable
 
 DEADLINE_S = 10.0
 """Seconds for all of it: the name, the connection, the request and the answer."""
@@ -29,7 +29,7 @@ Headers = Mapping[bytes | str, bytes | str]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FetchedAnswer:
     """An answer as it came: headers in lower case, the body not decoded."""
 
     status: int
@@ -56,14 +56,14 @@ async def post(url: str, headers: Headers, body: bytes, reachable: Reachable) ->
 
 async def fetch(
     method: str, url: str, headers: Headers, body: bytes, reachable: Reachable, max_bytes: int
-) -> Answer:
+) -> FetchedAnswer:
     """Send one request and return the whole answer. Redirects are not followed, cookies are not kept.
 
     Raises RequestFailed when the answer, with its head, is longer than `max_bytes` or not complete within
     `DEADLINE_S`.
     """
     async with _answer(method, url, headers, body, reachable, max_bytes) as answer:
-        return Answer(answer.status, answer.headers, await answer.aread())
+        return FetchedAnswer(answer.status, answer.headers, await answer.aread())
 
 
 @asynccontextmanager
@@ -81,7 +81,7 @@ async def _answer(
             pool.stream(method, url, headers=headers, content=body) as answer,
         ):
             yield answer
-    except NotAllowed as error:
+    except AddressNotPublic as error:
         raise RequestFailed("the address is not public") from error
     except (
         TimeoutError,

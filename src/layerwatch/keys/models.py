@@ -52,7 +52,7 @@ class RequestRow(Base):
     """As in X-Picture-Condition."""
 
 
-class KeyHour(Base):
+class KeyOutcomeHour(Base):
     """How many calls of a key had one outcome in one hour (UTC), by how long they took."""
 
     __tablename__ = "key_hours"

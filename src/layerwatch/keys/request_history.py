@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.keys.models import KeyHour, RequestRow
+from layerwatch.keys.models import KeyOutcomeHour, RequestRow
 from layerwatch.keys.request_recorder import LATENCY_BOUNDS_MS, SUCCESS
 
 
@@ -41,7 +41,7 @@ class CallCounts:
                 return bound
         return None
 
-    def add(self, row: KeyHour) -> None:
+    def add(self, row: KeyOutcomeHour) -> None:
         """Count what was recorded in one hour with one outcome."""
         numbers = row.by_latency
         if row.outcome == SUCCESS:
@@ -60,8 +60,10 @@ def counts(session: Session, key_id: int, end: datetime, *, steps: int, step: ti
         CallCounts(datetime.fromtimestamp((first + place) * hours * 3600, UTC)) for place in range(steps)
     ]
     rows = session.scalars(
-        select(KeyHour).where(
-            KeyHour.key_id == key_id, KeyHour.hour >= first * hours, KeyHour.hour < (last + 1) * hours
+        select(KeyOutcomeHour).where(
+            KeyOutcomeHour.key_id == key_id,
+            KeyOutcomeHour.hour >= first * hours,
+            KeyOutcomeHour.hour < (last + 1) * hours,
         )
     )
     for row in rows:

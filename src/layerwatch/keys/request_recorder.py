@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import delete, insert, select, text
 from sqlalchemy.orm import Session
 
-from layerwatch.keys.models import KeyHour, RequestRow
+from layerwatch.keys.models import KeyOutcomeHour, RequestRow
 from layerwatch.storage import DatabaseGateway, StorageError, StorageUnavailable
 
 log = structlog.get_logger(__name__)
@@ -120,7 +120,7 @@ class RequestRecorder:
 def delete_old(session: Session, now: datetime) -> int:
     """Delete at most a batch of what is older than `KEPT`; how many calls went."""
     before = now - KEPT
-    session.execute(delete(KeyHour).where(KeyHour.hour < _hour(before)))
+    session.execute(delete(KeyOutcomeHour).where(KeyOutcomeHour.hour < _hour(before)))
     old = select(RequestRow.id).where(RequestRow.at < before).order_by(RequestRow.at).limit(_BATCH)
     result = session.execute(delete(RequestRow).where(RequestRow.id.in_(old)))
     return cast(Any, result).rowcount  # type: ignore[no-any-return]

@@ -15,7 +15,7 @@ from layerwatch.identity.roles import lock_account
 from layerwatch.identity.service import valid_name
 from layerwatch.keys.key_format import digest, new_key_text
 from layerwatch.keys.models import ApiKey
-from layerwatch.notify import Event, EventKind, announce
+from layerwatch.notify import AccountEvent, EventKind, announce
 
 DIALECTS = (1, 2)
 MAX_KEYS_PER_ACCOUNT = 200
@@ -156,9 +156,9 @@ def _key(session: Session, account_id: int, key_id: int) -> ApiKey:
     return key
 
 
-def _disabled(key: ApiKey, now: datetime) -> Event:
+def _disabled(key: ApiKey, now: datetime) -> AccountEvent:
     shown = f"{key.prefix}…{key.last_four}"
-    return Event(
+    return AccountEvent(
         EventKind.KEY_DISABLED,
         key.account_id,
         now,

@@ -6,13 +6,13 @@
 
 from layerwatch.notify.delivery import NotificationDelivery
 from layerwatch.notify.errors import NotifyError
-from layerwatch.notify.events import Event, EventKind
+from layerwatch.notify.events import AccountEvent, EventKind
 from layerwatch.notify.outbox import announce
 from layerwatch.notify.webhooks import DeliveryFailed, Webhooks
 
 __all__ = [
+    "AccountEvent",
     "DeliveryFailed",
-    "Event",
     "EventKind",
     "NotificationDelivery",
     "NotifyError",

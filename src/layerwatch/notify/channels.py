@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from layerwatch.core.text import InvalidName, clean_name
 from layerwatch.notify import apprise_service, repository
 from layerwatch.notify.errors import NotFound, NotPossible
-from layerwatch.notify.events import SUBSCRIBABLE, Event, EventKind
+from layerwatch.notify.events import SUBSCRIBABLE, AccountEvent, EventKind
 from layerwatch.notify.models import MAX_ADDRESS_LENGTH, ChannelRow, DeliveryRow
 from layerwatch.notify.outbox import announce_to
 from layerwatch.notify.signature import new_secret
@@ -95,7 +95,7 @@ def replace_secret(channel: ChannelRow, now: datetime) -> str:
 def send_test(session: Session, channel: ChannelRow, now: datetime) -> None:
     """Put a test event on its way to one channel. Raises NotPossible while several wait."""
     _check_room(session, channel)
-    event = Event(
+    event = AccountEvent(
         kind=EventKind.TEST,
         account_id=channel.account_id,
         at=now,

@@ -23,7 +23,7 @@ from layerwatch.notify.channels import ChannelKind
 from layerwatch.notify.events import EventKind
 from layerwatch.notify.mail import Mail, Mailer, MailError
 from layerwatch.notify.models import ChannelRow, DeliveryRow
-from layerwatch.notify.signature import legacy_signature, signature_headers
+from layerwatch.notify.signature import key_of, signature_headers
 from layerwatch.notify.webhooks import DeliveryFailed, Webhooks
 from layerwatch.storage import Database, StorageError
 
@@ -161,7 +161,9 @@ class NotificationDelivery:
             signing.append(channel.old_secret)
         headers = signature_headers(signing, delivery.event_id, seconds, body)
         if channel.legacy_signature:
-            headers["Layerwatch-Signature"] = legacy_signature(channel.secret, seconds, body)
+            from layerwatch_sdk.webhook_signature import HEADER, sign  # late: the SDK loads httpx
+
+            headers[HEADER] = sign(key_of(channel.secret), body, seconds)
         return self.webhooks.post(channel.address, headers, body)
 
 

@@ -47,7 +47,7 @@ def new_event_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class AccountEvent:
     """One event of an account.
 
     title, text: for people; the text may have several lines.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from layerwatch.notify import repository
-from layerwatch.notify.events import Event
+from layerwatch.notify.events import AccountEvent
 from layerwatch.notify.models import ChannelRow
 
 LOG_LENGTH = 500
@@ -18,7 +18,7 @@ _MAX_TITLE = 300
 _MAX_TEXT = 4000
 
 
-def announce(session: Session, event: Event) -> int:
+def announce(session: Session, event: AccountEvent) -> int:
     """Put an event on its way to every channel of its account that gets its kind; to how many.
 
     An event whose id a channel has in its log is not sent to it again.
@@ -26,7 +26,7 @@ def announce(session: Session, event: Event) -> int:
     return announce_to(session, event, repository.channels_for(session, event.account_id, event.kind.value))
 
 
-def announce_to(session: Session, event: Event, channels: Sequence[ChannelRow]) -> int:
+def announce_to(session: Session, event: AccountEvent, channels: Sequence[ChannelRow]) -> int:
     """Put an event on its way to these channels; to how many."""
     now = datetime.now(UTC)  # deliveries run in real time, whatever the speed of the server's clock
     if channels:

@@ -43,9 +43,3 @@ def signature_headers(secrets_: Sequence[str], event_id: str, seconds: int, body
         "webhook-timestamp": str(seconds),
         "webhook-signature": signatures,
     }
-
-
-def legacy_signature(secret: str, seconds: int, body: bytes) -> str:
-    """The header Layerwatch-Signature: `t=SECONDS,v1=HEX`, HMAC-SHA256 of `SECONDS.BODY`."""
-    proof = hmac.new(key_of(secret), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={seconds},v1={proof}"

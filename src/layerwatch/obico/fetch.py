@@ -11,7 +11,7 @@ from urllib.parse import unquote, urljoin
 import httpcore
 import httpx
 
-from layerwatch.core.egress import CheckedBackend, NotAllowed, Reachable
+from layerwatch.core.egress import AddressNotPublic, CheckedBackend, Reachable
 from layerwatch.vision import MAX_PICTURE_BYTES
 
 FETCH_TIMEOUT_S = 10.0
@@ -49,7 +49,7 @@ class Fetcher:
             raise FetchFailed(
                 "unreachable", f"The picture did not come within {FETCH_TIMEOUT_S:g} s."
             ) from None
-        except NotAllowed:
+        except AddressNotPublic:
             raise FetchFailed(
                 "not_allowed",
                 "The picture's address is in a private network. This server fetches from there only what its "

@@ -68,7 +68,7 @@ class DropIn:
         return scheme.lower() == "bearer" and same
 
 
-class Refused(Exception):
+class DetectionRefused(Exception):
     """No detection. `outcome` is a word for the metrics."""
 
     def __init__(
@@ -88,7 +88,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class InspectedPicture:
     """An inspected picture. width, height: its pixels, upright.  drawn: a JPEG, where it was asked for."""
 
     evidence: Evidence
@@ -125,7 +125,7 @@ async def predict(request: Request) -> Response:
     """What is seen in the picture at `img`."""
     try:
         seen = await _inspect(request)
-    except Refused as refused:
+    except DetectionRefused as refused:
         return refused.response()
     return JSONResponse(render(seen.evidence, seen.width, seen.height))
 
@@ -134,18 +134,18 @@ async def draw(request: Request) -> Response:
     """The picture at `img` with the boxes that `/p/` reports, as a JPEG."""
     try:
         seen = await _inspect(request, drawn=True)
-    except Refused as refused:
+    except DetectionRefused as refused:
         return refused.response()
     return Response(seen.drawn, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
-async def _inspect(request: Request, *, drawn: bool = False) -> Seen:
+async def _inspect(request: Request, *, drawn: bool = False) -> InspectedPicture:
     """Fetch and inspect the picture that the request names, and count what came of it. Raises Refused."""
     services: Services = request.app.state.services
     url = image_url(request.scope["query_string"].decode("latin-1"))
     try:
         seen = await _fetch_and_detect(request, services, url, drawn=drawn)
-    except Refused as refused:
+    except DetectionRefused as refused:
         services.metrics.dropped_in(refused.outcome)
         log.warning("obico_picture_failed", outcome=refused.outcome, host=host_of(url), why=str(refused))
         raise
@@ -153,13 +153,15 @@ async def _inspect(request: Request, *, drawn: bool = False) -> Seen:
     return seen
 
 
-async def _fetch_and_detect(request: Request, services: Services, url: str, *, drawn: bool) -> Seen:
+async def _fetch_and_detect(
+    request: Request, services: Services, url: str, *, drawn: bool
+) -> InspectedPicture:
     drop_in: DropIn = request.app.state.obico
     if not drop_in.knows(request.headers.get("authorization")):
         challenge = {"WWW-Authenticate": "Bearer"}
-        raise Refused("no_token", 401, "The bearer token is missing or wrong.", challenge)
+        raise DetectionRefused("no_token", 401, "The bearer token is missing or wrong.", challenge)
     if not url:
-        raise Refused("bad_address", 422, f"Say which picture: {request.url.path}?img=URL.")
+        raise DetectionRefused("bad_address", 422, f"Say which picture: {request.url.path}?img=URL.")
     try:
         if drop_in.fetching >= MAX_CONCURRENT_FETCHES:
             raise Throttled(f"{MAX_CONCURRENT_FETCHES} pictures are being fetched")
@@ -176,14 +178,14 @@ async def _fetch_and_detect(request: Request, services: Services, url: str, *, d
                 overlay = await asyncio.to_thread(draw_overlay, jpeg, _fit(evidence)) if drawn else b""
             header = read_header(jpeg)
     except FetchFailed as failed:
-        raise Refused(failed.outcome, 400, str(failed)) from failed
+        raise DetectionRefused(failed.outcome, 400, str(failed)) from failed
     except ImageDecodeError as error:
-        raise Refused("not_a_picture", 400, str(error)) from error
+        raise DetectionRefused("not_a_picture", 400, str(error)) from error
     except (Throttled, Busy) as busy:
-        raise Refused("busy", 503, "Too busy just now; try again.", {"Retry-After": "10"}) from busy
+        raise DetectionRefused("busy", 503, "Too busy just now; try again.", {"Retry-After": "10"}) from busy
     size = (header.width, header.height)
     width, height = size[::-1] if header.orientation in _SIDEWAYS else size
-    return Seen(evidence, width, height, overlay)
+    return InspectedPicture(evidence, width, height, overlay)
 
 
 def _fit(evidence: Evidence) -> Evidence:

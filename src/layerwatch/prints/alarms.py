@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from layerwatch.notify import Event, EventKind, announce
+from layerwatch.notify import AccountEvent, EventKind, announce
 from layerwatch.notify.repository import channels_for
 from layerwatch.prints.labels import PrintLabels
 from layerwatch.prints.models import PrintRow
@@ -50,7 +50,7 @@ class PrintAlarms:
         lines = [sentence, *_described(facts), "", url]
         announce(
             session,
-            Event(
+            AccountEvent(
                 kind,
                 account_id,
                 at,

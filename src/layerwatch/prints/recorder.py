@@ -47,7 +47,7 @@ Count = Callable[[str, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RecordedPicture:
     """One answered picture. at: the service's time.  progress: `PrintProgress` as JSON."""
 
     context_id: str
@@ -66,8 +66,8 @@ class PrintRecorder:
         self._objects = objects
         self._keep = keep
         self._count = count
-        self._seen: deque[Seen] = deque()
-        self._pictures: deque[tuple[Seen, RecentPicture]] = deque()
+        self._seen: deque[RecordedPicture] = deque()
+        self._pictures: deque[tuple[RecordedPicture, RecentPicture]] = deque()
         self._picture_bytes = 0
         self._keepers: frozenset[int] = frozenset()
         self._keepers_read = -ACCOUNTS_PERIOD_S
@@ -83,7 +83,7 @@ class PrintRecorder:
         """Read the accounts that keep pictures with the next write: one of them has changed its mind."""
         self._keepers_read = -ACCOUNTS_PERIOD_S
 
-    def saw(self, seen: Seen, picture: RecentPicture) -> None:
+    def saw(self, seen: RecordedPicture, picture: RecentPicture) -> None:
         """Queue a picture that was answered. Never waits, never fails."""
         if len(self._seen) >= MAX_WAITING:
             self._count("moments", 1)
@@ -145,9 +145,9 @@ class PrintRecorder:
             return
         self._keepers_read = time.monotonic()
 
-    def _take_pictures(self) -> list[tuple[Seen, bytes]]:
+    def _take_pictures(self) -> list[tuple[RecordedPicture, bytes]]:
         """The copies of the pictures that wait."""
-        copies: list[tuple[Seen, bytes]] = []
+        copies: list[tuple[RecordedPicture, bytes]] = []
         for _ in range(len(self._pictures)):
             seen, picture = self._pictures.popleft()
             self._picture_bytes -= len(picture.jpeg)
@@ -157,7 +157,9 @@ class PrintRecorder:
                 self._count("failed", 1)
         return copies
 
-    def _write(self, batch: Sequence[Seen], pictures: Sequence[tuple[Seen, bytes]]) -> None:
+    def _write(
+        self, batch: Sequence[RecordedPicture], pictures: Sequence[tuple[RecordedPicture, bytes]]
+    ) -> None:
         def write(session: Session) -> None:
             for seen_print, hours in _by_print(batch, self._keep):
                 repository.add_seen(session, seen_print)
@@ -190,7 +192,7 @@ class PrintRecorder:
 
 
 def _by_print(
-    batch: Iterable[Seen], keep: timedelta
+    batch: Iterable[RecordedPicture], keep: timedelta
 ) -> Iterable[tuple[SeenPrint, list[tuple[int, list[Moment]]]]]:
     """What each print's moments add, in the order of their ids: two nodes then never wait for each other."""
     ordered = sorted(batch, key=lambda one: (one.context_id, one.moment.second))

@@ -32,7 +32,7 @@ class TimeLapseError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class FilmPicture:
     """One picture of the film. alarm: 0 none, 1 warning, 2 pause suggested.  turns: whether it just rose."""
 
     second: int
@@ -40,21 +40,21 @@ class Shot:
     turns: bool
 
 
-def shots(kept: Sequence[int], course: Sequence[Moment]) -> list[Shot]:
+def shots(kept: Sequence[int], course: Sequence[Moment]) -> list[FilmPicture]:
     """The pictures to show: about `MAX_FRAMES` of the kept ones, evenly, and each at which an alarm rises."""
     alarms = {one.second: 2 if one.pause else int(one.warning) for one in course}
-    found: list[Shot] = []
+    found: list[FilmPicture] = []
     before = 0
     for second in kept:
         alarm = alarms.get(second, before)
-        found.append(Shot(second, alarm, alarm > before))
+        found.append(FilmPicture(second, alarm, alarm > before))
         before = alarm
     step = max(1.0, len(found) / MAX_FRAMES)
     wanted = {round(number * step) for number in range(MAX_FRAMES)}
     return [one for place, one in enumerate(found) if place in wanted or one.turns or place == len(found) - 1]
 
 
-def webp(objects: ObjectStore, account_id: int, context_id: str, film: Sequence[Shot]) -> bytes:
+def webp(objects: ObjectStore, account_id: int, context_id: str, film: Sequence[FilmPicture]) -> bytes:
     """The film as an animated WebP. Raises TimeLapseError, and StorageUnavailable."""
     with _turn():
         frames = list(_frames(objects, account_id, context_id, film))
@@ -75,7 +75,9 @@ def webp(objects: ObjectStore, account_id: int, context_id: str, film: Sequence[
         return out.getvalue()
 
 
-def mp4(ffmpeg: str, objects: ObjectStore, account_id: int, context_id: str, film: Sequence[Shot]) -> bytes:
+def mp4(
+    ffmpeg: str, objects: ObjectStore, account_id: int, context_id: str, film: Sequence[FilmPicture]
+) -> bytes:
     """The film as MP4 (H.264), made by the program `ffmpeg`. Raises as `webp`."""
     with _turn():
         stream = io.BytesIO()
@@ -110,13 +112,13 @@ class _turn:
         _ONE_AT_A_TIME.release()
 
 
-def _milliseconds(shot: Shot, last: Shot | None) -> int:
+def _milliseconds(shot: FilmPicture, last: FilmPicture | None) -> int:
     return HOLD_MS if shot.turns or shot == last else FRAME_MS
 
 
 def _frames(
-    objects: ObjectStore, account_id: int, context_id: str, film: Sequence[Shot]
-) -> Iterator[tuple[Image.Image, Shot]]:
+    objects: ObjectStore, account_id: int, context_id: str, film: Sequence[FilmPicture]
+) -> Iterator[tuple[Image.Image, FilmPicture]]:
     size: tuple[int, int] | None = None
     for shot in film:
         try:
@@ -132,7 +134,7 @@ def _frames(
         yield frame, shot
 
 
-def _mark(frame: Image.Image, shot: Shot) -> None:
+def _mark(frame: Image.Image, shot: FilmPicture) -> None:
     draw = ImageDraw.Draw(frame)
     font = ImageFont.load_default(size=13)
     hours, minutes = shot.second // 3600, shot.second % 3600 // 60

@@ -54,7 +54,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ReplicaAnswer:
     """One picture's answer. size: of the pictures that the model takes.
 
     batch: with the first picture of a batch, the batch; so that each is counted once.
@@ -105,16 +105,16 @@ class Detectors:
 
     # What waits while one batch runs is the next batch; nothing is held back to fill one.
     @serve.batch(max_batch_size=MAX_BATCH_SIZE, batch_wait_timeout_s=0.0)  # type: ignore[untyped-decorator]
-    async def look(self, asked: list[Ask]) -> list[Look]:
+    async def look(self, asked: list[Ask]) -> list[ReplicaAnswer]:
         """Called with one picture; Ray makes the batches. Raises as `look_at`."""
         return await self.look_at(asked)
 
-    async def look_at(self, asked: Sequence[Ask]) -> list[Look]:
+    async def look_at(self, asked: Sequence[Ask]) -> list[ReplicaAnswer]:
         """Look at a batch, the pictures of each model together.
 
         Raises ModelError when a model cannot be opened or gives non-finite output.
         """
-        found: dict[int, Look] = {}
+        found: dict[int, ReplicaAnswer] = {}
         for model in dict.fromkeys(ask.model for ask in asked):
             places = [place for place, ask in enumerate(asked) if ask.model == model]
             detector = await asyncio.to_thread(self._model, model)
@@ -123,7 +123,7 @@ class Detectors:
             )
             report = BatchReport(len(places), 0.0)
             for number, (place, one) in enumerate(zip(places, detections, strict=True)):
-                found[place] = Look(
+                found[place] = ReplicaAnswer(
                     replace(one, version=detector.version), detector.size, None if number else report
                 )
         return [found[place] for place in range(len(asked))]

@@ -10,7 +10,7 @@ from ray.serve.exceptions import BackPressureError
 from ray.serve.handle import DeploymentHandle
 
 from layerwatch.learning.rollout.plan import PACKAGED
-from layerwatch.rayserve.detectors import Ask, Look
+from layerwatch.rayserve.detectors import Ask, ReplicaAnswer
 from layerwatch.vision import Busy, ModelError, Picture, RawDetection
 from layerwatch.vision.batching import BatchReport
 
@@ -69,7 +69,7 @@ class RemoteDetector:
     def _take(self, answer: Any, image: Picture) -> RawDetection:
         for left in reversed(range(MAX_ATTEMPTS)):
             try:
-                look: Look = answer.result(timeout_s=DETECT_TIMEOUT_S)
+                look: ReplicaAnswer = answer.result(timeout_s=DETECT_TIMEOUT_S)
             except RayActorError:
                 if not left:
                     raise

@@ -14,7 +14,7 @@ NEAR = 8.0
 
 
 @dataclass(frozen=True)
-class Camera:
+class SimulatedCamera:
     """eye, target: mm in the frame of the printer; view: horizontal angle in degrees; roll in degrees.
 
     width, height: pixels of the picture that `project` speaks of.

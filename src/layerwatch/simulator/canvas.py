@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from layerwatch.simulator.camera import Camera
+from layerwatch.simulator.camera import SimulatedCamera
 
 Points = NDArray[np.float64]
 Colours = NDArray[np.float64]
@@ -24,7 +24,7 @@ class Canvas:
     kind's index.
     """
 
-    def __init__(self, image: Image.Image, camera: Camera) -> None:
+    def __init__(self, image: Image.Image, camera: SimulatedCamera) -> None:
         self.image = image
         self.camera = camera
         self.draw = ImageDraw.Draw(image)

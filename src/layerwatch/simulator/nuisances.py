@@ -46,7 +46,7 @@ LENGTHS: dict[str, tuple[float, float]] = {
 
 
 @dataclass(frozen=True)
-class Event:
+class NuisanceEvent:
     """One nuisance from `start` to `end`, seconds of the recording; `size` 0..1 and `seed` shape it."""
 
     kind: str
@@ -59,10 +59,10 @@ class Event:
 class Timeline:
     """All the events of one recording, and what they make of a moment."""
 
-    def __init__(self, events: Sequence[Event]) -> None:
+    def __init__(self, events: Sequence[NuisanceEvent]) -> None:
         self.events = tuple(sorted(events, key=lambda event: event.start))
 
-    def active(self, second: float) -> list[Event]:
+    def active(self, second: float) -> list[NuisanceEvent]:
         return [event for event in self.events if event.start <= second < event.end]
 
     def frozen_at(self, second: float) -> float:
@@ -104,7 +104,7 @@ def random_events(
     weights = {kind: NUISANCES[kind] for kind in (kinds if kinds is not None else NUISANCES)}
     if weights:
         drawn += [choose(rng, weights) for _ in range(int(rng.poisson(rate * duration / 3600)))]
-    events: list[Event] = []
+    events: list[NuisanceEvent] = []
     for kind in drawn:
         start = between(rng, 0.03, 0.95) * duration
         low, high = LENGTHS.get(kind, (duration, duration))
@@ -115,7 +115,9 @@ def random_events(
             length = duration * 10
         if any(event.kind == kind and event.start < start + length and start < event.end for event in events):
             continue
-        events.append(Event(kind, start, start + length, float(rng.random()), int(rng.integers(2**31))))
+        events.append(
+            NuisanceEvent(kind, start, start + length, float(rng.random()), int(rng.integers(2**31)))
+        )
     return Timeline(events)
 
 
@@ -123,7 +125,7 @@ _SKIN = [(224, 172, 140), (198, 134, 96), (141, 85, 54), (92, 56, 38), (240, 196
 
 
 def hand_mask(
-    event: Event, second: float, width: int, height: int, brightness: float
+    event: NuisanceEvent, second: float, width: int, height: int, brightness: float
 ) -> tuple[Image.Image, Image.Image]:
     """A hand and forearm reaching in: its picture (RGB) and where it covers (L), both `width` by `height`."""
     rng = stream(event.seed, "hand")
@@ -163,7 +165,7 @@ def hand_mask(
     return colour.filter(ImageFilter.GaussianBlur(soft)), cover.filter(ImageFilter.GaussianBlur(soft))
 
 
-def bump_of(event: Event) -> Points:
+def bump_of(event: NuisanceEvent) -> Points:
     """How far the camera's target is knocked aside, mm."""
     rng = stream(event.seed, "bump")
     push: Points = rng.normal(0, 1, 3)

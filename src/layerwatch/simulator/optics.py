@@ -15,7 +15,7 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Moment:
+class FrameConditions:
     """What changes from frame to frame. gain: exposure; defocus: pixels of blur; tint: RGB gains."""
 
     gain: float = 1.0
@@ -51,7 +51,7 @@ class Optics:
         """Barrel distortion of an image or a mask, (H, W, …)."""
         return pixels if self.maps is None else pixels[self.maps]
 
-    def develop(self, image: Image.Image, moment: Moment, rng: Rng, seconds: float) -> Pixels:
+    def develop(self, image: Image.Image, moment: FrameConditions, rng: Rng, seconds: float) -> Pixels:
         """RGB picture (height, width, 3) as the camera would send it, before JPEG."""
         if self.maps is not None:
             image = Image.fromarray(self.bend(np.asarray(image)), "RGB")
@@ -79,7 +79,7 @@ class Optics:
             self._subtitle(image, *self.caption)
         return np.asarray(image)
 
-    def _curve(self, moment: Moment) -> list[int]:
+    def _curve(self, moment: FrameConditions) -> list[int]:
         """A look-up table (768,): white balance, exposure and a film-like shoulder."""
         level = np.arange(256) / 255
         table: list[int] = []

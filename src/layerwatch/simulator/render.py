@@ -22,7 +22,7 @@ from layerwatch.simulator.bodies import (
     paint_strips,
     strand_pieces,
 )
-from layerwatch.simulator.camera import Camera
+from layerwatch.simulator.camera import SimulatedCamera
 from layerwatch.simulator.canvas import Canvas
 from layerwatch.simulator.light import Light
 from layerwatch.simulator.meshes import Mesh, box, join, paint_mesh
@@ -68,7 +68,7 @@ class Renderer:
         self._paint_standing(canvas, scene, light, pose)
         return _labels(canvas)
 
-    def _ground(self, scene: Scene, light: Light, camera: Camera, pose: Pose) -> Image.Image:
+    def _ground(self, scene: Scene, light: Light, camera: SimulatedCamera, pose: Pose) -> Image.Image:
         key = (repr(camera).encode(), light.key.tobytes(), light.ambient.tobytes())
         if self._still is None or self._still[0] != key:
             twice = replace(camera, width=self.width * 2, height=self.height * 2)
@@ -100,7 +100,7 @@ class Renderer:
             image.paste(Image.blend(image, reflection, self.world.bed.reflect), (0, 0), mask)
         return ImageChops.multiply(image, shadow.convert("RGB"))
 
-    def _sheet(self, camera: Camera, pose: Pose, light: Light) -> Image.Image:
+    def _sheet(self, camera: SimulatedCamera, pose: Pose, light: Light) -> Image.Image:
         """The bed's texture in perspective, lit, with the lamp's glare."""
         bed = self.world.bed
         axes = camera.axes
@@ -154,7 +154,7 @@ class Renderer:
             ]
         )
 
-    def _shadow(self, scene: Scene, light: Light, camera: Camera, pose: Pose) -> Image.Image:
+    def _shadow(self, scene: Scene, light: Light, camera: SimulatedCamera, pose: Pose) -> Image.Image:
         """How much light reaches the bed, 0..255: part and strands cast along the key light."""
         half = Image.new("L", (self.width // 2, self.height // 2), 255)
         draw = ImageDraw.Draw(half)
@@ -202,7 +202,7 @@ class Renderer:
         return blurred.resize((self.width, self.height), Image.Resampling.BILINEAR)
 
     def _reflect(
-        self, scene: Scene, light: Light, camera: Camera, pose: Pose, image: Image.Image
+        self, scene: Scene, light: Light, camera: SimulatedCamera, pose: Pose, image: Image.Image
     ) -> Image.Image | None:
         if self.world.bed.reflect < 0.06:
             return None
@@ -308,7 +308,7 @@ def _depth(view: BodyView, eye: Points, forward: Points, shift: Points) -> float
     return float((centre - eye) @ forward)
 
 
-def _clip_behind(camera: Camera, outline: Points) -> Points:
+def _clip_behind(camera: SimulatedCamera, outline: Points) -> Points:
     """The part of a flat outline that lies before the camera (Sutherland and Hodgman, one plane)."""
     depth = (outline - np.array(camera.eye)) @ camera.axes[2] - 10
     kept = []

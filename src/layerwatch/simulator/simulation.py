@@ -15,7 +15,7 @@ from layerwatch.simulator.failures import make_failure, random_failure_name
 from layerwatch.simulator.filament import layer_colours, random_light
 from layerwatch.simulator.geometry import Points
 from layerwatch.simulator.nuisances import Timeline, bump_of, hand_mask, random_events, unsteady
-from layerwatch.simulator.optics import Moment, random_optics
+from layerwatch.simulator.optics import FrameConditions, random_optics
 from layerwatch.simulator.plates import random_print
 from layerwatch.simulator.processes import LABELS, Failure
 from layerwatch.simulator.randomness import Rng, between, happens, stream
@@ -222,7 +222,7 @@ class Simulation:
         mean = max(float(np.asarray(image.convert("L").reduce(8)).mean()) / 255, 0.02)
         return float(np.clip((self.exposure / mean) ** 0.8, 0.6, 3.5))
 
-    def moment(self, second: float, rng: Rng) -> tuple[Moment, Points | None]:
+    def moment(self, second: float, rng: Rng) -> tuple[FrameConditions, Points | None]:
         """What events do to the camera at `second`, and how far a bump has moved it (None if not at all)."""
         gain, defocus, noise, infrared, bump = 1.0, 0.0, 1.0, False, None
         tint = np.ones(3)
@@ -248,7 +248,9 @@ class Simulation:
                 defocus = rng.uniform(0, 5) * self.size[0] / 640
             elif event.kind == "exposure":
                 gain *= unsteady(rng, event.size)
-        return Moment(gain, defocus, (float(tint[0]), float(tint[1]), float(tint[2])), noise, infrared), bump
+        return FrameConditions(
+            gain, defocus, (float(tint[0]), float(tint[1]), float(tint[2])), noise, infrared
+        ), bump
 
 
 def boxes_of(mask: NDArray[np.uint8]) -> tuple[TruthBox, ...]:

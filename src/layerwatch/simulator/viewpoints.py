@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layerwatch.simulator.camera import Camera, Points
+from layerwatch.simulator.camera import Points, SimulatedCamera
 from layerwatch.simulator.randomness import Rng, between, choose, happens
 from layerwatch.simulator.worlds import World
 
@@ -25,11 +25,11 @@ class Viewpoint:
     upside_down: bool
     on_head: bool
 
-    def camera(self, width: int, height: int, head: Points, bump: Points | None = None) -> Camera:
+    def camera(self, width: int, height: int, head: Points, bump: Points | None = None) -> SimulatedCamera:
         base = head if self.on_head else np.zeros(3)
         eye, target = self.eye + base, self.target + base + (bump if bump is not None else 0)
         roll = self.roll + (180 if self.upside_down else 0)
-        return Camera(tuple(eye), tuple(target), self.view, width, height, roll)
+        return SimulatedCamera(tuple(eye), tuple(target), self.view, width, height, roll)
 
 
 def random_viewpoint(

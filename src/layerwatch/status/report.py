@@ -54,7 +54,7 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class StatusDay:
     """One day of a region. up: share of its minutes in which a node lived, None where nothing is known.
     trouble: minutes in which calls failed or were refused."""
 
@@ -84,7 +84,7 @@ class RegionStatus:
     failed: int
     median_ms: int | None
     p99_ms: int | None
-    days: Sequence[Day]
+    days: Sequence[StatusDay]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class _Minutes:
         up, known = self._up(max(since.replace(second=0, microsecond=0), self.first), self.end)
         return up / known if known else 1.0
 
-    def days(self) -> Iterable[Day]:
+    def days(self) -> Iterable[StatusDay]:
         """The last 90 days, the oldest first."""
         today = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
         for ago in reversed(range(RETENTION.days)):
@@ -172,7 +172,7 @@ class _Minutes:
                 for hour in (self._hours.get(begin + timedelta(hours=number)) for number in range(24))
                 if hour is not None
             )
-            yield Day(begin.date(), up / known if known > 0 else None, trouble)
+            yield StatusDay(begin.date(), up / known if known > 0 else None, trouble)
 
     def _up(self, begin: datetime, end: datetime) -> tuple[int, int]:
         """Minutes that it lived, and all, from begin to end."""

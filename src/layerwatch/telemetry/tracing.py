@@ -99,7 +99,7 @@ def record(name: str, place: Context | None, began: int, **attributes: Value) ->
         _tracer.start_span(name, place, attributes=attributes, start_time=began).end(time.time_ns())
 
 
-class Call:
+class TracedRequest:
     """One request, as its span sees it."""
 
     def __init__(self, span: Span | None) -> None:
@@ -125,10 +125,10 @@ class Call:
 
 
 @contextmanager
-def request(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> Iterator[Call]:
+def request(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> Iterator[TracedRequest]:
     """A whole request as a block; it continues the trace that its `traceparent` header names, if any."""
     if _tracer is None:
-        yield Call(None)
+        yield TracedRequest(None)
         return
     from opentelemetry.trace import SpanKind
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -142,7 +142,7 @@ def request(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> Iterator
         record_exception=False,
         set_status_on_exception=False,
     ) as span:
-        yield Call(span)
+        yield TracedRequest(span)
 
 
 _CARRIED = {b"traceparent", b"tracestate"}

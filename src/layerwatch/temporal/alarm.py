@@ -12,7 +12,7 @@ from layerwatch.temporal import constants as c
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class AlarmState:
     """bad_seconds: seconds at quality 1-3, less those of pictures that spoke against a failure.
     good_seconds: seconds at good quality since.
     warned, paused: one bit a level, level 1 the lowest."""
@@ -24,7 +24,7 @@ class Alarm:
 
     def after(
         self, last_quality: int, quality: int, log_odds: float, seconds: float, nats: float, patience: float
-    ) -> Alarm:
+    ) -> AlarmState:
         """The flags after a frame of `quality`, `seconds` after the last one that counted.
 
         nats: this frame's evidence for a failure. A frame that looks healthy raises no flag, and evidence
@@ -35,23 +35,23 @@ class Alarm:
         if quality > c.BAD_QUALITY:
             good = self.good_seconds + credit if quality >= c.CLEAR_QUALITY else 0.0
             if good >= c.CLEAR_SECONDS:
-                return Alarm(good_seconds=min(good, c.MAX_COUNTED_SECONDS))
-            return Alarm(max(0.0, self.bad_seconds - credit), good, self.warned, self.paused)
+                return AlarmState(good_seconds=min(good, c.MAX_COUNTED_SECONDS))
+            return AlarmState(max(0.0, self.bad_seconds - credit), good, self.warned, self.paused)
         bad = self.bad_seconds
         if nats < 0:
             bad = max(0.0, bad - credit)
         elif last_quality <= c.BAD_QUALITY:
             bad = min(bad + credit, c.MAX_COUNTED_SECONDS)
         if nats <= c.RISE_NATS:
-            return Alarm(bad, 0.0, self.warned, self.paused)
-        return Alarm(
+            return AlarmState(bad, 0.0, self.warned, self.paused)
+        return AlarmState(
             bad,
             0.0,
             self.warned | _levels_due(bad, log_odds, c.WARNING_SECONDS),
             self.paused | _levels_due(bad / patience, log_odds, c.PAUSE_SECONDS),
         )
 
-    def still(self, seconds: float, log_odds: float) -> Alarm:
+    def still(self, seconds: float, log_odds: float) -> AlarmState:
         """The flags after `seconds` of the same low-quality picture: it warns, but never pauses."""
         return replace(self, warned=self.warned | _levels_due(seconds, log_odds, c.WARNING_SECONDS))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from layerwatch.temporal.alarm import Alarm
+from layerwatch.temporal.alarm import AlarmState
 from layerwatch.temporal.belief import Belief
 from layerwatch.temporal.marks import Marks
 from layerwatch.temporal.state import CameraState, PrintState
@@ -49,7 +49,7 @@ def _accepted(state: PrintState) -> PrintState:
     return replace(
         state,
         belief=Belief(),
-        alarm=Alarm(),
+        alarm=AlarmState(),
         cameras=tuple(map(_taught, state.cameras)),
         before=replace(state, before=None),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from layerwatch.temporal.alarm import Alarm
+from layerwatch.temporal.alarm import AlarmState
 from layerwatch.temporal.baseline import Baseline
 from layerwatch.temporal.belief import Belief
 from layerwatch.temporal.familiar import Familiar
@@ -88,7 +88,7 @@ class PrintState:
     """
 
     belief: Belief
-    alarm: Alarm
+    alarm: AlarmState
     seconds: float
     kinds: tuple[float, ...]
     cameras: tuple[CameraState, ...] = ()
@@ -98,7 +98,7 @@ class PrintState:
     @classmethod
     def new(cls) -> PrintState:
         """What is believed of a print before its first picture."""
-        return cls(Belief(), Alarm(), 0.0, (0.0,) * _KINDS)
+        return cls(Belief(), AlarmState(), 0.0, (0.0,) * _KINDS)
 
     def to_bytes(self) -> bytes:
         """The state as bytes: versioned, the same for equal states."""
@@ -158,7 +158,7 @@ class PrintState:
             ]
         state = cls(
             Belief(excursion, failing),
-            Alarm(bad, good, warned, paused),
+            AlarmState(bad, good, warned, paused),
             seconds,
             tuple(kinds),
             tuple(cameras),

@@ -11,7 +11,7 @@ import pytest
 from layerwatch.learning.errors import LearningError
 from layerwatch.learning.rollout.comparison import MAX_ERRORS
 from layerwatch.learning.rollout.live_models import LiveModels
-from layerwatch.learning.rollout.plan import PROBATION, Plan, Stage, Step
+from layerwatch.learning.rollout.plan import PROBATION, RolloutPlan, RolloutStage, RolloutStep
 from layerwatch.vision import Vision
 from layerwatch.vision.errors import ImageDecodeError, ModelError
 from layerwatch.vision.evidence import Evidence
@@ -60,8 +60,8 @@ class Machine:
         vision.close = closing  # type: ignore[method-assign]
         return vision
 
-    def follow(self, *steps: Step) -> None:
-        self.models.follow(Plan(steps))
+    def follow(self, *steps: RolloutStep) -> None:
+        self.models.follow(RolloutPlan(steps))
 
     async def look(self, context: str = "p", opened_at: datetime = NOON) -> Evidence:
         evidence = await self.models.inspect_print(JPEG, None, context, opened_at)
@@ -76,8 +76,8 @@ def machine() -> Iterator[Machine]:
     machine.models.close()
 
 
-def full(id: int, model: str, since: datetime) -> Step:
-    return Step(id, Stage.FULL, model, 1.0, since)
+def full(id: int, model: str, since: datetime) -> RolloutStep:
+    return RolloutStep(id, RolloutStage.FULL, model, 1.0, since)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -129,7 +129,7 @@ async def test_what_is_no_picture_is_not_held_against_the_model(machine: Machine
 
 
 async def test_a_shadow_scores_live_pictures_and_answers_none(machine: Machine) -> None:
-    machine.follow(Step(1, Stage.SHADOW, "a", 1.0, NOON))
+    machine.follow(RolloutStep(1, RolloutStage.SHADOW, "a", 1.0, NOON))
     for number in range(5):
         assert (await machine.look()).model_version == "packaged"
         await compared(machine, number + 1)

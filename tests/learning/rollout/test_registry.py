@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from layerwatch.learning import LearningError
-from layerwatch.learning.rollout import PACKAGED, ModelRegistry, Stage
+from layerwatch.learning.rollout import PACKAGED, ModelRegistry, RolloutStage
 from layerwatch.learning.rollout.model_store import ModelStore
 from layerwatch.learning.rollout.registry import NOTICE
 from layerwatch.storage import Database
@@ -68,7 +68,11 @@ def test_a_promotion_ends_the_canary_before_it(registry: ModelRegistry, models: 
     registry.canary(models[0], 0.25, at=NOW, by="me")
     registry.promote(models[0], at=NOW + MINUTE, by="me")
     canary, full = registry.steps()
-    assert (canary.until, canary.rolled_back_at, full.stage) == (NOW + MINUTE + NOTICE, None, Stage.FULL)
+    assert (canary.until, canary.rolled_back_at, full.stage) == (
+        NOW + MINUTE + NOTICE,
+        None,
+        RolloutStage.FULL,
+    )
 
 
 def test_a_rollback_takes_the_prints_of_the_canary_along(registry: ModelRegistry, models: list[str]) -> None:
@@ -81,7 +85,7 @@ def test_a_rollback_takes_the_prints_of_the_canary_along(registry: ModelRegistry
 def test_a_rollback_ends_the_running_canary_first(registry: ModelRegistry, models: list[str]) -> None:
     registry.promote(models[0], at=NOW, by="me")
     registry.canary(models[1], 0.5, at=NOW + MINUTE, by="me")
-    assert registry.roll_back(at=NOW + 2 * MINUTE, by="me").stage == Stage.CANARY
+    assert registry.roll_back(at=NOW + 2 * MINUTE, by="me").stage == RolloutStage.CANARY
     assert registry.plan().active(NOW + 3 * MINUTE) == models[0]
 
 
@@ -128,5 +132,5 @@ def test_the_folder_of_an_earlier_version_is_taken_over_once(tmp_path: Path, reg
     for _ in range(2):
         registry.take_over_folder(folder, NOW)
     assert [(row.sha256, row.version, row.note) for row in registry.models()] == [(digest, "7", "ours")]
-    assert [step.stage for step in registry.steps()] == [Stage.FULL]
+    assert [step.stage for step in registry.steps()] == [RolloutStage.FULL]
     assert registry.plan().active(NOW) == digest

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 FOLDER = "LW_TEST_WATCH"
 SHORTEST = 10
@@ -91,7 +92,11 @@ def _provider(module: ModuleType) -> None:
 
 
 def _mail(module: ModuleType) -> None:
-    _wrap(module.SmtpMailer, "__init__", lambda _, mailer, *__: note("SMTP password", mailer._password))
+    _wrap(
+        module.SmtpMailer,
+        "__init__",
+        lambda _, __, url, *___: note("SMTP password", unquote(urlsplit(url).password or "")),
+    )
 
 
 def _installation(module: ModuleType) -> None:

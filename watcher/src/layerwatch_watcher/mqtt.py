@@ -28,7 +28,7 @@ T = TypeVar("T")
 POLL_SECONDS = 0.05
 
 
-class Client(aiomqtt.Client):
+class MqttClient(aiomqtt.Client):
     """Watches a socket at once, where that can be done; ends when it is cancelled."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from layerwatch_watcher.cameras import CameraError, CameraSetupError, jpeg
-from layerwatch_watcher.cameras.transform import LitCamera, TransformedCamera, View, oriented, redrawn
+from layerwatch_watcher.cameras.transform import (
+    LitCamera,
+    PictureTransform,
+    TransformedCamera,
+    oriented,
+    redrawn,
+)
 
 RED, GREEN, BLUE, WHITE = (220, 20, 20), (20, 200, 20), (20, 20, 220), (240, 240, 240)
 
@@ -60,19 +66,21 @@ def pixels_turned_back(picture: bytes, orientation: int) -> bytes:
 
 
 VIEWS = [
-    (View(rotate=90), [BLUE, RED, WHITE, GREEN]),
-    (View(rotate=180), [WHITE, BLUE, GREEN, RED]),
-    (View(rotate=270), [GREEN, WHITE, RED, BLUE]),
-    (View(flip_horizontal=True), [GREEN, RED, WHITE, BLUE]),
-    (View(flip_vertical=True), [BLUE, WHITE, RED, GREEN]),
-    (View(rotate=90, flip_horizontal=True), [WHITE, GREEN, BLUE, RED]),
-    (View(rotate=90, flip_vertical=True), [RED, BLUE, GREEN, WHITE]),
-    (View(rotate=180, flip_horizontal=True, flip_vertical=True), [RED, GREEN, BLUE, WHITE]),
+    (PictureTransform(rotate=90), [BLUE, RED, WHITE, GREEN]),
+    (PictureTransform(rotate=180), [WHITE, BLUE, GREEN, RED]),
+    (PictureTransform(rotate=270), [GREEN, WHITE, RED, BLUE]),
+    (PictureTransform(flip_horizontal=True), [GREEN, RED, WHITE, BLUE]),
+    (PictureTransform(flip_vertical=True), [BLUE, WHITE, RED, GREEN]),
+    (PictureTransform(rotate=90, flip_horizontal=True), [WHITE, GREEN, BLUE, RED]),
+    (PictureTransform(rotate=90, flip_vertical=True), [RED, BLUE, GREEN, WHITE]),
+    (PictureTransform(rotate=180, flip_horizontal=True, flip_vertical=True), [RED, GREEN, BLUE, WHITE]),
 ]
 
 
 @pytest.mark.parametrize(("view", "expected"), VIEWS)
-def test_turning_and_flipping_show_without_a_pixel_changed(view: View, expected: list[Any]) -> None:
+def test_turning_and_flipping_show_without_a_pixel_changed(
+    view: PictureTransform, expected: list[Any]
+) -> None:
     picture = quarters()
     turned = oriented(picture, view.orientation)
     assert corners(turned) == expected
@@ -80,13 +88,15 @@ def test_turning_and_flipping_show_without_a_pixel_changed(view: View, expected:
 
 
 @pytest.mark.parametrize(("view", "expected"), VIEWS)
-def test_the_redrawn_picture_is_turned_the_same_way(view: View, expected: list[Any]) -> None:
+def test_the_redrawn_picture_is_turned_the_same_way(view: PictureTransform, expected: list[Any]) -> None:
     assert corners(redrawn(quarters(), view)) == expected
 
 
 def test_turning_before_flipping_is_another_thing() -> None:
     assert corners(
-        oriented(quarters(), View.turned_then_flipped(90, horizontal=True, vertical=False).orientation)
+        oriented(
+            quarters(), PictureTransform.turned_then_flipped(90, horizontal=True, vertical=False).orientation
+        )
     ) == [
         RED,
         BLUE,
@@ -97,7 +107,9 @@ def test_turning_before_flipping_is_another_thing() -> None:
 
 @pytest.mark.parametrize("own", range(1, 9))
 @pytest.mark.parametrize(("view", "expected"), VIEWS)
-def test_a_view_composes_with_the_camera_s_own_orientation(own: int, view: View, expected: list[Any]) -> None:
+def test_a_view_composes_with_the_camera_s_own_orientation(
+    own: int, view: PictureTransform, expected: list[Any]
+) -> None:
     upright = quarters()
     stored = oriented(pixels_turned_back(upright, own), own)  # as a phone stores it: shown, it is upright
     assert corners(stored) == [RED, GREEN, BLUE, WHITE]
@@ -125,15 +137,15 @@ def test_no_bytes_break_the_search_for_an_orientation(tiff: bytes) -> None:
 
 
 def test_a_crop_keeps_the_part() -> None:
-    with Image.open(io.BytesIO(redrawn(quarters(), View(crop=(0.5, 0.0, 0.5, 0.5))))) as image:
+    with Image.open(io.BytesIO(redrawn(quarters(), PictureTransform(crop=(0.5, 0.0, 0.5, 0.5))))) as image:
         assert image.size == (40, 30)
-    assert set(corners(redrawn(quarters(), View(crop=(0.5, 0.0, 0.5, 0.5))))) == {GREEN}
+    assert set(corners(redrawn(quarters(), PictureTransform(crop=(0.5, 0.0, 0.5, 0.5))))) == {GREEN}
 
 
 def test_an_ignored_part_becomes_one_even_colour() -> None:
     noise = io.BytesIO()
     Image.effect_noise((320, 240), 90).convert("RGB").save(noise, "JPEG", quality=95)
-    hidden = redrawn(noise.getvalue(), View(ignore=((0.25, 0.25, 0.5, 0.5),)))
+    hidden = redrawn(noise.getvalue(), PictureTransform(ignore=((0.25, 0.25, 0.5, 0.5),)))
     with Image.open(io.BytesIO(hidden)) as image:
         grey = image.convert("L")
         inside = grey.crop((100, 80, 220, 160)).getextrema()
@@ -145,13 +157,13 @@ def test_an_ignored_part_becomes_one_even_colour() -> None:
 def test_without_pillow_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "PIL", None)
     with pytest.raises(CameraSetupError) as caught:
-        TransformedCamera(Still(b""), View(crop=(0, 0, 1, 1)))
+        TransformedCamera(Still(b""), PictureTransform(crop=(0, 0, 1, 1)))
     assert "layerwatch-watcher[images]" in caught.value.hint
 
 
 def test_without_pillow_turning_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "PIL", None)
-    TransformedCamera(Still(b""), View(rotate=180))
+    TransformedCamera(Still(b""), PictureTransform(rotate=180))
 
 
 class Still:

@@ -25,7 +25,7 @@ from watcher.tests.watching.test_check import jpeg
 
 from layerwatch_sdk.testing import KEY, FakeService
 from layerwatch_watcher.setup import command
-from layerwatch_watcher.setup.found import Found
+from layerwatch_watcher.setup.found import FoundPrinter
 from layerwatch_watcher.watching.settings import read_file
 
 PICTURE = jpeg((90, 120, 60), drawn=True)
@@ -97,8 +97,8 @@ async def run(*arguments: str, answers: Answers | None = None, **more: Any) -> i
     )
 
 
-def finds(*found: Found, missed: str = "") -> Callable[[], Any]:
-    async def search() -> tuple[list[Found], str]:
+def finds(*found: FoundPrinter, missed: str = "") -> Callable[[], Any]:
+    async def search() -> tuple[list[FoundPrinter], str]:
         return list(found), missed
 
     return search
@@ -132,7 +132,7 @@ async def test_a_person_chooses_a_printer_that_was_found(network: Network, tmp_p
     path = tmp_path / "watch.toml"
     host, port = network.octoprint.split(":")
     answers = Answers(Search="y", number_above="1", API_key=octoprint.KEY, Camera="", Apprise="")
-    found = Found("octoprint", host, int(port), 'My "OctoPi"')
+    found = FoundPrinter("octoprint", host, int(port), 'My "OctoPi"')
     assert await run("--output", str(path), answers=answers, search=finds(found)) == 0
     (printer,) = read_file(path).printers
     assert printer.name == 'My "OctoPi"'
@@ -207,7 +207,7 @@ async def test_a_file_that_is_not_a_watchers_is_not_added_to(network: Network, t
 
 
 async def test_finding_alone_lists_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
-    found = Found("bambu", "192.168.1.30", 0, "x1", "01S00A2B0000001", "x1c")
+    found = FoundPrinter("bambu", "192.168.1.30", 0, "x1", "01S00A2B0000001", "x1c")
     assert await run("--find", "--json", search=finds(found, missed="no zeroconf")) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines[0]["found"]["serial"] == "01S00A2B0000001"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from layerwatch_watcher.setup.found import Found
+from layerwatch_watcher.setup.found import FoundPrinter
 from layerwatch_watcher.setup.mdns import DiscoveryError, search_mdns
 from layerwatch_watcher.setup.ssdp import read_ssdp, search_ssdp
 
@@ -57,7 +57,7 @@ async def announced(kind: str, name: str, port: int, address: str = "127.0.0.1")
 async def test_a_printer_that_announces_itself_is_found(service: str, name: str, kind: str) -> None:
     async with announced(service, name, 7125):
         found = await search_mdns(3.0, LOOPBACK)
-    assert Found(kind, "127.0.0.1", 7125, name) in found
+    assert FoundPrinter(kind, "127.0.0.1", 7125, name) in found
 
 
 async def test_a_web_page_that_is_no_printer_is_left_out() -> None:
@@ -97,7 +97,7 @@ async def test_a_bambu_printer_that_is_asked_is_found_at_the_address_it_answers_
     port = transport.get_extra_info("sockname")[1]
     found = await search_ssdp(0.3, [("127.0.0.1", port)], listen=())
     transport.close()
-    assert found == [Found("bambu", "127.0.0.1", 0, "workshop", "01S00A2B0000001", "p1s")]
+    assert found == [FoundPrinter("bambu", "127.0.0.1", 0, "workshop", "01S00A2B0000001", "p1s")]
     assert printer.questions[0].startswith(b"M-SEARCH * HTTP/1.1\r\n")
 
 

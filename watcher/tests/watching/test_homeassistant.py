@@ -16,7 +16,7 @@ from watcher.tests.stand_ins.broker import Broker, brokering
 from watcher.tests.stand_ins.judge import HEALTHY, PAUSE, inspection
 
 from layerwatch_sdk.models import Box
-from layerwatch_watcher.mqtt import Client
+from layerwatch_watcher.mqtt import MqttClient
 from layerwatch_watcher.notifications.homeassistant import HomeAssistant
 from layerwatch_watcher.notifications.homeassistant_discovery import discovery
 from layerwatch_watcher.notifications.marks import marked
@@ -134,7 +134,7 @@ class Failing(HomeAssistant):
 
     links = 0
 
-    async def _talk(self, client: Client, news: asyncio.Queue[str]) -> None:
+    async def _talk(self, client: MqttClient, news: asyncio.Queue[str]) -> None:
         self.links += 1
         if self.links == 1:
             raise aiomqtt.MqttError("lost")

@@ -60,7 +60,7 @@ class StripePayments:
     def set_up_url(self, database: Database, account_id: int, back: str) -> str:
         """A Checkout page where the account leaves its payment method."""
         try:
-            customer = self._customer(database, account_id)
+            customer = self.customer(database, account_id)
             session = self._stripe.v1.checkout.sessions.create(
                 {
                     "mode": "setup",
@@ -132,7 +132,8 @@ class StripePayments:
 
         database.transact(book)
 
-    def _customer(self, database: Database, account_id: int) -> str:
+    def customer(self, database: Database, account_id: int) -> str:
+        """Stripe's number of an account, which becomes a customer there at first. Raises StripeError."""
         with database.read() as session:
             account = session.get_one(Account, account_id)
             if account.stripe_customer:
@@ -168,7 +169,7 @@ class StripePayments:
                 return False
             if known.status == "processing":
                 return False
-        prepared = self._prepare(customer, number, owed, now)
+        prepared = self.prepare(customer, number, owed, now)
         database.transact(_keep_payment, invoice_id, prepared)
         try:
             self._stripe.v1.payment_intents.confirm(prepared, self._confirmation)
@@ -176,8 +177,8 @@ class StripePayments:
             log.info("payment_declined", invoice=number, code=error.code)
         return True
 
-    def _prepare(self, customer: str, number: str, cents: int, now: datetime) -> str:
-        """A payment that is not confirmed yet: no money moves."""
+    def prepare(self, customer: str, number: str, cents: int, now: datetime) -> str:
+        """A payment of so many cents that is not confirmed yet: no money moves. Raises StripeError."""
         settings = self._stripe.v1.customers.retrieve(customer).invoice_settings
         method = None if settings is None else settings.default_payment_method
         made = self._stripe.v1.payment_intents.create(

@@ -14,7 +14,7 @@ from layerwatch.console.live_prints import LivePrint, holds_pictures, live_print
 from layerwatch.console.live_stream import LiveStream, News
 from layerwatch.console.own_machine import is_own_machine
 from layerwatch.console.render import render_text
-from layerwatch.console.wall import SHOWS, View, Wall, wall_of
+from layerwatch.console.wall import SHOWS, Wall, WallFilter, wall_of
 from layerwatch.console.wall_news import WallNews
 from layerwatch.console.web import Needs, Pages, Visit, signed_in
 from layerwatch.contexts import ContextError
@@ -35,14 +35,14 @@ def overview(visit: Visit) -> Response:
     """Live prints of the account."""
     with visit.services.database.read() as session:
         prints = live_prints(session, visit.account_id, visit.clock)
-    wall = wall_of(prints, View.parse(visit.request.query_params))
+    wall = wall_of(prints, WallFilter.parse(visit.request.query_params))
     return visit.page("prints.html", **_Renderer(visit).values(wall))
 
 
 @pages.get("/live", Needs.READ_ONLY)
 def live(visit: Visit) -> Response:
     """What changes on that page, as server-sent events."""
-    return stream(visit, WallNews(View.parse(visit.request.query_params), _Renderer(visit)))
+    return stream(visit, WallNews(WallFilter.parse(visit.request.query_params), _Renderer(visit)))
 
 
 @pages.get("/prints/{context_id}/picture", Needs.READ_ONLY)
@@ -71,7 +71,7 @@ def feedback(visit: Visit) -> Response:
     said = "untaught" if kind == UNDO else "taught"
     if visit.form.get("from") == "print":
         return visit.go(f"/prints/{context_id}", said)
-    view = View.parse(dict(parse_qsl(visit.form.get("view", "")[:1000])))
+    view = WallFilter.parse(dict(parse_qsl(visit.form.get("view", "")[:1000])))
     return visit.go("/", said, **view.this_page)
 
 

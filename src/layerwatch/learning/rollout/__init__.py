@@ -8,7 +8,7 @@ model back, `registry` and `repository` keep models and steps.
 from layerwatch.learning.rollout.comparison import PairedComparison, Tally
 from layerwatch.learning.rollout.keeper import RolloutKeeper
 from layerwatch.learning.rollout.live_models import LiveModels
-from layerwatch.learning.rollout.plan import PACKAGED, Plan, Stage, Step
+from layerwatch.learning.rollout.plan import PACKAGED, RolloutPlan, RolloutStage, RolloutStep
 from layerwatch.learning.rollout.registry import ModelRegistry
 
 __all__ = [
@@ -16,9 +16,9 @@ __all__ = [
     "LiveModels",
     "ModelRegistry",
     "PairedComparison",
-    "Plan",
     "RolloutKeeper",
-    "Stage",
-    "Step",
+    "RolloutPlan",
+    "RolloutStage",
+    "RolloutStep",
     "Tally",
 ]

@@ -14,7 +14,7 @@ from datetime import datetime
 import structlog
 
 from layerwatch.learning.rollout.comparison import Pair, PairedComparison, Tally
-from layerwatch.learning.rollout.plan import PACKAGED, Plan, Trial
+from layerwatch.learning.rollout.plan import PACKAGED, RolloutPlan, Trial
 from layerwatch.vision.errors import Busy, ImageDecodeError
 from layerwatch.vision.evidence import Evidence
 from layerwatch.vision.inspector import Inspector
@@ -62,7 +62,7 @@ class LiveModels:
         self._lock = threading.Lock()
         self._models = {PACKAGED: _Loaded(base)}
         self._refused: dict[str, float] = {}
-        self._plan = Plan()
+        self._plan = RolloutPlan()
         self._trial: Trial | None = None
         self._comparison = PairedComparison()
         self._pair: asyncio.Task[None] | None = None
@@ -78,7 +78,7 @@ class LiveModels:
         return self._models[self._usable(self._plan.active(self._now()))].inspector.model_version
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> RolloutPlan:
         """The plan that is followed."""
         return self._plan
 
@@ -109,7 +109,7 @@ class LiveModels:
             self._pair = asyncio.create_task(self._look_again(trial, model, jpeg, context_id, evidence))
         return evidence
 
-    def follow(self, plan: Plan) -> None:
+    def follow(self, plan: RolloutPlan) -> None:
         """Open what the plan needs, follow it, and close what no print needs any more. Blocks for seconds."""
         now = self._now()
         needed = plan.needed(now) if self._open is not None else []

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from layerwatch.learning.rollout.models import StepRow
-from layerwatch.learning.rollout.plan import PACKAGED, Plan
+from layerwatch.learning.rollout.plan import PACKAGED, RolloutPlan
 from layerwatch.learning.rollout.registry import NOTICE, ModelRegistry
 
 
-def role(plan: Plan, model: str, at: datetime) -> str:
+def role(plan: RolloutPlan, model: str, at: datetime) -> str:
     """What a model does now: active, shadow 10 %, canary 10 %, or nothing."""
     candidate = plan.candidate(at)
     if candidate is not None and candidate.model == model:

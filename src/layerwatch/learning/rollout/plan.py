@@ -27,7 +27,7 @@ MAX_LOADED = 3
 """Models that a node holds beside the packaged one. Prints of older ones go on with the active model."""
 
 
-class Stage(StrEnum):
+class RolloutStage(StrEnum):
     """How much a step lets its model do."""
 
     SHADOW = "shadow"
@@ -36,7 +36,7 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RolloutStep:
     """One step of a roll-out.
 
     share: of the live pictures (shadow) or of the new prints (canary), 0..1; 1 for full.
@@ -45,7 +45,7 @@ class Step:
     """
 
     id: int
-    stage: Stage
+    stage: RolloutStage
     model: str
     share: float
     since: datetime
@@ -64,17 +64,17 @@ class Trial:
     share: of the pictures that are compared, 0..1.
     """
 
-    step: Step
+    step: RolloutStep
     candidate: str
     reference: str
     share: float
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RolloutPlan:
     """All steps, oldest first."""
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[RolloutStep, ...] = ()
 
     def active(self, at: datetime) -> str:
         """The model of prints that begin now, outside of a canary."""
@@ -87,16 +87,16 @@ class Plan:
         for step in reversed(self.steps):
             if not step.runs(opened_at) or not usable(step.model):
                 continue
-            if step.stage is Stage.FULL:
+            if step.stage is RolloutStage.FULL:
                 return step.model
-            if step.stage is Stage.CANARY and in_share(context_id, step):
+            if step.stage is RolloutStage.CANARY and in_share(context_id, step):
                 return step.model
         return PACKAGED
 
-    def candidate(self, at: datetime) -> Step | None:
+    def candidate(self, at: datetime) -> RolloutStep | None:
         """The shadow or canary that runs, or is about to."""
         for step in reversed(self.steps):
-            if step.stage is not Stage.FULL and not step.rolled_back and step.until is None:
+            if step.stage is not RolloutStage.FULL and not step.rolled_back and step.until is None:
                 return step
         return None
 
@@ -104,7 +104,7 @@ class Plan:
         """What is to be compared on live pictures now, if anything."""
         step = self.candidate(at)
         if step is not None and step.runs(at):
-            share = step.share if step.stage is Stage.SHADOW else 1.0
+            share = step.share if step.stage is RolloutStage.SHADOW else 1.0
             return Trial(step, step.model, self.active(at), share)
         fulls = list(self._fulls(at))
         if not fulls or at - fulls[0].since > PROBATION:
@@ -120,22 +120,22 @@ class Plan:
             if step.rolled_back or (step.until is not None and step.until < at - LIFETIME):
                 continue
             names[step.model] = None
-            if step.stage is Stage.FULL and step.since < at - LIFETIME:
+            if step.stage is RolloutStage.FULL and step.since < at - LIFETIME:
                 break  # every print that lives began after it
         names.pop(PACKAGED, None)
         return list(names)[:MAX_LOADED]
 
-    def without(self, step_id: int) -> Plan:
+    def without(self, step_id: int) -> RolloutPlan:
         """The plan after this step was rolled back."""
-        return Plan(
+        return RolloutPlan(
             tuple(replace(step, rolled_back=True) if step.id == step_id else step for step in self.steps)
         )
 
-    def _fulls(self, at: datetime) -> Iterator[Step]:
-        return (step for step in reversed(self.steps) if step.stage is Stage.FULL and step.runs(at))
+    def _fulls(self, at: datetime) -> Iterator[RolloutStep]:
+        return (step for step in reversed(self.steps) if step.stage is RolloutStage.FULL and step.runs(at))
 
 
-def in_share(context_id: str, step: Step) -> bool:
+def in_share(context_id: str, step: RolloutStep) -> bool:
     """Whether a print belongs to a canary's share: the same on every node, another in each canary."""
     digest = hashlib.sha256(f"{step.id} {context_id}".encode()).digest()
     return int.from_bytes(digest[:8]) < step.share * 2**64

@@ -16,7 +16,7 @@ from layerwatch.learning.models import FeedbackRow
 from layerwatch.learning.rollout import repository
 from layerwatch.learning.rollout.model_store import ModelStore
 from layerwatch.learning.rollout.models import ComparisonRow, ModelRow, StepRow
-from layerwatch.learning.rollout.plan import PACKAGED, Plan, Stage
+from layerwatch.learning.rollout.plan import PACKAGED, RolloutPlan, RolloutStage
 from layerwatch.storage import Database
 
 P = ParamSpec("P")
@@ -45,7 +45,7 @@ class ModelRegistry:
         """The history, oldest step first."""
         return self._rows(repository.steps)
 
-    def plan(self) -> Plan:
+    def plan(self) -> RolloutPlan:
         """What nodes follow now."""
         with self._database.read() as session:
             return repository.load_plan(session)
@@ -82,15 +82,15 @@ class ModelRegistry:
 
     def shadow(self, name: str, share: float, *, at: datetime, by: str) -> StepRow:
         """Have a model score this share of the live pictures, without effect on any answer."""
-        return self._step(Stage.SHADOW, name, share, at, by)
+        return self._step(RolloutStage.SHADOW, name, share, at, by)
 
     def canary(self, name: str, share: float, *, at: datetime, by: str) -> StepRow:
         """Give a model this share of the prints that begin from now on."""
-        return self._step(Stage.CANARY, name, share, at, by)
+        return self._step(RolloutStage.CANARY, name, share, at, by)
 
     def promote(self, name: str, *, at: datetime, by: str) -> StepRow:
         """Make a model active: every print that begins from now on is its."""
-        return self._step(Stage.FULL, name, 1.0, at, by)
+        return self._step(RolloutStage.FULL, name, 1.0, at, by)
 
     def roll_back(self, *, at: datetime, by: str, reason: str = "by hand") -> StepRow:
         """Take the newest step back: the shadow or canary that runs, else the active model.
@@ -104,7 +104,9 @@ class ModelRegistry:
             ]
             if not open_steps:
                 raise LearningError("there is nothing to go back to: the packaged model is active")
-            newest = next((row for row in reversed(open_steps) if row.stage != Stage.FULL), open_steps[-1])
+            newest = next(
+                (row for row in reversed(open_steps) if row.stage != RolloutStage.FULL), open_steps[-1]
+            )
             repository.roll_back(session, newest.id, at=at, by=by, reason=reason)
             return newest
 
@@ -136,7 +138,7 @@ class ModelRegistry:
                 self.add(source, version=model["version"], note=model["note"], at=at, by="an earlier version")
         active = found["history"][-1]
         if active != PACKAGED and active in {row.sha256 for row in self.models()}:
-            self._take(Stage.FULL, active, 1.0, at, "an earlier version")
+            self._take(RolloutStage.FULL, active, 1.0, at, "an earlier version")
         file.rename(file.with_suffix(".json.taken-over"))
 
     def _rows(
@@ -148,7 +150,7 @@ class ModelRegistry:
             session.expunge_all()
         return rows
 
-    def _step(self, stage: Stage, name: str, share: float, at: datetime, by: str) -> StepRow:
+    def _step(self, stage: RolloutStage, name: str, share: float, at: datetime, by: str) -> StepRow:
         if not 0.0 < share <= 1.0:
             raise LearningError("a share is a number above 0 and at most 1")
         full = self.resolve(name)
@@ -159,5 +161,5 @@ class ModelRegistry:
             raise LearningError(f"{full[:12]} is active already")
         return self._take(stage, full, share, at + NOTICE, by)
 
-    def _take(self, stage: Stage, model: str, share: float, since: datetime, by: str) -> StepRow:
+    def _take(self, stage: RolloutStage, model: str, share: float, since: datetime, by: str) -> StepRow:
         return self._database.transact(repository.add_step, stage, model, share, since=since, by=by)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from layerwatch.learning.rollout.comparison import Tally
 from layerwatch.learning.rollout.models import ComparisonRow, ModelRow, StepRow
-from layerwatch.learning.rollout.plan import Plan, Stage, Step
+from layerwatch.learning.rollout.plan import RolloutPlan, RolloutStage, RolloutStep
 
 MAX_STEPS = 200
 """Steps that a plan is made of, the newest: years of them."""
@@ -28,13 +28,13 @@ def steps(session: Session, limit: int = MAX_STEPS) -> Sequence[StepRow]:
     return rows.all()[::-1]
 
 
-def load_plan(session: Session) -> Plan:
+def load_plan(session: Session) -> RolloutPlan:
     """What nodes follow."""
-    return Plan(
+    return RolloutPlan(
         tuple(
-            Step(
+            RolloutStep(
                 id=row.id,
-                stage=Stage(row.stage),
+                stage=RolloutStage(row.stage),
                 model=row.model,
                 share=row.share,
                 since=row.since,
@@ -47,12 +47,12 @@ def load_plan(session: Session) -> Plan:
 
 
 def add_step(
-    session: Session, stage: Stage, model: str, share: float, *, since: datetime, by: str
+    session: Session, stage: RolloutStage, model: str, share: float, *, since: datetime, by: str
 ) -> StepRow:
     """Take a step, and end the shadow or canary that ran before it."""
     session.execute(
         update(StepRow)
-        .where(StepRow.stage != Stage.FULL, StepRow.until.is_(None), StepRow.rolled_back_at.is_(None))
+        .where(StepRow.stage != RolloutStage.FULL, StepRow.until.is_(None), StepRow.rolled_back_at.is_(None))
         .values(until=since, ended_by=by)
     )
     row = StepRow(stage=stage, model=model, share=share, since=since, taken_by=by)
@@ -74,7 +74,7 @@ def roll_back(session: Session, step_id: int, *, at: datetime, by: str, reason: 
         return False
     canaries = (
         StepRow.model == model,
-        StepRow.stage == Stage.CANARY,
+        StepRow.stage == RolloutStage.CANARY,
         StepRow.rolled_back_at.is_(None),
     )
     session.execute(update(StepRow).where(*canaries).values(**values))

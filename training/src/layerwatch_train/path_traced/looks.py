@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwatch.simulator.camera import Camera
+from layerwatch.simulator.camera import SimulatedCamera
 from layerwatch.simulator.randomness import Rng, between, choose, happens, stream
 from layerwatch.simulator.scene import Scene, Strand
 
@@ -148,7 +148,7 @@ def tangled(scene: Scene, look: Look, seed: int) -> list[Strand]:
     return strands
 
 
-def framed(camera: Camera, points: Points, fill: float) -> Camera:
+def framed(camera: SimulatedCamera, points: Points, fill: float) -> SimulatedCamera:
     """The camera turned to points (n, 3) and zoomed until they take `fill` of the picture's width, at most
     `MAX_ZOOM` times; never wider than it was.
     """

@@ -12,7 +12,7 @@ from PIL import Image
 
 from layerwatch.simulator import Simulation
 from layerwatch.simulator.backdrops import random_backdrop
-from layerwatch.simulator.camera import Camera
+from layerwatch.simulator.camera import SimulatedCamera
 from layerwatch.simulator.randomness import Rng, between, happens, stream
 from layerwatch.simulator.scene import Scene
 from layerwatch.simulator.worlds import Pose
@@ -31,7 +31,7 @@ SUN = 3.2
 """Strength of the key lamp, W/m2, for a key light of 1; by eye beside the fast renderer's pictures."""
 
 
-def build(simulation: Simulation, second: float, look: Look) -> Camera:
+def build(simulation: Simulation, second: float, look: Look) -> SimulatedCamera:
     """Empty Blender's scene and fill it with the moment. The camera it is seen by."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = simulation.scene(second)
@@ -47,7 +47,7 @@ def build(simulation: Simulation, second: float, look: Look) -> Camera:
     return camera
 
 
-def _aimed(simulation: Simulation, scene: Scene, pose: Pose, look: Look) -> Camera:
+def _aimed(simulation: Simulation, scene: Scene, pose: Pose, look: Look) -> SimulatedCamera:
     """The simulator's camera, or the same one turned to the print and zoomed."""
     camera = simulation.viewpoint.camera(*simulation.size, pose.head)
     if look.fill is None or simulation.viewpoint.on_head:
@@ -166,7 +166,7 @@ def _add_print(scene: Scene, pose: Pose, look: Look) -> None:
         add_ball(where, blob.radius, material("blob", blob.colour), blob.label)
 
 
-def _add_lamps(simulation: Simulation, camera: Camera, pose: Pose, look: Look) -> None:
+def _add_lamps(simulation: Simulation, camera: SimulatedCamera, pose: Pose, look: Look) -> None:
     light, tint = simulation.light, np.array(look.tint)
     sun = bpy.data.lights.new("key", "SUN")
     sun.energy = SUN * float(light.key.mean()) * look.sun
@@ -195,7 +195,7 @@ def _add_lamps(simulation: Simulation, camera: Camera, pose: Pose, look: Look) -
         _add_lamp(one, rng, camera, pose)
 
 
-def _add_lamp(lamp: Lamp, rng: Rng, camera: Camera, pose: Pose) -> None:
+def _add_lamp(lamp: Lamp, rng: Rng, camera: SimulatedCamera, pose: Pose) -> None:
     if lamp.place == "head":
         where = pose.head + np.array([between(rng, -35, 35), between(rng, -45, -25), between(rng, 15, 40)])
         away, size = 50.0, 4.0
@@ -226,7 +226,7 @@ def _add_diode(where: Points, half: float, colour: tuple[float, float, float]) -
     )
 
 
-def _add_backdrop(simulation: Simulation, camera: Camera, look: Look) -> None:
+def _add_backdrop(simulation: Simulation, camera: SimulatedCamera, look: Look) -> None:
     """The wall behind, as a picture that fills the view far away."""
     width, height = simulation.size
     enclosed = simulation.world.enclosed
@@ -245,7 +245,7 @@ def _add_backdrop(simulation: Simulation, camera: Camera, look: Look) -> None:
     plane.visible_shadow = plane.visible_diffuse = False
 
 
-def _add_camera(camera: Camera) -> None:
+def _add_camera(camera: SimulatedCamera) -> None:
     data = bpy.data.cameras.new("webcam")
     data.sensor_fit, data.angle = "HORIZONTAL", float(np.deg2rad(camera.view))
     data.clip_start, data.clip_end = 1.0, 20000.0

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwatch.temporal.alarm import Alarm, quality_of
+from layerwatch.temporal.alarm import AlarmState, quality_of
 from layerwatch.temporal.baseline import logit
 from layerwatch.temporal.constants import FROZEN_LOGIT
 from layerwatch.temporal.places import Places, place_logits
@@ -155,7 +155,7 @@ class Learned:
             self.log_odds[id(print_)] = self.gru.run(features_of(print_))
         n = len(print_.seconds)
         warning, pause, quality = np.zeros(n, bool), np.zeros(n, bool), np.zeros(n, np.int64)
-        alarm, last = Alarm(), 10
+        alarm, last = AlarmState(), 10
         for i, value in enumerate(self.log_odds[id(print_)] - strictness):
             now = quality_of(round(100 * float(_sigmoid(np.array(value)))))
             gap = float(print_.seconds[i] - print_.seconds[i - 1]) if i else 0.0

@@ -16,7 +16,7 @@ import httpx
 from layerwatch_watcher.cameras.addresses import beside, with_scheme
 from layerwatch_watcher.cameras.base import Camera, CameraError, CameraSetupError
 from layerwatch_watcher.cameras.http import HttpCamera
-from layerwatch_watcher.cameras.transform import TransformedCamera, View
+from layerwatch_watcher.cameras.transform import PictureTransform, TransformedCamera
 from layerwatch_watcher.printers.base import PrinterError, PrinterSetupError
 from layerwatch_watcher.printers.http import mapping
 from layerwatch_watcher.printers.moonraker import Moonraker
@@ -78,7 +78,7 @@ def octoprint_camera(
                 "OctoPrint has no webcam set up",
                 "set its snapshot URL in OctoPrint: Settings → Classic Webcam; or give the camera's address",
             )
-        view = View(
+        view = PictureTransform(
             # OctoPrint turns counter-clockwise.
             rotate=270 if webcam.get("rotate90") else 0,
             flip_horizontal=bool(webcam.get("flipH")),
@@ -135,7 +135,7 @@ def moonraker_camera(
                 "set its snapshot URL in Mainsail or Fluidd",
             )
         rotation = chosen.get("rotation")
-        view = View.turned_then_flipped(
+        view = PictureTransform.turned_then_flipped(
             rotation if rotation in (90, 180, 270) else 0,
             horizontal=bool(chosen.get("flip_horizontal")),
             vertical=bool(chosen.get("flip_vertical")),

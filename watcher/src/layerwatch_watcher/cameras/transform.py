@@ -33,7 +33,7 @@ log = logging.getLogger("layerwatch_watcher")
 
 
 @dataclass(frozen=True)
-class View:
+class PictureTransform:
     """How a picture is to be seen: flipped first, then turned clockwise, then cut, then parts hidden.
 
     It applies to the picture as the camera's own EXIF orientation shows it, as viewers do.
@@ -48,7 +48,7 @@ class View:
     ignore: Tuple[Area, ...] = ()
 
     @classmethod
-    def turned_then_flipped(cls, rotate: int, *, horizontal: bool, vertical: bool) -> View:
+    def turned_then_flipped(cls, rotate: int, *, horizontal: bool, vertical: bool) -> PictureTransform:
         """The same, where the turning comes first, as in Mainsail: a single flip reverses its sense."""
         return cls((360 - rotate) % 360 if horizontal != vertical else rotate, horizontal, vertical)
 
@@ -60,18 +60,18 @@ class View:
 
 
 class TransformedCamera:
-    """A camera seen through a `View`."""
+    """A camera seen through a `PictureTransform`."""
 
-    def __init__(self, camera: Camera, view: View) -> None:
+    def __init__(self, camera: Camera, view: PictureTransform) -> None:
         if view.crop or view.ignore:
             _pillow()
         self._camera = camera
         self._view = view
 
     @classmethod
-    def around(cls, camera: Camera, view: View) -> Camera:
+    def around(cls, camera: Camera, view: PictureTransform) -> Camera:
         """`camera` itself if the view changes nothing."""
-        return camera if view == View() else cls(camera, view)
+        return camera if view == PictureTransform() else cls(camera, view)
 
     async def snapshot(self) -> bytes:
         """The camera's picture, changed. Raises CameraError."""
@@ -163,7 +163,7 @@ def _without_exif(picture: bytes) -> bytes:
     return kept + picture[at:]
 
 
-def redrawn(picture: bytes, view: View) -> bytes:
+def redrawn(picture: bytes, view: PictureTransform) -> bytes:
     """The picture turned, cut and with parts hidden, as a new JPEG. Raises CameraError."""
     pillow = _pillow()
     from PIL import ImageOps

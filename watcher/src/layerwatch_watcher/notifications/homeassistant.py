@@ -21,7 +21,7 @@ from typing import Any, Optional, Protocol
 import aiomqtt
 
 from layerwatch_sdk.models import Inspection
-from layerwatch_watcher.mqtt import Client
+from layerwatch_watcher.mqtt import MqttClient
 from layerwatch_watcher.notifications.event import DeliveryError
 from layerwatch_watcher.notifications.homeassistant_discovery import discovery
 from layerwatch_watcher.notifications.marks import marked
@@ -147,7 +147,7 @@ class HomeAssistant:
     async def check(self) -> None:
         """Log in at the broker, and leave it. Raises DeliveryError that says in plain words what is wrong."""
         try:
-            async with Client(
+            async with MqttClient(
                 self._host,
                 self._port,
                 username=self._user or None,
@@ -176,7 +176,7 @@ class HomeAssistant:
 
     async def _serve(self) -> None:
         status, ends = f"{self._base}/status", False
-        async with Client(
+        async with MqttClient(
             self._host,
             self._port,
             username=self._user or None,
@@ -211,7 +211,7 @@ class HomeAssistant:
                     with contextlib.suppress(aiomqtt.MqttError, asyncio.TimeoutError):
                         await within(self._withdraw(client), WITHDRAW_S)
 
-    async def _withdraw(self, client: Client) -> None:
+    async def _withdraw(self, client: MqttClient) -> None:
         """Before an orderly disconnect, for which the broker sends no last will."""
         for slug in self._printers:
             self._unsee(slug)
@@ -220,11 +220,11 @@ class HomeAssistant:
                 await client.publish(topic, self._topics[topic], retain=True)
         await client.publish(f"{self._base}/status", OFFLINE, qos=1, retain=True)
 
-    async def _listen(self, client: Client) -> None:
+    async def _listen(self, client: MqttClient) -> None:
         async for message in client.messages:
             await self._obey(str(message.topic), message.payload)
 
-    async def _talk(self, client: Client, news: asyncio.Queue[str]) -> None:
+    async def _talk(self, client: MqttClient, news: asyncio.Queue[str]) -> None:
         while True:
             topic = await news.get()
             await client.publish(topic, self._topics[topic], retain=True)

@@ -18,7 +18,7 @@ from typing import Any, Callable, Optional
 import aiomqtt
 
 from layerwatch_watcher.cameras.bambu import USER, tls_context
-from layerwatch_watcher.mqtt import Client
+from layerwatch_watcher.mqtt import MqttClient
 from layerwatch_watcher.printers.bambu_codes import (
     COMMANDS_REFUSED,
     DEVELOPER_HINT,
@@ -64,7 +64,7 @@ class Bambu:
         *,
         port: int = PORT,
         certificate: Optional[str] = None,
-        connect: Callable[..., Client] = Client,
+        connect: Callable[..., MqttClient] = MqttClient,
     ) -> None:
         if not serial or not code:
             raise PrinterSetupError(
@@ -80,7 +80,7 @@ class Bambu:
         self._link = LiveLink(f"the printer at {host}", self._serve, self._silence)
         self._heard_at = self._asked_at = 0.0
         self._report: dict[str, Any] = {}
-        self._client: Optional[Client] = None
+        self._client: Optional[MqttClient] = None
         self._numbers = itertools.count(1)
         self._confirmations: dict[str, asyncio.Future[dict[str, Any]]] = {}
 

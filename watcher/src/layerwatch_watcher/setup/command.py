@@ -13,13 +13,13 @@ from typing import Any, Awaitable, Callable, Optional, Tuple
 
 from layerwatch_watcher.setup import discovery, trial
 from layerwatch_watcher.setup.asking import Asker, Terminal, agrees
-from layerwatch_watcher.setup.found import Found
+from layerwatch_watcher.setup.found import FoundPrinter
 from layerwatch_watcher.setup.target import Mode, Target
 from layerwatch_watcher.setup.values import Values
 from layerwatch_watcher.watching.settings import KEY_VARIABLES, SERVER_VARIABLES
 from layerwatch_watcher.watching.toml_reader import ConfigError
 
-Search = Callable[[], Awaitable[Tuple[list[Found], str]]]
+Search = Callable[[], Awaitable[Tuple[list[FoundPrinter], str]]]
 """As `discovery.search`."""
 
 
@@ -146,7 +146,7 @@ class _Setup:
             return Mode.REPLACE
         raise ConfigError(f"{options.output} exists; give --add, --overwrite, or another --output")
 
-    async def _find(self, *, given: bool) -> list[Found]:
+    async def _find(self, *, given: bool) -> list[FoundPrinter]:
         if not self._options.find:
             if given:
                 return []

@@ -12,7 +12,7 @@ MAX_NAME = 64
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundPrinter:
     """One printer that answered.
 
     host: its address in the local network.  port: 0 where the kind has a usual one.

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 from typing import Optional, Sequence, Tuple
 
-from layerwatch_watcher.setup.found import MAX_FOUND, Found, clean_name, is_local
+from layerwatch_watcher.setup.found import MAX_FOUND, FoundPrinter, clean_name, is_local
 
 _KINDS = {
     "_octoprint._tcp.local.": "octoprint",
@@ -23,7 +23,7 @@ class DiscoveryError(Exception):
     """The network cannot be searched; `str()` says why and what to do."""
 
 
-async def search_mdns(seconds: float, interfaces: Optional[Sequence[str]] = None) -> list[Found]:
+async def search_mdns(seconds: float, interfaces: Optional[Sequence[str]] = None) -> list[FoundPrinter]:
     """Printers that announce themselves within `seconds`. Raises DiscoveryError.
 
     interfaces: addresses of this machine to ask from; None: all.
@@ -56,12 +56,12 @@ async def search_mdns(seconds: float, interfaces: Optional[Sequence[str]] = None
     finally:
         await zero.async_close()
     own = interfaces is not None and all(ipaddress.ip_address(one).is_loopback for one in interfaces)
-    found: dict[Tuple[str, int], Found] = {}
+    found: dict[Tuple[str, int], FoundPrinter] = {}
     for info in infos:
         kind, name = _KINDS[info.type], clean_name(info.name[: -len(info.type) - 1])
         if "prusa" in f"{name} {info.server}".lower():
             kind = "prusalink"
         for host in info.parsed_addresses(IPVersion.V4Only)[:1]:
             if kind and info.port and is_local(host, loopback=own):
-                found.setdefault((host, info.port), Found(kind, host, info.port, name))
+                found.setdefault((host, info.port), FoundPrinter(kind, host, info.port, name))
     return list(found.values())

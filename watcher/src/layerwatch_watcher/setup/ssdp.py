@@ -8,7 +8,7 @@ import socket
 import struct
 from typing import Any, Optional, Sequence, Tuple
 
-from layerwatch_watcher.setup.found import MAX_FOUND, Found, clean_name, is_local
+from layerwatch_watcher.setup.found import MAX_FOUND, FoundPrinter, clean_name, is_local
 
 GROUP, PORTS = "239.255.255.250", (1990, 2021)
 """Firmware differs in which of the two ports it uses."""
@@ -26,7 +26,7 @@ async def search_ssdp(
     seconds: float,
     targets: Sequence[Tuple[str, int]] = TARGETS,
     listen: Sequence[int] = PORTS,
-) -> list[Found]:
+) -> list[FoundPrinter]:
     """Bambu Lab printers that are heard within `seconds`.
 
     targets: where to ask.  listen: ports on which announcements are heard.
@@ -51,7 +51,7 @@ async def search_ssdp(
     return list(heard.found.values())
 
 
-def read_ssdp(data: bytes, sender: str) -> Optional[Found]:
+def read_ssdp(data: bytes, sender: str) -> Optional[FoundPrinter]:
     """The printer of one announcement or answer. Its address is the sender's, whatever the text claims."""
     if len(data) > MAX_BYTES or not is_local(sender, loopback=True):
         return None
@@ -60,7 +60,9 @@ def read_ssdp(data: bytes, sender: str) -> Optional[Found]:
     if _DEVICE not in (fields.get("st"), fields.get("nt")) or not fields.get("usn"):
         return None  # another device, or another program's question
     name, serial = clean_name(fields.get("devname.bambu.com", "")), _serial(fields["usn"])
-    return Found("bambu", sender, 0, name, serial, _MODELS.get(fields.get("devmodel.bambu.com", ""), ""))
+    return FoundPrinter(
+        "bambu", sender, 0, name, serial, _MODELS.get(fields.get("devmodel.bambu.com", ""), "")
+    )
 
 
 def _serial(usn: str) -> str:
@@ -70,7 +72,7 @@ def _serial(usn: str) -> str:
 
 class _Ssdp(asyncio.DatagramProtocol):
     def __init__(self) -> None:
-        self.found: dict[str, Found] = {}
+        self.found: dict[str, FoundPrinter] = {}
 
     def datagram_received(self, data: bytes, addr: Tuple[Any, ...]) -> None:
         one = read_ssdp(data, str(addr[0]))

@@ -8,7 +8,7 @@ import sys
 from typing import Any, Optional
 
 from layerwatch_watcher.setup.asking import Asker
-from layerwatch_watcher.setup.found import Found
+from layerwatch_watcher.setup.found import FoundPrinter
 from layerwatch_watcher.setup.target import Target
 from layerwatch_watcher.watching.address_tables import camera_table_of, printer_table_of
 from layerwatch_watcher.watching.builders import PRINTERS
@@ -35,7 +35,7 @@ class Values:
         self._asker = asker
         self._needs_server = needs_server
 
-    def of(self, options: argparse.Namespace, found: list[Found], target: Target) -> dict[str, Any]:
+    def of(self, options: argparse.Namespace, found: list[FoundPrinter], target: Target) -> dict[str, Any]:
         """The values of a new file, or of the printer that is added to one. Raises ConfigError."""
         printer = self._printer(options, found)
         camera = options.camera
@@ -64,7 +64,7 @@ class Values:
             raise ConfigError(f"the server's key is missing: set {KEY_VARIABLES[0]}")
         return {"server": server, "key": self._asker.secret("The server's key")}
 
-    def _printer(self, options: argparse.Namespace, found: list[Found]) -> dict[str, Any]:
+    def _printer(self, options: argparse.Namespace, found: list[FoundPrinter]) -> dict[str, Any]:
         if options.printer:
             return printer_table_of(options.printer)
         if options.camera or self._asker is None:
@@ -82,7 +82,7 @@ class Values:
         return table
 
     @staticmethod
-    def _chosen(asker: Asker, found: list[Found]) -> dict[str, Any]:
+    def _chosen(asker: Asker, found: list[FoundPrinter]) -> dict[str, Any]:
         while True:
             number = "its number above, or " if found else ""
             answer = asker.text(

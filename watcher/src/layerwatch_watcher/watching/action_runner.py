@@ -19,7 +19,7 @@ _DONE = {Action.PAUSE: "paused", Action.CANCEL: "cancelled"}
 
 
 @dataclass
-class Outcome:
+class ActionOutcome:
     """What was done, and what could not be done and why.
 
     ended: the print had ended by itself before it could be stopped.
@@ -94,9 +94,9 @@ class ActionRunner:
         *,
         file: str = "",
         picture: Optional[bytes] = None,
-    ) -> Outcome:
+    ) -> ActionOutcome:
         """Do what is wanted, what stops the print first. A dry run only logs what it would do."""
-        name, outcome = self._watched.name, Outcome()
+        name, outcome = self._watched.name, ActionOutcome()
         for action in (*STOPS, Action.GCODE, Action.COMMAND):
             if action not in wanted:
                 continue

@@ -14,7 +14,7 @@ import httpx
 
 from layerwatch_sdk.clock import AsyncClock
 from layerwatch_watcher.cameras.base import Camera, CameraSetupError
-from layerwatch_watcher.cameras.transform import Area, LitCamera, TransformedCamera, View
+from layerwatch_watcher.cameras.transform import Area, LitCamera, PictureTransform, TransformedCamera
 from layerwatch_watcher.printers.base import Printer, PrinterSetupError
 from layerwatch_watcher.printers.camera_only import CameraOnly
 from layerwatch_watcher.tls import private_tls
@@ -249,7 +249,7 @@ def _own_camera(owner: BuiltPrinter, place: str, client: httpx.AsyncClient, name
     raise ConfigError(f"{place}: a {owner.kind} printer has no camera of its own; add camera = {{ url = … }}")
 
 
-def _view(table: Table) -> View:
+def _view(table: Table) -> PictureTransform:
     rotate = table.whole("rotate", 0, 0, 270)
     if rotate not in (0, 90, 180, 270):
         raise table.wrong("rotate", f"must be 0, 90, 180 or 270 degrees clockwise, not {rotate}")
@@ -257,7 +257,7 @@ def _view(table: Table) -> View:
     if not isinstance(ignored, list):
         raise table.wrong("ignore", "must be a list of areas, each [left, top, width, height] from 0 to 1")
     crop = table.numbers("crop")
-    return View(
+    return PictureTransform(
         rotate,
         table.flag("flip_horizontal", False),
         table.flag("flip_vertical", False),
