@@ -45,9 +45,10 @@ def test_head_answers_as_get_does_on_every_route(server_of_everything: Server) -
     paths = sorted(set(paths_with_get(server.app.routes)))
     assert {"/livez", "/readyz", "/docs", "/openapi.json", "/hc/", "/console/keys", "/status"} <= set(paths)
     for path in paths:
-        with server.http.stream("GET", path) as got:  # one route is a stream without end
+        plain = {"Accept-Encoding": "identity"}  # a compressed page's length depends on its tokens and times
+        with server.http.stream("GET", path, headers=plain) as got:  # one route is a stream without end
             pass
-        head = server.http.head(path)
+        head = server.http.head(path, headers=plain)
         assert head.status_code == got.status_code, path
         assert head.content == b"", path
         compared = ["content-type", "location"] + ["content-length"] * (path not in CHANGES_WITH_TIME)

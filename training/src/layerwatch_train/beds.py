@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from layerwatch.simulator import Simulation
 from layerwatch.simulator.backdrops import random_backdrop
 from layerwatch.simulator.light import Light
-from layerwatch.simulator.optics import Moment, jpeg
+from layerwatch.simulator.optics import FrameConditions, jpeg
 from layerwatch.simulator.randomness import stream
 from layerwatch.simulator.render import Renderer
 from layerwatch.simulator.scene import BodyView, Scene
@@ -139,7 +139,9 @@ def _printer(seed: int, parked: bool) -> _Bed:
         light = Light(now.light.towards, now.light.key * _factor(rng), now.light.ambient * _factor(rng))
         image, _ = renderer.paint(scene, light, bump=rng.normal(0, 0.3, 3))
         warm = float(rng.normal(0, 0.03))
-        moment = Moment(now.metered(image) * _factor(rng), 0.0, (1 + warm, 1.0, 1 - warm), 1.0, False)
+        moment = FrameConditions(
+            now.metered(image) * _factor(rng), 0.0, (1 + warm, 1.0, 1 - warm), 1.0, False
+        )
         shown = bed_view(jpeg(first.optics.develop(image, moment, rng, 0.0), first.optics.quality))
         (bed.left if len(bed.clear) == LEARNED + EMPTY else bed.clear).append(shown)
     return bed
