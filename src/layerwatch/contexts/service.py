@@ -212,8 +212,7 @@ class Contexts:
 
         also: what else belongs into the same transaction; whether there was anything to do or take back.
         idempotent_undo: a second undo in a row changes nothing, for clients that repeat a call whose answer
-        was
-            lost.
+            was lost.
         """
 
         def lesson(session: Session) -> tuple[bool, Teach | None]:
