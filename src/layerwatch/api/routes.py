@@ -147,7 +147,7 @@ async def feedback(request: Request) -> JSONResponse:
     if not isinstance(kind, str) or kind not in TEACHERS:
         raise bad_args(f"Kind must be one of {', '.join(sorted(TEACHERS))}.")
 
-    apply = partial(services.contexts.apply_feedback, context, kind)
+    apply = partial(services.contexts.apply_feedback, context, kind, idempotent_undo=True)
     if not await services.feedback.record(
         apply,
         account_id=caller.account_id,

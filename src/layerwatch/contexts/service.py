@@ -200,10 +200,19 @@ class Contexts:
             self._pacer.called(outcome.answer.interval, outcome.answer.suspicious, call.at)
         return outcome
 
-    async def apply_feedback(self, context: Context, kind: str, also: Callable[[Session], bool]) -> bool:
+    async def apply_feedback(
+        self,
+        context: Context,
+        kind: str,
+        also: Callable[[Session], bool],
+        *,
+        idempotent_undo: bool = False,
+    ) -> bool:
         """Teach a print's state what a person said of it, one of `LESSONS`; False if nothing was seen yet.
 
         also: what else belongs into the same transaction; whether there was anything to do or take back.
+        idempotent_undo: a second undo in a row changes nothing, for clients that repeat a call whose answer
+            was lost.
         """
 
         def lesson(session: Session) -> tuple[bool, Teach | None]:
@@ -211,11 +220,13 @@ class Contexts:
             if found is None:
                 return False, None
             state, teach = _unpack(found, context), LESSONS[kind]
+            if idempotent_undo and kind == UNDO and (state is None or state.before is None):
+                return True, None
             done = also(session)
             if state is None:
                 return True, None
             if kind == UNDO and state.before is None:
-                if not done:  # nothing to take back, or a repeat of an undo whose answer was lost
+                if not done:  # nothing to take back
                     return True, None
                 teach = temporal.forget
             if not repository.apply_feedback(session, context, found.revision, teach(state).to_bytes()):

@@ -78,7 +78,7 @@ class FolderObjects:
         path = self._path(name)
         try:
             for _ in range(_TRIES - 1):
-                with suppress(FileNotFoundError):  # a deletion removed the folder, empty so far
+                with suppress(FileNotFoundError, FileExistsError):  # a deletion removed the folder
                     return self._write(path, data)
             self._write(path, data)
         except OSError as error:

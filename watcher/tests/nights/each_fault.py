@@ -117,4 +117,6 @@ async def _watched(
                     await task
             for printer in printers:
                 await printer.close()
+            for plant in plants:
+                await plant.close()
             await inspector.close()

@@ -248,7 +248,7 @@ async def test_the_watchdog_needs_no_error_to_report() -> None:
     d = Dog()
     d.dog.expect(looks=True, reports=False)
     await d.after(BLIND_S)
-    assert d.reports == [(Kind.CAMERA_TROUBLE, "a is not watched: no picture came (for 2 min now)")]
+    assert d.reports == [(Kind.CAMERA_TROUBLE, "a is not watched: no picture (for 2 min now)")]
 
 
 async def test_what_waiting_does_not_mend_is_reported_at_once() -> None:
