@@ -232,5 +232,5 @@ def test_a_phone_without_javascript_does_it_all(machine, camera):
         width = page.locator("main").bounding_box()["width"]
         assert width <= 360 and page.locator("img.shown").bounding_box()["width"] <= width
         page.click("button:text('Start watching')")
-        page.wait_for_selector("text=The watching has begun.")
+        page.wait_for_selector("text=Watching has started.")
     assert machine.watcher.starts == 1

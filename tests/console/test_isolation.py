@@ -40,6 +40,7 @@ BY_KEY = {
     ("POST", f"{BASE}/createcontext"),
     ("POST", f"{BASE}/process/{{context_id}}"),
     ("POST", f"{BASE}/feedback/{{context_id}}"),
+    ("POST", f"{BASE}/bedcheck"),  # tests/api/test_bed_check.py
     ("GET", f"{BASE}/usage"),
     ("POST", "/api/watcher/v1/actions"),  # tests/acting/test_exchange.py
 }

@@ -55,7 +55,7 @@ def test_a_false_alarm_and_its_undo_on_the_page(tab, office, account):
     tab.page.wait_for_selector(".given:has-text('Marked as false alarm')")
     tab.page.wait_for_selector(".story li:has-text('by ann@example.org')")
     tab.page.click(".given >> text=undo")
-    tab.page.wait_for_selector("text=The feedback is taken back.")
+    tab.page.wait_for_selector("text=The feedback is withdrawn.")
     assert tab.page.query_selector(".given") is None
     tab.page.wait_for_selector(".print-status.bad")
 
