@@ -204,12 +204,14 @@ def test_pictures_are_reviewed_by_keyboard(office, acme):
         assert tab.page.is_visible(".heat")
         tab.page.keyboard.press("m")
         tab.until("document.getElementById('picture').classList.contains('without-heat')")
-        tab.page.keyboard.press("g")
+        with tab.page.expect_navigation():  # keys that are pressed before the next page is there are lost
+            tab.page.keyboard.press("g")
         tab.page.wait_for_selector("text=2 to label")
-        tab.page.keyboard.press("s")
-        tab.page.wait_for_url("**id=*")
+        with tab.page.expect_navigation():
+            tab.page.keyboard.press("s")
         tab.page.keyboard.press("2")
-        tab.page.keyboard.press("f")
+        with tab.page.expect_navigation():
+            tab.page.keyboard.press("f")
         tab.page.wait_for_selector("text=1 to label")
         tab.page.click("text=History")
         shown = tab.page.inner_text("tbody")

@@ -62,6 +62,7 @@ async def test_octoprint_without_a_webcam_says_where_to_set_one() -> None:
 async def test_a_key_that_may_not_read_octoprints_settings_still_gives_the_usual_webcam(
     jpeg: MakeJpeg, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    caplog.set_level("WARNING", logger="layerwatch_watcher")  # servers of other tests set the root's level
     picture = jpeg(1)
     app = octoprint.octoprint_app(Machine(), picture=picture, settings_allowed=False)
     async with serving(app) as url:
