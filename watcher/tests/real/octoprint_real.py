@@ -185,6 +185,7 @@ async def failing(
 ) -> None:
     """A print that turns into spaghetti is paused once, and stays resumed after the user goes on."""
     filmed = Filmed(Simulation(SEED, "spaghetti", duration=3600, nuisance=False, onset=ONSET))
+    await asyncio.to_thread(filmed.render_until, ONSET + 240)
     printer = {"name": "octo", "kind": "octoprint", "url": octo.url, "key": octo.key}
     await asyncio.to_thread(octo.start_print, "failing.gcode")
     async with watching(folder, server, printer, filmed, speed) as seen:
@@ -231,6 +232,7 @@ async def false_alarm(
 ) -> None:
     """After "false alarm" the same thing neither warns again nor pauses."""
     filmed = Filmed(Simulation(SEED, "spaghetti", duration=3600, nuisance=False, onset=ONSET))
+    await asyncio.to_thread(filmed.render_until, ONSET + 240)
     printer = {"name": "octo", "kind": "octoprint", "url": octo.url, "key": octo.key}
     await asyncio.to_thread(octo.start_print, "alarm.gcode")
     async with watching(folder, server, printer, filmed, speed) as seen:
