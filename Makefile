@@ -20,7 +20,8 @@ demo: $(VENV)/.installed ## Watch a healthy and a failing print through a real s
 	$(BIN)/layerwatch demo
 
 test: $(VENV)/.installed-dev ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore watcher/tests/real/test_octoprint.py
+	$(BIN)/python -m pytest watcher/tests/real/test_octoprint.py  # on a fast clock, so with the machine for itself
 
 coverage: $(VENV)/.installed-dev ## Run every test and print the branch coverage
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
