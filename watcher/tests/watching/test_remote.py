@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional
 
@@ -40,14 +40,14 @@ class Workshop:
     def connection(self) -> Optional[Connection]:
         """What the console knows of the print."""
         with self.server.services.database.read() as session:
-            known = connections(session, self.account, datetime.now(UTC))
+            known = connections(session, self.account, datetime.now(timezone.utc))
         return next(iter(known.values()), None)
 
     def ask(self, kind: str) -> None:
         """As the console's form does."""
         with self.server.services.database.write() as session:
-            (context_id,) = connections(session, self.account, datetime.now(UTC))
-            ask(session, self.account, context_id, kind, "ann@example.org", datetime.now(UTC))
+            (context_id,) = connections(session, self.account, datetime.now(timezone.utc))
+            ask(session, self.account, context_id, kind, "ann@example.org", datetime.now(timezone.utc))
 
     async def until(self, true: Callable[[], Any]) -> None:
         """Wait until it is so."""
