@@ -91,7 +91,7 @@ def test_no_thread_and_no_socket_is_left_after_many_calls(open_files: Callable[[
             clock.now += 20
         assert soon(lambda: open_files() <= files), "a connection was kept between calls"
     assert len(service.billed) == 300
-    assert threading.active_count() == threads
+    assert soon(lambda: threading.active_count() <= threads), "a thread was left"
 
 
 def test_the_asynchronous_client_closes_its_sockets(open_files: Callable[[], int]) -> None:
