@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
-from sqlalchemy.orm import Session
 
 from layerwatch.learning.rollout import repository
+from layerwatch.learning.rollout.comparison import Tally
 from layerwatch.learning.rollout.live_models import LiveModels
 from layerwatch.storage import DatabaseGateway, StorageError
 
@@ -33,7 +33,9 @@ class RolloutKeeper:
         self._gateway = gateway
         self._now = now
         self._node = node
-        self._written = 0
+        self._bad: tuple[int, str] | None = None
+        """A step that was taken back here and not yet in the database, and why."""
+        self._reported: tuple[int, Tally] | None = None
 
     async def look(self) -> None:
         """Read the steps, follow them, report the trial. Raises StorageError while the database is away."""
@@ -54,25 +56,23 @@ class RolloutKeeper:
             await asyncio.sleep(PERIOD_S)
 
     async def _take_back_bad(self) -> None:
-        found = self._models.fault()
-        if found is None:
+        if (found := self._models.fault()) is not None:
+            log.error("model_rolled_back", step=found[0], why=found[1])
+            self._bad = found
+            await asyncio.to_thread(self._models.follow, self._models.plan.without(found[0]))
+        if self._bad is None:
             return
-        step_id, why = found
-        log.error("model_rolled_back", step=step_id, why=why)
-        await asyncio.to_thread(self._models.follow, self._models.plan.without(step_id))
-
-        def work(session: Session) -> bool:
-            return repository.roll_back(session, step_id, at=self._now(), by=f"node {self._node}", reason=why)
-
-        await self._gateway.write_async(work)
+        step_id, why = self._bad
+        by = f"node {self._node}"
+        await self._gateway.write_async(repository.roll_back, step_id, at=self._now(), by=by, reason=why)
+        self._bad = None
 
     async def _report(self) -> None:
         trial, tally = self._models.trial, self._models.tally()
-        seen = tally.pictures + tally.errors
-        if trial is None or seen == 0:
+        if trial is None or tally.pictures + tally.errors == 0:
             return
-
-        def work(session: Session) -> None:
-            repository.write_tally(session, trial.step.id, self._node, tally, self._now())
-
-        await self._gateway.write_async(work)
+        report = (trial.step.id, tally)
+        if report == self._reported:
+            return
+        await self._gateway.write_async(repository.write_tally, trial.step.id, self._node, tally, self._now())
+        self._reported = report
