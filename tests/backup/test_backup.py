@@ -99,6 +99,15 @@ def test_everything_comes_back_and_is_its_owners_only(tmp_path: Path, source: Pa
     assert not [path for path in (tmp_path / "target").iterdir() if path.name.startswith(".restore")]
 
 
+def test_kept_pictures_of_prints_are_not_in_it(tmp_path: Path, source: Path) -> None:
+    FolderObjects(source / "objects").put("prints/1/a/000060.jpg", b"a kept picture")
+    result = layerwatch("backup", tmp_path / "without.backup", source)
+    assert result.exit_code == 0, result.output
+    with zipfile.ZipFile(tmp_path / "without.backup") as archive:
+        kept = [name for name in archive.namelist() if name.startswith("objects/")]
+    assert len(kept) == 1 and kept[0].startswith("objects/models/")
+
+
 def test_nothing_is_overwritten_without_force(tmp_path: Path, archive: Path) -> None:
     fill(tmp_path / "target", "Other")
     before = contents(tmp_path / "target")

@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from layerwatch.core.errors import UserError
 from layerwatch.core.private_files import replacing
-from layerwatch.storage.objects import SEGMENT
 
 DATABASE = "layerwatch.sqlite3"
 """The database's name in the archive, whatever its file is called."""
@@ -33,17 +32,12 @@ _NAMES = re.compile(
     r"secret|watcher\.key|layerwatch\.sqlite3"
     r"|models/(registry\.json|[0-9a-f]{64}\.onnx)"
     r"|examples/([0-9a-f]{2})/\2[0-9a-f]{62}\.jpg"
-    rf"|objects/{SEGMENT}(/{SEGMENT})*"
+    r"|objects/models/[0-9a-f]{64}\.onnx"
     r"|spool/([0-9]+-[0-9a-f]{8}\.jsonl|rejected\.txt)"
 )
 """Every name that an archive may hold: none of them leaves its folder."""
 
 _CHUNK = 2**20
-
-
-def may_hold(name: str) -> bool:
-    """Whether a backup may hold a file of this name."""
-    return _NAMES.fullmatch(name) is not None
 
 
 Kind = Literal["sqlite", "postgresql"]
@@ -104,7 +98,7 @@ class Writer:
         return manifest
 
     def _copy(self, name: str, file: BinaryIO) -> None:
-        if not may_hold(name):
+        if not _NAMES.fullmatch(name):
             raise BackupError(f"{name} does not belong into a data folder: move it away")
         digest, size = hashlib.sha256(), 0
         with self._archive.open(_info(name), "w", force_zip64=True) as copy:
@@ -161,7 +155,7 @@ def _checked(archive: zipfile.ZipFile, size: int) -> Manifest:
     if len(sizes) != len(members):
         raise BackupError("the backup holds a file twice: it was not made by this command")
     for name in sizes:
-        if name != _MANIFEST and not may_hold(name):
+        if name != _MANIFEST and not _NAMES.fullmatch(name):
             raise BackupError(f"the backup holds {name[:80]!r}, which does not belong into one")
     manifest = _manifest(archive, sizes.pop(_MANIFEST, None))
     if sizes != {name: entry.bytes for name, entry in manifest.files.items()}:

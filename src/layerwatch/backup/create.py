@@ -14,16 +14,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from layerwatch import __version__
-from layerwatch.backup.archive import (
-    DATABASE,
-    FILES,
-    BackupError,
-    Kind,
-    Manifest,
-    Writer,
-    may_hold,
-    writing,
-)
+from layerwatch.backup.archive import DATABASE, FILES, BackupError, Kind, Manifest, Writer, writing
 from layerwatch.config import Settings
 from layerwatch.learning import ExampleStore
 
@@ -63,14 +54,11 @@ def back_up(settings: Settings, path: Path, now: datetime) -> BackedUp:
                     tables = tables_version(snapshot)
             for source in sorted((folder / "examples").glob("??/*.jpg")):
                 archive.add(f"examples/{source.parent.name}/{source.name}", source)
-        # The registry before the files that it names, because a model's file is written first.
-        for pattern in ("registry.json", "*.onnx"):
-            for source in sorted((folder / "models").glob(pattern)):
-                archive.add(f"models/{source.name}", source)
-        for source in sorted((folder / "objects").rglob("*")):
-            name = f"objects/{source.relative_to(folder / 'objects').as_posix()}"
-            if source.is_file() and may_hold(name):  # else a write that is under way
-                archive.add(name, source)
+        # The registry of earlier versions before the files that it names, because a model's file is written
+        # first. Of the object store only models: kept pictures can be many, and are no loss.
+        for pattern in ("models/registry.json", "models/*.onnx", "objects/models/*.onnx"):
+            for source in sorted(folder.glob(pattern)):
+                archive.add(source.relative_to(folder).as_posix(), source)
         for name in FILES:
             if (folder / name).is_file():
                 archive.add(name, folder / name)

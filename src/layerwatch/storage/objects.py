@@ -23,10 +23,8 @@ MAX_NAME = 200
 _TRIES = 5
 """Of a write whose folder is removed at the same moment."""
 
-SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
-"""Of a name: never `.` or `..`."""
-
-_NAME = re.compile(rf"{SEGMENT}(?:/{SEGMENT})*")
+_SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+_NAME = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 
 
 @dataclass(frozen=True, slots=True)
