@@ -262,8 +262,8 @@ def build(
     recent.elsewhere = others.pictures if others else None
     capacity, schedule = Capacity(DEFAULT_CAPACITY), CallSchedule()
     pacer = Pacer(_bounds(settings), capacity, schedule, speed=settings.clock_speed)
+    store = ModelStore(objects, settings.data_dir / "models")
     if vision is None and open_model is None and settings.detector == "standard":
-        store = ModelStore(objects, settings.data_dir / "models")
 
         def open_model(metrics: Metrics, model: str) -> Inspector:
             return _load_vision(settings, metrics, store.path(model))
@@ -293,6 +293,7 @@ def build(
             clock,
         ),
         vision=models,
+        models=ModelRegistry(database, store),
         rollout=RolloutKeeper(models, gateway, clock.now, _node_name(settings, slot)),
         capacity=capacity,
         schedule=schedule,
@@ -349,9 +350,8 @@ async def _follow_models(services: Services) -> None:
     if not services.vision.can_change:
         return
     folder = services.settings.data_dir / "models"
-    registry = ModelRegistry(services.database, ModelStore(services.objects, folder))
     try:
-        await asyncio.to_thread(registry.take_over_folder, folder, services.clock.now())
+        await asyncio.to_thread(services.models.take_over_folder, folder, services.clock.now())
         await services.rollout.look()
     except (StorageError, LearningError) as error:
         log.error("models_not_read", why=str(error))

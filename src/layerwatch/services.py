@@ -18,7 +18,7 @@ from layerwatch.keys import KeyAuthenticator
 from layerwatch.keys.request_recorder import RequestRecorder
 from layerwatch.learning import ExampleStore, FeedbackRecorder, RecentPictures
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.learning.rollout import LiveModels, RolloutKeeper
+from layerwatch.learning.rollout import LiveModels, ModelRegistry, RolloutKeeper
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
 from layerwatch.printers import PrinterMemories
 from layerwatch.prints import PrintRegister
@@ -75,6 +75,7 @@ class Services:
     ids: ContextIds
     contexts: Contexts
     vision: LiveModels
+    models: ModelRegistry
     rollout: RolloutKeeper
     capacity: Capacity
     schedule: CallSchedule

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from layerwatch.contexts.context_id import LIFETIME
 from layerwatch.learning.rollout.plan import (
-    LIFETIME,
     MAX_LOADED,
     PACKAGED,
     PROBATION,

@@ -7,8 +7,6 @@ from starlette.responses import Response
 from layerwatch.console.web import Needs, Pages, Visit
 from layerwatch.identity import BadInput
 from layerwatch.learning.errors import LearningError
-from layerwatch.learning.rollout import ModelRegistry
-from layerwatch.learning.rollout.model_store import ModelStore
 from layerwatch.learning.rollout.models import StepRow
 from layerwatch.learning.rollout.overview import models_table, step_line, trial_tallies
 
@@ -21,7 +19,7 @@ MAX_STEPS = 30
 @pages.get("/models", Needs.OPERATOR)
 def show(visit: Visit) -> Response:
     """Every model, the trial under way with its figures, and the history."""
-    registry = _registry(visit)
+    registry = visit.services.models
     rows, steps = models_table(registry, visit.clock), registry.steps()
     return visit.page(
         "models.html",
@@ -37,7 +35,7 @@ def show(visit: Visit) -> Response:
 def rollback(visit: Visit) -> Response:
     """Take the newest step back."""
     try:
-        step = _registry(visit).roll_back(at=visit.clock, by=visit.me.email)
+        step = visit.services.models.roll_back(at=visit.clock, by=visit.me.email)
     except LearningError as wrong:
         raise BadInput(str(wrong)) from wrong
     return _taken(visit, step, "model rolled back")
@@ -46,7 +44,7 @@ def rollback(visit: Visit) -> Response:
 @pages.post("/models/{model}", Needs.OPERATOR)
 def step(visit: Visit) -> Response:
     """Shadow or canary a model with a share, or promote it."""
-    registry, model = _registry(visit), visit.path("model")
+    registry, model = visit.services.models, visit.path("model")
     what, by = visit.form.get("step", ""), visit.me.email
     try:
         if what == "promote":
@@ -73,10 +71,3 @@ def _share(visit: Visit) -> float:
         return float(text) / 100
     except ValueError:
         raise BadInput("A share is a number of percent, for example 10.", field="share") from None
-
-
-def _registry(visit: Visit) -> ModelRegistry:
-    services = visit.services
-    return ModelRegistry(
-        services.database, ModelStore(services.objects, services.settings.data_dir / "models")
-    )

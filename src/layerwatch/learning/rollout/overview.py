@@ -12,7 +12,7 @@ from layerwatch.learning.rollout.registry import NOTICE, ModelRegistry
 
 def role(plan: RolloutPlan, model: str, at: datetime) -> str:
     """What a model does now: active, shadow 10 %, canary 10 %, or nothing."""
-    candidate = plan.candidate(at)
+    candidate = plan.candidate()
     if candidate is not None and candidate.model == model:
         return f"{candidate.stage} {candidate.share:.0%}"
     if plan.active(at) == model:

@@ -14,14 +14,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from layerwatch.contexts.context_id import LIFETIME
+
 PACKAGED = "packaged"
 """The name of the model that ships inside the package; it can always be gone back to."""
 
 PROBATION = timedelta(hours=1)
 """For so long after it was made active a model is compared with the one before it."""
-
-LIFETIME = timedelta(days=14)
-"""Of a context: models from before that have no prints any more."""
 
 MAX_LOADED = 3
 """Models that a node holds beside the packaged one. Prints of older ones go on with the active model."""
@@ -93,7 +92,7 @@ class RolloutPlan:
                 return step.model
         return PACKAGED
 
-    def candidate(self, at: datetime) -> RolloutStep | None:
+    def candidate(self) -> RolloutStep | None:
         """The shadow or canary that runs, or is about to."""
         for step in reversed(self.steps):
             if step.stage is not RolloutStage.FULL and not step.rolled_back and step.until is None:
@@ -102,7 +101,7 @@ class RolloutPlan:
 
     def trial(self, at: datetime) -> Trial | None:
         """What is to be compared on live pictures now, if anything."""
-        step = self.candidate(at)
+        step = self.candidate()
         if step is not None and step.runs(at):
             share = step.share if step.stage is RolloutStage.SHADOW else 1.0
             return Trial(step, step.model, self.active(at), share)
@@ -114,7 +113,7 @@ class RolloutPlan:
     def needed(self, at: datetime) -> list[str]:
         """The models that live prints or a trial may need, most important first, without the packaged one."""
         names: dict[str, None] = {}
-        if (candidate := self.candidate(at)) is not None:
+        if (candidate := self.candidate()) is not None:
             names[candidate.model] = None
         for step in reversed(self.steps):
             if step.rolled_back or (step.until is not None and step.until < at - LIFETIME):
