@@ -11,7 +11,15 @@ from PIL import Image
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.prints import time_lapse
 from layerwatch.prints.kept_pictures import object_name, small_copy
-from layerwatch.prints.time_lapse import HOLD_MS, MAX_FRAMES, FilmPicture, TimeLapseError, shots, webp
+from layerwatch.prints.time_lapse import (
+    HOLD_MS,
+    MAX_FRAMES,
+    MAX_RISES,
+    FilmPicture,
+    TimeLapseError,
+    shots,
+    webp,
+)
 from layerwatch.storage import open_objects
 from layerwatch.vision import Vision
 from tests.prints.test_recorder import seen
@@ -98,3 +106,8 @@ def test_an_mp4_is_made_where_ffmpeg_is(objects):
 def test_a_broken_ffmpeg_is_reported(objects):
     with pytest.raises(TimeLapseError, match="ffmpeg could not"):
         time_lapse.mp4("/bin/false", objects, 1, "one", FILM)
+
+
+def test_a_film_of_an_alarm_that_rises_all_the_time_is_no_longer() -> None:
+    film = shots([60 * number for number in range(5000)], course(*[9, 1] * 2500))
+    assert len(film) <= MAX_FRAMES + MAX_RISES + 1

@@ -6,6 +6,7 @@ import io
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -15,7 +16,7 @@ from layerwatch.prints.kept_pictures import read_copy
 from layerwatch.prints.moments import Moment
 from layerwatch.storage import ObjectMissing, ObjectStore
 
-MAX_FRAMES = 240
+MAX_FRAMES, MAX_RISES = 240, 60
 FRAME_MS = 90
 HOLD_MS = 1500
 """How long the first frame of an alarm, and the last of all, are shown."""
@@ -41,7 +42,8 @@ class FilmPicture:
 
 
 def shots(kept: Sequence[int], course: Sequence[Moment]) -> list[FilmPicture]:
-    """The pictures to show: about `MAX_FRAMES` of the kept ones, evenly, and each at which an alarm rises."""
+    """The pictures to show: about `MAX_FRAMES` of the kept ones, evenly; at most `MAX_RISES` more, where an
+    alarm rises."""
     alarms = {one.second: 2 if one.pause else int(one.warning) for one in course}
     found: list[FilmPicture] = []
     before = 0
@@ -51,7 +53,8 @@ def shots(kept: Sequence[int], course: Sequence[Moment]) -> list[FilmPicture]:
         before = alarm
     step = max(1.0, len(found) / MAX_FRAMES)
     wanted = {round(number * step) for number in range(MAX_FRAMES)}
-    return [one for place, one in enumerate(found) if place in wanted or one.turns or place == len(found) - 1]
+    wanted |= set([place for place, one in enumerate(found) if one.turns][:MAX_RISES])
+    return [one for place, one in enumerate(found) if place in wanted or place == len(found) - 1]
 
 
 def webp(objects: ObjectStore, account_id: int, context_id: str, film: Sequence[FilmPicture]) -> bytes:
@@ -101,14 +104,14 @@ def mp4(
         return made.stdout
 
 
-class _turn:
+@contextmanager
+def _turn() -> Iterator[None]:
     """Only one film is made at a time."""
-
-    def __enter__(self) -> None:
-        if not _ONE_AT_A_TIME.acquire(timeout=ENCODER_TIMEOUT_S / 4):
-            raise TimeLapseError("Another time-lapse is being made. Try again in a moment.")
-
-    def __exit__(self, *_: object) -> None:
+    if not _ONE_AT_A_TIME.acquire(timeout=ENCODER_TIMEOUT_S / 4):
+        raise TimeLapseError("Another time-lapse is being made. Try again in a moment.")
+    try:
+        yield
+    finally:
         _ONE_AT_A_TIME.release()
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -119,14 +120,14 @@ def _check_own_machine(visit: Visit) -> None:
         raise NotFound("Page not found.")
 
 
-class _one_at_a_time:
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
     """Raise BadInput while something else is being tried: a trial holds a thread for up to 90 s."""
-
-    def __enter__(self) -> None:
-        if not drafts.trying.acquire(blocking=False):
-            raise BadInput("Something is being tried already. Wait a minute.")
-
-    def __exit__(self, *_: object) -> None:
+    if not drafts.trying.acquire(blocking=False):
+        raise BadInput("Something is being tried already. Wait a minute.")
+    try:
+        yield
+    finally:
         drafts.trying.release()
 
 
