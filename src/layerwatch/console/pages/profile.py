@@ -8,7 +8,8 @@ from typing import Any
 import segno
 from starlette.responses import Response
 
-from layerwatch.console.web import BASE, Needs, Pages, Visit, from_field
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import BASE, Visit, from_field
 from layerwatch.identity import (
     BadInput,
     SignInRefused,
