@@ -89,7 +89,7 @@ def test_who_did_what_is_shown(office, ann, watched):
     page = " ".join(text_of(ann.get(f"/prints/{watched.id}")).split())
     assert f"Reported as a missed failure by API key {watched.key[:8]}…" in page
     assert "Marked as false alarm by ann@example.org" in page
-    assert "Taken back: marked as false alarm by ann@example.org" in page
+    assert "Taken back: Marked as false alarm by ann@example.org" in page
 
 
 def test_any_feedback_of_a_print_can_be_taken_back(ann, watched):

@@ -13,12 +13,18 @@ from sqlalchemy.orm import Session
 from layerwatch.console.live_prints import LIVE
 from layerwatch.console.print_view import PrintOutcome, labels_of, outcome_of
 from layerwatch.console.wall import MAX_SEARCH
+from layerwatch.core.languages import marked
 from layerwatch.learning.models import FeedbackRow
 from layerwatch.prints import PrintLabels
 from layerwatch.prints.models import KeptPictureRow, PrintRow
 
 PAGE_SIZE = 30
-SHOWS = {"all": "All", "alarm": "With an alarm", "fine": "Without", "live": "Live"}
+SHOWS = {
+    "all": marked("All"),
+    "alarm": marked("With an alarm"),
+    "fine": marked("Without"),
+    "live": marked("Live"),
+}
 
 
 @dataclass(frozen=True, slots=True)

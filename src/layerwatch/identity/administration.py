@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.core.text import is_unsafe
 from layerwatch.identity import sessions
 from layerwatch.identity.audit import Actor, record
@@ -70,7 +71,13 @@ def delete_user(session: Session, user_id: int, actor: Actor, now: datetime) -> 
         owners = [one.id for one, role in members_of(session, account_id) if role is Role.OWNER]
         if owners == [user.id]:
             name = session.get_one(Account, account_id).name
-            raise BadInput(f"{user.email} is the only owner of {name}. Make somebody else an owner first.")
+            raise BadInput(
+                _(
+                    "%(email)s is the only owner of %(name)s. Make somebody else an owner first.",
+                    email=user.email,
+                    name=name,
+                )
+            )
         set_role(session, account_id, user.id, None)
     sessions.end_all(session, user)
     for table in (OneTimeLink, RecoveryCode):
@@ -101,12 +108,18 @@ def find_accounts(session: Session, text: str, limit: int) -> Sequence[Account]:
 def add_note(session: Session, account_id: int, text: str, actor: Actor, now: datetime) -> AccountNote:
     """Keep an operator's note on an account; its people do not see it. Raises NotFound, BadInput."""
     if session.get(Account, account_id) is None:
-        raise NotFound("There is no such account.")
+        raise NotFound(_("There is no such account."))
     text = " ".join(text.split())
     if not 1 <= len(text) <= MAX_NOTE_LENGTH or any(map(is_unsafe, text)):
-        raise BadInput(f"A note has 1 to {MAX_NOTE_LENGTH} characters.", field="text")
+        raise BadInput(
+            _("A note has 1 to %(most)s characters.", most=MAX_NOTE_LENGTH),
+            field="text",
+        )
     if len(notes_on(session, account_id)) >= MAX_NOTES:
-        raise BadInput(f"An account has at most {MAX_NOTES} notes. Delete one first.", field="text")
+        raise BadInput(
+            _("An account has at most %(most)s notes. Delete one first.", most=MAX_NOTES),
+            field="text",
+        )
     note = AccountNote(account_id=account_id, at=now, who=actor.who, text=text)
     session.add(note)
     record(session, actor, "note added", text[:100], now)
@@ -117,7 +130,7 @@ def delete_note(session: Session, account_id: int, note_id: int, actor: Actor, n
     """Delete a note. Raises NotFound."""
     note = session.get(AccountNote, note_id)
     if note is None or note.account_id != account_id:
-        raise NotFound("There is no such note.")
+        raise NotFound(_("There is no such note."))
     record(session, actor, "note deleted", note.text[:100], now)
     session.delete(note)
 
@@ -131,10 +144,10 @@ def notes_on(session: Session, account_id: int) -> list[AccountNote]:
 def _user(session: Session, user_id: int) -> User:
     user = session.get(User, user_id, with_for_update=True)
     if user is None:
-        raise NotFound("No such user.")
+        raise NotFound(_("No such user."))
     return user
 
 
 def _check_other(user: User, actor: Actor) -> None:
     if user.operator or user.id == actor.user_id:
-        raise BadInput("Operators, and oneself, can be neither suspended nor deleted here.")
+        raise BadInput(_("Operators, and oneself, can be neither suspended nor deleted here."))

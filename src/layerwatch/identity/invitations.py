@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import audit, mail_limits, sessions, users
 from layerwatch.identity.audit import Actor
 from layerwatch.identity.errors import BadInput, NotFound
@@ -38,7 +39,7 @@ def invite(
     """
     address = email_address(email)
     if any(user.email == address for user, _ in members_of(session, account_id)):
-        raise BadInput("This person is a member already. Change the role in the list of members.")
+        raise BadInput(_("This person is a member already. Change the role in the list of members."))
     account, inviter = session.get_one(Account, account_id), session.get_one(User, by)
     mail_limits.take(session, address, now, account_id)
     session.execute(
@@ -49,7 +50,7 @@ def invite(
     )
     waiting = select(func.count()).select_from(Invitation).where(Invitation.account_id == account_id)
     if (session.scalar(waiting) or 0) >= MAX_PENDING:
-        raise BadInput(f"At most {MAX_PENDING} invitations can wait. Withdraw one first.")
+        raise BadInput(_("At most %(most)s invitations can wait. Withdraw one first.", most=MAX_PENDING))
     token = secrets.token_urlsafe(32)
     session.add(
         Invitation(
@@ -91,7 +92,7 @@ def withdraw(session: Session, account_id: int, invitation_id: int) -> str:
         .returning(Invitation.email)
     ).scalar_one_or_none()
     if withdrawn is None:
-        raise NotFound("No such invitation.")
+        raise NotFound(_("No such invitation."))
     return withdrawn
 
 
@@ -105,7 +106,7 @@ def find_invitation(session: Session, token: str, now: datetime) -> Invitation:
     """The invitation behind a link. Raises BadInput for one that is used, withdrawn or expired."""
     found = session.scalars(select(Invitation).where(Invitation.digest == digest(token))).one_or_none()
     if found is None or found.expires_at < now:
-        raise BadInput("This invitation is used, withdrawn or expired. Ask for a new one.")
+        raise BadInput(_("This invitation is used, withdrawn or expired. Ask for a new one."))
     return found
 
 
@@ -116,13 +117,13 @@ def accept(session: Session, token: str, user_id: int, visitor: Visitor, now: da
     """
     user = session.get_one(User, user_id)
     if user.verified_at is None:
-        raise BadInput("Verify your own e-mail address first, then open the invitation again.")
+        raise BadInput(_("Verify your own e-mail address first, then open the invitation again."))
     invitation = find_invitation(session, token, now)
     used = session.execute(
         delete(Invitation).where(Invitation.id == invitation.id).returning(Invitation.role)
     ).scalar_one_or_none()
     if used is None:
-        raise BadInput("This invitation is used. Ask for a new one.")
+        raise BadInput(_("This invitation is used. Ask for a new one."))
     if session.get(Membership, (user.id, invitation.account_id)) is None:
         set_role(session, invitation.account_id, user.id, Role(used))
     audit.record(
@@ -151,7 +152,7 @@ def join(session: Session, token: str, hashed: str, visitor: Visitor, now: datet
     """
     invitation = find_invitation(session, token, now)
     if not can_join(session, invitation):
-        raise BadInput("This address has a user already. Sign in to accept.")
+        raise BadInput(_("This address has a user already. Sign in to accept."))
     user = users.find_user(session, invitation.email)
     if user is None:
         user = users.new_user(session, invitation.email, now, password=None)

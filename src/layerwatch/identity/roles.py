@@ -7,6 +7,7 @@ from enum import StrEnum
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity.errors import BadInput, NotAllowed, NotFound
 from layerwatch.identity.models import Account, Invitation, Membership, User
 
@@ -73,7 +74,7 @@ def need_owner(session: Session, account_id: int, user_id: int) -> None:
     lock_account(session, account_id)
     user = session.get_one(User, user_id)
     if role_in(session, user, account_id) is not Role.OWNER:
-        raise NotAllowed("You are not an owner of this account any more.")
+        raise NotAllowed(_("You are not an owner of this account any more."))
 
 
 def lock_account(session: Session, account_id: int) -> None:
@@ -83,7 +84,7 @@ def lock_account(session: Session, account_id: int) -> None:
     """
     lock = select(Account.id).where(Account.id == account_id).with_for_update(key_share=True)
     if session.scalar(lock) is None:
-        raise NotFound(f"No account {account_id}.")
+        raise NotFound(_("No account %(account_id)s.", account_id=account_id))
 
 
 def set_role(session: Session, account_id: int, user_id: int, role: Role | None) -> None:
@@ -94,10 +95,10 @@ def set_role(session: Session, account_id: int, user_id: int, role: Role | None)
     lock_account(session, account_id)
     membership = session.get(Membership, (user_id, account_id), populate_existing=True)
     if membership is None and role is None:
-        raise NotFound("There is no such member.")
+        raise NotFound(_("There is no such member."))
     owners = [user.id for user, held in members_of(session, account_id) if held is Role.OWNER]
     if owners == [user_id] and role is not Role.OWNER:
-        raise BadInput("An account needs an owner. Make somebody else an owner first.")
+        raise BadInput(_("An account needs an owner. Make somebody else an owner first."))
     if role is not Role.OWNER:
         session.execute(
             delete(Invitation).where(Invitation.account_id == account_id, Invitation.invited_by == user_id)

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import NotFound
 from layerwatch.learning.deletion import BATCH, Deleted, delete_feedback, remove_pictures
 from layerwatch.learning.models import FeedbackRow
@@ -56,7 +57,7 @@ def delete_one(visit: Visit) -> Response:
     with visit.services.database.write() as session:
         deleted = delete_feedback(session, ids=[number], account_id=visit.account_id)
         if not deleted.rows:
-            raise NotFound("No such feedback.")
+            raise NotFound(_("No such feedback."))
         visit.note(session, "feedback deleted", str(number))
     return _deleted(visit, deleted)
 
@@ -79,11 +80,11 @@ def delete_all(visit: Visit) -> Response:
 def picture_file(visit: Visit, name: str | None) -> Response:
     """An example's picture. Raises NotFound when there is none here."""
     if name is None:
-        raise NotFound("No such picture.")
+        raise NotFound(_("No such picture."))
     try:
         content = visit.services.examples.path(name).read_bytes()
     except OSError as gone:
-        raise NotFound("This picture is not on this node.") from gone
+        raise NotFound(_("This picture is not on this node.")) from gone
     return Response(content, media_type="image/jpeg")
 
 

@@ -13,6 +13,7 @@ from layerwatch.billing.models import Closing, Contract, Invoice
 from layerwatch.billing.month import Month
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
+from layerwatch.core.languages import gettext as _
 from layerwatch.fleet import heartbeat
 from layerwatch.fleet.models import Draining, Node
 from layerwatch.identity import NotFound
@@ -144,7 +145,7 @@ def drain(visit: Visit) -> Response:
     region, on = visit.path("region")[:8], visit.form.get("drain") == "on"
     with visit.services.database.write() as session:
         if on and session.scalar(select(Node.id).where(Node.region == region).limit(1)) is None:
-            raise NotFound("There is no such region.")
+            raise NotFound(_("There is no such region."))
         if on:
             heartbeat.drain(session, region, visit.now)
         else:

@@ -21,6 +21,7 @@ from layerwatch.console.wall import SHOWS, Wall, WallFilter, wall_of
 from layerwatch.console.wall_news import WallNews
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.models import ContextRow
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import BadInput, NotAllowed, NotFound
 from layerwatch.identity.roles import Role
 from layerwatch.learning import FeedbackLimitReached
@@ -64,7 +65,7 @@ def feedback(visit: Visit) -> Response:
     """Say what is true of the print, so that the next pictures are judged better; or take that back."""
     kind = visit.form.get("kind", "")
     if kind not in TEACHERS:
-        raise BadInput("The feedback is not one that we know.")
+        raise BadInput(_("The feedback is not one that we know."))
     context_id = own_print(visit)
     if kind == UNDO:
         _take_back(visit, context_id)
@@ -116,7 +117,7 @@ def _lesson(visit: Visit, context_id: str, kind: str) -> Any:
     try:
         context = visit.services.ids.read(context_id, visit.account_id, visit.clock)
     except ContextError as gone:
-        raise NotFound("This print is over.") from gone
+        raise NotFound(_("This print is over.")) from gone
     return partial(visit.services.contexts.apply_feedback, context, kind)
 
 
@@ -133,6 +134,7 @@ def stream(visit: Visit, news: News) -> Response:
         news,
         partial(_ended, visit),
         visit.services.clock.now,
+        visit.language,
     ).events()
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
@@ -144,7 +146,7 @@ def own_print(visit: Visit) -> str:
     with visit.services.database.read() as session:
         row = session.get(ContextRow, context_id)
         if row is None or row.account_id != visit.account_id:
-            raise NotFound("There is no such print.")
+            raise NotFound(_("There is no such print."))
     return context_id
 
 
@@ -199,5 +201,5 @@ def _ended(visit: Visit) -> str:
 def _recent(visit: Visit) -> RecentPicture:
     held = visit.services.recent.get(own_print(visit))
     if held is None:
-        raise NotFound("This picture is not held here any more.")
+        raise NotFound(_("This picture is not held here any more."))
     return held

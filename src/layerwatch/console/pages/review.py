@@ -11,6 +11,7 @@ from layerwatch.console.live_prints import map_drawing
 from layerwatch.console.pages.feedback import picture_file
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import BadInput, NotFound
 from layerwatch.learning.deletion import delete_feedback, remove_pictures
 from layerwatch.learning.errors import LearningError
@@ -77,11 +78,11 @@ def failure_map(visit: Visit) -> Response:
         name = None if row is None else row.picture
     path = None if name is None else visit.services.examples.path(name)
     if path is None or not path.exists():
-        raise NotFound("No such picture.")
+        raise NotFound(_("No such picture."))
     try:
         evidence = anyio.from_thread.run(visit.services.vision.ainspect, path.read_bytes())
     except VisionError as error:
-        raise NotFound("The picture cannot be judged just now.") from error
+        raise NotFound(_("The picture cannot be judged just now.")) from error
     return Response(map_drawing(evidence), media_type="image/svg+xml")
 
 
@@ -90,7 +91,7 @@ def label(visit: Visit) -> Response:
     """Label one picture."""
     chosen, kind = visit.form.get("label", ""), visit.form.get("failure_type") or None
     if chosen not in LABELS:
-        raise BadInput("There is no such label.")
+        raise BadInput(_("There is no such label."))
     try:
         with visit.services.database.write() as session:
             label_picture(
@@ -115,7 +116,7 @@ def delete(visit: Visit) -> Response:
     with visit.services.database.write() as session:
         deleted = delete_feedback(session, ids=[number])
         if not deleted.rows:
-            raise NotFound("No such feedback.")
+            raise NotFound(_("No such feedback."))
         visit.note(session, "feedback deleted", str(number))
     remove_pictures(visit.services.database, visit.services.examples, deleted.pictures)
     return visit.go("/review", "feedback-deleted")
