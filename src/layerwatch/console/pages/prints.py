@@ -8,16 +8,18 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import anyio.from_thread
+from sqlalchemy import select
 from starlette.responses import Response, StreamingResponse
 
 from layerwatch.console.live_prints import LivePrint, holds_pictures, live_prints, map_drawing
 from layerwatch.console.live_stream import LiveStream, News
 from layerwatch.console.own_machine import is_own_machine
+from layerwatch.console.picture_sheet import picture_sheet
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.render import render_text
 from layerwatch.console.visit import Visit
 from layerwatch.console.visitor import signed_in
-from layerwatch.console.wall import SHOWS, Wall, WallFilter, wall_of
+from layerwatch.console.wall import PAGE_SIZE, SHOWS, Wall, WallFilter, wall_of
 from layerwatch.console.wall_news import WallNews
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.models import ContextRow
@@ -39,13 +41,30 @@ def overview(visit: Visit) -> Response:
     with visit.services.database.read() as session:
         prints = live_prints(session, visit.account_id, visit.clock)
     wall = wall_of(prints, WallFilter.parse(visit.request.query_params))
-    return visit.page("prints.html", **_Renderer(visit).values(wall))
+    return visit.page("prints.html", **_Renderer(visit).page_values(wall))
 
 
 @pages.get("/live", Needs.READ_ONLY)
 def live(visit: Visit) -> Response:
     """What changes on that page, as server-sent events."""
     return stream(visit, WallNews(WallFilter.parse(visit.request.query_params), _Renderer(visit)))
+
+
+@pages.get("/live/pictures", Needs.READ_ONLY)
+def pictures(visit: Visit) -> Response:
+    """The last pictures of some prints as one sheet."""
+    wanted = [text for text in visit.query("prints").split(",") if text][:PAGE_SIZE]
+    with visit.services.database.read() as session:
+        own = set(
+            session.scalars(
+                select(ContextRow.id).where(
+                    ContextRow.id.in_(wanted), ContextRow.account_id == visit.account_id
+                )
+            )
+        )
+    if not wanted or not own.issuperset(wanted):
+        raise NotFound(_("There is no such print."))
+    return Response(picture_sheet(visit.services.recent, wanted), media_type="image/jpeg")
 
 
 @pages.get("/prints/{context_id}/picture", Needs.READ_ONLY)
@@ -175,6 +194,12 @@ class _Renderer:
             **self._card_values(),
         }
 
+    def page_values(self, wall: Wall) -> dict[str, Any]:
+        """What the whole page is given: with the places of its pictures in their sheet."""
+        recent = self._visit.services.recent
+        held = [one.id for one in wall.prints if holds_pictures(recent, one.id)]
+        return {**self.values(wall), "tiles": {id: place for place, id in enumerate(held)}}
+
     def card(self, one: LivePrint) -> str:
         return render_text("_card.html", {"print": one, "now": self._visit.clock, **self._card_values()})
 
@@ -186,7 +211,11 @@ class _Renderer:
 
     def _card_values(self) -> dict[str, object]:
         recent = self._visit.services.recent
-        return {"may_teach": self._may_teach, "holds": lambda one: holds_pictures(recent, one.id)}
+        return {
+            "tiles": {},
+            "may_teach": self._may_teach,
+            "holds": lambda one: holds_pictures(recent, one.id),
+        }
 
 
 def _ended(visit: Visit) -> str:

@@ -50,6 +50,14 @@ const hideMissing = (within) => within.addEventListener("error", (event) => {
 // The old picture stays until the new one is there.
 const keepPicture = (part, before) => {
   const old = before ? [...before.querySelectorAll("img")] : [];
+  const tile = before?.querySelector("svg.picture"); // of the sheet: under the card's own picture until that is there
+  const image = part.querySelector(".view > img:not(.heat)");
+  if (tile && image) {
+    tile.setAttribute("aria-hidden", "true");
+    tile.removeAttribute("role");
+    image.before(tile);
+    return;
+  }
   for (const [place, image] of [...part.querySelectorAll("img")].entries()) {
     const shown = old[place];
     if (!shown || shown.className !== image.className || !shown.complete || !shown.naturalWidth) continue;
