@@ -14,8 +14,9 @@ from layerwatch.keys import (
     retire_keys,
     rotate_key,
 )
-from layerwatch.keys.request_history import counts, newest_calls
+from layerwatch.keys.request_history import counts
 from layerwatch.keys.request_recorder import KEPT, RecordedCall, RequestRecorder, delete_old
+from layerwatch.keys.request_repository import newest_calls
 from layerwatch.storage import DatabaseGateway, StorageUnavailable
 from tests.support.accounts import NOON, PEPPER, make_key
 

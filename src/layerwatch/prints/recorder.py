@@ -16,10 +16,9 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.identity.models import Account
+from layerwatch.identity.repository import accounts_keeping_pictures
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.prints import repository
 from layerwatch.prints.kept_pictures import object_name, small_copy
@@ -139,8 +138,7 @@ class PrintRecorder:
             return
         try:
             with self._database.read() as session:
-                found = session.scalars(select(Account.id).where(Account.keep_pictures))
-                self._keepers = frozenset(found)
+                self._keepers = accounts_keeping_pictures(session)
         except StorageError:
             return
         self._keepers_read = time.monotonic()

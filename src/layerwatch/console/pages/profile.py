@@ -22,7 +22,7 @@ from layerwatch.identity import (
     users,
 )
 from layerwatch.identity.audit import record
-from layerwatch.identity.models import User
+from layerwatch.identity.repository import get_user
 
 pages = Pages()
 
@@ -45,7 +45,7 @@ def password(visit: Visit) -> Response:
         passwords.check_strength(new, visit.me.email)
         hashed = passwords.hash_password(new)
         with visit.services.database.write() as session:
-            user = session.get_one(User, visit.me.user_id)
+            user = get_user(session, visit.me.user_id)
             users.set_password(session, user, hashed, keep=visit.token)
             record(session, visit.actor, "password changed", "", visit.now)
     except IdentityError as wrong:
@@ -57,7 +57,7 @@ def password(visit: Visit) -> Response:
 def verify(visit: Visit) -> Response:
     """Send the verification mail again."""
     with visit.services.database.write() as session:
-        user = session.get_one(User, visit.me.user_id)
+        user = get_user(session, visit.me.user_id)
         mail = sign_up.verification_mail(session, user, visit.base_url, visit.now)
     visit.send(mail)
     return visit.go("/profile", "check-mail")
@@ -69,7 +69,7 @@ def prepare_codes(visit: Visit) -> Response:
     try:
         confirm(visit)
         with visit.services.database.write() as session:
-            user = session.get_one(User, visit.me.user_id)
+            user = get_user(session, visit.me.user_id)
             totp.prepare(session, user)
     except IdentityError as wrong:
         return _refused(visit, wrong)
@@ -83,7 +83,7 @@ def confirm_codes(visit: Visit) -> Response:
     try:
         _take(visit)
         with visit.services.database.write() as session:
-            user = session.get_one(User, visit.me.user_id)
+            user = get_user(session, visit.me.user_id)
             codes = totp.confirm(session, user, visit.form.get("code", ""), key, visit.now)
             record(session, visit.actor, "one-time codes on", "", visit.now)
     except IdentityError as wrong:
@@ -97,7 +97,7 @@ def new_recovery_codes(visit: Visit) -> Response:
     try:
         confirm(visit)
         with visit.services.database.write() as session:
-            user = session.get_one(User, visit.me.user_id)
+            user = get_user(session, visit.me.user_id)
             if user.totp_since is None:
                 raise BadInput("One-time codes are off.")
             codes = recovery_codes.renew(session, user, visit.services.secrets.sessions)
@@ -113,7 +113,7 @@ def codes_off(visit: Visit) -> Response:
     try:
         confirm(visit)
         with visit.services.database.write() as session:
-            totp.switch_off(session, session.get_one(User, visit.me.user_id))
+            totp.switch_off(session, get_user(session, visit.me.user_id))
             record(session, visit.actor, "one-time codes off", "", visit.now)
     except IdentityError as wrong:
         return _refused(visit, wrong)
@@ -124,7 +124,7 @@ def codes_off(visit: Visit) -> Response:
 def others_out(visit: Visit) -> Response:
     """End every other session of the user."""
     with visit.services.database.write() as session:
-        sessions.end_all(session, session.get_one(User, visit.me.user_id), keep=visit.token)
+        sessions.end_all(session, get_user(session, visit.me.user_id), keep=visit.token)
         record(session, visit.actor, "other browsers signed out", "", visit.now)
     return visit.go("/profile", "others-out")
 
@@ -138,7 +138,7 @@ def confirm(visit: Visit) -> None:
     me = visit.me
     _take(visit)
     with visit.services.database.read() as session:
-        user, here = session.get_one(User, me.user_id), sessions.find(session, visit.token, visit.now)
+        user, here = get_user(session, me.user_id), sessions.find(session, visit.token, visit.now)
         password = user.password
         late = here is None or visit.now - here.created_at > RECENT_SIGN_IN
         by_provider = user.subject is not None
@@ -159,7 +159,7 @@ def _set_up_page(visit: Visit, wrong: IdentityError | None = None) -> Response:
     """The page with the secret, also after a wrong code: the app has read it already."""
     key = visit.services.secrets.sessions
     with visit.services.database.read() as session:
-        user = session.get_one(User, visit.me.user_id)
+        user = get_user(session, visit.me.user_id)
         if user.totp_nonce is None or user.totp_since is not None:
             return _refused(visit, wrong or BadInput("Set one-time codes up first."))
         secret = totp.secret_of(user, key)
@@ -184,7 +184,7 @@ def profile_page(
 ) -> Response:
     """The page of the user's own sign-in."""
     with visit.services.database.read() as session:
-        user = session.get_one(User, visit.me.user_id)
+        user = get_user(session, visit.me.user_id)
         values = {
             "has_password": user.password is not None,
             "codes_on": user.totp_since is not None,

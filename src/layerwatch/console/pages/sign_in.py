@@ -9,8 +9,8 @@ from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import BASE, FORM_COOKIE, SESSION_COOKIE, Visit
 from layerwatch.identity import IdentityError, NotFound, SignInRefused, passwords, sessions, users
 from layerwatch.identity import sign_up as registration
-from layerwatch.identity.models import User
 from layerwatch.identity.one_time_links import Purpose, user_of
+from layerwatch.identity.repository import get_user
 from layerwatch.identity.service import STANDARD
 
 pages = Pages()
@@ -61,7 +61,7 @@ def code(visit: Visit) -> Response:
     try:
         database.transact(
             lambda session: users.guard_second_step(
-                session, session.get_one(User, me.user_id), visit.visitor, key, visit.now
+                session, get_user(session, me.user_id), visit.visitor, key, visit.now
             )
         )
         with database.write() as session:
