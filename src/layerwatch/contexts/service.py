@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from layerwatch import temporal
-from layerwatch.contexts import pacing_check, repository
+from layerwatch.contexts import answer_repository, pacing_check, repository
 from layerwatch.contexts.answer import Announce, Answer, describe
 from layerwatch.contexts.context_id import Context
 from layerwatch.contexts.offline.cache import OfflineCache
@@ -161,7 +161,7 @@ class Contexts:
         # The context before the stored answer, here and in `_write`: an answer that is committed between the
         # two reads is then found, and its own call does not count as an early one.
         last = repository.last(connection, call.context)
-        body = repository.answer(connection, call.context, call.key) if call.key is not None else None
+        body = answer_repository.find(connection, call.context, call.key) if call.key is not None else None
         stored = Answer.from_json(body) if body is not None else None
         if stored is None and last is not None:
             pacing_check.check(last.inspected_at, last.interval_ms / 1000, call.at, self._clock.now())
@@ -300,7 +300,7 @@ class Contexts:
         if (deferred := self._deferred(call)) is not None:
             return Outcome(deferred, repeated=True), None, None
         found = repository.find(session, call.context)
-        body = repository.answer(session, call.context, call.key) if call.key is not None else None
+        body = answer_repository.find(session, call.context, call.key) if call.key is not None else None
         if body is not None:
             return Outcome(Answer.from_json(body), repeated=True), None, None
         if found is not None:
@@ -315,7 +315,7 @@ class Contexts:
         elif not repository.move(session, call.context, found.revision, moved):
             raise _LostRace
         if call.key is not None:
-            repository.keep_answer(session, call.context, call.key, outcome.answer.to_json())
+            answer_repository.keep(session, call.context, call.key, outcome.answer.to_json())
         self._charge(session, call.caller, call.at)
         self._announce_begun(session, call, before, outcome.answer)
         opens = start is not None and outcome.answer.condition == Condition.OK.value

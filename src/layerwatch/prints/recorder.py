@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from layerwatch.identity.repository import accounts_keeping_pictures
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.prints import repository
+from layerwatch.prints import picture_repository, repository
 from layerwatch.prints.kept_pictures import object_name, small_copy
 from layerwatch.prints.moments import Moment
 from layerwatch.prints.repository import SeenPrint
@@ -164,7 +164,7 @@ class PrintRecorder:
                 for hour, moments in hours:
                     repository.add_moments(session, seen_print.context_id, hour, moments)
             for seen, copy in sorted(pictures, key=lambda one: one[0].context_id):
-                repository.add_picture(
+                picture_repository.add_picture(
                     session, seen.context_id, seen.moment.second, seen.account_id, seen.at, len(copy)
                 )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
 from starlette.responses import Response
 
 from layerwatch.billing import closing_repository, invoice_repository
@@ -14,8 +13,7 @@ from layerwatch.billing.contracts import newest_contracts
 from layerwatch.billing.month import Month
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
-from layerwatch.fleet import heartbeat
-from layerwatch.fleet.models import Draining, Node
+from layerwatch.fleet import repository as fleet
 from layerwatch.identity import NotFound
 from layerwatch.identity.audit import record
 from layerwatch.identity.repository import account_births, account_names, accounts_by_price_book
@@ -100,7 +98,7 @@ def price_books(visit: Visit) -> Response:
 def nodes(visit: Visit) -> Response:
     """Regions and their nodes, as they last described themselves."""
     with visit.services.database.read() as session:
-        draining = {row.region: row.since for row in session.scalars(select(Draining))}
+        draining = fleet.draining_since(session)
         found = [
             {
                 "id": node.id,
@@ -112,7 +110,7 @@ def nodes(visit: Visit) -> Response:
                 "seen_at": node.seen_at,
                 "silent": visit.now - node.seen_at > SILENT_AFTER,
             }
-            for node in session.scalars(select(Node).order_by(Node.region, Node.id))
+            for node in fleet.nodes(session)
         ]
     regions: dict[str, list[dict[str, Any]]] = {}
     for node in found:
@@ -127,12 +125,12 @@ def drain(visit: Visit) -> Response:
     """Give a region no new prints, or give it new ones again."""
     region, on = visit.path("region")[:8], visit.form.get("drain") == "on"
     with visit.services.database.write() as session:
-        if on and session.scalar(select(Node.id).where(Node.region == region).limit(1)) is None:
+        if on and not fleet.has_region(session, region):
             raise NotFound("There is no such region.")
         if on:
-            heartbeat.drain(session, region, visit.now)
+            fleet.drain(session, region, visit.now)
         else:
-            heartbeat.undrain(session, region)
+            fleet.undrain(session, region)
         record(session, visit.actor, "region drained" if on else "region undrained", region, visit.now)
     return visit.go("/operator/nodes", "saved")
 

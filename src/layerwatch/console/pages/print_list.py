@@ -9,7 +9,7 @@ from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
 from layerwatch.identity.repository import get_account
 from layerwatch.identity.roles import Role
-from layerwatch.prints import repository
+from layerwatch.prints import picture_repository
 from layerwatch.prints.kept_pictures import delete_copies
 
 pages = Pages()
@@ -23,7 +23,7 @@ def show(visit: Visit) -> Response:
             session, visit.account_id, ListView.parse(visit.request.query_params), visit.clock
         )
         keeps = get_account(session, visit.account_id).keep_pictures
-        kept_bytes = repository.kept_bytes(session, account_id=visit.account_id)
+        kept_bytes = picture_repository.kept_bytes(session, account_id=visit.account_id)
     settings = visit.services.settings
     return visit.page(
         "print_list.html",
