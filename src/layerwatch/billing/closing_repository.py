@@ -46,7 +46,7 @@ def number_by_account(session: Session, through: Month) -> dict[int, int]:
         .where(Closing.month <= str(through))
         .group_by(Closing.account_id)
     )
-    return dict(counted.tuples().all())
+    return dict(counted.all())
 
 
 def by_month(session: Session) -> dict[str, tuple[int, int]]:

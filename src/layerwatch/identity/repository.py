@@ -100,19 +100,19 @@ def number_of_accounts(session: Session) -> int:
 def accounts_by_price_book(session: Session) -> dict[str, int]:
     """How many accounts are on each price book."""
     counted = session.execute(select(Account.price_book, func.count()).group_by(Account.price_book))
-    return dict(counted.tuples().all())
+    return dict(counted.all())
 
 
 def account_names(session: Session, account_ids: Iterable[int]) -> dict[int, str]:
     """The names of accounts by their numbers."""
     found = session.execute(select(Account.id, Account.name).where(Account.id.in_(set(account_ids))))
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def account_births(session: Session) -> dict[int, datetime]:
     """When each account was made, oldest first."""
     found = session.execute(select(Account.id, Account.created_at).order_by(Account.id))
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def accounts_keeping_pictures(session: Session) -> frozenset[int]:

@@ -69,7 +69,7 @@ def newest_seconds(session: Session, context_ids: Collection[str]) -> dict[str, 
         .where(KeptPictureRow.context_id.in_(context_ids))
         .group_by(KeptPictureRow.context_id)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def oldest(
