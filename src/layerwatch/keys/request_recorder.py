@@ -42,7 +42,7 @@ MAX_COUNTED = 20_000
 SUCCESS = "ok"
 """The outcome of calls without an error."""
 
-_TRIMMED_AFTER = 250
+TRIMMED_AFTER = 250
 """New rows of a key after which its oldest are looked for."""
 
 _BATCH = 1000
@@ -89,7 +89,7 @@ class RequestRecorder:
         self._calls, self._counted = [], Counter()
         self._kept.clear()
         self._new_rows.update(call.key_id for call in calls)
-        trimmed = [key_id for key_id, rows in self._new_rows.items() if rows >= _TRIMMED_AFTER]
+        trimmed = [key_id for key_id, rows in self._new_rows.items() if rows >= TRIMMED_AFTER]
         for key_id in trimmed:
             del self._new_rows[key_id]
         await gateway.write_async(_write, calls, counted, trimmed)
