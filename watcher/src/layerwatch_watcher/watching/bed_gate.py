@@ -205,7 +205,7 @@ class BedGate:
         self._report(Kind.BED_NOT_CLEAR, title, f"{text} {then}".rstrip(), _marked(verdict))
 
     def _unchecked(self, why: str) -> None:
-        """It could not be said whether the bed is clear: the print goes on. The same reason is reported once."""
+        """Nothing is known of the bed: the print goes on. The same reason is reported once."""
         name = self._watched.name
         self._journal.write(name, "bed check", who=WATCHER, why=f"cannot say: {why}")
         if why != self._unchecked_why:
