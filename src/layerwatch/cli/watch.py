@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from layerwatch.cli.watch_source import watch_source
+from layerwatch_watcher.watching.policy import BeforePrint
 from layerwatch_watcher.watching.print_session import Levels
 
 
@@ -35,6 +36,13 @@ def command(
             show_envvar=True,
         ),
     ] = "",
+    before_print: Annotated[
+        BeforePrint,
+        typer.Option(
+            help="With --printer and --server: check before each print that the bed is clear, and warn or "
+            "hold the print if it is not."
+        ),
+    ] = BeforePrint.OFF,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Report actions without carrying them out.")
     ] = False,
@@ -106,6 +114,15 @@ def command(
     test: Annotated[
         bool, typer.Option("--test", help="Send a test event through every channel of --config or --notify.")
     ] = False,
+    empty_bed: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="The bed of this printer of --config or --printer is empty now: have the server remember "
+            "how it looks. May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     state: Annotated[
         Path | None,
         typer.Option(
@@ -154,6 +171,8 @@ def command(
             levels,
             interval,
             dry_run,
+            before_print=before_print,
+            empty_bed=empty_bed or (),
             check=check,
             test=test,
             as_json=as_json,
@@ -172,6 +191,8 @@ def command(
         )
     if test or dry_run:
         raise typer.BadParameter("--test and --dry-run go with --config, --printer or --notify")
+    if empty_bed or before_print is not BeforePrint.OFF:
+        raise typer.BadParameter("--empty-bed and --before-print need a printer: --printer, or --config")
     code = watch_source(
         source,
         server,
