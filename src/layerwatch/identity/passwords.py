@@ -55,7 +55,7 @@ def check_strength(password: str, email: str) -> None:
     with _turns:
         estimate = zxcvbn(_estimated(password), user_inputs=[word for word in own[:30] if len(word) > 2])
     if estimate["score"] < MIN_SCORE:
-        why = _(estimate["feedback"]["warning"] or "It is made of common parts.")
+        why = _(_(estimate["feedback"]["warning"] or "It is made of common parts."))
         raise BadInput(
             _("This password is too easy to guess. %(why)s Try a few random words.", why=why),
             field="password",

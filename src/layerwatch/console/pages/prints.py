@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import anyio.from_thread
-from sqlalchemy import select
 from starlette.responses import Response, StreamingResponse
 
 from layerwatch.console.live_prints import LivePrint, holds_pictures, live_prints, map_drawing
@@ -22,7 +21,7 @@ from layerwatch.console.visitor import signed_in
 from layerwatch.console.wall import PAGE_SIZE, SHOWS, Wall, WallFilter, wall_of
 from layerwatch.console.wall_news import WallNews
 from layerwatch.contexts import ContextError
-from layerwatch.contexts.models import ContextRow
+from layerwatch.contexts.repository import find_row, open_ids
 from layerwatch.core.languages import gettext as _
 from layerwatch.identity import BadInput, NotAllowed, NotFound
 from layerwatch.identity.roles import Role
@@ -55,13 +54,7 @@ def pictures(visit: Visit) -> Response:
     """The last pictures of some prints as one sheet."""
     wanted = [text for text in visit.query("prints").split(",") if text][:PAGE_SIZE]
     with visit.services.database.read() as session:
-        own = set(
-            session.scalars(
-                select(ContextRow.id).where(
-                    ContextRow.id.in_(wanted), ContextRow.account_id == visit.account_id
-                )
-            )
-        )
+        own = open_ids(session, visit.account_id, wanted, visit.clock)
     if not wanted or not own.issuperset(wanted):
         raise NotFound(_("There is no such print."))
     return Response(picture_sheet(visit.services.recent, wanted), media_type="image/jpeg")
@@ -163,7 +156,7 @@ def own_print(visit: Visit) -> str:
     """The id of a live print, if it is the account's. Raises NotFound."""
     context_id = visit.path("context_id")
     with visit.services.database.read() as session:
-        row = session.get(ContextRow, context_id)
+        row = find_row(session, context_id)
         if row is None or row.account_id != visit.account_id:
             raise NotFound(_("There is no such print."))
     return context_id
