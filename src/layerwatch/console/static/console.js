@@ -17,6 +17,10 @@ const showClocks = (within) => {
 };
 showClocks(document);
 
+// On a phone the menu scrolls sideways, and charts are wider than the screen: show the current page and the newest days.
+document.querySelector("nav [aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "center" });
+for (const chart of document.querySelectorAll("[data-newest-last]")) chart.scrollLeft = chart.scrollWidth;
+
 document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !confirm(question)) event.preventDefault();
