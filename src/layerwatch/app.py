@@ -55,6 +55,7 @@ from layerwatch.learning import (
     RecentPictures,
 )
 from layerwatch.learning.deletion import FeedbackSweeper
+from layerwatch.learning.earlier_files import move_files
 from layerwatch.learning.rollout import LiveModels, ModelRegistry, RolloutKeeper
 from layerwatch.learning.rollout.model_store import ModelStore
 from layerwatch.notify import EventKind, NotificationDelivery
@@ -67,6 +68,7 @@ from layerwatch.printers.repository import unlearn
 from layerwatch.prints import PrintRegister
 from layerwatch.prints.alarms import PrintAlarms
 from layerwatch.prints.recorder import PrintRecorder
+from layerwatch.prints.repository import printer_of
 from layerwatch.prints.retention import PrintSweeper
 from layerwatch.prints.unseen import PERIOD_S as WATCH_PERIOD_S
 from layerwatch.prints.unseen import PrintWatch
@@ -257,7 +259,7 @@ def build(
         announce,
         clock,
     )
-    recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
+    recent, examples = RecentPictures(), ExampleStore(objects)
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
     capacity, schedule = Capacity(DEFAULT_CAPACITY), CallSchedule()
@@ -308,7 +310,7 @@ def build(
             database, objects, timedelta(days=settings.prints_days), metrics.print_recorded
         ),
         examples=examples,
-        feedback=FeedbackRecorder(gateway, examples, recent, unlearn),
+        feedback=FeedbackRecorder(gateway, examples, recent, unlearn, printer_of),
         metrics=metrics,
         requests=RequestRecorder(),
         terms=terms,
@@ -422,6 +424,7 @@ def _sweepers(services: Services) -> Callable[[datetime], None]:
     memories = MemorySweeper(services.database)
 
     def sweep(now: datetime) -> None:
+        move_files(settings.data_dir / "examples", services.database, services.examples)
         feedback.sweep(now)
         prints.sweep(now)
         memories.sweep(now)

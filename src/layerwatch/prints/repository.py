@@ -97,6 +97,11 @@ def add_picture(
     driver_sql.execute(session, _PICTURE, context_id, second, account_id, kept_at, size)
 
 
+def printer_of(session: Session, context_id: str) -> str | None:
+    """The printer's name of a print, if its client gave one."""
+    return session.scalar(select(PrintRow.printer).where(PrintRow.context_id == context_id))
+
+
 def timeline(session: Session, context_id: str) -> list[Moment]:
     """A print's course, by time."""
     rows = session.execute(
