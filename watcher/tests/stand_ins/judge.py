@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.errors import LayerwatchError
