@@ -58,6 +58,7 @@ from layerwatch.learning.deletion import FeedbackSweeper
 from layerwatch.learning.earlier_files import move_files
 from layerwatch.learning.rollout import LiveModels, ModelRegistry, RolloutKeeper
 from layerwatch.learning.rollout.model_store import ModelStore
+from layerwatch.learning.second_opinions import SecondOpinions
 from layerwatch.notify import EventKind, NotificationDelivery
 from layerwatch.notify.delivery import PERIOD_S as NOTIFY_PERIOD_S
 from layerwatch.notify.mail import mailer_for
@@ -174,6 +175,9 @@ def create_app(
             asyncio.create_task(_notify_forever(services)),
             asyncio.create_task(services.requests.write_forever(services.gateway)),
             asyncio.create_task(services.rollout.look_forever()),
+            asyncio.create_task(
+                SecondOpinions(services.gateway, services.examples, services.vision).score_forever()
+            ),
         ]
         if services.uptime:
             chores.append(asyncio.create_task(services.uptime.keep_forever(services.gateway)))

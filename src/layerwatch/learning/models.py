@@ -62,6 +62,7 @@ class ExampleRow(Base):
     second_probability: Mapped[float | None]
     """The same by the model that is being compared with it, if any."""
     second_model: Mapped[str | None] = mapped_column(String(64))
+    """The pair of models that was compared then; see `rollout.LiveModels.compared`."""
     label: Mapped[str | None] = mapped_column(String(16))
     """One of `review.LABELS`, once it is settled; None while it waits."""
     failure_type: Mapped[str | None] = mapped_column(String(24))
