@@ -19,7 +19,7 @@ from layerwatch.billing.models import UsageHour
 from layerwatch.billing.statement import statement
 from layerwatch.config import load
 from layerwatch.console.pages import ALL
-from layerwatch.console.web import Needs
+from layerwatch.console.registry import Needs
 from layerwatch.identity import invitations, rate_limit
 from layerwatch.identity.models import Account, Membership, WebSession
 from layerwatch.identity.roles import Role

@@ -19,6 +19,7 @@ from layerwatch_watcher.tls import private_tls
 from layerwatch_watcher.watching.check import Finding, check_camera, check_server, report
 from layerwatch_watcher.watching.clock import SteppingClock
 from layerwatch_watcher.watching.inspector import Inspector
+from layerwatch_watcher.watching.policy import BeforePrint
 from layerwatch_watcher.watching.print_session import Levels, Look, PrintSession, Trouble
 
 if TYPE_CHECKING:
@@ -52,6 +53,13 @@ def command(
             show_envvar=True,
         ),
     ] = "",
+    before_print: Annotated[
+        BeforePrint,
+        typer.Option(
+            help="With --printer and --server: check before each print that the bed is clear, and warn or "
+            "hold the print if it is not."
+        ),
+    ] = BeforePrint.OFF,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Report actions without carrying them out.")
     ] = False,
@@ -123,6 +131,15 @@ def command(
     test: Annotated[
         bool, typer.Option("--test", help="Send a test event through every channel of --config or --notify.")
     ] = False,
+    empty_bed: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="The bed of this printer of --config or --printer is empty now: have the server remember "
+            "how it looks. May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     state: Annotated[
         Path | None,
         typer.Option(
@@ -171,6 +188,8 @@ def command(
             levels,
             interval,
             dry_run,
+            before_print=before_print,
+            empty_bed=empty_bed or (),
             check=check,
             test=test,
             as_json=as_json,
@@ -189,6 +208,8 @@ def command(
         )
     if test or dry_run:
         raise typer.BadParameter("--test and --dry-run go with --config, --printer or --notify")
+    if empty_bed or before_print is not BeforePrint.OFF:
+        raise typer.BadParameter("--empty-bed and --before-print need a printer: --printer, or --config")
     recording = is_recording(source)
     clock: AsyncClock = SteppingClock() if recording and not server else AsyncSystemClock()
     spacing = (interval or RECORDING_SECONDS) if recording else None

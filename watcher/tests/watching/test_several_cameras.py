@@ -176,3 +176,12 @@ async def test_a_restart_goes_on_in_every_context(two: Scene) -> None:
     await two.run(60)
     assert judge.contexts == ["side", "top"]
     assert two.kinds() == [Kind.PRINT_STARTED]
+
+
+async def test_a_missed_failure_is_reported_for_every_camera(two: Scene) -> None:
+    judge = await printing(two)
+    judge.verdicts["top"] = WARN
+    await two.run(60)
+    assert two.watcher.feedback("missed_failure", "anna")
+    await two.run(60)
+    assert sorted(judge.feedback_received) == [("side", "missed_failure"), ("top", "missed_failure")]

@@ -8,7 +8,8 @@ from sqlalchemy import select
 from starlette.responses import Response
 
 from layerwatch.console.live_prints import FEEDBACK_WORDS
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit
 from layerwatch.identity import NotFound
 from layerwatch.learning import LearningError
 from layerwatch.learning.deletion import BATCH, Deleted, delete_feedback
@@ -64,7 +65,7 @@ def picture(visit: Visit) -> Response:
     return picture_file(visit, name)
 
 
-@pages.post("/feedback/{feedback_id}/delete", Needs.MEMBER)
+@pages.post("/feedback/{feedback_id}/delete", Needs.MEMBER, show)
 def delete_one(visit: Visit) -> Response:
     """Delete one feedback and its pictures."""
     number = visit.number("feedback_id")
@@ -76,7 +77,7 @@ def delete_one(visit: Visit) -> Response:
     return _deleted(visit, deleted)
 
 
-@pages.post("/feedback/delete", Needs.OWNER)
+@pages.post("/feedback/delete", Needs.OWNER, show)
 def delete_all(visit: Visit) -> Response:
     """Delete all feedback of the account, with its pictures."""
     rows, pictures = 0, set[ExampleName]()

@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from layerwatch.console.live_prints import map_drawing
 from layerwatch.console.pages.feedback import picture_file
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit
 from layerwatch.identity import BadInput, NotFound
 from layerwatch.learning.deletion import delete_feedback
 from layerwatch.learning.errors import LearningError
@@ -35,7 +36,7 @@ SHOWN_REVIEWED = 100
 @pages.get("/review", Needs.OPERATOR)
 def show(visit: Visit) -> Response:
     """One picture at a time, the most instructive first; `id` chooses another, also one that has a label."""
-    wanted = visit.query("id")
+    wanted = visit.query("id") or str(visit.request.path_params.get("example_id", ""))
     with visit.services.database.read() as session:
         waiting = [_shown(one) for one in queue(session, MAX_QUEUED, reviewer=_blind(visit))]
         chosen = None
@@ -82,7 +83,7 @@ def failure_map(visit: Visit) -> Response:
     return Response(map_drawing(evidence), media_type="image/svg+xml")
 
 
-@pages.post("/review/{example_id}", Needs.OPERATOR)
+@pages.post("/review/{example_id}", Needs.OPERATOR, show)
 def label(visit: Visit) -> Response:
     """Label one picture."""
     chosen, kind = visit.form.get("label", ""), visit.form.get("failure_type") or None
@@ -106,7 +107,7 @@ def label(visit: Visit) -> Response:
     return visit.go("/review", "reviewed")
 
 
-@pages.post("/review/{example_id}/delete", Needs.OPERATOR)
+@pages.post("/review/{example_id}/delete", Needs.OPERATOR, show)
 def delete(visit: Visit) -> Response:
     """Delete a picture with its feedback and that feedback's other pictures."""
     number = _find(visit).feedback.id
