@@ -82,17 +82,19 @@ def rank(waiting: Sequence[Example], known: Sequence[str], limit: int) -> list[E
     hashes = near.unpack([one.row.dhash or "0" * (near.BITS // 4) for one in waiting])
     hashed = np.array([one.row.dhash is not None for one in waiting], bool)
     novelty = np.ones(len(waiting))
-    for one in near.unpack(known):
-        novelty = np.minimum(novelty, _novelty(one, hashes, hashed))
+    if known:
+        seen = near.unpack(known)
+        for place in np.flatnonzero(hashed):
+            novelty[place] = min(near.distances(hashes[place], seen).min() / NOVEL_BITS, 1.0)
     worth = np.array([Worth.of(one).total for one in waiting])
     printers = [(one.row.account_id, one.feedback.printer) for one in waiting]
     left, turn, ordered = set(range(len(waiting))), set[tuple[int, str | None]](), list[Example]()
     while left and len(ordered) < limit:
-        served = [place for place in left if printers[place] not in turn]
-        if not served:
+        in_turn = [place for place in left if printers[place] not in turn]
+        if not in_turn:
             turn.clear()
             continue
-        best = max(served, key=lambda place: (worth[place] + novelty[place], -place))
+        best = max(in_turn, key=lambda place: (worth[place] + novelty[place], -place))
         left.remove(best)
         turn.add(printers[best])
         ordered.append(waiting[best])
