@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,13 @@ from typer.testing import CliRunner
 
 from layerwatch.cli import app
 from layerwatch.learning import ExampleStore
-from layerwatch.learning.deletion import FeedbackSweeper, delete_orphans
+from layerwatch.learning.deletion import (
+    FeedbackSweeper,
+    delete_orphans,
+    delete_withdrawn,
+    withdraw_consent,
+    withdrawn,
+)
 from layerwatch.learning.earlier_files import move_files
 from layerwatch.learning.examples import MOVED, ORPHAN_AGE, ExampleName
 from layerwatch.learning.models import ExampleRow, FeedbackRow
@@ -130,3 +137,23 @@ def test_pictures_in_the_folder_of_an_earlier_version_are_moved(
     with migrated.read() as session:
         assert session.scalars(select(ExampleRow.dhash)).one() is not None
     assert move_files(folder.parent, migrated, examples) == 0
+
+
+def test_deleted_pictures_are_listed_by_hash_on_each_engine(database: Database, objects: ObjectStore) -> None:
+    examples = ExampleStore(objects)
+    with database.write() as session:
+        account, other = account_with_consent(session), account_with_consent(session, "Other")
+    give(database, examples, account, "missed", recent(jpeg(1), second=1), recent(jpeg(2), second=0))
+    give(database, examples, other, "missed", recent(jpeg(2)), context="c2")
+    hashes = [hashlib.sha256(jpeg(number)).hexdigest() for number in (1, 2)]
+
+    assert withdraw_consent(database, examples, account, NOW) == 2
+    with database.read() as session:
+        assert list(withdrawn(session)) == [hashes[0]], "the other account still gives the second one"
+    assert pictures(objects) == {jpeg(2)}
+    assert delete_orphans(database, examples, age=timedelta()) == 0
+
+    assert [delete_withdrawn(database, examples, hashes, NOW) for _ in range(2)] == [1, 0]
+    with database.read() as session:
+        assert list(withdrawn(session)) == sorted(hashes)
+    assert pictures(objects) == set()
