@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 from vision import made_up_picture
 
-from layerwatch import app as layerwatch_app
+from layerwatch.app import build_services, create_app
 from layerwatch.config import load
 from layerwatch.identity import create_account
 from layerwatch.keys import Caller, create_key
@@ -97,9 +97,9 @@ def build(folder: Path, url: str, vision: Vision, *, metered: bool) -> tuple[Sid
     clock = SteppedClock()
     metering: AbstractContextManager[object] = nullcontext()
     if not metered:
-        metering = mock.patch.object(layerwatch_app, "count_inspection", lambda *_, **__: None)
+        metering = mock.patch.object(build_services, "count_inspection", lambda *_, **__: None)
     with metering:
-        application = layerwatch_app.create_app(settings, clock=clock, vision=vision)
+        application = create_app(settings, clock=clock, vision=vision)
     services: Services = application.state.services
     services.database.migrate()
     with services.database.write() as session:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from layerwatch.acting import WatcherExchange
 from layerwatch.billing.billing_terms import Terms
+from layerwatch.billing.payments import Payments
 from layerwatch.config import Settings
 from layerwatch.contexts import ContextIds, Contexts
 from layerwatch.contexts.offline.ledger import OfflineLedger
@@ -19,6 +20,7 @@ from layerwatch.keys.request_recorder import RequestRecorder
 from layerwatch.learning import ExampleStore, FeedbackRecorder, RecentPictures
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.learning.rollout import LiveModels, ModelRegistry, RolloutKeeper
+from layerwatch.notify.mail import Mailer
 from layerwatch.pacing import Admission, CallSchedule, Capacity, Pacer
 from layerwatch.printers import PrinterMemories
 from layerwatch.prints import PrintRegister
@@ -62,7 +64,7 @@ class OwnWatcherControl(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that `app.create_app` put together; found at `request.app.state.services`."""
+    """Everything that `app.build_services` put together; found at `request.app.state.services`."""
 
     settings: Settings
     secrets: Secrets
@@ -89,6 +91,8 @@ class Services:
     print_recorder: PrintRecorder
     examples: ExampleStore
     feedback: FeedbackRecorder
+    mailer: Mailer
+    payments: Payments
     metrics: Metrics
     requests: RequestRecorder
     terms: Terms

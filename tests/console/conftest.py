@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import pytest
 
 from layerwatch.config import load
-from layerwatch.console import app as console_app
 from layerwatch.identity import create_account, passwords
 from layerwatch.identity.models import User
 from layerwatch.identity.roles import Role, set_role
@@ -106,12 +105,11 @@ def open_office(sqlite_url, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "layerwatch.calibration.CALIBRATION_SECONDS", 0.0
     )  # how fast it judges does not matter here
-    monkeypatch.setattr(console_app, "mailer_for", lambda *_: outbox)
     with contextlib.ExitStack() as stack:
 
         def start(**settings: object) -> Office:
             loaded = load(data_dir=tmp_path, database=sqlite_url, log_level="error", **settings)
-            office = Office(stack.enter_context(running(loaded)), outbox.mails)
+            office = Office(stack.enter_context(running(loaded, mailer=outbox)), outbox.mails)
             stack.callback(lambda: [browser.close() for browser in office.browsers])
             return office
 

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from layerwatch.console.pages import ALL
-from layerwatch.console.web import Needs
+from layerwatch.console.registry import Needs
 from layerwatch.notify.channels import ChannelKind, add_channel, send_test
 from tests.support.chromium import Tab, chromium
 from tests.support.prints import frame

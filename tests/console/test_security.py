@@ -19,7 +19,7 @@ from layerwatch.billing.models import UsageHour
 from layerwatch.billing.statement import statement
 from layerwatch.config import load
 from layerwatch.console.pages import ALL
-from layerwatch.console.web import Needs
+from layerwatch.console.registry import Needs
 from layerwatch.identity import invitations, rate_limit
 from layerwatch.identity.models import Account, Membership, WebSession
 from layerwatch.identity.roles import Role
@@ -33,6 +33,7 @@ from tests.support.terms import TERMS
 
 PAGES = [(page.method, page.path, page.needs) for page in ALL]
 MARK = "Belongs to B"
+WINDOW_S = rate_limit.WINDOW.total_seconds()
 
 
 def path_of(page, **values):
@@ -310,9 +311,12 @@ def test_the_limit_holds_for_guesses_sent_side_by_side(office):
     office.user("ann@example.org", office.account("Acme"))
     browser = office.browser()
     data = {"form_token": browser.form_token("/sign-in"), "email": "ann@example.org", "password": "guess"}
+    began = datetime.now(UTC)
     with ThreadPoolExecutor(16) as many:
         answers = many.map(lambda _: browser.http.post("/console/sign-in", data=data).status_code, range(24))
-    assert sorted(answers).count(403) <= rate_limit.PER_USER
+        checked = list(answers).count(403)
+    new_window = began.timestamp() // WINDOW_S != datetime.now(UTC).timestamp() // WINDOW_S
+    assert 1 <= checked <= rate_limit.PER_USER * (2 if new_window else 1)
 
 
 def test_guessing_one_password_for_many_users_is_limited_by_address(office):

@@ -25,6 +25,7 @@ from layerwatch.billing.models import UsageHour
 from layerwatch.config import Settings, load
 from layerwatch.identity import create_account
 from layerwatch.keys import create_key, disable_key
+from layerwatch.notify.mail import Mailer
 from layerwatch.services import Services
 from layerwatch.serving.server import Server as HttpServer
 from layerwatch.serving.sockets import listen
@@ -133,6 +134,7 @@ def running(
     vision: Inspector | None = None,
     open_model: OpenModel | None = None,
     peers: MakePeers | None = None,
+    mailer: Mailer | None = None,
     port: int = 0,
 ) -> Iterator[Server]:
     """A server with these settings, listening on 127.0.0.1 at this or a free port, until the block ends."""
@@ -142,7 +144,12 @@ def running(
     port = listener.getsockname()[1]
     settings = settings.model_copy(update={"port": port})
     app = create_app(
-        settings, clock=clock, vision=vision or Vision(detector), open_model=open_model, peers=peers
+        settings,
+        clock=clock,
+        vision=vision or Vision(detector),
+        open_model=open_model,
+        peers=peers,
+        mailer=mailer,
     )
     server = HttpServer(app, grace=5)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -13,24 +13,24 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from layerwatch.billing.payments.factory import payments_of
 from layerwatch.console import pages
 from layerwatch.console.compression import CompressText
+from layerwatch.console.endpoints import routes
+from layerwatch.console.error_pages import no_such_page
 from layerwatch.console.live_feed import LiveFeeds
 from layerwatch.console.live_prints import LivePrint, live_prints
 from layerwatch.console.payment_webhook import payment_events
 from layerwatch.console.render import static_file
-from layerwatch.console.web import BASE, ConsoleServices, no_such_page, routes
+from layerwatch.console.visit import BASE, ConsoleServices
 from layerwatch.identity.oidc.factory import provider_of
-from layerwatch.notify.mail import Mailer, mailer_for
 from layerwatch.services import Services
 
 
-def install(app: Starlette, services: Services, mailer: Mailer | None = None) -> None:
+def install(app: Starlette, services: Services) -> None:
     """Put the console under `/console`, and lead a browser there that asks for `/`."""
     for path in ("/", BASE):
         app.add_route(path, _to_the_console, methods=["GET"], include_in_schema=False)
-    console = create_console(services, mailer)
+    console = create_console(services)
     app.mount(BASE, console, name="console")
 
     def close_streams() -> None:
@@ -40,17 +40,15 @@ def install(app: Starlette, services: Services, mailer: Mailer | None = None) ->
     app.state.close_streams = close_streams
 
 
-def create_console(services: Services, mailer: Mailer | None = None) -> Starlette:
-    """The console over the services of a running server. mailer: by default the one of the settings."""
-    settings = services.settings
-    mailer = mailer or mailer_for(settings.mail_server.get_secret_value(), settings.mail_from)
+def create_console(services: Services) -> Starlette:
+    """The console over the services of a running server."""
     post_room = ThreadPoolExecutor(2, thread_name_prefix="layerwatch-mail")
     feeds = LiveFeeds(lambda account_id: _read_live_prints(services, account_id))
-    desk = ConsoleServices(services, mailer, post_room, payments_of(settings), feeds, provider_of(settings))
+    desk = ConsoleServices(services, post_room, feeds, provider_of(services.settings))
     console = Starlette(
         routes=[
             Route("/static/{name}", static_file, methods=["GET"]),
-            Route("/payments/{provider}", payment_events(desk), methods=["POST"]),
+            Route("/payments/{provider}", payment_events(services), methods=["POST"]),
             *routes(pages.ALL, desk),
         ],
         exception_handlers={HTTPException: partial(_no_such_page, desk)},

@@ -9,27 +9,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from layerwatch.billing import BillingError
-from layerwatch.console.web import ConsoleServices
+from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 
 MAX_BODY_BYTES = 512 * 1024
 
 
-def payment_events(desk: ConsoleServices) -> Callable[[Request], Awaitable[Response]]:
+def payment_events(services: Services) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint of `POST /console/payments/{provider}`."""
 
     async def take(request: Request) -> Response:
-        if request.path_params["provider"] != desk.payments.name:
+        if request.path_params["provider"] != services.payments.name:
             return JSONResponse({"error": "no such provider"}, 404)
         body = b""
         async for part in request.stream():
             body += part
             if len(body) > MAX_BODY_BYTES:
                 return JSONResponse({"error": "too large"}, 413)
-        services, signature = desk.services, request.headers.get("stripe-signature", "")
+        signature, now = request.headers.get("stripe-signature", ""), services.clock.now()
         try:
             await anyio.to_thread.run_sync(
-                desk.payments.take, services.database, body, signature, services.terms, services.clock.now()
+                services.payments.take, services.database, body, signature, services.terms, now
             )
         except BillingError as refused:
             return JSONResponse({"error": str(refused)}, 400)

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from layerwatch.console.render import render
-from layerwatch.console.web import HEADERS
+from layerwatch.console.security_headers import HEADERS
 from layerwatch.services import Services
 from layerwatch.status.notes import shown_notes
 from layerwatch.status.report import Status, status

@@ -13,7 +13,6 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from layerwatch.billing.payments import Payments
 from layerwatch.console.live_feed import LiveFeeds
 from layerwatch.console.render import render
 from layerwatch.identity import BadInput, NotFound, devices, sessions
@@ -38,9 +37,7 @@ class ConsoleServices:
     """What all pages work with."""
 
     services: Services
-    mailer: Mailer
     post_room: Executor
-    payments: Payments
     feeds: LiveFeeds
     provider: Provider | None
     """None: users sign in with e-mail and password only."""
@@ -195,7 +192,7 @@ class Visit:
 
     def send(self, mail: Mail) -> None:
         """Post a mail without waiting: a page's time tells nothing of who exists."""
-        self.desk.post_room.submit(_post, self.desk.mailer, mail)
+        self.desk.post_room.submit(_post, self.services.mailer, mail)
 
     @property
     def form_token(self) -> str:

@@ -28,7 +28,7 @@ from layerwatch.console.pages import (
     usage,
     users,
 )
-from layerwatch.console.web import Page
+from layerwatch.console.registry import Page
 
 _THEMES = (
     *(sign_in, oidc, accounts, prints, print_list, print_page, acting, first_run, try_it, feedback),

@@ -12,7 +12,8 @@ from layerwatch.billing.contracts import book_for
 from layerwatch.billing.money import MICRO_PER_DOLLAR, dollars
 from layerwatch.billing.month import Month
 from layerwatch.billing.taxes import is_country
-from layerwatch.console.web import Needs, Pages, Visit, from_field, required
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit, from_field, required
 from layerwatch.core.text import is_unsafe
 from layerwatch.identity import BadInput, invitations, mail_limits
 from layerwatch.identity.models import Account
@@ -38,7 +39,7 @@ def show(visit: Visit) -> Response:
             "tax_id": account.tax_id or "",
             "free_only": account.free_only,
             "payment_ready": account.payment_ready,
-            "provider": visit.desk.payments.name,
+            "provider": visit.services.payments.name,
             "blocked_from": account.blocked_from,
             "free_calls": book.free_calls,
             "spend_limit": account.spend_limit,
@@ -121,7 +122,7 @@ def set_up_payment(visit: Visit) -> Response:
     """Lead to the provider's page where a payment method is left."""
     visit.need_verified()
     back = f"{visit.base_url}/console/settings?said=payment-soon"
-    url = visit.desk.payments.set_up_url(visit.services.database, visit.account_id, back)
+    url = visit.services.payments.set_up_url(visit.services.database, visit.account_id, back)
     return visit.page("payment.html", url=url)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from layerwatch.console.pages.sign_in import welcome
-from layerwatch.console.web import BASE, Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import BASE, Visit
 from layerwatch.identity import BadInput, IdentityError, NotFound, invitations, passwords, sessions, users
 from layerwatch.identity.models import Account, User
 from layerwatch.identity.roles import role_in, roles_of

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from layerwatch.acting import ActionRefused
 from layerwatch.acting.actions import KINDS, LIFETIME, ask
 from layerwatch.console.live_prints import LivePrint, holds_pictures, live_prints
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.context_id import Context
 from layerwatch.contexts.repository import set_levels

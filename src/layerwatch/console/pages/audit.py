@@ -9,7 +9,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit
 from layerwatch.core.text import escape_unsafe
 from layerwatch.identity.audit import Filter, actions, filtered
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 from starlette.responses import Response
 
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit
 from layerwatch.identity import NotFound
 from layerwatch.learning.deletion import BATCH, Deleted, delete_feedback, remove_pictures
 from layerwatch.learning.models import FeedbackRow

@@ -15,7 +15,8 @@ from starlette.responses import Response
 
 from layerwatch.console.live_prints import CONDITIONS
 from layerwatch.console.own_machine import Draft, Drafts, is_own_machine
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit
 from layerwatch.core.errors import UserError
 from layerwatch.identity import BadInput, NotFound
 from layerwatch.vision.errors import VisionError

@@ -7,7 +7,8 @@ from starlette.responses import JSONResponse, Response
 from layerwatch.billing.invoices import find_invoice, list_invoices, preview
 from layerwatch.billing.statement import Statement, statement
 from layerwatch.console.pages.usage import month_of
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit
 from layerwatch.identity.models import Account
 
 pages = Pages()

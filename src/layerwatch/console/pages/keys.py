@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from layerwatch.billing.usage import last_used
 from layerwatch.console.call_charts import call_charts
-from layerwatch.console.web import BASE, SECRET_COOKIE, Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import BASE, SECRET_COOKIE, Visit
 from layerwatch.identity import BadInput, NotFound
 from layerwatch.keys import create_key, disable_key, list_keys, rename_key, rotate_key
 from layerwatch.keys.models import ApiKey

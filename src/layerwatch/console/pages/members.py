@@ -6,7 +6,8 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from layerwatch.console.pages.account import show
-from layerwatch.console.web import Needs, Pages, Visit, required
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit, required
 from layerwatch.identity import BadInput, invitations
 from layerwatch.identity.models import Membership
 from layerwatch.identity.roles import Role, need_owner, set_role

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit
 from layerwatch.identity import BadInput
 from layerwatch.learning.errors import LearningError
 from layerwatch.learning.rollout.models import StepRow

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from starlette.responses import Response
 
 from layerwatch.billing.alerts import remove_channel
-from layerwatch.console.web import BASE, SECRET_COOKIE, Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import BASE, SECRET_COOKIE, Visit
 from layerwatch.identity.roles import Role, members_of
 from layerwatch.notify import apprise_service, channels, repository
 from layerwatch.notify.channels import ChannelKind

@@ -7,7 +7,8 @@ from starlette.responses import RedirectResponse, Response
 
 from layerwatch.console.pages.profile import confirm, profile_page
 from layerwatch.console.pages.sign_in import next_page, sign_in_page, welcome
-from layerwatch.console.web import BASE, Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import BASE, Visit
 from layerwatch.identity import IdentityError, NotFound, SignInRefused, rate_limit
 from layerwatch.identity.models import User
 from layerwatch.identity.oidc import sign_in

@@ -13,7 +13,8 @@ from layerwatch.billing.invoices import credit, find_invoice, list_invoices, pay
 from layerwatch.billing.money import cents
 from layerwatch.billing.month import Month
 from layerwatch.billing.statement import Statement, statement
-from layerwatch.console.web import Needs, Pages, Visit, required
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit, required
 from layerwatch.identity import NotFound
 from layerwatch.identity.administration import find_accounts
 from layerwatch.identity.audit import record

@@ -11,7 +11,8 @@ from layerwatch.billing.invoices import list_invoices, preview
 from layerwatch.billing.month import Month
 from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.billing.usage import last_used
-from layerwatch.console.web import Needs, Pages, Visit, required
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit, required
 from layerwatch.identity import BadInput, NotFound, administration
 from layerwatch.identity.audit import record
 from layerwatch.identity.models import Account

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from layerwatch.billing.closing import newest_closable
 from layerwatch.billing.models import Closing, Contract, Invoice
 from layerwatch.billing.month import Month
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit
 from layerwatch.fleet import heartbeat
 from layerwatch.fleet.models import Draining, Node
 from layerwatch.identity import NotFound

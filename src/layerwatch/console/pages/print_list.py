@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from layerwatch.console.print_list import SHOWS, ListView, list_prints
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit
 from layerwatch.identity.models import Account
 from layerwatch.identity.roles import Role
 from layerwatch.prints import repository

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from layerwatch.console.course_chart import course_chart
+from layerwatch.console.error_pages import error_page
 from layerwatch.console.live_prints import (
     CONDITIONS,
     QUALITY_WORDS,
@@ -18,8 +19,9 @@ from layerwatch.console.live_prints import (
 from layerwatch.console.pages.prints import may_teach, stream
 from layerwatch.console.print_story import story
 from layerwatch.console.print_view import PrintView, view_print
+from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.render import render_text
-from layerwatch.console.web import Needs, Pages, Visit, error_page
+from layerwatch.console.visit import Visit
 from layerwatch.identity import BadInput, NotFound
 from layerwatch.prints import time_lapse
 from layerwatch.prints.kept_pictures import read_copy

@@ -13,10 +13,12 @@ from starlette.responses import Response, StreamingResponse
 from layerwatch.console.live_prints import LivePrint, holds_pictures, live_prints, map_drawing
 from layerwatch.console.live_stream import LiveStream, News
 from layerwatch.console.own_machine import is_own_machine
+from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.render import render_text
+from layerwatch.console.visit import Visit
+from layerwatch.console.visitor import signed_in
 from layerwatch.console.wall import SHOWS, Wall, WallFilter, wall_of
 from layerwatch.console.wall_news import WallNews
-from layerwatch.console.web import Needs, Pages, Visit, signed_in
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.models import ContextRow
 from layerwatch.identity import BadInput, NotAllowed, NotFound

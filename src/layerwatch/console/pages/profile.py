@@ -7,7 +7,8 @@ from datetime import timedelta
 import segno
 from starlette.responses import Response
 
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit
 from layerwatch.identity import (
     BadInput,
     IdentityError,

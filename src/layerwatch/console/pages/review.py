@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from layerwatch.console.live_prints import map_drawing
 from layerwatch.console.pages.feedback import picture_file
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit
 from layerwatch.identity import BadInput, NotFound
 from layerwatch.learning.deletion import delete_feedback, remove_pictures
 from layerwatch.learning.errors import LearningError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from layerwatch.billing import Month
-from layerwatch.console.web import BASE, FORM_COOKIE, SESSION_COOKIE, Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import BASE, FORM_COOKIE, SESSION_COOKIE, Visit
 from layerwatch.identity import IdentityError, NotFound, SignInRefused, passwords, sessions, users
 from layerwatch.identity import sign_up as registration
 from layerwatch.identity.models import User

@@ -11,7 +11,9 @@ import anyio.from_thread
 from starlette.responses import Response
 
 from layerwatch.console.live_prints import CONDITIONS, map_drawing
-from layerwatch.console.web import HEADERS, Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.security_headers import HEADERS
+from layerwatch.console.visit import Visit
 from layerwatch.identity import BadInput, rate_limit
 from layerwatch.pacing import Throttled
 from layerwatch.prints.kept_pictures import scaled

@@ -10,7 +10,8 @@ from layerwatch.billing.contracts import book_for
 from layerwatch.billing.invoices import preview
 from layerwatch.billing.usage import days, export_csv, hours
 from layerwatch.console.chart import bar_chart
-from layerwatch.console.web import Needs, Pages, Visit
+from layerwatch.console.registry import Needs, Pages
+from layerwatch.console.visit import Visit
 from layerwatch.identity import BadInput
 from layerwatch.identity.models import Account
 

@@ -1,0 +1,55 @@
+"""Who visits: the session cookie of a request, and what its user may do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+
+from layerwatch.console.visit import FORM_COOKIE, SESSION_COOKIE, ConsoleServices, Signed, Visit
+from layerwatch.identity import sessions
+from layerwatch.identity.models import Account, Membership, User
+from layerwatch.identity.roles import role_in
+from layerwatch.services import Services
+from layerwatch.storage import StorageUnavailable
+
+
+def signed_in(token: str | None, services: Services, now: datetime) -> Signed | None:
+    """Who is signed in with this session cookie, if anybody is."""
+    if not token:
+        return None
+    with services.database.read() as session:
+        row = sessions.find(session, token, now)
+        if row is None:
+            return None
+        user = session.get_one(User, row.user_id)
+        account = None if row.account_id is None else session.get(Account, row.account_id)
+        role = None if account is None else role_in(session, user, account.id)
+        signed = Signed(
+            user_id=user.id,
+            email=user.email,
+            operator=user.operator,
+            verified=user.verified_at is not None,
+            complete=row.complete,
+            account_id=account.id if account is not None and role else None,
+            account_name=account.name if account is not None and role else "",
+            role=role,
+            visiting=user.operator
+            and account is not None
+            and session.get(Membership, (user.id, account.id)) is None,
+        )
+        stale = now - row.seen_at > sessions.LAST_SEEN_RESOLUTION
+    if stale:
+        services.database.transact(sessions.touch, token, now)
+    return signed
+
+
+def visit_of(request: Request, desk: ConsoleServices) -> Visit | None:
+    """The visit of a request that no page handles; None where the database does not say who it is."""
+    now, cookie = datetime.now(UTC), request.cookies.get(SESSION_COOKIE)
+    try:
+        signed = signed_in(cookie, desk.services, now)
+    except StorageUnavailable:
+        return None
+    token = cookie if signed is not None else None
+    return Visit(request, desk, {}, token, signed, request.cookies.get(FORM_COOKIE, ""), now)
