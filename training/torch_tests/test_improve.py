@@ -175,7 +175,7 @@ def test_the_command_ends_with_a_verdict(tmp_path: Path, current: Path) -> None:
     result = CliRunner().invoke(app, [*arguments, "--begin", str(current)])
     assert result.exit_code in (0, 1), result.output
     (report,) = tmp_path.glob("out/*/report.md")
-    assert f"**Verdict: {result.output.split(':')[0]}.**" in report.read_text()
+    assert f"**Verdict: {result.stdout.split(':')[0]}.**" in report.read_text()
     assert list(report.parent.glob("set0.png"))
 
 

@@ -25,7 +25,7 @@ WITHDRAWN = "withdrawn.txt"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One labelled picture. sha256: of its file.  account: whose it is, a pseudonym; empty in base data.
+    """One labelled picture. sha256: of its file.  account: whose it is, a pseudonym; the group in base data.
     reviewed_at: ISO 8601.  near: what look-alikes share; the picture's hash where there are none."""
 
     picture: Picture
@@ -87,7 +87,7 @@ def read_examples(folder: Path, withdrawn: frozenset[str] = frozenset()) -> list
         example = Example(
             replace(picture, file=str(path)),
             digest,
-            row.get("account") or "",
+            row.get("account") or picture.group,
             row.get("reviewed_at") or "",
             row.get("near") or digest,
         )
