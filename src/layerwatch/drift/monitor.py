@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from layerwatch.drift import repository
-from layerwatch.drift.counts import DriftCounts
+from layerwatch.drift.counts import DriftCounts, Shift
 from layerwatch.drift.repository import Key
 from layerwatch.storage import DatabaseGateway, StorageError
 
@@ -107,7 +107,7 @@ class DriftMonitor:
             await asyncio.sleep(PERIOD_S)
 
 
-def _of_all(session: Session, day: int) -> list[tuple[Key, repository.Shift]]:
+def _of_all(session: Session, day: int) -> list[tuple[Key, Shift]]:
     return repository.shifts(session, day, printers=False)
 
 
