@@ -413,6 +413,10 @@ def test_a_camera_with_its_own_certificate_is_checked_by_it(tmp_path: Path, more
         (["--printer", "duet://x"], "a duet printer has no camera of its own"),
         (["--printer", "octoprint://k@x", "--no-verify"], "need an https camera as SOURCE"),
         ([], "give a camera, a folder or a video"),
+        (["http://x/", "--empty-bed", "x"], "need a printer: --printer, or --config"),
+        (["--printer", "duet://x", "http://x/", "--before-print", "require clear bed"], "needs a server"),
+        (["--printer", "duet://x", "http://x/", "--empty-bed", "x"], "--empty-bed needs a server"),
+        (["--printer", "duet://x", "http://x/", "--empty-bed", "y"], "no printer has this name"),
         (["http://x/", "--dry-run"], "go with --config, --printer or --notify"),
     ],
 )

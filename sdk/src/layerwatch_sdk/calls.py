@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Callable, Generator, Optional, TypeVar, Union
 from urllib.parse import urlsplit
 
-from layerwatch_sdk import wire
+from layerwatch_sdk import answers
 from layerwatch_sdk.errors import ClientClosed, LayerwatchError, NoAnswer, ServerError
 from layerwatch_sdk.form_fields import label_fields, position_fields
 from layerwatch_sdk.models import BedCheck, Context, Inspection, PrintLabels, PrintPosition, Usage
@@ -65,7 +65,7 @@ def create_context(
         settings,
         Route(url, url),
         lambda _url: request,
-        lambda reply: wire.read_context(reply, warning_level, pause_level, secure=secure),
+        lambda reply: answers.read_context(reply, warning_level, pause_level, secure=secure),
         now,
     )
 
@@ -93,7 +93,7 @@ def process(
             url += ("&" if "?" in url else "?") + "detail=1"
         return Request(url, headers, picture=data, fields=fields)
 
-    return _tried(settings, context.route, request, wire.read_inspection, now)
+    return _tried(settings, context.route, request, answers.read_inspection, now)
 
 
 def feedback(settings: Settings, context: Context, kind: str, now: Callable[[], float]) -> Plan[None]:
@@ -109,7 +109,7 @@ def feedback(settings: Settings, context: Context, kind: str, now: Callable[[], 
             f"{base}{PREFIX}/feedback/{context.context_id}", settings.headers(), json_body={"Kind": kind}
         )
 
-    return _tried(settings, context.route, request, wire.read_acknowledgement, now)
+    return _tried(settings, context.route, request, answers.read_acknowledgement, now)
 
 
 def check_bed(
@@ -129,14 +129,14 @@ def check_bed(
     if empty:
         fields["empty"] = "true"
     request = Request(url, settings.headers(), picture=checked_picture(picture), fields=fields)
-    return _tried(settings, Route(url, url), lambda _url: request, wire.read_bed_check, now)
+    return _tried(settings, Route(url, url), lambda _url: request, answers.read_bed_check, now)
 
 
 def usage(settings: Settings, now: Callable[[], float]) -> Plan[Usage]:
     """What the key's account has used of the month. Free."""
     url = settings.base_url + PREFIX + "/usage"
     request = Request(url, settings.headers(), method="GET")
-    return _tried(settings, Route(url, url), lambda _url: request, wire.read_usage, now)
+    return _tried(settings, Route(url, url), lambda _url: request, answers.read_usage, now)
 
 
 def _tried(

@@ -22,6 +22,7 @@ from layerwatch_watcher.watching.address_tables import camera_table_of, printer_
 from layerwatch_watcher.watching.check import report
 from layerwatch_watcher.watching.checkpoint import default_folder
 from layerwatch_watcher.watching.inspector import Inspector
+from layerwatch_watcher.watching.policy import BeforePrint
 from layerwatch_watcher.watching.print_session import Levels, Look
 from layerwatch_watcher.watching.print_watcher import PrintWatcher
 from layerwatch_watcher.watching.settings import WatcherSettings, read, read_file
@@ -38,6 +39,8 @@ def watch_farm(
     interval: int | None,
     dry_run: bool,
     *,
+    before_print: BeforePrint,
+    empty_bed: Sequence[str] = (),
     check: bool,
     test: bool,
     as_json: bool,
@@ -49,6 +52,7 @@ def watch_farm(
 ) -> int:
     """Carry the command out; gives the exit code.
 
+    empty_bed: printers whose bed is empty now, to be remembered so.
     certificate, no_verify: for an https camera that signs its own certificate.  notify: Apprise addresses.
     state: folder for what a restart needs, before the configuration's own.
     end_with_input: end when standard input is closed, as it is when the program that started this one ends.
@@ -60,9 +64,13 @@ def watch_farm(
                     "--config contains printers, cameras and channels; leave SOURCE, --printer and --notify "
                     "out"
                 )
+            if before_print is not BeforePrint.OFF:
+                raise ConfigError("--before-print goes with --printer; write before_print into the file")
             settings = read_file(config)
         else:
             values = _values(printer, source, server, key, levels, interval, dry_run)
+            if before_print is not BeforePrint.OFF:
+                values["printer"][0]["before_print"] = before_print.value
             camera = values["printer"][0].get("camera")
             if certificate is not None or no_verify:
                 if camera is None or camera["kind"] != "http":
@@ -79,6 +87,9 @@ def watch_farm(
             return asyncio.run(report(supervisor.check(settings, open_judge), as_json=as_json))
         if test:
             return asyncio.run(report(supervisor.try_channels(settings), as_json=as_json))
+        if empty_bed:
+            taught = supervisor.teach_beds(settings, empty_bed, open_judge)
+            return asyncio.run(report(taught, as_json=as_json))
         folder = state or settings.state or default_folder()
         return asyncio.run(
             _watch(settings, open_judge, folder, as_json=as_json, end_with_input=end_with_input)

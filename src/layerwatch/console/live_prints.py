@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from layerwatch.acting.actions import NOT_CONNECTED, Connection, connections
 from layerwatch.contexts import Answer
 from layerwatch.contexts.context_id import unpack_levels
-from layerwatch.contexts.models import ContextRow
+from layerwatch.contexts.repository import inspected_since
 from layerwatch.learning import RecentPictures
 from layerwatch.learning.models import FeedbackRow
 from layerwatch.prints import PrintLabels, PrintProgress
-from layerwatch.prints.models import PrintRow
+from layerwatch.prints.repository import labels_by_print
 from layerwatch.temporal import Levels
 from layerwatch.temporal.constants import MARKED_QUALITY
 from layerwatch.vision.evidence import Condition, Evidence, HeatMap
@@ -170,32 +170,8 @@ def live_prints(
 
     context_id: only this one.
     """
-    only = (ContextRow.id == context_id,) if context_id is not None else ()
-    found = session.execute(
-        select(
-            ContextRow.id,
-            ContextRow.opened_at,
-            ContextRow.inspected_at,
-            ContextRow.interval_ms,
-            ContextRow.revision,
-            ContextRow.answer,
-            ContextRow.progress,
-            ContextRow.levels,
-            PrintRow.name,
-            PrintRow.printer,
-            PrintRow.camera,
-            PrintRow.file,
-        )
-        .outerjoin(PrintRow, PrintRow.context_id == ContextRow.id)
-        .where(
-            ContextRow.account_id == account_id,
-            ContextRow.inspected_at > now - LIVE,
-            *only,
-            ContextRow.expires_at > now,  # PostgreSQL then reads the partitions of live contexts only
-        )
-        .order_by(ContextRow.opened_at, ContextRow.id)
-        .limit(MAX_LIVE)
-    ).all()
+    found = inspected_since(session, [account_id], now - LIVE, now, context_id=context_id, limit=MAX_LIVE)
+    labels = labels_by_print(session, [row.id for row in found])
     feedback = _newest_feedback(session, account_id, found[0].opened_at) if found else {}
     # Watchers and actions live in real time, whatever the clock of the prints.
     connected = connections(session, account_id, datetime.now(UTC)) if found else {}
@@ -219,7 +195,7 @@ def live_prints(
                 condition="" if answer.condition == Condition.OK else CONDITIONS.get(answer.condition, ""),
                 late=now > due,
                 feedback=feedback.get(row.id),
-                labels=PrintLabels(row.name, row.printer, row.camera, row.file),
+                labels=labels.get(row.id, PrintLabels()),
                 progress=PrintProgress.from_json(row.progress),
                 connection=connected.get(row.id, NOT_CONNECTED),
                 levels=unpack_levels(row.levels) if row.levels is not None else None,

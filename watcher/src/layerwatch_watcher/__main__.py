@@ -35,7 +35,15 @@ def main() -> int:
     parser.add_argument("config", type=Path, help="the configuration (TOML); see docs/watch.md")
     parser.add_argument("--check", action="store_true", help="test everything once and report problems")
     parser.add_argument("--test", action="store_true", help="send a test event through every channel")
-    parser.add_argument("--json", action="store_true", help="what --check and --test find, as JSON lines")
+    parser.add_argument(
+        "--empty-bed",
+        action="append",
+        metavar="NAME",
+        help="the bed of this printer is empty now: have the server remember how it looks",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="what --check, --test and --empty-bed find, as JSON lines"
+    )
     parser.add_argument("--state", type=Path, help="folder for state that survives a restart in mid-print")
     parser.add_argument("--verbose", action="store_true", help="log more")
     options = parser.parse_args()
@@ -52,6 +60,11 @@ def main() -> int:
             )
         if options.test:
             return asyncio.run(report(supervisor.try_channels(settings), as_json=options.json))
+        if options.empty_bed:
+            taught = supervisor.teach_beds(
+                settings, options.empty_bed, lambda: supervisor.open_remote(settings)
+            )
+            return asyncio.run(report(taught, as_json=options.json))
         return asyncio.run(_watch(settings, options.state or settings.state or default_folder()))
     except ConfigError as error:
         print(f"{options.config}: {error}", file=sys.stderr)

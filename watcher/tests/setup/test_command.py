@@ -23,10 +23,13 @@ from watcher.tests.stand_ins.moonraker import moonraker_app
 from watcher.tests.stand_ins.serve import serving
 from watcher.tests.watching.test_check import jpeg
 
+from layerwatch.config import load
 from layerwatch_sdk.testing import KEY, FakeService
 from layerwatch_watcher.setup import command
 from layerwatch_watcher.setup.found import FoundPrinter
+from layerwatch_watcher.watching.policy import BeforePrint
 from layerwatch_watcher.watching.settings import read_file
+from tests.support.servers import running
 
 PICTURE = jpeg((90, 120, 60), drawn=True)
 
@@ -214,6 +217,31 @@ async def test_finding_alone_lists_what_is_there(capsys: pytest.CaptureFixture[s
     assert lines[1] == {"not_searched": "no zeroconf"}
     assert await run("--find", search=finds()) == 1
     assert await run() == 2, "nothing is searched that was not asked for"
+
+
+async def test_holding_prints_is_offered_and_the_empty_bed_remembered(
+    network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "watch.toml"
+    with running(load(data_dir=tmp_path / "server", log_level="error")) as server:
+        answers = Answers(Hold="y", Is_the_bed_empty="y", Camera=network.camera, key=server.new_key())
+        printer = f"moonraker://{network.moonraker}"
+        code = await run(
+            "--output", str(path), "--printer", printer, "--server", server.url, answers=answers
+        )  # fmt: skip
+        assert code == 0, capsys.readouterr().out
+    (watched,) = read_file(path).printers
+    assert watched.policy.before_print is BeforePrint.REQUIRE
+    assert "127.0.0.1, camera: its empty bed is remembered" in capsys.readouterr().out
+
+
+async def test_without_a_server_holding_prints_is_not_offered(network: Network, tmp_path: Path) -> None:
+    path, answers = tmp_path / "watch.toml", Answers(Camera=network.camera)
+    assert (
+        await run("--output", str(path), "--printer", f"moonraker://{network.moonraker}", answers=answers)
+        == 0
+    )
+    assert not any("bed" in question for question in answers.asked)
 
 
 async def test_a_machine_without_a_detector_needs_a_server(

@@ -7,6 +7,7 @@ from typing import Callable, Optional
 from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.errors import LayerwatchError
 from layerwatch_sdk.models import (
+    BedCheck,
     Context,
     Detail,
     Inspection,
@@ -65,6 +66,8 @@ class ScriptedInspector:
         self.labels: list[Optional[PrintLabels]] = []
         self.positions: list[Optional[PrintPosition]] = []
         self.trouble: Optional[LayerwatchError] = None
+        self.beds: Callable[[], BedCheck] = lambda: BedCheck(True)
+        self.bed_checks: list[tuple[str, Optional[str], bool]] = []
         self._taught: set[str] = set()
 
     async def create_context(
@@ -99,6 +102,14 @@ class ScriptedInspector:
         self.feedback_received.append(kind)
         if self.learns:
             self._taught.add(context.context_id)
+
+    async def check_bed(
+        self, jpeg: bytes, printer: str, *, camera: Optional[str] = None, empty: bool = False
+    ) -> BedCheck:
+        if self.trouble is not None:
+            raise self.trouble
+        self.bed_checks.append((printer, camera, empty))
+        return self.beds()
 
     async def close(self) -> None:
         pass

@@ -141,6 +141,7 @@ class Scene:
             self.events.append,
             server=server,
             memory=CheckpointStore(self.note_path, lambda: SOME_DAY + self.clock.monotonic()),
+            beds=self.judge,
         )
         self.task = asyncio.ensure_future(self.watcher.run())
         return self.watcher

@@ -48,6 +48,15 @@ def test_the_end_of_the_last_layer_is_a_step_and_not_the_end() -> None:
     assert life.follow(replace(PRINTING, state=S.FINISHED)) == [Step.ENDED]
 
 
+def test_a_halt_before_the_first_layer_and_its_end_are_steps() -> None:
+    life, heats = PrintLife(), replace(PRINTING, state=S.PREPARING)
+    assert life.follow(heats) == [Step.BEGUN]
+    assert life.follow(PAUSED) == [Step.STOOD]
+    assert life.follow(PAUSED) == []
+    assert life.follow(heats) == [Step.HEATING_AGAIN]
+    assert life.follow(PRINTING) == [Step.PRINTING]
+
+
 def test_a_pause_flag_is_believed_until_the_print_time_has_grown() -> None:
     flag = PauseFlag()
     stuck = replace(PAUSED, print_time=600.0)

@@ -14,7 +14,7 @@ from layerwatch_sdk.clock import AsyncSystemClock
 from layerwatch_watcher.notifications.build import build_channels, build_homeassistant
 from layerwatch_watcher.watching.address_tables import printer_table_of
 from layerwatch_watcher.watching.builders import build_camera, build_cameras, build_printer
-from layerwatch_watcher.watching.policy import Action
+from layerwatch_watcher.watching.policy import Action, BeforePrint
 from layerwatch_watcher.watching.settings import WatcherSettings, read, read_file
 from layerwatch_watcher.watching.toml_reader import ConfigError, Table
 
@@ -106,6 +106,33 @@ def test_a_whole_file_is_read(full: WatcherSettings, tmp_path: Path) -> None:
     assert voron.policy.on_pause == (Action.NOTIFY,)
     assert voron.levels.warning == 1
     assert full.notify.digest == timedelta(hours=1)
+
+
+def printers_of(tmp_path: Path, **top: Any) -> list[BeforePrint]:
+    """The modes of a printer that names none, of one that names its own, and of a camera alone."""
+    mk4 = {"name": "mk4", "kind": "duet", "url": "http://mk4.local"}
+    own = {**mk4, "name": "own", "before_print": "warn unless clear bed"}
+    camera = {"name": "cam", "camera": {"url": "http://cam.local/shot.jpg"}}
+    settings = read({"printer": [mk4, own, camera], **top}, tmp_path)
+    return [printer.policy.before_print for printer in settings.printers]
+
+
+def test_what_to_do_before_a_print_is_of_all_printers_or_of_one(tmp_path: Path) -> None:
+    off, warn, require = BeforePrint
+    assert printers_of(tmp_path) == [off, warn, off]
+    assert printers_of(tmp_path, before_print="require clear bed") == [require, warn, off]
+
+
+def test_before_a_print_a_camera_alone_can_do_nothing(tmp_path: Path) -> None:
+    camera = {"url": "http://cam.local/shot.jpg"}
+    table = {"name": "cam", "camera": camera, "before_print": "require clear bed"}
+    with pytest.raises(ConfigError, match="before_print: needs a printer, kind and url"):
+        read({"printer": [table]}, tmp_path)
+
+
+def test_a_wrong_word_for_what_to_do_before_a_print_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"before_print: must be one of .*require clear bed"):
+        printers_of(tmp_path, before_print="require clean bed")
 
 
 async def test_a_whole_file_is_built(full: WatcherSettings) -> None:

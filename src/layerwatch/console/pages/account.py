@@ -16,7 +16,7 @@ from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit, from_field, required
 from layerwatch.core.text import is_unsafe
 from layerwatch.identity import BadInput, invitations, mail_limits
-from layerwatch.identity.models import Account
+from layerwatch.identity.repository import get_account
 from layerwatch.identity.roles import Role, members_of
 from layerwatch.identity.service import account_name, email_address
 
@@ -27,7 +27,7 @@ pages = Pages()
 def show(visit: Visit) -> Response:
     """Name, limits, alerts and members."""
     with visit.services.database.read() as session:
-        account = session.get_one(Account, visit.account_id)
+        account = get_account(session, visit.account_id)
         terms = visit.services.terms
         book = book_for(session, account.id, account.price_book, Month.of(visit.clock), terms.books)
         values: dict[str, Any] = {
@@ -59,7 +59,13 @@ def show(visit: Visit) -> Response:
                 for one in invitations.pending(session, account.id, visit.now)
             ],
         }
-    return visit.page("settings.html", roles=list(Role), owns=_owns(visit), now=visit.clock, **values)
+    return visit.page(
+        "settings.html",
+        roles=[(role.value, role.value) for role in Role],
+        owns=_owns(visit),
+        now=visit.clock,
+        **values,
+    )
 
 
 @pages.post("/settings", Needs.OWNER, show)
@@ -70,7 +76,7 @@ def save(visit: Visit) -> Response:
     with from_field("billing_email"):
         billing_email = email_address(email) if email else None
     with visit.services.database.write() as session:
-        account = session.get_one(Account, visit.account_id)
+        account = get_account(session, visit.account_id)
         account.name = name
         account.billing_email = billing_email
         visit.note(session, "account changed", name)
@@ -82,7 +88,7 @@ def save_buyer(visit: Visit) -> Response:
     """Whom invoices are addressed to, for those that are issued from now on."""
     form = visit.form
     with visit.services.database.write() as session:
-        account = session.get_one(Account, visit.account_id)
+        account = get_account(session, visit.account_id)
         account.billing_name = _line(form.get("billing_name", ""), "billing_name", "The name", 120)
         account.billing_address = _address(form.get("billing_address", ""))
         account.billing_country = _country(form.get("billing_country", ""))
@@ -96,7 +102,7 @@ def free_only(visit: Visit) -> Response:
     """Switch free usage only on, or off if payment is set up."""
     on = visit.form.get("free_only") == "on"
     with visit.services.database.write() as session:
-        account = session.get_one(Account, visit.account_id)
+        account = get_account(session, visit.account_id)
         if not on and not account.payment_ready and not visit.me.operator:
             raise BadInput("Set up payment first. Until then this account is on free usage only.")
         account.free_only = on
@@ -111,7 +117,7 @@ def spend_limit(visit: Visit) -> Response:
     with from_field("limit"):
         amount = _micro_dollars(text) if text else None
     with visit.services.database.write() as session:
-        account = session.get_one(Account, visit.account_id)
+        account = get_account(session, visit.account_id)
         account.spend_limit, account.spend_limit_reported = amount, None
         visit.note(session, "spend limit", "none" if amount is None else dollars(amount))
     return visit.go("/settings", "saved")

@@ -20,7 +20,7 @@ from layerwatch.console.visitor import signed_in
 from layerwatch.console.wall import SHOWS, Wall, WallFilter, wall_of
 from layerwatch.console.wall_news import WallNews
 from layerwatch.contexts import ContextError
-from layerwatch.contexts.models import ContextRow
+from layerwatch.contexts.repository import find_row
 from layerwatch.identity import BadInput, NotAllowed, NotFound
 from layerwatch.identity.roles import Role
 from layerwatch.learning import FeedbackLimitReached
@@ -142,7 +142,7 @@ def own_print(visit: Visit) -> str:
     """The id of a live print, if it is the account's. Raises NotFound."""
     context_id = visit.path("context_id")
     with visit.services.database.read() as session:
-        row = session.get(ContextRow, context_id)
+        row = find_row(session, context_id)
         if row is None or row.account_id != visit.account_id:
             raise NotFound("There is no such print.")
     return context_id

@@ -32,12 +32,23 @@ class Kind(str, Enum):  # noqa: UP042 - StrEnum came with Python 3.11
     PRINT_FINISHED = "print_finished"
     PRINT_ENDED = "print_ended"
     """Cancelled or failed, by whomever."""
+    BED_NOT_CLEAR = "bed_not_clear"
+    """Something lies on the bed of a print that begins; the text says whether it waits."""
+    BED_NOT_CHECKED = "bed_not_checked"
     DIGEST = "digest"
     TEST = "test"
 
 
 URGENT_KINDS = frozenset(
-    {Kind.PAUSE_SUGGESTED, Kind.PAUSED, Kind.CANCELLED, Kind.ACTION_FAILED, Kind.HEATERS_OFF, Kind.TEST}
+    {
+        Kind.PAUSE_SUGGESTED,
+        Kind.PAUSED,
+        Kind.CANCELLED,
+        Kind.ACTION_FAILED,
+        Kind.HEATERS_OFF,
+        Kind.BED_NOT_CLEAR,
+        Kind.TEST,
+    }
 )
 """What wakes people: it goes out at once, in quiet hours too."""
 
@@ -48,6 +59,7 @@ DEFAULT_KINDS = frozenset(
         Kind.CAMERA_TROUBLE,
         Kind.PRINTER_TROUBLE,
         Kind.SERVICE_TROUBLE,
+        Kind.BED_NOT_CHECKED,
         Kind.DIGEST,
     }
 )

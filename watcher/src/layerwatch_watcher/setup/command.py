@@ -16,6 +16,7 @@ from layerwatch_watcher.setup.asking import Asker, Terminal, agrees
 from layerwatch_watcher.setup.found import FoundPrinter
 from layerwatch_watcher.setup.target import Mode, Target
 from layerwatch_watcher.setup.values import Values
+from layerwatch_watcher.watching.policy import BeforePrint
 from layerwatch_watcher.watching.settings import KEY_VARIABLES, SERVER_VARIABLES
 from layerwatch_watcher.watching.toml_reader import ConfigError
 
@@ -66,6 +67,11 @@ def _parser(*, needs_server: bool) -> argparse.ArgumentParser:
         help="the printer, for example octoprint://KEY@HOST; better in LAYERWATCH_PRINTER",
     )
     parser.add_argument("--camera", help="the camera's address (default: the printer's own camera)")
+    parser.add_argument(
+        "--before-print",
+        choices=[mode.value for mode in BeforePrint],
+        help="what to do before a print while something lies on the bed; needs a server (off)",
+    )
     parser.add_argument("--notify", help="Apprise address for messages, such as ntfy://TOPIC; env:NAME works")
     server = next((os.environ[name] for name in SERVER_VARIABLES if os.environ.get(name)), "")
     parser.add_argument(
@@ -126,6 +132,11 @@ class _Setup:
                 if not await self._passes(values, trial.try_channels):
                     return 1
         target.write(values)
+        (printer,) = values["printer"]
+        if "before_print" in printer and agrees(
+            self._asker, "Is the bed empty now, with the head where it parks? Its look is then remembered."
+        ):
+            await self._passes(values, trial.teaching(target, printer["name"]))
         command = f"{self._start} {options.output}"
         self._say(
             {"written": str(options.output), "start": command},

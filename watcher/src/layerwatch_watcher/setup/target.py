@@ -39,6 +39,16 @@ class Target:
         return self._settings.printers if self._settings is not None else ()
 
     @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    @property
+    def server(self) -> str:
+        """The server that the file names already; empty if it names none."""
+        return self._settings.server if self._settings is not None else ""
+
+    @property
     def has_channels(self) -> bool:
         """Whether the file has channels for messages already."""
         notify = self._settings.notify if self._settings is not None else None

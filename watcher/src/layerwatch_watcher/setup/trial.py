@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Callable
 
 from layerwatch_sdk.clock import AsyncSystemClock
+from layerwatch_watcher.setup.target import Target
 from layerwatch_watcher.watching import supervisor
 from layerwatch_watcher.watching.check import Finding, check_server
-from layerwatch_watcher.watching.settings import read
+from layerwatch_watcher.watching.settings import read, read_file
 
 TRIAL_S = 90.0
 """For the server, one printer and one camera together, or for one channel. An RTSP camera may need 15 s."""
@@ -45,6 +46,18 @@ async def try_channels(values: dict[str, Any], folder: Path) -> AsyncIterator[Fi
     """A test message with a picture through each channel. Raises ConfigError."""
     async for finding in _bounded(supervisor.try_channels(read(values, folder)), "the message"):
         yield finding
+
+
+def teaching(target: Target, name: str) -> Trial:
+    """Has the server remember the empty bed of the printer called `name` in the file that was written."""
+
+    async def taught(values: dict[str, Any], folder: Path) -> AsyncIterator[Finding]:
+        settings = read_file(target.path)
+        findings = supervisor.teach_beds(settings, [name], lambda: supervisor.open_remote(settings))
+        async for finding in _bounded(findings, "the empty bed"):
+            yield finding
+
+    return taught
 
 
 async def _bounded(findings: AsyncIterator[Finding], subject: str) -> AsyncIterator[Finding]:

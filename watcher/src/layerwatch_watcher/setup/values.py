@@ -7,11 +7,12 @@ import os
 import sys
 from typing import Any, Optional
 
-from layerwatch_watcher.setup.asking import Asker
+from layerwatch_watcher.setup.asking import Asker, agrees
 from layerwatch_watcher.setup.found import FoundPrinter
 from layerwatch_watcher.setup.target import Target
 from layerwatch_watcher.watching.address_tables import camera_table_of, printer_table_of
 from layerwatch_watcher.watching.builders import PRINTERS
+from layerwatch_watcher.watching.policy import BeforePrint
 from layerwatch_watcher.watching.settings import KEY_VARIABLES
 from layerwatch_watcher.watching.toml_reader import ConfigError
 
@@ -45,7 +46,21 @@ class Values:
         if camera:
             printer["camera"] = camera_table_of(camera)
         printer["name"] = target.free_name(printer["name"])
-        return {**self._server(options, target), "printer": [printer]}
+        server = self._server(options, target)
+        mode = self._before_print(options, printer, has_server=bool(server or target.server))
+        if mode is not BeforePrint.OFF:
+            printer["before_print"] = mode.value
+        return {**server, "printer": [printer]}
+
+    def _before_print(
+        self, options: argparse.Namespace, printer: dict[str, Any], *, has_server: bool
+    ) -> BeforePrint:
+        if options.before_print:
+            return BeforePrint(options.before_print)
+        possible = has_server and "kind" in printer
+        if possible and agrees(self._asker, "Hold each print while something lies on the bed?"):
+            return BeforePrint.REQUIRE
+        return BeforePrint.OFF
 
     def _server(self, options: argparse.Namespace, target: Target) -> dict[str, Any]:
         if target.adds:

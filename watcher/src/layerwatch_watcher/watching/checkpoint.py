@@ -24,7 +24,7 @@ from layerwatch_sdk.models import Context
 from layerwatch_watcher.cameras.addresses import redact
 from layerwatch_watcher.printers.base import PrinterStatus
 from layerwatch_watcher.watching.print_lifecycle import WENT_BACK_S
-from layerwatch_watcher.watching.watch_state import WatchState, read_state
+from layerwatch_watcher.watching.watch_state import BedStep, WatchState, read_state
 
 log = logging.getLogger("layerwatch_watcher")
 
@@ -98,8 +98,10 @@ class Checkpoint:
         if self.file != status.file:
             return False
         began = (self.elapsed or 0.0) < WENT_BACK_S and (status.elapsed or 0.0) < away + WENT_BACK_S
-        if began and self.state.untouched:
-            return True  # nothing has been done to it that another print must not inherit
+        if began and (self.state.untouched or self.state.bed is BedStep.HELD):
+            # Nothing has been done to it that another print must not inherit. One that was held for its bed
+            # and resumed meanwhile is not held again, even if it could be another one.
+            return True
         if self.elapsed is None or status.elapsed is None:
             return False
         gained = status.elapsed - self.elapsed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 from urllib.parse import urlsplit
 
 from layerwatch_sdk.errors import (
@@ -22,7 +22,10 @@ from layerwatch_sdk.errors import (
     ServerError,
 )
 from layerwatch_sdk.inspector import Inspector
-from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition
+from layerwatch_sdk.models import BedCheck, Context, Inspection, PrintLabels, PrintPosition
+
+if TYPE_CHECKING:
+    from layerwatch_sdk.async_client import AsyncClient
 
 __all__ = ["Inspector", "MinimumIntervalInspector", "explain", "origin_of"]
 
@@ -35,7 +38,7 @@ class MinimumIntervalInspector:
     up to 20 s earlier, for about twice the work.
     """
 
-    def __init__(self, inspector: Inspector) -> None:
+    def __init__(self, inspector: AsyncClient) -> None:
         self._inspector = inspector
         self.clock = inspector.clock
 
@@ -65,6 +68,12 @@ class MinimumIntervalInspector:
     async def feedback(self, context: Context, kind: str) -> None:
         """As the inspector does."""
         await self._inspector.feedback(context, kind)
+
+    async def check_bed(
+        self, jpeg: bytes, printer: str, *, camera: Optional[str] = None, empty: bool = False
+    ) -> BedCheck:
+        """As the client does."""
+        return await self._inspector.check_bed(jpeg, printer, camera=camera, empty=empty)
 
     async def close(self) -> None:
         """Close the inspector."""

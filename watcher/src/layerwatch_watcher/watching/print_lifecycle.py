@@ -27,6 +27,8 @@ class Step(Enum):
     PRINTING = "printing"
     """It prints now: from the first layer on, and again after every halt."""
     STOOD = "stood"
+    HEATING_AGAIN = "heating again"
+    """It goes on after a halt, and heats or homes before it prints."""
     FINISHING = "finishing"
     """The last layer is done; what the camera sees now is parking and cooling."""
     ENDED = "ended"
@@ -83,12 +85,15 @@ class PrintLife:
             self.printing = self._finishing = was_in = False
         if status.state.in_print and not was_in:
             steps.append(Step.BEGUN)
+        stood = was_in and before is not None and before.state.standing
         if status.state is PrinterState.PRINTING and not self.printing:
             steps.append(Step.PRINTING)
             self.printing, self._finishing = True, False
-        elif status.state.standing and (self.printing or self._finishing or Step.BEGUN in steps):
+        elif status.state.standing and not stood:
             steps.append(Step.STOOD)
             self.printing = self._finishing = False
+        elif status.state is PrinterState.PREPARING and stood:
+            steps.append(Step.HEATING_AGAIN)
         elif status.state is PrinterState.FINISHING and not self._finishing:
             steps.append(Step.FINISHING)
             self.printing, self._finishing = False, True

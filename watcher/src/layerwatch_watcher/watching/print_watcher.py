@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import Callable, Optional, Tuple
 
 from layerwatch_sdk.alarm import Alarm
@@ -14,6 +15,8 @@ from layerwatch_watcher.printers.base import PrinterError, PrinterState, Printer
 from layerwatch_watcher.printers.camera_only import CameraOnly
 from layerwatch_watcher.watching.action_log import AT_THE_PRINTER, WATCHER, ActionLog
 from layerwatch_watcher.watching.action_runner import ActionRunner, reason
+from layerwatch_watcher.watching.bed_check import BedInspector
+from layerwatch_watcher.watching.bed_gate import BedGate
 from layerwatch_watcher.watching.checkpoint import Checkpoint, CheckpointStore
 from layerwatch_watcher.watching.heater_shutoff import HeaterShutoff
 from layerwatch_watcher.watching.inspector import Inspector
@@ -23,7 +26,7 @@ from layerwatch_watcher.watching.print_lifecycle import PrintLife, Step
 from layerwatch_watcher.watching.print_memory import PrintMemory
 from layerwatch_watcher.watching.print_session import Look, PrintSession
 from layerwatch_watcher.watching.status_reader import StatusReader, missing
-from layerwatch_watcher.watching.watch_state import Phase, WatchState
+from layerwatch_watcher.watching.watch_state import BedStep, Phase, WatchState
 from layerwatch_watcher.watching.watchdog import BLIND_S, PRINTER, Watchdog
 from layerwatch_watcher.watching.watched import Watched
 
@@ -37,6 +40,7 @@ class PrintWatcher:
     tell: is given every event; must return at once.  server: the service's address, for messages.
     on_look: is given every look, for a screen or Home Assistant.
     memory: what was kept of the print under way; without one, a restart treats the print as new.
+    beds: the service that checks beds before a print, where it does.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class PrintWatcher:
         server: str = "the service",
         on_look: Optional[Callable[[PrintWatcher, Look], None]] = None,
         memory: Optional[CheckpointStore] = None,
+        beds: Optional[BedInspector] = None,
     ) -> None:
         self.watched = watched
         self.name = watched.name
@@ -75,6 +80,18 @@ class PrintWatcher:
             watched, journal, inspector.clock, self.read, self._before, self._stop_failure_is_news
         )
         self._heaters = HeaterShutoff(watched, inspector.clock, journal, self._report)
+        self._gate = BedGate(
+            watched,
+            beds,
+            inspector.clock,
+            journal,
+            server,
+            read=self.read,
+            current=lambda: self.status,
+            before=self._before,
+            keep=lambda: self._keep(durable=True),
+            report=self._report,
+        )
         self._watchdog = Watchdog(
             watched.name, inspector.clock.monotonic, self._report, cameras=tuple(watched.cameras)
         )
@@ -89,6 +106,7 @@ class PrintWatcher:
             if self._acting is not None:
                 self._acting.cancel()
                 await asyncio.gather(self._acting, return_exceptions=True)
+            await self._gate.cancel()
             if self._cameras is not None:
                 await self._cameras.stop()
 
@@ -132,6 +150,8 @@ class PrintWatcher:
             self._printing()
         elif step is Step.STOOD:
             self._stood(status)
+        elif step is Step.HEATING_AGAIN:
+            self._resumed()
         elif step is Step.FINISHING:
             if self._cameras is not None:
                 self._cameras.hold()
@@ -163,9 +183,11 @@ class PrintWatcher:
             return
         self._set_state(WatchState())
         self._cameras = self._new_sessions(status)
-        self._keep(durable=True)
         self._journal.write(self.name, "print begun", who=AT_THE_PRINTER, why="a new print", file=status.file)
         self._tell(self._event(Kind.PRINT_STARTED, f"{self.name} has started {status.file or 'a print'}"))
+        if self.enabled:
+            self._gate.begin(self._state, status)
+        self._keep(durable=True)
 
     def _set_state(self, state: WatchState) -> None:
         self._state = state
@@ -203,26 +225,31 @@ class PrintWatcher:
 
     def _printing(self) -> None:
         assert self._cameras is not None
-        resumed = self._state.phase is Phase.PAUSED
-        if resumed:
-            self._state.resumed()
-            self._journal.write(
-                self.name,
-                "resumed",
-                who=AT_THE_PRINTER,
-                why="resumed after our pause; the same will not pause it again",
-            )
-            self._tell(self._event(Kind.RESUMED, f"{self.name} is printing again"))
-        self._cameras.resume(tell=resumed)
+        self._cameras.resume(tell=self._resumed())
         if self.enabled:
             self._cameras.start()
         self._keep(durable=True)
+
+    def _resumed(self) -> bool:
+        """A person has gone on with a print that stood by our pause. True if a failure was seen before."""
+        if self._state.phase is not Phase.PAUSED:
+            return False
+        failed = self._state.resumed()
+        self._journal.write(
+            self.name,
+            "resumed",
+            who=AT_THE_PRINTER,
+            why="resumed after our pause; the same will not pause it again",
+        )
+        self._tell(self._event(Kind.RESUMED, f"{self.name} is printing again"))
+        self._keep(durable=True)
+        return failed
 
     def _stood(self, status: PrinterStatus) -> None:
         if self._cameras is not None:
             self._cameras.hold()
         if self._state.expects_pause(self._clock.monotonic()):
-            self._paused(late=self._acting is None)
+            self._paused(late=self._acting is None and not self._gate.ordering)
         elif self._state.phase is not Phase.PAUSED:
             why = "needs attention" if status.state is PrinterState.ATTENTION else "paused"
             self._journal.write(
@@ -236,14 +263,18 @@ class PrintWatcher:
         ordered_at = self._state.ordered_at
         self._state.paused(None if after is None else now + after)
         if late:
+            held = self._state.bed is BedStep.HELD
             why = f"it paused {now - ordered_at:.0f} s after the pause was ordered"
             self._journal.write(self.name, Action.PAUSE.value, who=WATCHER, why=why)
-            self._tell(self._event(Kind.PAUSED, f"{self.name} was paused", why))
+            kind = Kind.BED_NOT_CLEAR if held else Kind.PAUSED
+            title = f"{self.name} waits: its bed is not clear" if held else f"{self.name} was paused"
+            self._tell(self._event(kind, title, why))
 
     async def _ended(self, status: PrinterStatus) -> None:
         cameras, self._cameras = self._cameras, None
         if cameras is not None:
             await cameras.stop()
+        await self._gate.stop(self._state)
         by_us = self._state.phase is Phase.STOPPING and self._state.order is Action.CANCEL
         finished = status.state is PrinterState.FINISHED
         by_us = by_us and not finished
@@ -272,6 +303,9 @@ class PrintWatcher:
         if self._state.phase is Phase.STOPPING:
             self._state.ordered_at = self._clock.monotonic()
             self._state.latch.not_done()
+        if status.state is PrinterState.PREPARING:
+            self._resumed()
+        self._gate.go_on(self._state, status)
 
     def _keep(self, *, durable: bool = False) -> None:
         """Save a checkpoint for a restart."""
@@ -382,6 +416,7 @@ class PrintWatcher:
         if self._cameras is not None:
             if not enabled:
                 await self._cameras.stop()
+                await self._gate.stop(self._state)
             elif self._life.printing:
                 self._cameras.start()
         if self._life.in_print:
@@ -389,8 +424,8 @@ class PrintWatcher:
         else:
             self._memory.forget(enabled=enabled)
 
-    def _report(self, kind: Kind, title: str, text: str) -> None:
-        self._tell(self._event(kind, title, text))
+    def _report(self, kind: Kind, title: str, text: str, picture: Optional[bytes] = None) -> None:
+        self._tell(replace(self._event(kind, title, text), picture=picture))
         self._keep()
 
     def _event(self, kind: Kind, title: str, text: str = "", look: Optional[Look] = None) -> Event:

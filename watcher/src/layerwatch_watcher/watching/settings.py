@@ -11,7 +11,7 @@ from typing import Any, Mapping, Optional
 from urllib.parse import urlsplit
 
 from layerwatch_watcher.notifications.dispatch import QuietHours
-from layerwatch_watcher.watching.policy import Action, Policy
+from layerwatch_watcher.watching.policy import Action, BeforePrint, Policy
 from layerwatch_watcher.watching.print_session import Levels
 from layerwatch_watcher.watching.toml_reader import ConfigError, Table
 
@@ -95,7 +95,9 @@ def read(values: Mapping[str, Any], folder: Path) -> WatcherSettings:
     journal, state = top.path("log"), top.path("state")
     quick = top.choice("pace", ("recommended", "quick"), "recommended") == "quick"
     remote = top.flag("remote", bool(server) and _on_this_machine(server))
-    common = _policy(top.table("policy"), Policy(dry_run=dry_run))
+    common = _policy(
+        top.table("policy"), Policy(dry_run=dry_run, before_print=_before_print(top, BeforePrint.OFF))
+    )
     levels = Levels(top.whole("warning_level", 3, 1, 5), top.whole("pause_level", 3, 1, 5))
     interval = top.duration("interval", 0.0) or 0.0
     printers = tuple(_printer(table, common, levels, interval) for table in top.tables("printer"))
@@ -131,6 +133,12 @@ def _printer(table: Table, common: Policy, levels: Levels, interval: float) -> P
         raise table.wrong("name", "must have 1 to 64 visible characters")
     camera_only = not table.has("kind")
     policy = _policy(table.table("policy"), _without_stops(common) if camera_only else common)
+    policy = replace(policy, before_print=_before_print(table, policy.before_print))
+    if camera_only and policy.before_print is not BeforePrint.OFF:
+        raise table.wrong(
+            "before_print",
+            "needs a printer, kind and url: with only a camera a print is noticed when its head is moving",
+        )
     if camera_only and policy != _without_stops(policy):
         raise table.wrong("policy", "can only notify or run a command: without kind nothing can be paused")
     return PrinterSettings(
@@ -154,6 +162,10 @@ def _cameras(table: Table) -> tuple[Table, ...]:
     return () if one is None else (one,)
 
 
+def _before_print(table: Table, default: BeforePrint) -> BeforePrint:
+    return BeforePrint(table.choice("before_print", tuple(mode.value for mode in BeforePrint), default.value))
+
+
 def _policy(table: Optional[Table], common: Policy) -> Policy:
     if table is None:
         return common
@@ -168,6 +180,7 @@ def _policy(table: Optional[Table], common: Policy) -> Policy:
         gcode=table.texts("gcode", common.gcode),
         command=table.texts("command", common.command),
         heaters_off_after=heaters,
+        before_print=common.before_print,
         dry_run=table.flag("dry_run", common.dry_run),
     )
     table.done()
@@ -187,6 +200,7 @@ def _without_stops(policy: Policy) -> Policy:
         on_warning=tuple(action for action in policy.on_warning if action in possible),
         on_pause=tuple(action for action in policy.on_pause if action in possible),
         heaters_off_after=None,
+        before_print=BeforePrint.OFF,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -22,11 +22,12 @@ from layerwatch_watcher.notifications.dispatch import Dispatcher, deliver
 from layerwatch_watcher.notifications.event import DeliveryError, Event, Kind
 from layerwatch_watcher.printers.base import NotSupported, Printer, PrinterError, PrinterSetupError
 from layerwatch_watcher.watching.action_log import ActionLog
+from layerwatch_watcher.watching.bed_check import BedCamera, BedInspector
 from layerwatch_watcher.watching.builders import BuiltPrinter, build_camera_only, build_cameras, build_printer
 from layerwatch_watcher.watching.check import Finding, check_camera, check_clock, check_server
 from layerwatch_watcher.watching.checkpoint import CheckpointStore, file_of
 from layerwatch_watcher.watching.inspector import Inspector, MinimumIntervalInspector
-from layerwatch_watcher.watching.policy import Action
+from layerwatch_watcher.watching.policy import Action, BeforePrint
 from layerwatch_watcher.watching.print_session import Look
 from layerwatch_watcher.watching.print_watcher import POLL_SECONDS, PrintWatcher
 from layerwatch_watcher.watching.remote import RemoteControl
@@ -73,6 +74,7 @@ async def watch(
 
     state: folder in which each print under way is noted, so that a restart goes on with it; None: nowhere.
     """
+    beds = bed_inspector_of(settings, judge)
     clock = judge.clock
     journal = ActionLog(settings.journal)
     async with contextlib.AsyncExitStack() as stack:
@@ -103,6 +105,7 @@ async def watch(
                 server=redact(settings.server) if settings.server else "the detector",
                 on_look=seen,
                 memory=CheckpointStore(file),
+                beds=beds,
             )
             watchers.append(watcher)
             if home is not None:
@@ -132,6 +135,45 @@ async def watch(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def bed_inspector_of(settings: WatcherSettings, judge: Inspector) -> Optional[BedInspector]:
+    """What remembers empty beds; None without a server. Raises ConfigError where a printer needs it."""
+    if isinstance(judge, BedInspector):
+        return judge
+    for printer in settings.printers:
+        if printer.policy.before_print is not BeforePrint.OFF:
+            raise ConfigError(
+                f"{printer.name}: before_print needs a server, which remembers the empty bed; "
+                "set server and key"
+            )
+    return None
+
+
+async def teach_beds(
+    settings: WatcherSettings, names: Collection[str], open_judge: Callable[[], Inspector]
+) -> AsyncIterator[Finding]:
+    """Have the server remember how the beds of these printers look now: empty. Raises ConfigError."""
+    for name in names:
+        if name not in [printer.name for printer in settings.printers]:
+            raise ConfigError(f"--empty-bed {name}: no printer has this name")
+    judge = open_judge()
+    if not isinstance(judge, BedInspector):
+        await judge.close()
+        raise ConfigError("--empty-bed needs a server, which remembers the bed: set server and key")
+    server = redact(settings.server)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(judge.close)
+        client = await stack.enter_async_context(shared_client())
+        for printer in (one for one in settings.printers if one.name in names):
+            watched, built = _assemble(printer, client, judge.clock)
+            stack.push_async_callback(built.printer.close)
+            for name, camera in watched.cameras.items():
+                stack.push_async_callback(camera.close)
+                one = BedCamera(printer.name, name, camera, judge, judge.clock, server)
+                taught = await one.teach()
+                subject = f"{printer.name}, {name}"
+                yield Finding(subject, bool(taught.clear), taught.why or "its empty bed is remembered")
 
 
 def shared_client() -> httpx.AsyncClient:
@@ -182,6 +224,10 @@ async def check(settings: WatcherSettings, open_judge: Callable[[], Inspector]) 
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(judge.close)
         client = await stack.enter_async_context(shared_client())
+        try:
+            bed_inspector_of(settings, judge)
+        except ConfigError as error:
+            yield Finding("before_print", False, str(error))
         if settings.server:
             yield await check_server(judge, redact(settings.server))
             clock = await check_clock(client, settings.server)

@@ -27,6 +27,19 @@ class Phase(str, Enum):  # noqa: UP042 - StrEnum came with Python 3.11
     """It stands by our pause."""
 
 
+class BedStep(str, Enum):  # noqa: UP042 - StrEnum came with Python 3.11
+    """How far the check of the bed before the print is."""
+
+    PASSED = "passed"
+    """Nothing is to be done: none is wanted, it is over, or a person has gone on with the print."""
+    DUE = "due"
+    """The bed is to be checked."""
+    BLOCKED = "blocked"
+    """Something lies on it, and the print is to be held."""
+    HELD = "held"
+    """The print stands for it, by our pause."""
+
+
 @dataclass
 class WatchState:
     """One print. Moments are seconds on the watcher's monotonic clock.
@@ -36,6 +49,7 @@ class WatchState:
     stopping, heating: pauses and heater switches that failed.
     unseen: what has been reported of not seeing the print, as the watchdog has it.
     warned_by: the camera that saw a failure last.
+    bed: the check of the bed before the print.
     """
 
     phase: Phase = Phase.WATCHED
@@ -47,11 +61,13 @@ class WatchState:
     heating: FailingAction = field(default_factory=FailingAction)
     unseen: Dict[str, str] = field(default_factory=dict)
     warned_by: str = ""
+    bed: BedStep = BedStep.PASSED
 
     @property
     def untouched(self) -> bool:
         """Whether nothing has been done, nor anything been warned of."""
-        return self.phase is Phase.WATCHED and not self.latch.warned and not self.latch.acted
+        done = self.latch.warned or self.latch.acted or self.bed in (BedStep.BLOCKED, BedStep.HELD)
+        return self.phase is Phase.WATCHED and not done
 
     def alarm(self, inspection: Inspection, camera: str, *, usable: bool) -> Optional[Alarm]:
         """The alarm that is due now, if any: one for the print, whichever cameras see the failure.
@@ -78,11 +94,20 @@ class WatchState:
         """The print is seen to stand by our pause."""
         self.phase, self.order, self.heaters_off_at = Phase.PAUSED, None, heaters_off_at
         self.stopping, self.heating = FailingAction(), FailingAction()
+        if self.bed is BedStep.BLOCKED:
+            self.bed = BedStep.HELD
 
-    def resumed(self) -> None:
-        """A person has gone on with the print: what is there now is known."""
+    def resumed(self) -> bool:
+        """A person has gone on with the print: what it was paused for does not pause it again.
+
+        False where it was held for its bed: no failure was seen then, and any that is seen later is news.
+        """
         self.phase, self.order, self.heaters_off_at = Phase.WATCHED, None, None
+        if self.bed is BedStep.HELD:
+            self.bed = BedStep.PASSED
+            return False
         self.latch.quiet()
+        return True
 
     def moved(self, by: float) -> WatchState:
         """The same on a clock that is `by` seconds ahead."""
@@ -97,6 +122,7 @@ class WatchState:
             self.heating.moved(by),
             dict(self.unseen),
             self.warned_by,
+            self.bed,
         )
 
 
@@ -115,6 +141,7 @@ def read_state(values: object) -> WatchState:
         heating=_read(FailingAction, values.get("heating")),
         unseen=_words(values.get("unseen", {})),
         warned_by=_word(values.get("warned_by", "")),
+        bed=BedStep(values.get("bed", BedStep.PASSED)),
     )
     latch = state.latch
     if not isinstance(latch.warned, bool) or not isinstance(latch.acted, bool):
