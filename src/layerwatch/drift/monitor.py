@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from layerwatch.drift import repository
 from layerwatch.drift.counts import DriftCounts, Shift
 from layerwatch.drift.repository import Key
+from layerwatch.prints.repository import printers_of
 from layerwatch.storage import DatabaseGateway, StorageError
 
 log = structlog.get_logger(__name__)
@@ -113,7 +114,7 @@ def _of_all(session: Session, day: int) -> list[tuple[Key, Shift]]:
 
 def _write(session: Session, day: int, waiting: dict[tuple[str, int, str, str], DriftCounts]) -> None:
     """Counts by print → rows of all pictures and of each printer."""
-    printers = repository.printers_of(session, {context for context, *_ in waiting})
+    printers = printers_of(session, {context for context, *_ in waiting})
     rows: defaultdict[Key, DriftCounts] = defaultdict(DriftCounts)
     for (context, account, model, camera_kind), counts in waiting.items():
         rows[Key(model, camera_kind)].merge(counts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, cast
 
@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from layerwatch.drift.counts import DriftCounts, Shift
 from layerwatch.drift.models import DriftRow
-from layerwatch.prints.models import PrintRow
 from layerwatch.storage.locks import take_turns
 
 CURRENT_DAYS, REFERENCE_DAYS = 2, 28
@@ -38,19 +37,6 @@ class Key(NamedTuple):
 def day_of(at: datetime) -> int:
     """Days since 1970-01-01, UTC."""
     return int(at.timestamp() // 86_400)
-
-
-def printers_of(session: Session, context_ids: Collection[str]) -> dict[str, str]:
-    """The printers of those prints that have one, by context."""
-    found: dict[str, str] = {}
-    names = list(context_ids)
-    for start in range(0, len(names), _BATCH):
-        part = names[start : start + _BATCH]
-        wanted = select(PrintRow.context_id, PrintRow.printer).where(
-            PrintRow.context_id.in_(part), PrintRow.printer.is_not(None)
-        )
-        found |= {context: printer for context, printer in session.execute(wanted) if printer is not None}
-    return found
 
 
 def add(session: Session, day: int, counted: Mapping[Key, DriftCounts]) -> None:

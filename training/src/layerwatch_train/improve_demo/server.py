@@ -26,8 +26,8 @@ from layerwatch.learning.review import review
 from layerwatch.storage import Database
 from layerwatch_sdk import Client, Inspection, PrintLabels
 
-START_S = 120.0
-FOLLOW_S = 90.0
+START_S = 300.0
+FOLLOW_S = 300.0
 """Until a server is ready, and until it follows a step of a roll-out."""
 
 ALARM = 0.5
