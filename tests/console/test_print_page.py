@@ -73,7 +73,7 @@ def test_without_kept_pictures_the_course_is_there_all_the_same(office, account,
     watched = WatchedPrint(office.server, account).see(*HEALTHY).written()
     end(office)
     page = ann.get(f"/prints/{watched.id}")
-    assert "No pictures of this print are stored" in text_of(page)
+    assert "No picture of this print is stored" in text_of(page)
     assert "<polyline" in page.text and '<img src="/console/prints' not in page.text
     assert list(office.server.services.objects.list(FOLDER)) == []
 
@@ -170,7 +170,7 @@ def test_pictures_of_a_print_are_deleted_with_a_button(office, ann, watched):
     assert answer.status_code == 303
     assert list(office.server.services.objects.list(FOLDER)) == []
     assert ann.get(f"/prints/{watched.id}/pictures/60").status_code == 404
-    assert "No pictures of this print are stored" in text_of(ann.get(f"/prints/{watched.id}"))
+    assert "No picture of this print is stored" in text_of(ann.get(f"/prints/{watched.id}"))
 
 
 def test_an_ended_print_is_deleted_whole_and_a_live_one_is_not(office, ann, watched):

@@ -18,6 +18,7 @@ from layerwatch.contexts.repository import inspected_since
 from layerwatch.core.languages import marked
 from layerwatch.learning import RecentPictures
 from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.verdicts import CORRECT_ALARM
 from layerwatch.prints import PrintLabels, PrintProgress
 from layerwatch.prints.repository import labels_by_print
 from layerwatch.temporal import Levels
@@ -58,6 +59,8 @@ FEEDBACK_WORDS = {
     "false_alarm": marked("Marked as false alarm"),
     "resumed": marked("Marked as fine when it was resumed"),
     "missed": marked("Reported as a missed failure"),
+    "good": marked("Marked as fine"),
+    "correct_alarm": marked("Confirmed as a failure"),
 }
 TONES = ("bad", "watch", "marked", "blind", "good")
 """How a card is coloured, the most urgent first."""
@@ -120,8 +123,9 @@ class LivePrint:
 
     @property
     def unjudged(self) -> bool:
-        """Whether no picture was judged since the newest feedback."""
-        return self.feedback is not None and self.feedback.at >= self.seen_at
+        """Whether no picture was judged since the newest feedback that may change the verdict."""
+        given = self.feedback
+        return given is not None and given.kind != CORRECT_ALARM and given.at >= self.seen_at
 
     @property
     def marked(self) -> bool:
@@ -130,7 +134,7 @@ class LivePrint:
             return False
         if self.unjudged:
             return True
-        accepted = self.feedback.kind in ("false_alarm", "resumed")
+        accepted = self.feedback.kind in ("false_alarm", "resumed", "good")
         return accepted and SUSPICIOUS_QUALITY < self.quality <= MARKED_QUALITY
 
     @property

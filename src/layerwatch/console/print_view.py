@@ -22,6 +22,7 @@ from layerwatch.core.languages import gettext as _
 from layerwatch.core.languages import marked
 from layerwatch.identity import NotFound
 from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.verdicts import FAILED
 from layerwatch.prints import PrintLabels, PrintProgress, events, picture_repository, repository
 from layerwatch.prints.events import PrintEvent
 from layerwatch.prints.models import PrintRow
@@ -131,7 +132,7 @@ def labels_of(row: PrintRow | None) -> PrintLabels:
 def outcome_of(row: PrintRow | None, feedback: str | None) -> PrintOutcome:
     """What became of a print. feedback: the kind of the newest one."""
     if feedback is not None and feedback != "resumed":
-        return PrintOutcome(FEEDBACK_WORDS[feedback], "bad" if feedback == "missed" else "marked")
+        return PrintOutcome(FEEDBACK_WORDS[feedback], "bad" if feedback in FAILED else "marked")
     if row is None or row.worst is None:
         return PrintOutcome(marked("Nothing noted"), "blind")
     if row.paused_at is not None:

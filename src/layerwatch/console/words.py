@@ -15,7 +15,14 @@ FAILURE_KINDS = (
     marked("under extrusion"),
     marked("bed not clear"),
 )
-FEEDBACK = (marked("false alarm"), marked("missed"), marked("resumed"), marked("good"), marked("failed"))
+FEEDBACK = (
+    marked("false alarm"),
+    marked("missed"),
+    marked("resumed"),
+    marked("good"),
+    marked("failed"),
+    marked("correct alarm"),
+)
 LABELS = (marked("good"), marked("failed"), marked("other"))
 CONDITIONS = (
     marked("ok"),
