@@ -73,7 +73,7 @@ def test_without_kept_pictures_the_course_is_there_all_the_same(office, account,
     watched = WatchedPrint(office.server, account).see(*HEALTHY).written()
     end(office)
     page = ann.get(f"/prints/{watched.id}")
-    assert "No picture of this print is stored" in text_of(page)
+    assert "No pictures of this print are stored" in text_of(page)
     assert "<polyline" in page.text and '<img src="/console/prints' not in page.text
     assert list(office.server.services.objects.list(FOLDER)) == []
 
