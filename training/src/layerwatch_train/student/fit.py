@@ -16,7 +16,7 @@ from layerwatch_train.losses import losses
 from layerwatch_train.mixing import color_jitter
 from layerwatch_train.model import Detector, Output
 from layerwatch_train.student.feed import Batch, Feed
-from layerwatch_train.student.recipe import Recipe
+from layerwatch_train.student.recipe import Phase, Recipe
 from layerwatch_train.train import Weights
 
 _WARM_STEPS = 100
@@ -39,18 +39,19 @@ class _Foretold(nn.Module):
         up = F.interpolate(coarse, scale_factor=2.0, mode="nearest")
         cells = self.cells(torch.cat([fine, up], dim=1)).float()
         whole = self.whole(coarse.mean((2, 3))).float()
-        spread = batch.units.std((0, 2, 3), keepdim=True) + _LEAST_SPREAD
-        off = (whole - batch.whole) / (batch.whole.std() + _LEAST_SPREAD)
-        found: Tensor = ((cells - batch.units) / spread).square().mean() + 0.1 * off.square().mean()
+        told = batch.taught
+        spread = batch.units[told].std((0, 2, 3), keepdim=True) + _LEAST_SPREAD
+        off = (whole - batch.whole)[told] / (batch.whole[told].std() + _LEAST_SPREAD)
+        found: Tensor = ((cells - batch.units)[told] / spread).square().mean() + 0.1 * off.square().mean()
         return found
 
 
 class Student:
     """A training under way; `average` are the weights that count."""
 
-    def __init__(self, recipe: Recipe, first: Weights, variant: str, units: int):
+    def __init__(self, recipe: Recipe, phase: Phase, first: Weights, variant: str, units: int):
         torch.manual_seed(recipe.seed)
-        self.recipe, self.step = recipe, 0
+        self.recipe, self.phase, self.step = recipe, phase, 0
         model = Detector(variant)
         model.load_state_dict(first)
         self.model = model.to(memory_format=torch.channels_last)
@@ -61,7 +62,7 @@ class Student:
         self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}
         upper = [*model.trunk.middle.parameters(), *model.trunk.upper.parameters()]
         parts = [upper, list(model.heads.parameters()), list(self.foretold.parameters())]
-        self.rates = [recipe.trunk_rate, recipe.head_rate, recipe.feature_rate]
+        self.rates = [phase.trunk_rate, phase.head_rate, recipe.feature_rate]
         self.parameters = [p for part in parts for p in part]
         self.optimizer = torch.optim.AdamW(
             [{"params": part} for part in parts], weight_decay=recipe.weight_decay
@@ -70,8 +71,8 @@ class Student:
     def learn(self, batch: Batch) -> float:
         """One step; returns its loss."""
         recipe = self.recipe
-        rise = min(1.0, (self.step + 1) / min(_WARM_STEPS, recipe.steps))
-        fall = 0.5 + 0.5 * math.cos(math.pi * self.step / recipe.steps)
+        rise = min(1.0, (self.step + 1) / min(_WARM_STEPS, self.phase.steps))
+        fall = 0.5 + 0.5 * math.cos(math.pi * self.step / self.phase.steps)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * rise * fall
         self.model.train()
@@ -86,7 +87,7 @@ class Student:
             coarse = trunk.upper(fine)
             out = Output(*(part.float() for part in self.model.heads(fine, coarse)))
             foretold = self.foretold.loss(fine, coarse, batch)
-        loss = _asked(out, batch, recipe) + recipe.features * foretold
+        loss = asked(out, batch, recipe) + recipe.features * foretold
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.parameters, 5.0)
@@ -109,24 +110,27 @@ class Student:
         self.average, self.step = kept["average"], kept["step"]
 
 
-def _asked(out: Output, batch: Batch, recipe: Recipe) -> Tensor:
-    """The teacher's answers, and the labels where there are some."""
-    loss = F.binary_cross_entropy_with_logits(out.failure, batch.failure.sigmoid())
-    loss = loss + recipe.map_weight * F.binary_cross_entropy_with_logits(out.map, batch.where.sigmoid())
-    known = batch.labels >= 0
-    if not known.any():
-        return loss
-    truth = (part[known] for part in (batch.maps, batch.labels, batch.kinds, batch.in_view))
-    parts = losses(Output(*(part[known] for part in out)), *truth)
-    loss = loss + recipe.labels * (parts["failure"] + parts["map"])
-    return loss + recipe.kinds_weight * parts["kinds"] + recipe.view_weight * parts["in_view"]
+def asked(out: Output, batch: Batch, recipe: Recipe) -> Tensor:
+    """The loss: the teacher's answers where there are some, the labels where there are some."""
+    told = batch.taught
+    loss = F.binary_cross_entropy_with_logits(out.failure[told], batch.failure[told].sigmoid())
+    cells = F.binary_cross_entropy_with_logits(out.map[told], batch.where[told].sigmoid())
+    loss = loss + recipe.map_weight * cells
+    truth = (batch.maps, batch.labels, batch.kinds, batch.in_view)
+    for rows, weight in ((told & (batch.labels >= 0), recipe.labels), (~told, recipe.stills_weight)):
+        if not rows.any():
+            continue
+        parts = losses(Output(*(part[rows] for part in out)), *(part[rows] for part in truth))
+        loss = loss + weight * (parts["failure"] + parts["map"])
+        loss = loss + recipe.kinds_weight * parts["kinds"] + recipe.view_weight * parts["in_view"]
+    return loss
 
 
 def fit(student: Student, feed: Feed, path: Path, log: Callable[[str], None]) -> Weights:
     """Train to the last step, keeping checkpoints at `path`, from the one there is. Returns the average."""
     if path.is_file():
         student.resume(path)
-    said, steps = time.monotonic(), student.recipe.steps
+    said, steps = time.monotonic(), student.phase.steps
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(feed.batch, student.step)
         while student.step < steps:
