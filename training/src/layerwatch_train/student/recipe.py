@@ -19,6 +19,10 @@ class Phase:
     """Share of each batch that is rendered stills without the teacher's answers: their labels are exact."""
     small: float = 0.0
     """Share of views in which the picture may be shown at half of its size."""
+    weight_decay: float = 0.02
+    average: float = 0.998
+    """Decay of the averaged weights."""
+    seed: int = 0
 
 
 PHASES = (
@@ -36,8 +40,6 @@ class Recipe:
     batch: int = 32
     feature_rate: float = 2e-3
     """Of the layer that foretells the teacher's units, which is thrown away."""
-    weight_decay: float = 0.02
-    average: float = 0.998
     own: float = 1 / 3
     """Share of the first detector's answers in what is asked for; the rest is the teacher's."""
     own_rendered: float = 0.5

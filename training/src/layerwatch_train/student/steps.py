@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from layerwatch.vision.model_files import packaged_models
 from layerwatch_train import export, quantise
+from layerwatch_train.finetune import fit
 from layerwatch_train.images import resized
 from layerwatch_train.index import IndexFormatError, Picture
 from layerwatch_train.metrics import Labels, Scores, auroc, recall_at
@@ -23,7 +24,7 @@ from layerwatch_train.samples import GRID_STRIDE
 from layerwatch_train.split import source
 from layerwatch_train.student.calibration import Labelled, fitted, spoilt
 from layerwatch_train.student.feed import Feed
-from layerwatch_train.student.fit import Student, fit
+from layerwatch_train.student.fit import Student
 from layerwatch_train.student.lessons import Lessons
 from layerwatch_train.student.served import read
 from layerwatch_train.student.stills import Stills
@@ -113,7 +114,7 @@ def train(runs: Runs, tower: Path, begin: Start) -> dict[str, Weights]:
                 recipe, phase, lessons, head, runs.pictures(), places, stills if phase.stills else None
             )
             student = Student(recipe, phase, weights, VARIANT, units)
-            weights = fit(student, feed, folder / f"{name}{number}.pt", runs.log)
+            weights = fit(student, feed.batch, folder / f"{name}{number}.pt", runs.log)
         made[name] = weights
     return made
 
