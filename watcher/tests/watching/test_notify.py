@@ -32,8 +32,8 @@ from layerwatch_watcher.notifications.dispatch import deliver
 from layerwatch_watcher.notifications.event import DEFAULT_KINDS
 from layerwatch_watcher.notifications.pictures import MAX_BYTES, MAX_SIDE, fitted
 from layerwatch_watcher.notifications.webhook import Webhook
+from layerwatch_watcher.watching.check_all import try_channels
 from layerwatch_watcher.watching.settings import read
-from layerwatch_watcher.watching.supervisor import try_channels
 
 PICTURE = b"\xff\xd8\xff-a-picture"
 
