@@ -43,6 +43,7 @@ from layerwatch.printers.repository import unlearn
 from layerwatch.prints import PrintRegister
 from layerwatch.prints.alarms import PrintAlarms
 from layerwatch.prints.recorder import PrintRecorder
+from layerwatch.prints.repository import printer_of
 from layerwatch.services import OwnWatcherControl, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import (
@@ -98,7 +99,7 @@ def build_services(settings: Settings, *, slot: str = "", **given: Unpack[Parts]
         announce,
         clock,
     )
-    recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
+    recent, examples = RecentPictures(), ExampleStore(objects)
     peers = given.get("peers")
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
@@ -142,7 +143,7 @@ def build_services(settings: Settings, *, slot: str = "", **given: Unpack[Parts]
             database, objects, timedelta(days=settings.prints_days), metrics.print_recorded
         ),
         examples=examples,
-        feedback=FeedbackRecorder(gateway, examples, recent, unlearn),
+        feedback=FeedbackRecorder(gateway, examples, recent, unlearn, printer_of),
         mailer=given.get("mailer") or mailer_for(settings.mail_server.get_secret_value(), settings.mail_from),
         payments=payments_of(settings),
         metrics=metrics,

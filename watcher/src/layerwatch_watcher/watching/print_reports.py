@@ -98,9 +98,9 @@ class PrintReports:
         title = f"{self._name}: the print has {'finished' if finished else 'ended'}"
         self.event(kind, title, status.message)
 
-    def false_alarm(self, who: str) -> None:
-        """A person says that the alarm was none."""
-        self._journal.write(self._name, "false alarm", who=who, why="reported by a person")
+    def verdict(self, verdict: str, who: str) -> None:
+        """A person says something of the print, one of `VERDICTS`."""
+        self._journal.write(self._name, verdict.replace("_", " "), who=who, why="reported by a person")
 
     def switched(self, enabled: bool, who: str) -> None:
         """A person switched the watching on or off."""
