@@ -24,6 +24,7 @@ from layerwatch.api.process_gate import admit, retry_after
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.billing.account_usage import account_usage
 from layerwatch.contexts import Answer, Call, Outcome
+from layerwatch.drift import Sighting
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Throttled
 from layerwatch.prints import PrintProgress, events
@@ -119,7 +120,21 @@ async def _inspect(request: Request, services: Services, call: Call) -> tuple[An
             picture = RecentPicture(upload.jpeg, evidence, call.seconds, alarmed)
             services.recent.put(call.context.id, picture)
             services.print_recorder.saw(_seen(call, outcome, evidence, upload.progress), picture)
+            services.drift.saw(_sighting(call, outcome, evidence))
     return outcome.answer, outcome.repeated
+
+
+def _sighting(call: Call, outcome: Outcome, evidence: Evidence) -> Sighting:
+    assert outcome.verdict is not None
+    return Sighting(
+        call.context.id,
+        call.context.account_id,
+        evidence.model_version,
+        evidence.camera_kind,
+        evidence.failure_probability,
+        outcome.verdict.condition.value,
+        outcome.answer.warning or outcome.answer.pause,
+    )
 
 
 def _seen(call: Call, outcome: Outcome, evidence: Evidence, progress: PrintProgress) -> RecordedPicture:

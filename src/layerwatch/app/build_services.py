@@ -25,6 +25,7 @@ from layerwatch.contexts.offline.shared_answers import SharedAnswers
 from layerwatch.contexts.offline.spool import Spool
 from layerwatch.core.clock import Clock, SystemClock
 from layerwatch.core.private_files import private_folder
+from layerwatch.drift import DriftMonitor
 from layerwatch.fleet.region_router import RegionRouter
 from layerwatch.keys import KeyAuthenticator
 from layerwatch.keys.request_recorder import RequestRecorder
@@ -142,6 +143,7 @@ def build_services(settings: Settings, *, slot: str = "", **given: Unpack[Parts]
         print_recorder=PrintRecorder(
             database, objects, timedelta(days=settings.prints_days), metrics.print_recorded
         ),
+        drift=DriftMonitor(gateway, metrics, clock.now),
         examples=examples,
         feedback=FeedbackRecorder(gateway, examples, recent, unlearn, printer_of),
         mailer=given.get("mailer") or mailer_for(settings.mail_server.get_secret_value(), settings.mail_from),

@@ -70,6 +70,8 @@ async def lifespan(services: Services, slot: str) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await task
     await services.print_recorder.close()
+    with suppress(StorageError):
+        await services.drift.write()
     await asyncio.to_thread(services.offline_ledger.close)
     await asyncio.to_thread(services.vision.close)
     await asyncio.to_thread(services.database.close)
@@ -90,6 +92,7 @@ def _chores(services: Services, heartbeat: Heartbeat) -> list[Coroutine[Any, Any
         services.requests.write_forever(services.gateway),
         services.rollout.look_forever(),
         SecondOpinions(services.gateway, services.examples, services.vision).score_forever(),
+        services.drift.run_forever(),
     ]
     if services.uptime:
         chores.append(services.uptime.keep_forever(services.gateway))

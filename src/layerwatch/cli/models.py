@@ -70,13 +70,22 @@ def add(
     here: Installation,
     file: Annotated[Path, typer.Argument(help="An ONNX file from `layerwatch-train`.")],
     note: Annotated[str, typer.Option(help="A note about this model.")] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Add it even if its training report does not call it better.")
+    ] = False,
 ) -> None:
-    """Add a candidate. It is loaded and run once, so that a broken file is refused here."""
-    vision = _load(file)
-    version = vision.model_version
-    vision.close()
+    """Add a candidate. It is loaded and run once, so that a broken file is refused here.
+
+    A candidate of `layerwatch-train improve` carries its report, and is refused unless that says that it is
+    better than the detector it began with."""
+    from layerwatch.learning.rollout.training_report import check_report
+    from layerwatch.vision.detector import OnnxDetector
+
+    detector = OnnxDetector(file)
+    if not force:
+        check_report(detector.report)
     registry = _registry(here)
-    row = registry.add(file, version=version, note=note, at=here.now, by=BY)
+    row = registry.add(file, version=detector.version, note=note, at=here.now, by=BY)
     if here.as_json:
         show({"model": row.sha256, "version": row.version})
     else:

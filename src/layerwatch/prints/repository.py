@@ -20,6 +20,9 @@ MAX_PRINTS_PER_ACCOUNT = 5000
 """Prints kept for an account; the oldest go first. A farm of 100 printers has as many in 25 days with two
 prints a day each."""
 
+PRINTERS_AT_ONCE = 500
+"""Prints whose printers are read in one statement."""
+
 _SEEN = (
     "INSERT INTO prints (context_id, account_id, opened_at, expires_at, seen_at, pictures, quality, worst,"
     " kind, warned_at, paused_at, progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -182,6 +185,19 @@ def beyond_limit(session: Session, limit: int) -> list[str]:
             .limit(limit)
         )
     )
+
+
+def printers_of(session: Session, context_ids: Collection[str]) -> dict[str, str]:
+    """The printers of those prints that have one, by context."""
+    found: dict[str, str] = {}
+    names = list(context_ids)
+    for start in range(0, len(names), PRINTERS_AT_ONCE):
+        part = names[start : start + PRINTERS_AT_ONCE]
+        wanted = select(PrintRow.context_id, PrintRow.printer).where(
+            PrintRow.context_id.in_(part), PrintRow.printer.is_not(None)
+        )
+        found |= {context: printer for context, printer in session.execute(wanted) if printer is not None}
+    return found
 
 
 def delete_prints(session: Session, context_ids: Collection[str]) -> int:

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from layerwatch.vision.model_files import packaged_models
 from layerwatch_train import export, quantise
+from layerwatch_train.finetune import fit
 from layerwatch_train.images import resized
 from layerwatch_train.index import IndexFormatError, Picture
 from layerwatch_train.metrics import Labels, Scores, auroc, recall_at
 from layerwatch_train.pipeline import Runs, logit, range_pictures, run
 from layerwatch_train.split import source
 from layerwatch_train.student.feed import Feed
-from layerwatch_train.student.fit import Student, fit
+from layerwatch_train.student.fit import Student
 from layerwatch_train.student.lessons import Lessons
 from layerwatch_train.student.served import read
 from layerwatch_train.teacher import steps as teachers
@@ -98,7 +99,7 @@ def train(runs: Runs, tower: Path, begin: Start) -> dict[str, Weights]:
                 f"nothing is left to learn from without {', '.join(sorted(begin.without))}"
             )
         feed = Feed(recipe, lessons, head, runs.pictures(), places)
-        made[name] = fit(Student(recipe, first, VARIANT, units), feed, folder / f"{name}.pt", runs.log)
+        made[name] = fit(Student(recipe, first, VARIANT, units), feed.batch, folder / f"{name}.pt", runs.log)
     return made
 
 
