@@ -44,6 +44,7 @@ from layerwatch.printers.repository import unlearn
 from layerwatch.prints import PrintRegister
 from layerwatch.prints.alarms import PrintAlarms
 from layerwatch.prints.recorder import PrintRecorder
+from layerwatch.prints.repository import printer_of
 from layerwatch.services import OwnWatcherControl, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import (
@@ -99,7 +100,7 @@ def build_services(settings: Settings, *, slot: str = "", **given: Unpack[Parts]
         announce,
         clock,
     )
-    recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
+    recent, examples = RecentPictures(), ExampleStore(objects)
     peers = given.get("peers")
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
@@ -144,7 +145,7 @@ def build_services(settings: Settings, *, slot: str = "", **given: Unpack[Parts]
         ),
         drift=DriftMonitor(gateway, metrics, clock.now),
         examples=examples,
-        feedback=FeedbackRecorder(gateway, examples, recent, unlearn),
+        feedback=FeedbackRecorder(gateway, examples, recent, unlearn, printer_of),
         mailer=given.get("mailer") or mailer_for(settings.mail_server.get_secret_value(), settings.mail_from),
         payments=payments_of(settings),
         metrics=metrics,

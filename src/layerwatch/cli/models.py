@@ -10,7 +10,7 @@ import typer
 from layerwatch.cli.installation import Installation, on_installation
 from layerwatch.cli.options import DataDir, Yes, command_group
 from layerwatch.cli.output import say, show, table
-from layerwatch.learning import ExampleStore, LearningError
+from layerwatch.learning import LearningError
 from layerwatch.learning.rollout.overview import models_table, step_line, trial_tallies
 from layerwatch.learning.rollout.registry import ModelRegistry
 
@@ -233,15 +233,15 @@ def _compare(registry: ModelRegistry, model: str, here: Installation) -> Compari
     from rich.progress import track
 
     from layerwatch.learning.compare import compare as judge
+    from layerwatch.learning.service import name_of
 
-    examples = ExampleStore(here.settings.data_dir / "examples")
-    rows = [row for row in registry.reviewed() if row.label in ("good", "failed")]
+    examples = here.examples
+    rows = [one.row for one in registry.reviewed() if one.row.label in ("good", "failed")]
     if not rows:
         raise LearningError("no reviewed pictures yet: see `layerwatch feedback queue`")
-    names = [(row.picture, row.label == "failed") for row in rows if row.picture]
     pictures = [
-        (examples.path(name).read_bytes(), failed)
-        for name, failed in track(names, "Reading", console=Console(stderr=True), transient=True)
+        (examples.get(name_of(row)), row.label == "failed")
+        for row in track(rows, "Reading", console=Console(stderr=True), transient=True)
     ]
     active = _load(registry.path(registry.plan().active(here.now)))
     candidate = _load(registry.path(model))

@@ -17,6 +17,7 @@ from layerwatch.contexts.context_id import unpack_levels
 from layerwatch.contexts.repository import inspected_since
 from layerwatch.learning import RecentPictures
 from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.verdicts import CORRECT_ALARM
 from layerwatch.prints import PrintLabels, PrintProgress
 from layerwatch.prints.repository import labels_by_print
 from layerwatch.temporal import Levels
@@ -57,6 +58,8 @@ FEEDBACK_WORDS = {
     "false_alarm": "Marked as false alarm",
     "resumed": "Marked as fine when it was resumed",
     "missed": "Reported as a missed failure",
+    "good": "Marked as fine",
+    "correct_alarm": "Confirmed as a failure",
 }
 TONES = ("bad", "watch", "marked", "blind", "good")
 """How a card is coloured, the most urgent first."""
@@ -119,8 +122,9 @@ class LivePrint:
 
     @property
     def unjudged(self) -> bool:
-        """Whether no picture was judged since the newest feedback."""
-        return self.feedback is not None and self.feedback.at >= self.seen_at
+        """Whether no picture was judged since the newest feedback that may change the verdict."""
+        given = self.feedback
+        return given is not None and given.kind != CORRECT_ALARM and given.at >= self.seen_at
 
     @property
     def marked(self) -> bool:
@@ -129,7 +133,7 @@ class LivePrint:
             return False
         if self.unjudged:
             return True
-        accepted = self.feedback.kind in ("false_alarm", "resumed")
+        accepted = self.feedback.kind in ("false_alarm", "resumed", "good")
         return accepted and SUSPICIOUS_QUALITY < self.quality <= MARKED_QUALITY
 
     @property

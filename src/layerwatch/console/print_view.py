@@ -20,6 +20,7 @@ from layerwatch.console.live_prints import (
 from layerwatch.contexts.repository import find_row
 from layerwatch.identity import NotFound
 from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.verdicts import FAILED
 from layerwatch.prints import PrintLabels, PrintProgress, events, picture_repository, repository
 from layerwatch.prints.events import PrintEvent
 from layerwatch.prints.models import PrintRow
@@ -129,7 +130,7 @@ def labels_of(row: PrintRow | None) -> PrintLabels:
 def outcome_of(row: PrintRow | None, feedback: str | None) -> PrintOutcome:
     """What became of a print. feedback: the kind of the newest one."""
     if feedback is not None and feedback != "resumed":
-        return PrintOutcome(FEEDBACK_WORDS[feedback], "bad" if feedback == "missed" else "marked")
+        return PrintOutcome(FEEDBACK_WORDS[feedback], "bad" if feedback in FAILED else "marked")
     if row is None or row.worst is None:
         return PrintOutcome("Nothing noted", "blind")
     if row.paused_at is not None:

@@ -19,6 +19,7 @@ def new_account(
     free_only: bool,
     billing_email: str | None,
     keep_pictures: bool,
+    share_pictures: bool,
     now: datetime,
 ) -> Account:
     """Add an account."""
@@ -29,6 +30,7 @@ def new_account(
         blocked_from=None,
         billing_email=billing_email,
         keep_pictures=keep_pictures,
+        share_pictures=share_pictures,
         created_at=now,
     )
     session.add(account)

@@ -30,6 +30,7 @@ def create_account(
     free_only: bool = False,
     billing_email: str | None = None,
     keep_pictures: bool = False,
+    share_pictures: bool = False,
 ) -> Account:
     """Make an account. Names need not be unique. Raises BadInput for an invalid name or address."""
     return repository.new_account(
@@ -39,6 +40,7 @@ def create_account(
         free_only=free_only,
         billing_email=email_address(billing_email) if billing_email else None,
         keep_pictures=keep_pictures,
+        share_pictures=share_pictures,
         now=now,
     )
 
@@ -67,11 +69,13 @@ def email_address(text: str) -> str:
 def local_account(session: Session, now: datetime) -> Account:
     """The installation's own account, made if there is none: free without limit, never blocked.
 
-    Its prints' pictures are kept: they are its own operator's.
+    Its prints' pictures are kept, and so are those behind feedback: they are its operator's own.
     """
     named = repository.accounts_named(session, LOCAL)
     mine = next((account for account in named if account.price_book == LOCAL), None)
-    return mine or create_account(session, LOCAL, now, price_book=LOCAL, keep_pictures=True)
+    return mine or create_account(
+        session, LOCAL, now, price_book=LOCAL, keep_pictures=True, share_pictures=True
+    )
 
 
 def find_account(session: Session, which: str) -> Account:

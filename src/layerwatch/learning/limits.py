@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from layerwatch.learning.errors import FeedbackLimitReached
-from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.models import ExampleRow, FeedbackRow
 
 FEEDBACK_PER_PRINT = 20
 FEEDBACK_PER_DAY = 200
@@ -32,10 +32,14 @@ def check(session: Session, account_id: int, context_id: str, at: datetime) -> N
         )
 
 
-def may_store(session: Session, account_id: int, size: int, at: datetime) -> bool:
-    """Whether another picture of `size` bytes may be kept for the account."""
-    stored = session.scalar(select(func.sum(FeedbackRow.picture_bytes)).where(_within_a_day(account_id, at)))
-    return int(stored or 0) + size <= PICTURE_BYTES_PER_DAY
+def picture_bytes_left(session: Session, account_id: int, at: datetime) -> int:
+    """How many more bytes of pictures may be kept for the account now."""
+    stored = session.scalar(
+        select(func.sum(ExampleRow.size))
+        .join(FeedbackRow, FeedbackRow.id == ExampleRow.feedback_id)
+        .where(_within_a_day(account_id, at))
+    )
+    return PICTURE_BYTES_PER_DAY - int(stored or 0)
 
 
 def _within_a_day(account_id: int, at: datetime) -> ColumnElement[bool]:

@@ -90,6 +90,11 @@ def add_moments(session: Session, context_id: str, hour: int, moments: Sequence[
     driver_sql.execute(session, _ENTRIES, context_id, hour, "".join(moment.pack() for moment in moments))
 
 
+def printer_of(session: Session, context_id: str) -> str | None:
+    """The printer's name of a print, if its client gave one."""
+    return session.scalar(select(PrintRow.printer).where(PrintRow.context_id == context_id))
+
+
 def timeline(session: Session, context_id: str) -> list[Moment]:
     """A print's course, by time."""
     rows = session.execute(

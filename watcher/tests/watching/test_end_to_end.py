@@ -202,7 +202,7 @@ async def test_a_false_alarm_stops_repeats(tmp_path: Path, tls: Any) -> None:
         warned = lambda name: [t for t in f.delivered if t["printer"] == name and t["event"] == "warning"]  # noqa: E731
         await until(f, lambda: bool(warned("voron")), ONSET + 240)
         for name in failing:
-            f.watcher(name).false_alarm("anna")
+            f.watcher(name).feedback("false_alarm", "anna")
         seen = f.prints["voron"].pictures
         await until(f, lambda: f.prints["voron"].pictures >= seen + 6, 900)
         assert len(warned("voron")) == 1

@@ -23,6 +23,7 @@ from layerwatch_watcher.notifications.homeassistant_discovery import discovery
 from layerwatch_watcher.notifications.marks import marked
 from layerwatch_watcher.printers.base import PrinterState, PrinterStatus
 from layerwatch_watcher.watching.print_session import Look
+from layerwatch_watcher.watching.verdicts import VERDICTS
 
 
 class Watched:
@@ -33,8 +34,8 @@ class Watched:
         self.reported: Optional[PrinterStatus] = PrinterStatus(PrinterState.PRINTING)
         self.commands: list[Any] = []
 
-    def false_alarm(self, who: str) -> bool:
-        self.commands.append(("false alarm", who))
+    def feedback(self, verdict: str, who: str) -> bool:
+        self.commands.append((verdict, who))
         return True
 
     async def set_enabled(self, enabled: bool, who: str) -> None:
@@ -68,9 +69,14 @@ async def test_a_printer_is_announced_shown_and_obeyed() -> None:
 
         await broker.publish("layerwatch/voron_2_4/watching/set", b"OFF")
         await until(lambda: broker.retained["layerwatch/voron_2_4/watching"] == b"OFF")
-        await broker.publish("layerwatch/voron_2_4/false_alarm", b"PRESS")
-        await until(lambda: len(printer.commands) == 2)
-        assert printer.commands == [(False, "Home Assistant"), ("false alarm", "Home Assistant")]
+        for verdict in VERDICTS:
+            assert f"homeassistant/button/layerwatch_voron_2_4/{verdict}/config" in broker.retained
+            await broker.publish(f"layerwatch/voron_2_4/{verdict}", b"PRESS")
+        await until(lambda: len(printer.commands) == 1 + len(VERDICTS))
+        assert printer.commands == [
+            (False, "Home Assistant"),
+            *((verdict, "Home Assistant") for verdict in VERDICTS),
+        ]
 
         broker.drop_all()
         await until(lambda: broker.retained["layerwatch/status"] == b"offline")

@@ -129,7 +129,7 @@ async def test_a_false_alarm_stops_repeats(scene: Make) -> None:
     s.start_print()
     await s.run(200)
     assert s.kinds().count(Kind.WARNING) == 1
-    assert watcher.false_alarm("anna")
+    assert watcher.feedback("false_alarm", "anna")
     await s.run(3600)
     assert s.kinds().count(Kind.WARNING) == 1
     assert s.judge.feedback_received == ["false_alarm"]
@@ -142,7 +142,7 @@ async def test_a_false_alarm_reported_at_the_warning_prevents_the_pause(scene: M
     s.start_print()
     await s.run(125)
     assert s.kinds()[-1] is Kind.WARNING
-    watcher.false_alarm("anna")
+    watcher.feedback("false_alarm", "anna")
     await s.run(3600)
     assert "pause" not in s.machine.commands
 

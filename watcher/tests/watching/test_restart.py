@@ -113,7 +113,7 @@ async def test_a_false_alarm_reported_before_a_restart_stays_reported(scene: Mak
     s.watch()
     s.start_print()
     await s.run(30)
-    s.watcher.false_alarm("anna")
+    s.watcher.feedback("false_alarm", "anna")
     await s.die()
     s.judge.verdict = always(PAUSE)
     s.watch()

@@ -19,6 +19,7 @@ from layerwatch.identity import BadInput, invitations, mail_limits
 from layerwatch.identity.repository import get_account
 from layerwatch.identity.roles import Role, members_of
 from layerwatch.identity.service import account_name, email_address
+from layerwatch.learning.deletion import withdraw_consent
 
 pages = Pages()
 
@@ -38,6 +39,8 @@ def show(visit: Visit) -> Response:
             "billing_country": account.billing_country or "",
             "tax_id": account.tax_id or "",
             "free_only": account.free_only,
+            "shares_pictures": account.share_pictures,
+            "feedback_days": visit.services.settings.feedback_days,
             "payment_ready": account.payment_ready,
             "provider": visit.services.payments.name,
             "blocked_from": account.blocked_from,
@@ -107,6 +110,20 @@ def free_only(visit: Visit) -> Response:
             raise BadInput("Set up payment first. Until then this account is on free usage only.")
         account.free_only = on
         visit.note(session, "free usage only", "on" if on else "off")
+    return visit.go("/settings", "saved")
+
+
+@pages.post("/settings/share-pictures", Needs.OWNER, show)
+def share_pictures(visit: Visit) -> Response:
+    """Give the account's consent to keep pictures for training; or withdraw it, and delete them."""
+    on = visit.form.get("share") == "on"
+    with visit.services.database.write() as session:
+        if on:
+            get_account(session, visit.account_id).share_pictures = True
+        visit.note(session, "pictures for training", "on" if on else "off, all deleted")
+    if not on:
+        services = visit.services
+        withdraw_consent(services.database, services.examples, visit.account_id, visit.clock)
     return visit.go("/settings", "saved")
 
 

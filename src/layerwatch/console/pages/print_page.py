@@ -23,6 +23,7 @@ from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.render import render_text
 from layerwatch.console.visit import Visit
 from layerwatch.identity import BadInput, NotFound
+from layerwatch.learning.service import consents
 from layerwatch.prints import time_lapse
 from layerwatch.prints.kept_pictures import read_copy
 from layerwatch.prints.moments import Moment
@@ -30,6 +31,7 @@ from layerwatch.prints.picture_repository import picture_owner
 from layerwatch.prints.repository import find_print
 from layerwatch.prints.retention import delete_whole_prints
 from layerwatch.storage import ObjectMissing
+from layerwatch.vision.evidence import KINDS
 from layerwatch_watcher.cameras.base import CameraSetupError
 from layerwatch_watcher.cameras.ffmpeg import find_ffmpeg
 
@@ -158,9 +160,16 @@ def _values(visit: Visit, view: PrintView, chosen: Moment | None) -> dict[str, A
         "quality_words": QUALITY_WORDS,
         "conditions": CONDITIONS,
         "may_teach": may_teach(visit),
+        "failure_types": KINDS,
+        "shares_pictures": view.live is not None and _shares(visit),
         "has_ffmpeg": _ffmpeg() is not None,
         "now": visit.clock,
     }
+
+
+def _shares(visit: Visit) -> bool:
+    with visit.services.database.read() as session:
+        return consents(session, visit.account_id)
 
 
 @cache

@@ -21,11 +21,13 @@ from layerwatch.console.wall import SHOWS, Wall, WallFilter, wall_of
 from layerwatch.console.wall_news import WallNews
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.repository import find_row
+from layerwatch.core.text import is_unsafe
 from layerwatch.identity import BadInput, NotAllowed, NotFound
 from layerwatch.identity.roles import Role
-from layerwatch.learning import FeedbackLimitReached
+from layerwatch.learning import FeedbackLimitReached, LearningError
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.learning.service import newest
+from layerwatch.learning.verdicts import FeedbackDetails
 from layerwatch.prints import events
 from layerwatch.temporal import TEACHERS, UNDO, UNDO_EARLIER
 
@@ -65,11 +67,12 @@ def feedback(visit: Visit) -> Response:
     kind = visit.form.get("kind", "")
     if kind not in TEACHERS:
         raise BadInput("The feedback is not one that we know.")
+    details = _details(visit)
     context_id = own_print(visit)
     if kind == UNDO:
         _take_back(visit, context_id)
     else:
-        _give(visit, context_id, kind)
+        _give(visit, context_id, kind, details)
     said = "untaught" if kind == UNDO else "taught"
     if visit.form.get("from") == "print":
         return visit.go(f"/prints/{context_id}", said)
@@ -77,7 +80,18 @@ def feedback(visit: Visit) -> Response:
     return visit.go("/", said, **view.this_page)
 
 
-def _give(visit: Visit, context_id: str, kind: str) -> None:
+def _details(visit: Visit) -> FeedbackDetails:
+    comment = " ".join(visit.form.get("comment", "").split()) or None
+    if comment is not None and any(map(is_unsafe, comment)):
+        raise BadInput("The comment may not contain control characters.")
+    try:
+        shares = visit.form.get("keep_pictures") != "no"
+        return FeedbackDetails(visit.form.get("failure_type") or None, comment, shares)
+    except LearningError as wrong:
+        raise BadInput(f"{str(wrong).capitalize()}.") from wrong
+
+
+def _give(visit: Visit, context_id: str, kind: str, details: FeedbackDetails) -> None:
     record = partial(
         visit.services.feedback.record,
         _lesson(visit, context_id, kind),
@@ -86,6 +100,7 @@ def _give(visit: Visit, context_id: str, kind: str) -> None:
         kind=kind,
         at=visit.clock,
         note=_note(visit, context_id, kind),
+        details=details,
     )
     try:
         anyio.from_thread.run(record)

@@ -10,9 +10,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.orm import Session
 
-from layerwatch.learning import service
 from layerwatch.learning.errors import LearningError
-from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.review import Example, reviewed
 from layerwatch.learning.rollout import repository
 from layerwatch.learning.rollout.model_store import ModelStore
 from layerwatch.learning.rollout.models import ComparisonRow, ModelRow, StepRow
@@ -54,9 +53,9 @@ class ModelRegistry:
         """What each node saw of a step's trial."""
         return self._rows(repository.tallies, step_id)
 
-    def reviewed(self) -> Sequence[FeedbackRow]:
-        """Every picture of feedback that a person labelled, once."""
-        return self._rows(service.reviewed)
+    def reviewed(self) -> Sequence[Example]:
+        """Every picture of feedback with a settled label, once."""
+        return self._rows(reviewed)
 
     def path(self, name: str) -> Path | None:
         """The file of a model, checked against its hash; None for the packaged one. Raises LearningError."""

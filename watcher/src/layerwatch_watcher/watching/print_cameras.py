@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Set, Tuple
 
 from layerwatch_watcher.watching.print_session import Look, PrintSession
+from layerwatch_watcher.watching.verdicts import ABOUT_ALARM
 
 
 class PrintCameras:
@@ -24,7 +25,7 @@ class PrintCameras:
         return any(session.on for session in self._sessions.values())
 
     def looked(self, look: Look) -> None:
-        """Record which cameras see a failure: a false alarm is theirs."""
+        """Record which cameras see a failure: a verdict on an alarm is theirs."""
         if look.inspection is not None and look.condition == "ok":
             seen = look.inspection.warning_suggested or look.inspection.pause_suggested
             (self._warning.add if seen else self._warning.discard)(look.camera)
@@ -55,7 +56,8 @@ class PrintCameras:
         for session in self._sessions.values():
             session.resume(tell=tell)
 
-    def false_alarm(self) -> None:
-        """Queue a person's feedback for each camera that sees a failure; for all, if none does."""
-        for name in self._warning or self._sessions:
-            self._sessions[name].feedback("false_alarm")
+    def feedback(self, verdict: str) -> None:
+        """Queue a person's feedback for every camera; about an alarm, for those that see a failure."""
+        alarmed = self._warning if verdict in ABOUT_ALARM else set()
+        for name in alarmed or self._sessions:
+            self._sessions[name].feedback(verdict)

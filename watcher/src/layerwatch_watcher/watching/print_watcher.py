@@ -26,6 +26,7 @@ from layerwatch_watcher.watching.print_lifecycle import PrintLife, Step
 from layerwatch_watcher.watching.print_memory import PrintMemory
 from layerwatch_watcher.watching.print_session import Look, PrintSession
 from layerwatch_watcher.watching.status_reader import StatusReader, missing
+from layerwatch_watcher.watching.verdicts import CALMING, VERDICTS
 from layerwatch_watcher.watching.watch_state import BedStep, Phase, WatchState
 from layerwatch_watcher.watching.watchdog import BLIND_S, PRINTER, Watchdog
 from layerwatch_watcher.watching.watched import Watched
@@ -395,14 +396,20 @@ class PrintWatcher:
 
     # Feedback and commands from people
 
-    def false_alarm(self, who: str) -> bool:
-        """Record a false alarm: the same thing will not alarm again. False without a print."""
+    def feedback(self, verdict: str, who: str) -> bool:
+        """Send what a person says of the print, one of `VERDICTS`. False without a print.
+
+        After a false alarm, or when the print is fine, the same thing will not alarm again.
+        """
+        if verdict not in VERDICTS:
+            raise ValueError(f"a verdict is one of {', '.join(VERDICTS)}, not {verdict!r}")
         if self._cameras is None or not self._cameras.on:
             return False
-        self._state.latch.quiet()
-        self._cameras.false_alarm()
+        if verdict in CALMING:
+            self._state.latch.quiet()
+        self._cameras.feedback(verdict)
         self._keep(durable=True)
-        self._journal.write(self.name, "false alarm", who=who, why="reported by a person")
+        self._journal.write(self.name, verdict.replace("_", " "), who=who, why="reported by a person")
         return True
 
     async def set_enabled(self, enabled: bool, who: str) -> None:
