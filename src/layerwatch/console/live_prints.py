@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from PIL import Image
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.acting.actions import NOT_CONNECTED, Connection, connections
@@ -17,7 +16,7 @@ from layerwatch.contexts.context_id import unpack_levels
 from layerwatch.contexts.repository import inspected_since
 from layerwatch.core.languages import marked
 from layerwatch.learning import RecentPictures
-from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.repository import feedback_since
 from layerwatch.learning.verdicts import CORRECT_ALARM
 from layerwatch.prints import PrintLabels, PrintProgress
 from layerwatch.prints.repository import labels_by_print
@@ -210,11 +209,7 @@ def live_prints(
 
 
 def _newest_feedback(session: Session, account_id: int, since: datetime) -> dict[str, GivenFeedback]:
-    rows = session.execute(
-        select(FeedbackRow.context_id, FeedbackRow.id, FeedbackRow.kind, FeedbackRow.at)
-        .where(FeedbackRow.account_id == account_id, FeedbackRow.at >= since)
-        .order_by(FeedbackRow.id)
-    )
+    rows = feedback_since(session, account_id, since)
     return {row.context_id: GivenFeedback(row.id, row.kind, row.at) for row in rows}
 
 

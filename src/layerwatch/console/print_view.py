@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.console.live_prints import (
@@ -21,7 +20,7 @@ from layerwatch.contexts.repository import find_row
 from layerwatch.core.languages import gettext as _
 from layerwatch.core.languages import marked
 from layerwatch.identity import NotFound
-from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.repository import feedback_of_print
 from layerwatch.learning.verdicts import FAILED
 from layerwatch.prints import PrintLabels, PrintProgress, events, picture_repository, repository
 from layerwatch.prints.events import PrintEvent
@@ -99,12 +98,7 @@ def view_print(session: Session, account_id: int, context_id: str, now: datetime
     live = next(iter(live_prints(session, account_id, now, context_id)), None)
     opened_at = row.opened_at if row is not None else context.opened_at  # type: ignore[union-attr]
     given = [
-        GivenFeedback(one.id, one.kind, one.at)
-        for one in session.scalars(
-            select(FeedbackRow)
-            .where(FeedbackRow.account_id == account_id, FeedbackRow.context_id == context_id)
-            .order_by(FeedbackRow.id)
-        )
+        GivenFeedback(one.id, one.kind, one.at) for one in feedback_of_print(session, account_id, context_id)
     ]
     seen_at = live.seen_at if live is not None else row.seen_at if row is not None else None
     return PrintView(

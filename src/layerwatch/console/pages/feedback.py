@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sqlalchemy import select
 from starlette.responses import Response
 
 from layerwatch.console.live_prints import FEEDBACK_WORDS
@@ -12,11 +11,11 @@ from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
 from layerwatch.core.languages import gettext as _
 from layerwatch.identity import NotFound
-from layerwatch.learning import LearningError
+from layerwatch.identity.repository import shares_pictures
+from layerwatch.learning import LearningError, repository
 from layerwatch.learning.deletion import BATCH, Deleted, delete_feedback
 from layerwatch.learning.examples import ExampleName
-from layerwatch.learning.models import ExampleRow, FeedbackRow
-from layerwatch.learning.service import consents, name_of
+from layerwatch.learning.service import name_of
 
 pages = Pages()
 
@@ -28,19 +27,11 @@ SHOWN = 100
 def show(visit: Visit) -> Response:
     """The newest feedback first."""
     with visit.services.database.read() as session:
-        found = session.scalars(
-            select(FeedbackRow)
-            .where(FeedbackRow.account_id == visit.account_id)
-            .order_by(FeedbackRow.id.desc())
-            .limit(SHOWN)
-        ).all()
+        found = repository.feedback_of_account(session, visit.account_id, SHOWN)
         pictures = defaultdict[int, list[int]](list)
-        kept = select(ExampleRow.feedback_id, ExampleRow.id).order_by(ExampleRow.id)
-        for feedback_id, id_ in session.execute(
-            kept.where(ExampleRow.feedback_id.in_([row.id for row in found]))
-        ):
-            pictures[feedback_id].append(id_)
-        shares = consents(session, visit.account_id)
+        for one in repository.examples_of(session, [row.id for row in found]):
+            pictures[one.feedback_id].append(one.id)
+        shares = shares_pictures(session, visit.account_id)
         rows = [
             {
                 "id": row.id,
@@ -61,7 +52,7 @@ def show(visit: Visit) -> Response:
 def picture(visit: Visit) -> Response:
     """A picture that is kept with feedback."""
     with visit.services.database.read() as session:
-        row = session.get(ExampleRow, visit.number("example_id"))
+        row = repository.find_example(session, visit.number("example_id"))
         name = None if row is None or row.account_id != visit.account_id else name_of(row)
     return picture_file(visit, name)
 

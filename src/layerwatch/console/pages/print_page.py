@@ -24,7 +24,7 @@ from layerwatch.console.render import render_text
 from layerwatch.console.visit import Visit
 from layerwatch.core.languages import gettext as _
 from layerwatch.identity import BadInput, NotFound
-from layerwatch.learning.service import consents
+from layerwatch.identity.repository import shares_pictures
 from layerwatch.prints import time_lapse
 from layerwatch.prints.kept_pictures import read_copy
 from layerwatch.prints.moments import Moment
@@ -170,7 +170,7 @@ def _values(visit: Visit, view: PrintView, chosen: Moment | None) -> dict[str, A
 
 def _shares(visit: Visit) -> bool:
     with visit.services.database.read() as session:
-        return consents(session, visit.account_id)
+        return shares_pictures(session, visit.account_id)
 
 
 @cache

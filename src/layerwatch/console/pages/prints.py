@@ -28,7 +28,7 @@ from layerwatch.identity import BadInput, NotAllowed, NotFound
 from layerwatch.identity.roles import Role
 from layerwatch.learning import FeedbackLimitReached, LearningError
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.learning.service import newest
+from layerwatch.learning.repository import newest_feedback
 from layerwatch.learning.verdicts import FeedbackDetails
 from layerwatch.prints import events
 from layerwatch.temporal import TEACHERS, UNDO, UNDO_EARLIER
@@ -126,7 +126,7 @@ def _take_back(visit: Visit, context_id: str) -> None:
     wanted = visit.form.get("feedback", "")
     number = int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) <= 18 else None
     with visit.services.database.read() as session:
-        last = newest(session, account_id=visit.account_id, context_id=context_id)
+        last = newest_feedback(session, visit.account_id, context_id)
         kind = UNDO if number is None or last is None or last.id == number else UNDO_EARLIER
     anyio.from_thread.run(
         partial(

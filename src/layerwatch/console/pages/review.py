@@ -20,8 +20,9 @@ from layerwatch.identity import BadInput, NotFound
 from layerwatch.learning.deletion import delete_feedback
 from layerwatch.learning.errors import LearningError
 from layerwatch.learning.queue import queue
-from layerwatch.learning.review import LABELS, Example, Reviewed, find, reviewed_by
-from layerwatch.learning.review import history as reviews
+from layerwatch.learning.repository import Example, Reviewed
+from layerwatch.learning.repository import history as reviews
+from layerwatch.learning.review import LABELS, find, reviewed_by
 from layerwatch.learning.review import review as label_picture
 from layerwatch.learning.service import name_of
 from layerwatch.vision.errors import VisionError
