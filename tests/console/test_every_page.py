@@ -12,11 +12,10 @@ from layerwatch.notify.channels import ChannelKind, add_channel, send_test
 from tests.support.chromium import Tab, chromium
 from tests.support.prints import frame
 
-# The wall and the prints have tests of their own.
 NOT_PAGES = {
-    "/",
-    "/verify",
-    "/invitation",
+    "/invitation",  # both need the link of a mail, which a stranger follows below
+    "/reset",
+    "/enter",
     "/live",
     "/usage.csv",
     "/audit.csv",
@@ -32,6 +31,15 @@ def paths():
     inside = [page.path for page in ALL if page.needs not in (Needs.NOTHING,)]
     chosen = [path for path in plain if path in inside and path not in NOT_PAGES]
     return [*chosen, "/keys/1", "/notifications/1", "/operator/accounts/1", "/no-such-page"]
+
+
+def outside(office):
+    """The pages for those who are not signed in, with the links that mails carry."""
+    ann, stranger = office.signed_in("ann@example.org"), office.browser()
+    stranger.post("/forgot", "/forgot", email="ann@example.org")
+    reset = office.link()
+    ann.post("/members", "/settings", email="bob@example.org", role="member")
+    return ["/sign-in", "/sign-up", "/forgot", reset, office.link(), "/no-such-page"]
 
 
 @pytest.fixture
@@ -59,18 +67,27 @@ def office(office):
     return office
 
 
-def test_every_page_is_accessible_fits_a_phone_and_complains_of_nothing(office, paths):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible_fits_a_phone_and_complains_of_nothing(office, paths, scheme):
     wide, faults = [], []
     with chromium() as browser:
-        context = browser.new_context(viewport={"width": 360, "height": 740})
+        context = browser.new_context(
+            viewport={"width": 360, "height": 740}, color_scheme=scheme, reduced_motion="reduce"
+        )
         tab = Tab(context, office.server.url)
-        tab.sign_in("ann@example.org")
-        for path in paths:
+
+        def check(path):
             tab.go(path)
             if tab.page.evaluate("document.documentElement.scrollWidth") > 360:
                 wide.append(path)
             found = Axe().run(tab.page).response["violations"]
-            faults += [(path, one["id"], one["nodes"][0]["html"][:120]) for one in found]
+            faults.extend((path, one["id"], one["nodes"][0]["html"][:120]) for one in found)
+
+        for path in outside(office):
+            check(path)
+        tab.sign_in("ann@example.org")
+        for path in paths:
+            check(path)
     assert wide == []
     assert not faults, "\n".join(map(str, faults))
     assert [one for one in tab.complaints if "404" not in one] == []

@@ -1,9 +1,11 @@
 """Forms keep what was typed, say what is wrong beside the field, and never lead to a dead end."""
 
 import re
+from html.parser import HTMLParser
 
 import pytest
 
+from layerwatch.notify.channels import ChannelKind, add_channel
 from tests.support.browser import PASSWORD, text_of
 
 
@@ -130,3 +132,123 @@ def test_a_secret_that_another_session_was_given_is_not_shown(office, ann):
     eve.sign_in("eve@example.org")
     eve.http.cookies.set("layerwatch_once", ann.http.cookies["layerwatch_once"], path="/console/keys")
     assert "Your new key" not in eve.get("/keys").text
+
+
+# What no field of ours takes, with a character that turns the direction of text.
+UNUSABLE = "no\u202e such"
+
+
+class FormsOf(HTMLParser):
+    """The forms of a page that change something: (action, {name: type} of what a visitor fills in)."""
+
+    def __init__(self, response):
+        super().__init__()
+        self.found, self._open = [], None
+        self.feed(response.text)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag == "form" and given.get("method") == "post":
+            self._open = {}
+            self.found.append((given.get("action", ""), self._open))
+        elif tag in ("input", "select", "textarea") and self._open is not None and "name" in given:
+            kind = given.get("type", tag)
+            if kind not in ("hidden", "checkbox", "radio", "file"):
+                self._open[given["name"]] = kind
+
+    def handle_endtag(self, tag):
+        if tag == "form":
+            self._open = None
+
+
+PAGES_WITH_FORMS = (
+    "/profile",
+    "/keys",
+    "/keys/1",
+    "/settings",
+    "/notifications",
+    "/notifications/1",
+    "/operator",
+    "/operator/accounts/1",
+    "/operator/status-notes",
+)
+
+
+@pytest.mark.parametrize("path", PAGES_WITH_FORMS)
+def test_every_form_that_refuses_keeps_what_was_typed_and_says_why_at_the_field(office, path):
+    account = office.account("Acme")
+    office.user("ann@example.org", account, operator=True)
+    office.server.new_key_of(account)
+    with office.server.services.database.write() as session:
+        add_channel(
+            session,
+            account,
+            kind=ChannelKind.WEBHOOK,
+            name="Hook",
+            address="https://example.org/hook",
+            events=["print.ended"],
+            now=office.server.clock.now(),
+            private=False,
+        )
+    ann = office.signed_in("ann@example.org")
+    forms = [(action, fields) for action, fields in FormsOf(ann.get(path)).found if fields]
+    assert forms or path == "/operator"
+    for action, fields in forms:
+        answer = ann.post(action.removeprefix("/console"), path, **dict.fromkeys(fields, UNUSABLE))
+        if answer.status_code == 303:
+            continue  # any text will do, or the field may be empty
+        assert answer.status_code in (400, 403), (action, answer.status_code)
+        assert re.search(r'aria-invalid="true"[^>]*>(?:(?!</label>).)*?class="wrong"', answer.text, re.S), (
+            action
+        )
+        sent = dict(FormsOf(answer).found)
+        assert action in sent, f"{action} ends on another page"
+        for name in (name for name, kind in fields.items() if kind not in ("password", "select")):
+            value = f'name="{name}"[^>]* value="{UNUSABLE}"|name="{name}"[^>]*>{UNUSABLE}</textarea>'
+            assert re.search(value, answer.text), (action, name)
+
+
+def test_a_wrong_password_is_said_at_its_field_on_the_profile(ann):
+    for action in ("/profile/password", "/profile/codes"):
+        answer = ann.post(action, "/profile", password="not it", new="a new and long one")
+        assert answer.status_code == 403
+        assert answer.text.count('class="wrong"') == 1
+        assert "The password is wrong." in field_of(answer, action, "password")
+        assert "not it" not in answer.text
+
+
+def test_a_weak_password_is_said_at_its_field_wherever_one_is_chosen(office, ann):
+    weak = {"password": PASSWORD, "new": "short"}
+    assert "12" in field_of(ann.post("/profile/password", "/profile", **weak), "/profile/password", "new")
+    stranger = office.browser()
+    stranger.post("/forgot", "/forgot", email="ann@example.org")
+    path = office.link()
+    answer = stranger.post("/reset", path, link=path.partition("link=")[2], password="short")
+    assert "12" in field_of(answer, "/reset", "password")
+    ann.post("/members", "/settings", email="bob@example.org", role="member")
+    path = office.link()
+    answer = stranger.post("/invitation/join", path, link=path.partition("link=")[2], password="short")
+    assert "12" in field_of(answer, "/invitation/join", "password")
+    assert "Acme" in answer.text
+
+
+def test_a_refused_sign_in_keeps_the_address_and_a_wrong_code_its_field(office, ann):
+    stranger = office.browser()
+    answer = stranger.sign_in("ann@example.org", "not it")
+    assert answer.status_code == 403
+    assert 'value="ann@example.org"' in answer.text and "not it" not in answer.text
+    assert re.search(r'<p class="error" role="alert">', answer.text)
+    answer = ann.post("/profile/codes", "/profile", password=PASSWORD)
+    assert "QR code" in answer.text
+    answer = ann.post("/profile/codes/confirm", "/profile", code="000000")
+    assert "This code is wrong" in field_of(answer, "/profile/codes/confirm", "code")
+    assert "QR code" in answer.text
+
+
+def field_of(response, action, name):
+    """The markup of a field in the form with this action."""
+    form = re.search(rf'<form method="post" action="/console{action}".*?</form>', response.text, re.S)
+    assert form, f"no form {action}"
+    found = re.search(rf'<label>[^<]*<input name="{name}".*?</label>', form[0], re.S)
+    assert found, f"no field {name}"
+    return found[0]

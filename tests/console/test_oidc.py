@@ -307,7 +307,7 @@ def test_a_user_connects_behind_the_password_and_then_signs_in_there(desk, provi
     desk.user("ann@example.org", desk.account("Acme"))
     provider.signs_in(email="private@example.net", sub="ann-at-home")
     browser = desk.signed_in("ann@example.org")
-    assert browser.post("/profile/provider", password="wrong").status_code == 400
+    assert browser.post("/profile/provider", password="wrong").status_code == 403
     page = browser.post("/profile/provider", password=PASSWORD)
     address = page.text.split('href="')[-1].split('"')[0].replace("&amp;", "&")
     assert browser.get(at_the_provider(address)).headers["location"] == "/console/profile?said=provider-on"
@@ -353,7 +353,7 @@ def test_who_has_no_password_keeps_the_only_way_in_and_proves_themselves_by_sign
     with desk.server.services.database.write() as session:
         session.query(WebSession).one().created_at -= timedelta(minutes=16)
     late = browser.post("/profile/password", new="a new and longer one")
-    assert late.status_code == 400 and "Sign out and in again first" in text_of(late)
+    assert late.status_code == 403 and "Sign out and in again first" in text_of(late)
     sign_in(browser)
     assert browser.post("/profile/password", new="a new and longer one").status_code == 303
 

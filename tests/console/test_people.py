@@ -210,7 +210,7 @@ def test_tries_at_the_password_in_one_session_are_limited(office):
     codes = [
         thief.post("/profile/codes", password="guess").status_code for _ in range(rate_limit.PER_USER + 1)
     ]
-    assert codes == [400] * rate_limit.PER_USER + [429]
+    assert codes == [403] * rate_limit.PER_USER + [429]
     assert ann.post("/profile/codes", password=PASSWORD).status_code == 200
 
 
@@ -293,7 +293,7 @@ def test_recovery_codes_are_shown_once_and_sign_in_without_the_phone(office):
 def test_new_recovery_codes_need_the_password(office):
     browser, _, page = codes_on(office)
     refused = browser.post("/profile/codes/recovery", password="wrong")
-    assert refused.status_code == 400 and recovery_codes_on(refused) == []
+    assert refused.status_code == 403 and recovery_codes_on(refused) == []
     renewed = recovery_codes_on(browser.post("/profile/codes/recovery", password=PASSWORD))
     assert len(renewed) == 10 and not set(renewed) & set(recovery_codes_on(page))
 

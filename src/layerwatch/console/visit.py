@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from layerwatch.console.live_feed import LiveFeeds
 from layerwatch.console.render import render
-from layerwatch.identity import BadInput, NotFound, devices, sessions
+from layerwatch.identity import BadInput, IdentityError, NotFound, devices, sessions
 from layerwatch.identity.audit import Actor, record
 from layerwatch.identity.models import User
 from layerwatch.identity.oidc.flow import Provider
@@ -288,9 +288,9 @@ def required(visit: Visit, name: str, what: str) -> str:
 
 @contextmanager
 def from_field(name: str) -> Iterator[None]:
-    """Whatever is invalid in the block came from this field of the form."""
+    """Whatever is refused in the block, is refused because of this field of the form."""
     try:
         yield
-    except BadInput as wrong:
+    except IdentityError as wrong:
         wrong.field = name
         raise

@@ -17,7 +17,9 @@ from layerwatch.core.errors import UserError
 
 
 class IdentityError(UserError):
-    """Base class for account and sign-in errors."""
+    """Base class for account and sign-in errors. field: the form's field at fault; empty if there is none."""
+
+    field: str = ""
 
 
 class NotFound(IdentityError):
@@ -29,7 +31,7 @@ class NotAllowed(IdentityError):
 
 
 class BadInput(IdentityError):
-    """An invalid value. field: the form's field that it came from; empty if it is no single one."""
+    """An invalid value."""
 
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)

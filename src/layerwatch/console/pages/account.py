@@ -59,7 +59,13 @@ def show(visit: Visit) -> Response:
                 for one in invitations.pending(session, account.id, visit.now)
             ],
         }
-    return visit.page("settings.html", roles=list(Role), owns=_owns(visit), now=visit.clock, **values)
+    return visit.page(
+        "settings.html",
+        roles=[(role.value, role.value) for role in Role],
+        owns=_owns(visit),
+        now=visit.clock,
+        **values,
+    )
 
 
 @pages.post("/settings", Needs.OWNER, show)

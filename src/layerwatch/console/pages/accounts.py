@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
 from layerwatch.console.pages.sign_in import welcome
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import BASE, Visit
-from layerwatch.identity import BadInput, IdentityError, NotFound, invitations, passwords, sessions, users
+from layerwatch.identity import NotFound, invitations, passwords, sessions, users
 from layerwatch.identity.models import Account, User
 from layerwatch.identity.roles import role_in, roles_of
 
@@ -40,49 +42,40 @@ def switch(visit: Visit) -> Response:
 @pages.get("/invitation", Needs.NOTHING)
 def invitation(visit: Visit) -> Response:
     """Show an invitation: to accept, to sign in, or to choose a password first."""
-    return _page(visit, visit.query("link"))
-
-
-@pages.post("/invitation", Needs.SIGNED_IN)
-def accept(visit: Visit) -> Response:
-    """Accept an invitation. The account that the user works in stays the same, if there is one."""
-    link = visit.form.get("link", "")
-    try:
-        with visit.services.database.write() as session:
-            account = invitations.accept(session, link, visit.me.user_id, visit.visitor, visit.now)
-            if visit.me.account_id is None and visit.token is not None:
-                sessions.switch_account(session, visit.token, account.id)
-    except BadInput as wrong:
-        return _page(visit, link, str(wrong), 400)
-    return visit.go("/accounts", "accepted")
-
-
-@pages.post("/invitation/join", Needs.NOTHING)
-def join(visit: Visit) -> Response:
-    """Choose a password as somebody new. The invitation is accepted on the next page."""
-    link, password = visit.form.get("link", ""), visit.form.get("password", "")
-    database = visit.services.database
-    try:
-        with database.read() as session:
-            email = invitations.find_invitation(session, link, visit.now).email
-        database.transact(users.guard_new_password, visit.visitor, visit.now)
-        passwords.check_strength(password, email)
-        hashed = passwords.hash_password(password)
-        with database.write() as session:
-            begun = invitations.join(session, link, hashed, visit.visitor, visit.now)
-    except IdentityError as wrong:
-        return _page(visit, link, str(wrong), 400)
-    return welcome(visit, begun, f"{BASE}/invitation?link={link}")
-
-
-def _page(visit: Visit, link: str, error: str = "", status: int = 200) -> Response:
+    link = visit.query("link") or visit.form.get("link", "")
     with visit.services.database.read() as session:
         found = invitations.find_invitation(session, link, visit.now)
-        values = {
+        values: dict[str, Any] = {
             "account": session.get_one(Account, found.account_id).name,
             "email": found.email,
             "role": found.role,
             "inviter": session.get_one(User, found.invited_by).email,
             "can_join": invitations.can_join(session, found),
         }
-    return visit.page("invitation.html", status, link=link, error=error, **values)
+    return visit.page("invitation.html", link=link, **values)
+
+
+@pages.post("/invitation", Needs.SIGNED_IN, invitation)
+def accept(visit: Visit) -> Response:
+    """Accept an invitation. The account that the user works in stays the same, if there is one."""
+    link = visit.form.get("link", "")
+    with visit.services.database.write() as session:
+        account = invitations.accept(session, link, visit.me.user_id, visit.visitor, visit.now)
+        if visit.me.account_id is None and visit.token is not None:
+            sessions.switch_account(session, visit.token, account.id)
+    return visit.go("/accounts", "accepted")
+
+
+@pages.post("/invitation/join", Needs.NOTHING, invitation)
+def join(visit: Visit) -> Response:
+    """Choose a password as somebody new. The invitation is accepted on the next page."""
+    link, password = visit.form.get("link", ""), visit.form.get("password", "")
+    database = visit.services.database
+    with database.read() as session:
+        email = invitations.find_invitation(session, link, visit.now).email
+    database.transact(users.guard_new_password, visit.visitor, visit.now)
+    passwords.check_strength(password, email)
+    hashed = passwords.hash_password(password)
+    with database.write() as session:
+        begun = invitations.join(session, link, hashed, visit.visitor, visit.now)
+    return welcome(visit, begun, f"{BASE}/invitation?link={link}")

@@ -49,7 +49,7 @@ def picture(visit: Visit) -> Response:
     return picture_file(visit, name)
 
 
-@pages.post("/feedback/{feedback_id}/delete", Needs.MEMBER)
+@pages.post("/feedback/{feedback_id}/delete", Needs.MEMBER, show)
 def delete_one(visit: Visit) -> Response:
     """Delete one feedback and its picture."""
     number = visit.number("feedback_id")
@@ -61,7 +61,7 @@ def delete_one(visit: Visit) -> Response:
     return _deleted(visit, deleted)
 
 
-@pages.post("/feedback/delete", Needs.OWNER)
+@pages.post("/feedback/delete", Needs.OWNER, show)
 def delete_all(visit: Visit) -> Response:
     """Delete all feedback of the account, with its pictures."""
     rows, pictures = 0, set[str]()

@@ -32,7 +32,7 @@ def show(visit: Visit) -> Response:
     )
 
 
-@pages.post("/models/rollback", Needs.OPERATOR)
+@pages.post("/models/rollback", Needs.OPERATOR, show)
 def rollback(visit: Visit) -> Response:
     """Take the newest step back."""
     try:
@@ -42,7 +42,7 @@ def rollback(visit: Visit) -> Response:
     return _taken(visit, step, "model rolled back")
 
 
-@pages.post("/models/{model}", Needs.OPERATOR)
+@pages.post("/models/{model}", Needs.OPERATOR, show)
 def step(visit: Visit) -> Response:
     """Shadow or canary a model with a share, or promote it."""
     registry, model = visit.services.models, visit.path("model")

@@ -41,7 +41,11 @@ def show(visit: Visit) -> Response:
         "notifications.html",
         channels=listed,
         owns=_owns(visit),
-        kinds=KIND_NAMES,
+        kinds=[
+            (kind.value, name)
+            for kind, name in KIND_NAMES.items()
+            if kind is not ChannelKind.APPRISE or apprise_service.is_installed()
+        ],
         events=[(kind.value, EVENT_NAMES[kind]) for kind in SUBSCRIBABLE],
         chosen=_events_sent(visit) if visit.problem else {EventKind.WARNING, EventKind.PAUSE_SUGGESTED},
         addresses=addresses,
@@ -86,6 +90,7 @@ def detail(visit: Visit) -> Response:
         row = channels.find_channel(session, visit.account_id, visit.number("channel_id"))
         log = [_delivery(one) for one in repository.log_of(session, row.id, SHOWN_DELIVERIES)]
         channel = _channel(row, _owns(visit))
+    changing = visit.problem and visit.problem.action == f"/notifications/{channel['id']}"
     response = visit.page(
         "notification_channel.html",
         channel=channel,
@@ -93,7 +98,7 @@ def detail(visit: Visit) -> Response:
         waiting=any(one and one["state"] == "waiting" for one in log),
         owns=_owns(visit),
         events=[(kind.value, EVENT_NAMES[kind]) for kind in SUBSCRIBABLE],
-        chosen=_events_sent(visit) if visit.problem else channel["events"],
+        chosen=_events_sent(visit) if changing else channel["events"],
         secret=visit.shown_once(),
         overlap_h=int(channels.SECRET_OVERLAP.total_seconds() // 3600),
         now=visit.now,

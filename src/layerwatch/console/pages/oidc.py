@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy.exc import IntegrityError
 from starlette.responses import RedirectResponse, Response
 
-from layerwatch.console.pages.profile import confirm, profile_page
+from layerwatch.console.pages.profile import confirm
+from layerwatch.console.pages.profile import show as profile
 from layerwatch.console.pages.sign_in import next_page, sign_in_page, welcome
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import BASE, Visit
@@ -31,7 +32,9 @@ def start(visit: Visit) -> Response:
     try:
         address = provider.address(flow, visit.services.secrets.sessions)
     except SignInRefused as refused:
-        return sign_in_page(visit, str(refused), 503)
+        response = sign_in_page(visit.refused(refused))
+        response.status_code = 503
+        return response
     return _with_flow(visit, RedirectResponse(address, 303), flow)
 
 
@@ -43,38 +46,30 @@ def back(visit: Visit) -> Response:
     try:
         response = _take(visit, provider, flow)
     except IdentityError as refused:
-        status = 429 if isinstance(refused, SignInRefused) and refused.retry_after else 403
-        if flow is not None and flow.user_id is not None and visit.signed and visit.signed.complete:
-            response = profile_page(visit, error=str(refused), status=status)
-        else:
-            response = sign_in_page(visit, str(refused), status)
+        connects = flow is not None and flow.user_id is not None and visit.signed and visit.signed.complete
+        response = (profile if connects else sign_in_page)(visit.refused(refused))
+        response.status_code = 429 if isinstance(refused, SignInRefused) and refused.retry_after else 403
     response.delete_cookie(FLOW_COOKIE, path=_PATH)
     return response
 
 
-@pages.post("/profile/provider", Needs.SIGNED_IN)
+@pages.post("/profile/provider", Needs.SIGNED_IN, profile)
 def connect(visit: Visit) -> Response:
     """Lead to the provider, to connect the user who is signed in."""
     provider = _provider(visit)
     flow = Flow.begin(visit.now, user_id=visit.me.user_id)
-    try:
-        confirm(visit)
-        address = provider.address(flow, visit.services.secrets.sessions)
-    except IdentityError as wrong:
-        return profile_page(visit, error=str(wrong), status=400)
+    confirm(visit)
+    address = provider.address(flow, visit.services.secrets.sessions)
     return _with_flow(visit, visit.page("provider.html", url=address, name=provider.name), flow)
 
 
-@pages.post("/profile/provider/off", Needs.SIGNED_IN)
+@pages.post("/profile/provider/off", Needs.SIGNED_IN, profile)
 def disconnect(visit: Visit) -> Response:
     """Disconnect the provider."""
     _provider(visit)
-    try:
-        confirm(visit)
-        with visit.services.database.write() as session:
-            sign_in.disconnect(session, session.get_one(User, visit.me.user_id), visit.visitor, visit.now)
-    except IdentityError as wrong:
-        return profile_page(visit, error=str(wrong), status=400)
+    confirm(visit)
+    with visit.services.database.write() as session:
+        sign_in.disconnect(session, session.get_one(User, visit.me.user_id), visit.visitor, visit.now)
     return visit.go("/profile", "provider-off")
 
 

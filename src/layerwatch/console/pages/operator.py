@@ -98,7 +98,7 @@ def _row(account: Account, draft: Statement, visit: Visit) -> dict[str, Any]:
     }
 
 
-@pages.post("/operator/close", Needs.OPERATOR)
+@pages.post("/operator/close", Needs.OPERATOR, show)
 def close(visit: Visit) -> Response:
     """Close every open month up to the one before this for every account."""
     month = Month.of(visit.clock).previous
@@ -145,7 +145,7 @@ def credit_rest(visit: Visit) -> Response:
     return visit.go("/operator", "credited")
 
 
-@pages.post("/operator/accounts/{account_id}/free-only", Needs.OPERATOR)
+@pages.post("/operator/accounts/{account_id}/free-only", Needs.OPERATOR, show)
 def switch_free_only(visit: Visit) -> Response:
     """Switch an account between free usage only and billed."""
     on = visit.form.get("free_only") == "on"

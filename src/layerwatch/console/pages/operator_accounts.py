@@ -65,7 +65,11 @@ def show(visit: Visit) -> Response:
             ],
         }
     return visit.page(
-        "operator_account.html", books=list(terms.books.versions), month=month, now=visit.clock, **values
+        "operator_account.html",
+        books=[(name, name) for name in terms.books.versions],
+        month=month,
+        now=visit.clock,
+        **values,
     )
 
 

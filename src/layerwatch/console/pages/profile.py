@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import segno
 from starlette.responses import Response
 
 from layerwatch.console.registry import Needs, Pages
-from layerwatch.console.visit import Visit
+from layerwatch.console.visit import BASE, Visit, from_field
 from layerwatch.identity import (
     BadInput,
-    IdentityError,
     SignInRefused,
     passwords,
     rate_limit,
@@ -33,27 +33,36 @@ RECENT_SIGN_IN = timedelta(minutes=15)
 @pages.get("/profile", Needs.SIGNED_IN)
 def show(visit: Visit) -> Response:
     """The settings of one's own sign-in."""
-    return profile_page(visit)
+    with visit.services.database.read() as session:
+        user = session.get_one(User, visit.me.user_id)
+        secret, picture = _secret(visit, user)
+        values: dict[str, Any] = {
+            "has_password": user.password is not None,
+            "codes_on": user.totp_since is not None,
+            "recovery_codes": recovery_codes.left(session, user),
+            "connected": user.subject is not None,
+            "provider": visit.provider_name,
+            "sessions": sessions.of_user(session, user, visit.token, visit.now),
+        }
+    return visit.page("profile.html", secret=secret, picture=picture, now=visit.now, **values)
 
 
-@pages.post("/profile/password", Needs.SIGNED_IN)
+@pages.post("/profile/password", Needs.SIGNED_IN, show)
 def password(visit: Visit) -> Response:
     """A new password, behind the old one."""
-    try:
-        confirm(visit)
-        new = visit.form.get("new", "")
+    confirm(visit)
+    new = visit.form.get("new", "")
+    with from_field("new"):
         passwords.check_strength(new, visit.me.email)
-        hashed = passwords.hash_password(new)
-        with visit.services.database.write() as session:
-            user = session.get_one(User, visit.me.user_id)
-            users.set_password(session, user, hashed, keep=visit.token)
-            record(session, visit.actor, "password changed", "", visit.now)
-    except IdentityError as wrong:
-        return _refused(visit, wrong)
+    hashed = passwords.hash_password(new)
+    with visit.services.database.write() as session:
+        user = session.get_one(User, visit.me.user_id)
+        users.set_password(session, user, hashed, keep=visit.token)
+        record(session, visit.actor, "password changed", "", visit.now)
     return visit.with_known_device(visit.go("/profile", "password-changed"), visit.me.user_id)
 
 
-@pages.post("/profile/verify", Needs.SIGNED_IN)
+@pages.post("/profile/verify", Needs.SIGNED_IN, show)
 def verify(visit: Visit) -> Response:
     """Send the verification mail again."""
     with visit.services.database.write() as session:
@@ -63,64 +72,51 @@ def verify(visit: Visit) -> Response:
     return visit.go("/profile", "check-mail")
 
 
-@pages.post("/profile/codes", Needs.SIGNED_IN)
+@pages.post("/profile/codes", Needs.SIGNED_IN, show)
 def prepare_codes(visit: Visit) -> Response:
     """Show the picture that an authenticator app reads."""
-    try:
-        confirm(visit)
-        with visit.services.database.write() as session:
-            user = session.get_one(User, visit.me.user_id)
-            totp.prepare(session, user)
-    except IdentityError as wrong:
-        return _refused(visit, wrong)
-    return _set_up_page(visit)
+    confirm(visit)
+    with visit.services.database.write() as session:
+        totp.prepare(session, session.get_one(User, visit.me.user_id))
+    return show(visit)
 
 
-@pages.post("/profile/codes/confirm", Needs.SIGNED_IN)
+@pages.post("/profile/codes/confirm", Needs.SIGNED_IN, show)
 def confirm_codes(visit: Visit) -> Response:
     """Switch one-time codes on after the app has shown a right one, and show the recovery codes, once."""
+    _count_try(visit)
     key = visit.services.secrets.sessions
-    try:
-        _take(visit)
-        with visit.services.database.write() as session:
-            user = session.get_one(User, visit.me.user_id)
-            codes = totp.confirm(session, user, visit.form.get("code", ""), key, visit.now)
-            record(session, visit.actor, "one-time codes on", "", visit.now)
-    except IdentityError as wrong:
-        return _set_up_page(visit, wrong)
+    with from_field("code"), visit.services.database.write() as session:
+        user = session.get_one(User, visit.me.user_id)
+        codes = totp.confirm(session, user, visit.form.get("code", ""), key, visit.now)
+        record(session, visit.actor, "one-time codes on", "", visit.now)
     return visit.page("recovery_codes.html", codes=codes)
 
 
-@pages.post("/profile/codes/recovery", Needs.SIGNED_IN)
+@pages.post("/profile/codes/recovery", Needs.SIGNED_IN, show)
 def new_recovery_codes(visit: Visit) -> Response:
     """Replace the recovery codes, behind the password, and show the new ones, once."""
-    try:
-        confirm(visit)
-        with visit.services.database.write() as session:
-            user = session.get_one(User, visit.me.user_id)
-            if user.totp_since is None:
-                raise BadInput("One-time codes are off.")
-            codes = recovery_codes.renew(session, user, visit.services.secrets.sessions)
-            record(session, visit.actor, "recovery codes replaced", "", visit.now)
-    except IdentityError as wrong:
-        return _refused(visit, wrong)
+    confirm(visit)
+    with visit.services.database.write() as session:
+        user = session.get_one(User, visit.me.user_id)
+        if user.totp_since is None:
+            raise BadInput("One-time codes are off.")
+        codes = recovery_codes.renew(session, user, visit.services.secrets.sessions)
+        record(session, visit.actor, "recovery codes replaced", "", visit.now)
     return visit.page("recovery_codes.html", codes=codes)
 
 
-@pages.post("/profile/codes/off", Needs.SIGNED_IN)
+@pages.post("/profile/codes/off", Needs.SIGNED_IN, show)
 def codes_off(visit: Visit) -> Response:
     """Switch one-time codes off, behind the password."""
-    try:
-        confirm(visit)
-        with visit.services.database.write() as session:
-            totp.switch_off(session, session.get_one(User, visit.me.user_id))
-            record(session, visit.actor, "one-time codes off", "", visit.now)
-    except IdentityError as wrong:
-        return _refused(visit, wrong)
+    confirm(visit)
+    with visit.services.database.write() as session:
+        totp.switch_off(session, session.get_one(User, visit.me.user_id))
+        record(session, visit.actor, "one-time codes off", "", visit.now)
     return visit.go("/profile", "codes-off")
 
 
-@pages.post("/profile/others-out", Needs.SIGNED_IN)
+@pages.post("/profile/others-out", Needs.SIGNED_IN, show)
 def others_out(visit: Visit) -> Response:
     """End every other session of the user."""
     with visit.services.database.write() as session:
@@ -136,7 +132,7 @@ def confirm(visit: Visit) -> None:
     which proves as much.
     """
     me = visit.me
-    _take(visit)
+    _count_try(visit)
     with visit.services.database.read() as session:
         user, here = session.get_one(User, me.user_id), sessions.find(session, visit.token, visit.now)
         password = user.password
@@ -144,55 +140,29 @@ def confirm(visit: Visit) -> None:
         by_provider = user.subject is not None
     if password is not None:
         if not passwords.is_right(visit.form.get("password", ""), password):
-            raise SignInRefused("The password is wrong.")
+            with from_field("password"):
+                raise SignInRefused("The password is wrong.")
     elif by_provider and late:
         raise SignInRefused("Sign out and in again first, to prove that it is you.")
 
 
-def _take(visit: Visit) -> None:
+def _count_try(visit: Visit) -> None:
     """Count a try for this session alone: guesses made elsewhere do not block its user."""
     subject = f"session {visit.token}"
     visit.services.database.transact(rate_limit.take, subject, rate_limit.PER_USER, visit.now)
 
 
-def _set_up_page(visit: Visit, wrong: IdentityError | None = None) -> Response:
-    """The page with the secret, also after a wrong code: the app has read it already."""
+_SHOWS_SECRET = ("/profile/codes", "/profile/codes/confirm")
+"""Forms whose page has the secret of the one-time codes: when it is new, and after a wrong code."""
+
+
+def _secret(visit: Visit, user: User) -> tuple[str, str]:
+    """The secret that is being set up, and its QR code as a `data:` address; empty on any other visit."""
+    path = visit.request.url.path.removeprefix(BASE)
+    if path not in _SHOWS_SECRET or user.totp_nonce is None or user.totp_since is not None:
+        return "", ""
+    if path == "/profile/codes" and visit.problem:
+        return "", ""
     key = visit.services.secrets.sessions
-    with visit.services.database.read() as session:
-        user = session.get_one(User, visit.me.user_id)
-        if user.totp_nonce is None or user.totp_since is not None:
-            return _refused(visit, wrong or BadInput("Set one-time codes up first."))
-        secret = totp.secret_of(user, key)
-        picture = segno.make(totp.address_of(user, key), error="m").svg_data_uri(scale=5, border=2)
-    if wrong is None:
-        return profile_page(visit, secret=secret, picture=picture)
-    return _refused(visit, wrong, secret=secret, picture=picture)
-
-
-def _refused(visit: Visit, wrong: IdentityError, *, secret: str = "", picture: str = "") -> Response:
-    wait = wrong.retry_after if isinstance(wrong, SignInRefused) else None
-    response = profile_page(
-        visit, error=str(wrong), secret=secret, picture=picture, status=429 if wait else 400
-    )
-    if wait:
-        response.headers["Retry-After"] = str(wait)
-    return response
-
-
-def profile_page(
-    visit: Visit, *, error: str = "", secret: str = "", picture: str = "", status: int = 200
-) -> Response:
-    """The page of the user's own sign-in."""
-    with visit.services.database.read() as session:
-        user = session.get_one(User, visit.me.user_id)
-        values = {
-            "has_password": user.password is not None,
-            "codes_on": user.totp_since is not None,
-            "recovery_codes": recovery_codes.left(session, user),
-            "connected": user.subject is not None,
-            "provider": visit.provider_name,
-            "sessions": sessions.of_user(session, user, visit.token, visit.now),
-        }
-    return visit.page(
-        "profile.html", status, error=error, secret=secret, picture=picture, now=visit.now, **values
-    )
+    picture = segno.make(totp.address_of(user, key), error="m").svg_data_uri(scale=5, border=2)
+    return totp.secret_of(user, key), picture

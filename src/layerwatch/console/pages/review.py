@@ -30,7 +30,7 @@ SHOWN_REVIEWED = 100
 @pages.get("/review", Needs.OPERATOR)
 def show(visit: Visit) -> Response:
     """One picture at a time, the most surprising first; `id` chooses another, also one that has a label."""
-    wanted = visit.query("id")
+    wanted = visit.query("id") or str(visit.request.path_params.get("feedback_id", ""))
     with visit.services.database.read() as session:
         waiting = [_row(row) for row in queue(session, MAX_QUEUED)]
         chosen = None
@@ -85,7 +85,7 @@ def failure_map(visit: Visit) -> Response:
     return Response(map_drawing(evidence), media_type="image/svg+xml")
 
 
-@pages.post("/review/{feedback_id}", Needs.OPERATOR)
+@pages.post("/review/{feedback_id}", Needs.OPERATOR, show)
 def label(visit: Visit) -> Response:
     """Label one picture."""
     chosen, kind = visit.form.get("label", ""), visit.form.get("failure_type") or None
@@ -108,7 +108,7 @@ def label(visit: Visit) -> Response:
     return visit.go("/review", "reviewed")
 
 
-@pages.post("/review/{feedback_id}/delete", Needs.OPERATOR)
+@pages.post("/review/{feedback_id}/delete", Needs.OPERATOR, show)
 def delete(visit: Visit) -> Response:
     """Delete one feedback and its picture."""
     number = visit.number("feedback_id")

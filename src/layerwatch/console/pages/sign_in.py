@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from layerwatch.billing import Month
 from layerwatch.console.registry import Needs, Pages
-from layerwatch.console.visit import BASE, FORM_COOKIE, SESSION_COOKIE, Visit
-from layerwatch.identity import IdentityError, NotFound, SignInRefused, passwords, sessions, users
+from layerwatch.console.visit import BASE, FORM_COOKIE, SESSION_COOKIE, Visit, from_field
+from layerwatch.identity import NotFound, passwords, sessions, users
 from layerwatch.identity import sign_up as registration
 from layerwatch.identity.models import User
 from layerwatch.identity.one_time_links import Purpose, user_of
@@ -24,22 +24,24 @@ def sign_in_form(visit: Visit) -> Response:
     return sign_in_page(visit)
 
 
-@pages.post("/sign-in", Needs.NOTHING)
+def sign_in_page(visit: Visit) -> Response:
+    """The page with the form for e-mail and password, and the provider's button."""
+    return visit.page(
+        "sign_in.html",
+        next=_wanted(visit),
+        sign_up=visit.services.settings.sign_up == "open",
+        provider=visit.provider_name,
+    )
+
+
+@pages.post("/sign-in", Needs.NOTHING, sign_in_page)
 def sign_in(visit: Visit) -> Response:
     """Check e-mail and password; on to the one-time code if the user has one."""
     database, key = visit.services.database, visit.services.secrets.sessions
-    try:
-        candidate = database.transact(
-            users.look_up, visit.form.get("email", ""), visit.visitor, key, visit.now
-        )
-        # Outside of any transaction: hashing is slow on purpose, and nobody should wait behind it.
-        right = passwords.is_right(visit.form.get("password", ""), candidate.stored)
-        begun = database.transact(users.sign_in, candidate, right, visit.visitor, visit.now)
-    except SignInRefused as refused:
-        response = sign_in_page(visit, str(refused), 429 if refused.retry_after else 403)
-        if refused.retry_after:
-            response.headers["Retry-After"] = str(refused.retry_after)
-        return response
+    candidate = database.transact(users.look_up, visit.form.get("email", ""), visit.visitor, key, visit.now)
+    # Outside of any transaction: hashing is slow on purpose, and nobody should wait behind it.
+    right = passwords.is_right(visit.form.get("password", ""), candidate.stored)
+    begun = database.transact(users.sign_in, candidate, right, visit.visitor, visit.now)
     return welcome(visit, begun)
 
 
@@ -48,30 +50,26 @@ def code_form(visit: Visit) -> Response:
     """The form for the one-time code."""
     if visit.signed is None or visit.signed.complete:
         return visit.go("/")
-    return visit.page("code.html", error="", next=next_page(visit.query("next")))
+    return visit.page("code.html", next=_wanted(visit))
 
 
-@pages.post("/code", Needs.NOTHING)
+@pages.post("/code", Needs.NOTHING, code_form)
 def code(visit: Visit) -> Response:
     """Check the one-time code."""
     if visit.signed is None or visit.token is None or visit.signed.complete:
         return visit.go("/sign-in")
     me, token = visit.signed, visit.token
     database, key = visit.services.database, visit.services.secrets.sessions
-    try:
-        database.transact(
-            lambda session: users.guard_second_step(
-                session, session.get_one(User, me.user_id), visit.visitor, key, visit.now
-            )
+    database.transact(
+        lambda session: users.guard_second_step(
+            session, session.get_one(User, me.user_id), visit.visitor, key, visit.now
         )
-        with database.write() as session:
-            begun = users.second_step(
-                session, me.user_id, visit.form.get("code", ""), key, visit.visitor, visit.now
-            )
-            sessions.end(session, token)
-    except SignInRefused as refused:
-        status = 429 if refused.retry_after else 403
-        return visit.page("code.html", status, error=str(refused), next=next_page(visit.form.get("next", "")))
+    )
+    with from_field("code"), database.write() as session:
+        begun = users.second_step(
+            session, me.user_id, visit.form.get("code", ""), key, visit.visitor, visit.now
+        )
+        sessions.end(session, token)
     return welcome(visit, begun)
 
 
@@ -147,7 +145,7 @@ def forgot_form(visit: Visit) -> Response:
     return visit.page("forgot.html")
 
 
-@pages.post("/forgot", Needs.NOTHING)
+@pages.post("/forgot", Needs.NOTHING, forgot_form)
 def forgot(visit: Visit) -> Response:
     """Send the link, if there is such a user; the page is the same if there is none."""
     email, key = visit.form.get("email", ""), visit.services.secrets.sessions
@@ -162,28 +160,25 @@ def forgot(visit: Visit) -> Response:
 @pages.get("/reset", Needs.NOTHING)
 def reset_form(visit: Visit) -> Response:
     """The form for a new password, behind a link."""
-    link = visit.query("link")
+    link = visit.query("link") or visit.form.get("link", "")
     with visit.services.database.read() as session:
         user_of(session, link, Purpose.RESET, visit.now)
-    return visit.page("reset.html", link=link, error="")
+    return visit.page("reset.html", link=link)
 
 
-@pages.post("/reset", Needs.NOTHING)
+@pages.post("/reset", Needs.NOTHING, reset_form)
 def reset(visit: Visit) -> Response:
     """Set the new password; every session of the user ends."""
     link, password = visit.form.get("link", ""), visit.form.get("password", "")
     database = visit.services.database
-    try:
-        with database.read() as session:
-            email = user_of(session, link, Purpose.RESET, visit.now).email
-        database.transact(users.guard_new_password, visit.visitor, visit.now)
-        passwords.check_strength(password, email)
-        hashed = passwords.hash_password(password)
-        user_id = database.transact(
-            lambda session: users.reset(session, link, hashed, visit.visitor, visit.now).id
-        )
-    except IdentityError as wrong:
-        return visit.page("reset.html", 400, link=link, error=str(wrong))
+    with database.read() as session:
+        email = user_of(session, link, Purpose.RESET, visit.now).email
+    database.transact(users.guard_new_password, visit.visitor, visit.now)
+    passwords.check_strength(password, email)
+    hashed = passwords.hash_password(password)
+    user_id = database.transact(
+        lambda session: users.reset(session, link, hashed, visit.visitor, visit.now).id
+    )
     return visit.with_known_device(visit.go("/sign-in", "password-set"), user_id)
 
 
@@ -201,20 +196,6 @@ def welcome(visit: Visit, begun: sessions.NewSession, wanted: str = "") -> Respo
     return visit.with_session(response, begun.token)
 
 
-def sign_in_page(visit: Visit, error: str = "", status: int = 200) -> Response:
-    """The page with the form for e-mail and password, and the provider's button."""
-    wanted = next_page(visit.query("next") or visit.form.get("next", ""))
-    return visit.page(
-        "sign_in.html",
-        status,
-        error=error,
-        email=visit.form.get("email", ""),
-        next=wanted,
-        sign_up=visit.services.settings.sign_up == "open",
-        provider=visit.provider_name,
-    )
-
-
 def _sign_up_page(visit: Visit) -> Response:
     book = visit.services.terms.books.book(STANDARD, Month.of(visit.clock))
     return visit.page(
@@ -227,6 +208,10 @@ def _sign_up_page(visit: Visit) -> Response:
 def next_page(path: str) -> str:
     """A page of ours to go on to; empty for anything else."""
     return path if path.startswith(BASE + "/") and "\\" not in path and "//" not in path else ""
+
+
+def _wanted(visit: Visit) -> str:
+    return next_page(visit.query("next") or visit.form.get("next", ""))
 
 
 def _open_for_strangers(visit: Visit) -> None:
