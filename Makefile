@@ -9,7 +9,7 @@ MANIFESTS := pyproject.toml sdk/pyproject.toml watcher/pyproject.toml
 .DEFAULT_GOAL := help
 FUZZ_SECONDS ?= 600
 
-.PHONY: help install demo test coverage fuzz lint format printers pythons typescript-check training ray clean
+.PHONY: help install demo improve-demo test coverage fuzz lint format printers pythons typescript-check training ray clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -52,6 +52,10 @@ typescript-check: ## Make a TypeScript client from the OpenAPI document and comp
 training: $(VENV)/.installed-training ## Check the types of training/ and run its tests that need PyTorch
 	$(BIN)/mypy --follow-imports=silent training/src training/torch_tests
 	$(BIN)/python -m pytest --timeout 600 training/torch_tests
+
+improve-demo: $(VENV)/.installed-training ## Improve a detector by feedback on a real server, on the pictures in DATA
+	@test -n "$(DATA)" || { echo "Say where pictures with an index.csv are: make improve-demo DATA=/path/to/pictures"; exit 1; }
+	$(BIN)/layerwatch-train improve-demo --data "$(DATA)" $(DEMO)
 
 ray: $(VENV)/.installed-ray ## Run the contract's table and the replica's tests on Ray Serve
 	$(BIN)/python -m pytest -W default::DeprecationWarning --timeout 600 tests/rayserve tests/contract/test_table.py --served ray

@@ -24,7 +24,7 @@ import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from layerwatch.contexts import ContextIds, repository
+from layerwatch.contexts import ContextIds, answer_repository, repository
 from layerwatch.contexts.context_id import Context
 from layerwatch.contexts.retention import BATCH, drop_days, make_room, sweep
 from layerwatch.storage import Database
@@ -76,7 +76,7 @@ def _call(session: Session, context: Context) -> None:
         repository.add(session, context, moved)
     else:
         repository.move(session, context, found.revision, moved)
-    repository.keep_answer(session, context, str(uuid.uuid4()), "{}")
+    answer_repository.keep(session, context, str(uuid.uuid4()), "{}")
 
 
 def fill(database: Database, number: int, opened: datetime, first: int) -> None:

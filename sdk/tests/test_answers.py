@@ -19,9 +19,10 @@ from layerwatch_sdk import (
     PrintLabels,
     PrintPosition,
 )
+from layerwatch_sdk.answers import read_inspection
 from layerwatch_sdk.form_fields import label_fields, position_fields
 from layerwatch_sdk.testing import JPEG, KEY, FakeService
-from layerwatch_sdk.wire import Reply, read_inspection
+from layerwatch_sdk.wire import Reply
 
 GOOD: Dict[str, Any] = {
     "NextProcessIntervalSec": 40,

@@ -162,4 +162,4 @@ def test_the_curl_lines_of_the_documentation(running: FakeService, tmp_path: Pat
     assert feedback == "{}"
     assert '"Calls": 2' in usage
     assert len(running.billed) == 2
-    assert running.feedback == [("ctx0", "false_alarm")]
+    assert running.feedback == [("ctx0", "missed_failure")]

@@ -148,7 +148,25 @@ def test_feedback_goes_where_the_pictures_go(
     assert service.feedback == [(context.context_id, "false_alarm")]
 
 
+def test_what_goes_with_feedback_is_sent_and_nothing_else(
+    client: Client, context: Context, service: FakeService
+) -> None:
+    client.feedback(
+        context, "missed_failure", failure_kind="spaghetti", comment="back left", share_images=False
+    )
+    client.feedback(context, "good")
+    assert service.feedback_fields == [
+        {"Kind": "missed_failure", "FailureKind": "spaghetti", "Comment": "back left", "ShareImages": False},
+        {"Kind": "good"},
+    ]
+
+
+def test_a_comment_that_is_too_long_is_refused_here(client: Client, context: Context, wire: Any) -> None:
+    with pytest.raises(ValueError, match="500 characters"):
+        client.feedback(context, "good", comment="x" * 501)
+
+
 def test_feedback_of_another_kind_is_refused_here(client: Client, context: Context, wire: Any) -> None:
-    with pytest.raises(ValueError, match="false_alarm, resumed, missed"):
+    with pytest.raises(ValueError, match="false_alarm, correct_alarm"):
         client.feedback(context, "meh")
     assert wire.requests == []

@@ -219,6 +219,11 @@ class Settings(BaseSettings):
 
     feedback_days: PositiveInt = Field(365, description="Days until feedback and its pictures are deleted.")
 
+    review_two_people: bool = Field(
+        False,
+        description="A label of a picture counts only once two people have given the same one in the review.",
+    )
+
     prints_days: PositiveInt = Field(
         90, description="Days that a print is kept after its last picture: labels, course, outcome, events."
     )

@@ -14,6 +14,7 @@ from layerwatch.contexts import ContextIds, Contexts
 from layerwatch.contexts.offline.ledger import OfflineLedger
 from layerwatch.core.clock import Clock
 from layerwatch.core.secrets import Secrets
+from layerwatch.drift import DriftMonitor
 from layerwatch.fleet.region_router import RegionRouter
 from layerwatch.keys import KeyAuthenticator
 from layerwatch.keys.request_recorder import RequestRecorder
@@ -89,6 +90,7 @@ class Services:
     watchers: WatcherExchange
     printers: PrinterMemories
     print_recorder: PrintRecorder
+    drift: DriftMonitor
     examples: ExampleStore
     feedback: FeedbackRecorder
     mailer: Mailer

@@ -23,10 +23,12 @@ from layerwatch.config import Settings
 from layerwatch.core.text import MAX_NAME_LENGTH
 from layerwatch.identity.models import Account
 from layerwatch.learning import limits
-from layerwatch.temporal import TEACHERS
+from layerwatch.learning.verdicts import MAX_COMMENT, NAMES
 from layerwatch.vision import MAX_PICTURE_BYTES, Condition
+from layerwatch.vision.evidence import KINDS
 from layerwatch_sdk import MAX_PICTURE_BYTES as SDK_MAX_PICTURE_BYTES
-from layerwatch_sdk.calls import FEEDBACK_KINDS
+from layerwatch_sdk.models import FEEDBACK_KINDS
+from layerwatch_sdk.models import MAX_COMMENT as SDK_MAX_COMMENT
 from tests.support.fake_detector import picture
 from tests.support.prints import frame
 from tests.support.servers import Server, running
@@ -94,7 +96,9 @@ def test_its_limits_and_lists_are_those_of_the_server_and_the_sdk() -> None:
     assert set(header["enum"]) == {condition.word for condition in Condition}
     assert set(SCHEMAS["DetailObject"]["properties"]["Condition"]["enum"]) == set(Condition)
     assert set(SCHEMAS["ErrorType"]["enum"]) == set(ErrorType)
-    assert set(SCHEMAS["FeedbackKind"]["enum"]) == TEACHERS.keys() == set(FEEDBACK_KINDS)
+    assert set(SCHEMAS["FeedbackKind"]["enum"]) == set(NAMES) == set(FEEDBACK_KINDS)
+    assert SCHEMAS["FailureKind"]["enum"] == [*KINDS, None]
+    assert SCHEMAS["Feedback"]["properties"]["Comment"]["maxLength"] == MAX_COMMENT == SDK_MAX_COMMENT
 
 
 def test_every_answer_has_an_example_that_fits_its_schema() -> None:

@@ -60,10 +60,12 @@ def fill(folder: Path, name: str) -> None:
         from layerwatch.identity import create_account
 
         create_account(session, name, NOW)
-    examples = ExampleStore(folder / "examples")
-    with examples.adding():
-        for number in range(3):
-            examples.put(f"{name} {number}".encode())
+    examples = ExampleStore(FolderObjects(folder / "objects"))
+    for number in range(3):
+        examples.put(1, examples.new_folder(), f"{name} {number}".encode())
+    earlier = hashlib.sha256(name.encode()).hexdigest()  # a picture that an earlier version kept
+    (folder / "examples" / earlier[:2]).mkdir(parents=True)
+    (folder / "examples" / earlier[:2] / f"{earlier}.jpg").write_bytes(name.encode())
     model = folder.parent / f"{name}.onnx"
     model.write_bytes(name.encode())
     store = ModelStore(FolderObjects(folder / "objects"), folder / "models")
@@ -104,8 +106,8 @@ def test_kept_pictures_of_prints_are_not_in_it(tmp_path: Path, source: Path) -> 
     result = layerwatch("backup", tmp_path / "without.backup", source)
     assert result.exit_code == 0, result.output
     with zipfile.ZipFile(tmp_path / "without.backup") as archive:
-        kept = [name for name in archive.namelist() if name.startswith("objects/")]
-    assert len(kept) == 1 and kept[0].startswith("objects/models/")
+        kept = [name.split("/")[1] for name in archive.namelist() if name.startswith("objects/")]
+    assert sorted(kept) == ["examples"] * 3 + ["models"]
 
 
 def test_nothing_is_overwritten_without_force(tmp_path: Path, archive: Path) -> None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from layerwatch.billing import Month, count_inspection
-from layerwatch.billing.usage import days, export_csv, hours, last_used
+from layerwatch.billing.usage import days, export_csv, hours
+from layerwatch.billing.usage_repository import last_used
 from layerwatch.keys import create_key
 from tests.support.accounts import NOON, PEPPER, make_caller
 from tests.support.terms import BOOKS

@@ -56,6 +56,14 @@ def test_a_running_server_takes_a_model_over_and_goes_back(tmp_path: Path) -> No
     assert [row["role"] for row in listed] == ["active", ""]
 
 
+def test_a_candidate_that_its_training_calls_worse_is_refused(tmp_path: Path) -> None:
+    report = json.dumps({"verdict": "worse", "why": ["other sources: AUROC 0.950 → 0.900"]})
+    file = save_model(tmp_path / "worse.onnx", metadata={"layerwatch.report": report})
+    assert "AUROC 0.950" in models(tmp_path / "data", "add", str(file), refused=True)
+    (added,) = models(tmp_path / "data", "add", str(file), "--force")
+    assert len(added["model"]) == 64
+
+
 @pytest.mark.parametrize(
     ("command", "why"),
     [

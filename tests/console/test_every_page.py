@@ -45,7 +45,10 @@ def outside(office):
 @pytest.fixture
 def office(office):
     """With one of everything."""
-    server, account = office.server, office.account("Acme Printing and Prototyping of Long Names GmbH")
+    server, account = (
+        office.server,
+        office.account("Acme Printing and Prototyping of Long Names GmbH", share_pictures=True),
+    )
     office.user("ann@example.org", account, operator=True)
     key, _ = server.new_key_of(account)
     context = server.new_context(key)

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from layerwatch.drift import DriftCounts
+from layerwatch.drift.repository import Key, add, day_of
 from layerwatch.learning.rollout import ModelRegistry
 from layerwatch.learning.rollout.model_store import ModelStore
+from tests.support.fake_detector import picture
 
 
 @pytest.fixture
@@ -57,3 +60,27 @@ def test_no_one_else_sees_it(office):
     office.user("member@example.com", office.account("Acme"))
     browser = office.signed_in("member@example.com")
     assert browser.get("/models").status_code in (303, 403, 404)
+
+
+def test_the_page_shows_what_has_drifted(office):
+    services, day = office.server.services, day_of(office.server.clock.now())
+    everything, printer = Key("model-9", "grey-640"), Key("model-9", "grey-640", 7, "<Mk4>")
+    for when, probability in ((day - 5, 0.03), (day, 0.8)):
+        counts = DriftCounts()
+        for _ in range(250):
+            counts.add(probability, "ok", alarm=probability > 0.5)
+        with services.database.write() as session:
+            add(session, when, {everything: counts, printer: counts})
+    page = office.operator().get("/models").text
+    assert "&lt;Mk4&gt;" in page
+    assert page.count('<span class="tag bad">large</span>') == 2
+    assert page.count('<td class="num">100.0 %</td>') == 2
+
+
+def test_a_picture_over_the_api_is_counted(office):
+    server = office.server
+    key = server.new_key()
+    server.process(key, server.new_context(key), picture(0.1))
+    text = server.http.get("/metrics").text
+    assert 'layerwatch_alarms_total{camera="' in text
+    assert 'condition="ok",model="fake"' in text

@@ -119,7 +119,7 @@ def test_a_user_with_a_password_is_never_taken_over_by_address(desk):
 def test_signing_up_with_anothers_address_beforehand_gains_nothing(desk):
     """The stranger's password stays theirs alone: the owner of the address is not put into the same user."""
     with desk.server.services.database.write() as session:
-        from layerwatch.identity.users import new_user
+        from layerwatch.identity.repository import new_user
         from tests.console.conftest import HASH
 
         new_user(session, "ann@example.org", datetime.now(UTC), password=HASH)

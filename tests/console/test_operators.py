@@ -10,7 +10,7 @@ import pytest
 from layerwatch.billing.closing import close_months, newest_closable
 from layerwatch.identity.models import Account, AuditEntry, User
 from layerwatch.identity.roles import Role
-from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.models import ExampleRow
 from tests.support.browser import text_of
 from tests.support.chromium import Tab, chromium
 from tests.support.prints import frame
@@ -18,7 +18,7 @@ from tests.support.prints import frame
 
 @pytest.fixture
 def acme(office):
-    return office.account("Acme Printing")
+    return office.account("Acme Printing", share_pictures=True)
 
 
 @pytest.fixture
@@ -221,6 +221,6 @@ def test_pictures_are_reviewed_by_keyboard(office, acme):
         tab.page.wait_for_selector("text=Thank you")
         assert tab.complaints == []
     with office.server.services.database.read() as session:
-        labels = sorted(row.label or "" for row in session.query(FeedbackRow))
+        labels = sorted(row.label or "" for row in session.query(ExampleRow))
     assert labels == ["", "good", "other"]
     assert recorded(office).count("picture labelled") == 3

@@ -251,7 +251,7 @@ def test_what_was_done_is_in_the_audit_log(office):
 
 def test_the_operator_labels_a_picture_for_training(office):
     server = office.server
-    key, _ = server.new_key_of()
+    key, _ = server.new_key_of(office.account("Acme", share_pictures=True))
     context = server.new_context(key)
     server.process(key, context, frame(0.9, 0))
     body = {"Kind": "false_alarm"}

@@ -111,6 +111,7 @@ class TwoAccounts:
             "context_id": self.context,
             "account_id": self.b,
             "feedback_id": 1,
+            "example_id": 1,
             "note_id": 1,
             "model": "packaged",
             "region": "nowhere",
@@ -123,7 +124,10 @@ class TwoAccounts:
             account = session.get(Account, self.b)
             invoice = statement(session, find_invoice(session, self.number))
             return (
-                (account.name, account.free_only, account.billing_email, account.blocked_from),
+                (
+                    *(account.name, account.free_only, account.billing_email, account.blocked_from),
+                    account.share_pictures,
+                ),
                 [
                     (key.id, key.name, key.disabled_at)
                     for key in session.query(ApiKey).filter_by(account_id=self.b)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
 from layerwatch.config import Settings
 from layerwatch.console import status as page
+from layerwatch.status import uptime_recorder
 from layerwatch.status.uptime_recorder import Hour, add
 from layerwatch.storage import StorageUnavailable
 from tests.support.browser import text_of
@@ -59,14 +60,21 @@ def test_a_region_that_is_silent_is_said_to_be_down(shown: Server) -> None:
     assert down["Since"] == (since + timedelta(minutes=2)).isoformat()
 
 
-def test_calls_are_shown_once_they_are_recorded(shown: Server) -> None:
+class InAMinute(datetime):
+    """The machine's clock, a minute ahead."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + timedelta(minutes=1)
+
+
+def test_calls_are_shown_once_they_are_recorded(shown: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     key = shown.new_key()
     shown.process(key, shown.new_context(key), frame(0.1, 1))
     diary = shown.services.uptime
     assert diary is not None
     diary.lives()
-    # Close the minute, as the passing of time does.
-    diary._minute.began -= timedelta(minutes=1)
+    monkeypatch.setattr(uptime_recorder, "datetime", InAMinute)
     hours = diary.take()
     with shown.services.database.write() as session:
         add(session, "local", hours, datetime.now(UTC))

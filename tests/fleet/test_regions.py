@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from click.testing import Result
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from layerwatch.cli import app
-from layerwatch.fleet import heartbeat as fleet
+from layerwatch.fleet import repository as fleet
 from layerwatch.fleet.models import Node
 from layerwatch.fleet.region_router import Region, RegionRouter
 from layerwatch.pacing import Bounds, CallSchedule, Capacity, Pacer
@@ -64,8 +65,9 @@ def test_overloaded_regions_are_stretched_alike() -> None:
     assert names(made)[0] == "small", "it is less overloaded for its size"
 
 
-def node(name: str, where: str, seen: datetime, capacity: float = 10) -> Node:
-    return Node(
+def heard(session: Session, name: str, where: str, seen: datetime, capacity: float = 10) -> None:
+    fleet.write_heartbeat(
+        session,
         id=name,
         region=where,
         url=f"https://{where}",
@@ -79,14 +81,14 @@ def node(name: str, where: str, seen: datetime, capacity: float = 10) -> Node:
 def test_a_regions_nodes_are_added_up_and_silent_ones_left_out(database: Database) -> None:
     with database.write() as session:
         for name, where, ago in (("a", "eu", 0), ("b", "eu", 10), ("c", "eu", 60), ("d", "us", 60)):
-            fleet.describe(session, node(name, where, NOW - timedelta(seconds=ago)))
+            heard(session, name, where, NOW - timedelta(seconds=ago))
     with database.read() as session:
         assert fleet.regions(session, NOW) == [Region("eu", "https://eu", 20, Prints(10, 2))]
 
 
 def test_a_region_drains_until_it_is_undrained(database: Database) -> None:
     with database.write() as session:
-        fleet.describe(session, node("a", "eu", NOW))
+        heard(session, "a", "eu", NOW)
         for _ in range(2):
             fleet.drain(session, "eu", NOW)
     with database.write() as session:
@@ -100,8 +102,8 @@ def test_a_region_drains_until_it_is_undrained(database: Database) -> None:
 
 def test_nodes_that_ended_long_ago_are_forgotten(database: Database) -> None:
     with database.write() as session:
-        fleet.describe(session, node("old", "eu", NOW - timedelta(hours=2)))
-        fleet.describe(session, node("new", "eu", NOW))
+        heard(session, "old", "eu", NOW - timedelta(hours=2))
+        heard(session, "new", "eu", NOW)
         assert session.get(Node, "old", populate_existing=True) is None
 
 
@@ -123,7 +125,7 @@ def test_regions_are_listed_drained_and_undrained_from_the_command_line(tmp_path
     database = Database(f"sqlite:///{tmp_path / 'layerwatch.sqlite3'}")
     database.migrate()
     with database.write() as session:
-        fleet.describe(session, node("a", "eu", datetime.now(UTC)))
+        heard(session, "a", "eu", datetime.now(UTC))
     database.close()
     assert json.loads(regions(tmp_path, "drain", "eu", "--json").output) == {"region": "eu", "draining": True}
     (listed,) = json.loads(regions(tmp_path, "list", "--json").output)

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from layerwatch.config import load
 from layerwatch.contexts.models import ContextRow
-from layerwatch.fleet import heartbeat as fleet
+from layerwatch.fleet import repository as fleet
 from layerwatch_sdk import Client, LayerwatchError, Retry
 from tests.support.clocks import ManualClock
 from tests.support.prints import frame

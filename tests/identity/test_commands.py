@@ -10,7 +10,7 @@ from layerwatch.billing.models import UsageHour
 from layerwatch.billing.month import hour_of
 from layerwatch.cli import app
 from layerwatch.config import load
-from layerwatch.identity import users
+from layerwatch.identity import repository
 from layerwatch.identity.models import Account
 from layerwatch.keys import KeyAuthenticator, KeyDisabled
 from layerwatch.storage import Database
@@ -161,7 +161,7 @@ def with_codes(tmp_path, email):
     """A user with one-time codes on, in the commands' data folder."""
     database = Database(load(data_dir=tmp_path / "data").database_url)
     with database.write() as session:
-        user = users.new_user(session, email, datetime.now(UTC), password=None)
+        user = repository.new_user(session, email, datetime.now(UTC), password=None)
         user.totp_nonce, user.totp_since = b"n" * 16, datetime.now(UTC)
     database.close()
 

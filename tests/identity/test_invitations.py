@@ -5,7 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from layerwatch.identity import BadInput, RateLimited, create_account, invitations, mail_limits, users
+from layerwatch.identity import (
+    BadInput,
+    RateLimited,
+    create_account,
+    invitations,
+    mail_limits,
+    repository,
+    users,
+)
 from layerwatch.identity.roles import Role, members_of, set_role
 from layerwatch.identity.users import Visitor
 from tests.support.accounts import NOON
@@ -25,7 +33,7 @@ class Acme:
 
     def user(self, email, role=None, *, verified=True):
         with self.database.write() as session:
-            user = users.new_user(session, email, NOON, password=None)
+            user = repository.new_user(session, email, NOON, password=None)
             user.verified_at = NOON if verified else None
             if role is not None:
                 set_role(session, self.account, user.id, role)

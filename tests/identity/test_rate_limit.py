@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from layerwatch.identity import RateLimited, devices, mail_limits, rate_limit, users
+from layerwatch.identity import RateLimited, devices, mail_limits, rate_limit, repository, users
 from layerwatch.identity.models import User
 from layerwatch.identity.users import Visitor
 from tests.support.accounts import NOON
@@ -74,7 +74,7 @@ def test_an_ipv6_customer_is_counted_by_their_network(address, network):
 def ann(sqlite_database):
     """Ann's user, and a browser that she signed in with before."""
     with sqlite_database.write() as session:
-        user = users.new_user(session, ANN, NOON, password="hash")
+        user = repository.new_user(session, ANN, NOON, password="hash")
         cookie = {devices.cookie_name(user.id): devices.new_cookie(user, KEY, NOON)}
     return user.id, Visitor("192.0.2.1", "", cookie)
 
@@ -118,7 +118,7 @@ def test_a_known_browser_has_a_limit_too(sqlite_database, ann):
 
 def test_a_known_browser_is_known_for_its_own_user_only(sqlite_database, ann):
     with sqlite_database.write() as session:
-        bob = users.new_user(session, "bob@example.org", NOON, password="hash")
+        bob = repository.new_user(session, "bob@example.org", NOON, password="hash")
     stolen = {devices.cookie_name(bob.id): next(iter(ann[1].cookies.values()))}
     assert devices.known_device(stolen, bob, KEY, NOON) is None
     assert devices.known_device(ann[1].cookies, bob, KEY, NOON) is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from layerwatch.identity import SignInRefused, recovery_codes, totp, users
+from layerwatch.identity import SignInRefused, recovery_codes, repository, totp, users
 from layerwatch.identity.models import RecoveryCode, User
 from layerwatch.identity.users import Visitor
 from tests.support.accounts import NOON
@@ -16,7 +16,7 @@ HERE = Visitor("", "")
 def ann(database):
     """A user with one-time codes on, and their recovery codes."""
     with database.write() as session:
-        user = users.new_user(session, "ann@example.org", NOON, password=None)
+        user = repository.new_user(session, "ann@example.org", NOON, password=None)
         totp.prepare(session, user)
         user.totp_since = NOON
         return user.id, recovery_codes.renew(session, user, KEY)
@@ -69,7 +69,7 @@ def test_new_codes_replace_the_old_ones(database, ann):
 def test_another_users_codes_open_nothing(database, ann):
     _, codes = ann
     with database.write() as session:
-        bob = users.new_user(session, "bob@example.org", NOON, password=None)
+        bob = repository.new_user(session, "bob@example.org", NOON, password=None)
         totp.prepare(session, bob)
         bob.totp_since = NOON
         bob_id = bob.id

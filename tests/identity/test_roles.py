@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from layerwatch.identity import BadInput, NotAllowed, create_account, users
+from layerwatch.identity import BadInput, NotAllowed, create_account, repository
 from layerwatch.identity.roles import Role, members_of, need_owner, set_role
 from tests.support.accounts import NOON
 
@@ -16,7 +16,7 @@ def account_with(database, *roles):
     with database.write() as session:
         account = create_account(session, "Acme", NOON).id
         people = [
-            users.new_user(session, f"{account}.{number}@example.org", NOON, password=None).id
+            repository.new_user(session, f"{account}.{number}@example.org", NOON, password=None).id
             for number in range(len(roles))
         ]
         for person, role in zip(people, roles, strict=True):

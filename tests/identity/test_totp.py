@@ -2,7 +2,7 @@
 
 import pyotp
 
-from layerwatch.identity import SignInRefused, totp, users
+from layerwatch.identity import SignInRefused, repository, totp, users
 from layerwatch.identity.users import Visitor
 from tests.support.accounts import NOON
 from tests.support.at_once import at_once
@@ -12,7 +12,7 @@ KEY = b"k" * 32
 
 def test_a_code_opens_one_session_also_when_it_comes_twice_at_once(database):
     with database.write() as session:
-        user = users.new_user(session, "ann@example.org", NOON, password=None)
+        user = repository.new_user(session, "ann@example.org", NOON, password=None)
         totp.prepare(session, user)
         secret = totp.secret_of(user, KEY)
         user.totp_since = NOON

@@ -14,8 +14,9 @@ from layerwatch.keys import (
     retire_keys,
     rotate_key,
 )
-from layerwatch.keys.request_history import counts, newest_calls
+from layerwatch.keys.request_history import counts
 from layerwatch.keys.request_recorder import KEPT, RecordedCall, RequestRecorder, delete_old
+from layerwatch.keys.request_repository import newest_calls
 from layerwatch.storage import DatabaseGateway, StorageUnavailable
 from tests.support.accounts import NOON, PEPPER, make_key
 
@@ -64,7 +65,7 @@ async def test_of_a_busy_key_a_sample_is_listed_and_every_call_counted(sqlite_da
 
 async def test_the_oldest_calls_of_a_key_go_first(sqlite_database, monkeypatch):
     monkeypatch.setattr("layerwatch.keys.request_recorder.MAX_PER_KEY", 30)
-    monkeypatch.setattr("layerwatch.keys.request_recorder._TRIMMED_AFTER", 10)
+    monkeypatch.setattr("layerwatch.keys.request_recorder.TRIMMED_AFTER", 10)
     _, _, key = make_key(sqlite_database)
     for batch in range(4):
         await written(sqlite_database, *(call(key, number=20 * batch + one) for one in range(20)))

@@ -1,12 +1,9 @@
-"""Feedback goes on request and when its time is over, and no file stays that nothing refers to."""
+"""Feedback goes on request and when its time is over, and no picture stays that nothing refers to."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import threading
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,50 +13,20 @@ from typer.testing import CliRunner
 
 from layerwatch.cli import app
 from layerwatch.learning import ExampleStore
-from layerwatch.learning.deletion import FeedbackSweeper
-from layerwatch.learning.examples import ORPHAN_S
-from layerwatch.learning.models import FeedbackRow
-from layerwatch.learning.service import find_used
-from layerwatch.storage import Database
+from layerwatch.learning.deletion import (
+    FeedbackSweeper,
+    delete_orphans,
+    delete_withdrawn,
+    withdraw_consent,
+)
+from layerwatch.learning.earlier_files import move_files
+from layerwatch.learning.examples import MOVED, ORPHAN_AGE, ExampleName
+from layerwatch.learning.models import ExampleRow, FeedbackRow
+from layerwatch.learning.repository import withdrawn
+from layerwatch.storage import Database, ObjectStore
+from tests.support.feedback import NOW, account_with_consent, give, jpeg, recent
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEEP = timedelta(days=30)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'layerwatch.sqlite3'}")
-    database.migrate()
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def examples(tmp_path: Path) -> ExampleStore:
-    return ExampleStore(tmp_path / "examples")
-
-
-def keep(
-    database: Database,
-    examples: ExampleStore,
-    jpeg: bytes,
-    *,
-    at: datetime = NOW,
-    account: int = 1,
-    context: str = "c",
-) -> int:
-    with examples.adding(), database.write() as session:
-        row = FeedbackRow(
-            account_id=account,
-            context_id=context,
-            at=at,
-            kind="missed",
-            picture=examples.put(jpeg),
-            picture_bytes=len(jpeg),
-        )
-        session.add(row)
-        session.flush()
-        return row.id
 
 
 def kept(database: Database) -> list[int]:
@@ -67,55 +34,50 @@ def kept(database: Database) -> list[int]:
         return list(session.scalars(select(FeedbackRow.id).order_by(FeedbackRow.id)))
 
 
-def files(tmp_path: Path) -> set[bytes]:
-    return {path.read_bytes() for path in (tmp_path / "examples").glob("??/*")}
-
-
-def make_old(path: Path) -> None:
-    long_ago = time.time() - ORPHAN_S - 60
-    os.utime(path, (long_ago, long_ago))
+def pictures(objects: ObjectStore) -> set[bytes]:
+    return {objects.get(one.name) for one in objects.list("examples")}
 
 
 def test_feedback_is_deleted_when_its_time_is_over(
-    database: Database, examples: ExampleStore, tmp_path: Path
+    migrated: Database, objects: ObjectStore, examples: ExampleStore, account: int
 ) -> None:
-    keep(database, examples, b"old", at=NOW - KEEP - timedelta(seconds=1))
-    young = keep(database, examples, b"young", at=NOW - KEEP + timedelta(seconds=1))
-    FeedbackSweeper(database, examples, KEEP).sweep(NOW)
-    assert kept(database) == [young]
-    assert files(tmp_path) == {b"young"}
+    old, young = NOW - KEEP - timedelta(seconds=1), NOW - KEEP + timedelta(seconds=1)
+    give(migrated, examples, account, "missed", recent(jpeg(1)), at=old, context="old")
+    give(migrated, examples, account, "missed", recent(jpeg(2)), at=young, context="young")
+    FeedbackSweeper(migrated, examples, KEEP).sweep(NOW)
+    assert len(kept(migrated)) == 1
+    assert pictures(objects) == {jpeg(2)}
 
 
-def test_a_sweep_removes_old_files_without_feedback_and_broken_writes(
-    database: Database, examples: ExampleStore, tmp_path: Path
+def test_a_sweep_deletes_old_pictures_without_a_row_and_nothing_else(
+    migrated: Database, objects_on_each: ObjectStore, account: int
 ) -> None:
-    keep(database, examples, b"with feedback")
-    with examples.adding():
-        orphan, fresh = examples.path(examples.put(b"orphan")), examples.path(examples.put(b"fresh"))
-    broken = orphan.parent / ".broken-off"
-    broken.write_bytes(b"half a pic")
-    for path in [*(tmp_path / "examples").glob("??/*")]:
-        if path != fresh:
-            make_old(path)
-    FeedbackSweeper(database, examples, KEEP).sweep(NOW)
-    assert files(tmp_path) == {b"with feedback", b"fresh"}
+    examples = ExampleStore(objects_on_each)
+    give(migrated, examples, account, "missed", recent(jpeg(1)))
+    examples.put(account, "0123456789abcdef", jpeg(2))
+    objects_on_each.put("examples/1/README", b"not a picture")
+    assert delete_orphans(migrated, examples, age=ORPHAN_AGE) == 0, "it may be of a call under way"
+    later = datetime.now(UTC) + ORPHAN_AGE + timedelta(minutes=1)
+
+    def used(names: object) -> set[ExampleName]:
+        with migrated.read() as session:
+            return {
+                ExampleName(row.account_id, row.folder, row.sha256)
+                for row in session.scalars(select(ExampleRow))
+            }
+
+    assert examples.delete_orphans(used, later, age=ORPHAN_AGE) == 1
+    assert pictures(objects_on_each) == {jpeg(1), b"not a picture"}
 
 
-def test_a_picture_that_is_being_added_is_not_removed(database: Database, examples: ExampleStore) -> None:
-    with examples.adding():
-        name = examples.put(b"shared by two")
-    removed: list[int] = []
-    remover = threading.Thread(
-        target=lambda: removed.append(examples.remove([name], lambda names: find_used(database, names)))
-    )
-    with examples.adding():
-        assert examples.put(b"shared by two") == name
-        remover.start()
-        with database.write() as session:
-            session.add(FeedbackRow(account_id=1, context_id="c", at=NOW, kind="missed", picture=name))
-    remover.join(20)
-    assert removed == [0]
-    assert examples.path(name).read_bytes() == b"shared by two"
+def test_two_feedbacks_on_one_picture_share_no_object(
+    migrated: Database, objects: ObjectStore, examples: ExampleStore, account: int
+) -> None:
+    give(migrated, examples, account, "missed", recent(jpeg(1)))
+    give(migrated, examples, account, "correct_alarm", recent(jpeg(1)))
+    assert len(list(objects.list("examples"))) == 2
+    FeedbackSweeper(migrated, examples, KEEP).sweep(NOW + KEEP + timedelta(days=1))
+    assert list(objects.list("examples")) == []
 
 
 @pytest.mark.parametrize(
@@ -128,21 +90,70 @@ def test_a_picture_that_is_being_added_is_not_removed(database: Database, exampl
     ],
 )
 def test_the_command_deletes_what_was_asked_for(
-    database: Database, examples: ExampleStore, tmp_path: Path, choice: list[str], left: list[int]
+    migrated: Database,
+    objects: ObjectStore,
+    examples: ExampleStore,
+    tmp_path: Path,
+    choice: list[str],
+    left: list[int],
 ) -> None:
+    with migrated.write() as session:
+        assert [account_with_consent(session) for _ in range(2)] == [1, 2]
     for number, account in enumerate([1, 1, 2, 2], 1):
-        keep(database, examples, b"%d" % number, account=account, context=f"c{number}")
+        give(migrated, examples, account, "missed", recent(jpeg(number)), context=f"c{number}")
     result = CliRunner().invoke(app, ["feedback", "delete", *choice, "--json", "--data-dir", str(tmp_path)])
     assert result.exit_code == 0, result.output
-    assert kept(database) == left
-    assert files(tmp_path) == {b"%d" % number for number in left}
+    assert kept(migrated) == left
+    assert pictures(objects) == {jpeg(number) for number in left}
     assert json.loads(result.stdout) == {"feedback": 4 - len(left), "pictures": 4 - len(left)}
 
 
 def test_the_command_deletes_nothing_when_nothing_is_named(
-    database: Database, examples: ExampleStore, tmp_path: Path
+    migrated: Database, examples: ExampleStore, account: int, tmp_path: Path
 ) -> None:
-    one = keep(database, examples, b"1")
+    give(migrated, examples, account, "missed", recent(jpeg(1)))
     result = CliRunner().invoke(app, ["feedback", "delete", "--data-dir", str(tmp_path)])
     assert result.exit_code == 2
-    assert kept(database) == [one]
+    assert len(kept(migrated)) == 1
+
+
+def test_pictures_in_the_folder_of_an_earlier_version_are_moved(
+    migrated: Database, objects_on_each: ObjectStore, account: int, tmp_path: Path
+) -> None:
+    examples = ExampleStore(objects_on_each)
+    name = examples.put(account, MOVED, jpeg(1))
+    examples.delete([name])
+    with migrated.write() as session:
+        session.add(ExampleRow(feedback_id=1, account_id=account, sha256=name.sha256, folder=MOVED))
+    folder = tmp_path / "examples" / name.sha256[:2]
+    folder.mkdir(parents=True)
+    (folder / f"{name.sha256}.jpg").write_bytes(jpeg(1))
+    (folder / ".broken-off").write_bytes(b"half a pic")
+    (folder.parent / ".lock").touch()
+
+    assert move_files(folder.parent, migrated, examples) == 2
+    assert examples.get(name) == jpeg(1)
+    assert not folder.parent.exists()
+    with migrated.read() as session:
+        assert session.scalars(select(ExampleRow.dhash)).one() is not None
+    assert move_files(folder.parent, migrated, examples) == 0
+
+
+def test_deleted_pictures_are_listed_by_hash_on_each_engine(database: Database, objects: ObjectStore) -> None:
+    examples = ExampleStore(objects)
+    with database.write() as session:
+        account, other = account_with_consent(session), account_with_consent(session, "Other")
+    give(database, examples, account, "missed", recent(jpeg(1), second=1), recent(jpeg(2), second=0))
+    give(database, examples, other, "missed", recent(jpeg(2)), context="c2")
+    hashes = [hashlib.sha256(jpeg(number)).hexdigest() for number in (1, 2)]
+
+    assert withdraw_consent(database, examples, account, NOW) == 2
+    with database.read() as session:
+        assert list(withdrawn(session)) == [hashes[0]], "the other account still gives the second one"
+    assert pictures(objects) == {jpeg(2)}
+    assert delete_orphans(database, examples, age=timedelta()) == 0
+
+    assert [delete_withdrawn(database, examples, hashes, NOW) for _ in range(2)] == [1, 0]
+    with database.read() as session:
+        assert list(withdrawn(session)) == sorted(hashes)
+    assert pictures(objects) == set()

@@ -8,8 +8,8 @@ import pytest
 
 from layerwatch.identity.models import Account
 from layerwatch.learning.recent import RecentPicture
+from layerwatch.prints import picture_repository, repository
 from layerwatch.prints import recorder as recorder_module
-from layerwatch.prints import repository
 from layerwatch.prints.kept_pictures import FOLDER, SIDE, delete_beyond, object_name, read_copy
 from layerwatch.prints.models import KeptPictureRow, PrintRow
 from layerwatch.prints.moments import Moment
@@ -204,9 +204,9 @@ async def test_the_oldest_pictures_beyond_the_megabytes_go_first(database, objec
         (size,) = set(session.query(KeptPictureRow.size).filter_by(context_id="new").distinct())
     assert delete_beyond(database, objects, 4 * size[0]) == 2
     with database.read() as session:
-        assert repository.kept_seconds(session, "old") == [40]
-        assert len(repository.kept_seconds(session, "new")) == 3
-        assert len(repository.kept_seconds(session, "small")) == 1
+        assert picture_repository.kept_seconds(session, "old") == [40]
+        assert len(picture_repository.kept_seconds(session, "new")) == 3
+        assert len(picture_repository.kept_seconds(session, "small")) == 1
     assert len(list(objects.list(FOLDER))) == 5
 
 
@@ -246,7 +246,10 @@ async def test_a_print_is_deleted_with_all_that_belongs_to_it(database, objects,
     await keep(database, recorder, looked_at, keeps, ["one", "two"])
     assert delete_whole_prints(database, objects, ["one"]) == 1
     with database.read() as session:
-        assert repository.timeline(session, "one") == [] and repository.kept_seconds(session, "one") == []
+        assert (
+            repository.timeline(session, "one") == []
+            and picture_repository.kept_seconds(session, "one") == []
+        )
         assert len(repository.timeline(session, "two")) == 3
     with pytest.raises(ObjectMissing):
         read_copy(objects, keeps, "one", 0)

@@ -33,7 +33,7 @@ def counted(requests: int) -> Metrics:
 
 
 def sibling(folder: Path, number: int, requests: int, recent: RecentPictures | None = None) -> WorkerPeers:
-    return WorkerPeers(folder, number, counted(requests).text, (recent or RecentPictures()).own)
+    return WorkerPeers(folder, number, counted(requests).text, (recent or RecentPictures()).held)
 
 
 def held(second: float) -> RecentPicture:

@@ -11,7 +11,7 @@ from alembic import command
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from layerwatch.contexts import ContextIds, repository
+from layerwatch.contexts import ContextIds, answer_repository, repository
 from layerwatch.contexts.context_id import LIFETIME, Context
 from layerwatch.contexts.models import AnswerRow, ContextRow
 from layerwatch.contexts.repository import Moved
@@ -55,7 +55,7 @@ def inspected(database: Database, at: datetime) -> Context:
 
     def write(session: Session) -> None:
         repository.add(session, context, Moved(b"state", at, 40_000, None, "{}"))
-        repository.keep_answer(session, context, "key", "{}")
+        answer_repository.keep(session, context, "key", "{}")
 
     database.transact(write)
     return context
@@ -177,7 +177,7 @@ def test_an_existing_database_keeps_its_rows_and_drops_them_whole(empty_postgres
             found = repository.find(session, context)
             assert found is not None
             assert repository.move(session, context, found.revision, Moved(b"next", NOON, 1, None, "{}"))
-            assert repository.answer(session, context, "key") == "{}"
+            assert answer_repository.find(session, context, "key") == "{}"
     assert drop_days(database, NOON + 14 * DAY) == []
     assert drop_days(database, NOON + 15 * DAY) == ["contexts_before_20300116", "answers_before_20300116"]
     assert left(database) == (1, 1)

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerwatch.temporal import Levels, PrintState, false_alarm, missed, resumed, step, undo
+from layerwatch.temporal import (
+    Levels,
+    PrintState,
+    correct_alarm,
+    false_alarm,
+    good,
+    missed,
+    resumed,
+    step,
+    undo,
+)
 from layerwatch.temporal.verdict import MARKED
 from layerwatch.vision import Evidence
 from tests.temporal.frames import Camera, Watch
@@ -118,6 +128,37 @@ def test_a_word_on_a_print_that_goes_well_marks_nothing() -> None:
     assert watch.see(camera.healthy()).quality >= 8
 
 
+def test_good_on_a_suspected_print_is_a_false_alarm() -> None:
+    states = []
+    for teach in (good, false_alarm):
+        camera, watch = Camera(), Watch()
+        watch.see_all(camera.healthy() for _ in range(20))
+        watch.until("warning", (camera.failing(at=SPAGHETTI) for _ in range(12)))
+        say(watch, teach)
+        states.append(watch.state)
+    assert states[0] == states[1]
+
+
+@pytest.mark.parametrize("teach", [good, correct_alarm, missed])
+def test_what_teaches_nothing_leaves_a_print_as_it_was(teach: Teach) -> None:
+    said, silent = Watch(), Watch()
+    for watch in (said, silent):
+        camera = Camera()
+        watch.see_all(camera.healthy() for _ in range(20))
+        if watch is said:
+            say(watch, teach)
+        watch.see_all(camera.failing() for _ in range(12))
+    assert said.verdicts == silent.verdicts
+
+
+def test_a_confirmed_alarm_stays() -> None:
+    camera, watch = Camera(), Watch()
+    watch.see_all(camera.healthy() for _ in range(20))
+    watch.until("warning", (camera.failing() for _ in range(12)))
+    say(watch, correct_alarm)
+    assert watch.see(camera.failing()).warning
+
+
 def test_undo_gives_back_the_warning_that_a_false_alarm_took_down() -> None:
     camera, watch = Camera(), Watch()
     watch.see_all(camera.healthy() for _ in range(20))
@@ -140,7 +181,7 @@ def test_undo_without_a_word_changes_nothing() -> None:
 @given(
     before=st.lists(st.sampled_from([0.03, 0.6, 0.95]), min_size=1, max_size=15),
     after=st.lists(st.sampled_from([0.03, 0.6, 0.95]), max_size=15),
-    teach=st.sampled_from([false_alarm, resumed, missed]),
+    teach=st.sampled_from([false_alarm, resumed, missed, good, correct_alarm]),
     stored=st.booleans(),
 )
 def test_undo_is_the_state_as_if_the_word_had_not_been_said_with_what_was_seen_since(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from layerwatch.temporal import Levels, false_alarm, resumed
 from layerwatch.temporal.alarm import AlarmState, raised
 from layerwatch.vision import Condition
-from tests.temporal.frames import Camera, Watch
+from tests.temporal.frames import INTERVAL, Camera, Watch
 
 
 def test_a_healthy_print_has_good_quality_and_no_flags() -> None:
@@ -258,3 +260,32 @@ def test_levels_outside_one_to_five_are_refused() -> None:
     for level in (0, 6, True, 3.5, "3"):
         with pytest.raises(ValueError, match="from 1 to 5"):
             Levels(warning=level)  # type: ignore[arg-type]
+
+
+def test_a_plain_failure_is_paused_after_a_minute_of_low_quality() -> None:
+    camera, watch = Camera(), Watch()
+    watch.see_all(camera.healthy() for _ in range(40))
+    watch.until("pause", (camera.sees(0.99, at=((4, 4), (4, 5))) for _ in range(12)))
+    low = sum(v.quality <= 3 for v in watch.verdicts)
+    assert (low - 1) * INTERVAL == 60
+
+
+def test_a_failure_seen_in_one_place_but_not_in_the_picture_as_a_whole_is_not_plain() -> None:
+    camera, watch = Camera(), Watch()
+    watch.see_all(camera.healthy() for _ in range(40))
+    pictures = (replace(camera.sees(0.99), failure_probability=0.6) for _ in range(20))
+    watch.until("pause", pictures)
+    low = sum(v.quality <= 3 for v in watch.verdicts)
+    assert (low - 1) * INTERVAL > 60
+
+
+def test_a_plain_picture_shortens_the_wait_of_every_level_and_keeps_their_order() -> None:
+    for seconds in range(0, 200, 10):
+        alarm = AlarmState(bad_seconds=seconds)
+        doubtful = alarm.after(1, 1, 6.0, 20.0, nats=4.5, patience=1.0)
+        plain = alarm.after(1, 1, 6.0, 20.0, nats=4.5, patience=1.0, plain=True)
+        paused = [raised(plain.paused, level) for level in range(1, 6)]
+        assert paused == sorted(paused, reverse=True)
+        assert doubtful.paused | plain.paused == plain.paused
+        assert plain.paused | plain.warned == plain.warned
+    assert raised(AlarmState(40.0).after(1, 1, 6.0, 20.0, nats=4.5, patience=1.0, plain=True).paused, 3)

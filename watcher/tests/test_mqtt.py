@@ -16,11 +16,21 @@ from layerwatch_watcher.stopping import on_termination
 from layerwatch_watcher.waiting import within
 
 
+class FromPaho(MqttClient):
+    """Asks for a socket to be watched, as paho does when it has something to write."""
+
+    def begin_writing(self, near: socket.socket) -> None:
+        self._on_socket_register_write(self._client, None, near)
+
+    def end_writing(self, near: socket.socket) -> None:
+        self._on_socket_unregister_write(self._client, None, near)
+
+
 async def test_a_socket_that_is_closed_at_once_leaves_nothing_to_the_next_of_its_number() -> None:
-    client = MqttClient("127.0.0.1")
+    client = FromPaho("127.0.0.1")
     near, far = socket.socketpair()
-    client._on_socket_register_write(client._client, None, near)
-    client._on_socket_unregister_write(client._client, None, near)
+    client.begin_writing(near)
+    client.end_writing(near)
     number = near.fileno()
     near.close()
     after, beyond = socket.socketpair()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Optional, Type, TypeVar
 from layerwatch_sdk import calls
 from layerwatch_sdk.clock import AsyncClock, AsyncSystemClock
 from layerwatch_sdk.errors import LayerwatchError
-from layerwatch_sdk.models import BedCheck, Context, Inspection, PrintLabels, PrintPosition, Usage
+from layerwatch_sdk.models import BedCheck, Context, Feedback, Inspection, PrintLabels, PrintPosition, Usage
 from layerwatch_sdk.picture import Picture
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.settings import Settings, Timeouts, Traceparent
@@ -81,9 +81,18 @@ class AsyncClient:
         )
         return await self._carry_out(plan)
 
-    async def feedback(self, context: Context, kind: str) -> None:
-        """Tell the service what the user thinks of its verdict. See `Client.feedback`."""
-        await self._carry_out(calls.feedback(self.settings, context, kind, self.clock.monotonic))
+    async def feedback(
+        self,
+        context: Context,
+        kind: str,
+        *,
+        failure_kind: Optional[str] = None,
+        comment: Optional[str] = None,
+        share_images: Optional[bool] = None,
+    ) -> None:
+        """Send what a person says of the print. See `Client.feedback`."""
+        given = Feedback(kind, failure_kind, comment, share_images)
+        await self._carry_out(calls.feedback(self.settings, context, given, self.clock.monotonic))
 
     async def check_bed(
         self, jpeg: Picture, printer: str, *, camera: Optional[str] = None, empty: bool = False

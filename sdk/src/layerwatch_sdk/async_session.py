@@ -12,7 +12,7 @@ from layerwatch_sdk import loop, steps
 from layerwatch_sdk.calls import checked_level
 from layerwatch_sdk.errors import CallbackError, LayerwatchError
 from layerwatch_sdk.inspector import Inspector
-from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition
+from layerwatch_sdk.models import Context, Feedback, Inspection, PrintLabels, PrintPosition
 from layerwatch_sdk.picture import Picture
 
 AsyncImageCallback = Callable[[], Union[Optional[Picture], Awaitable[Optional[Picture]]]]
@@ -118,12 +118,19 @@ class AsyncInspectionSession:
         self._loop.resume(tell)
         self._rouse()
 
-    def feedback(self, kind: str) -> None:
-        """Send "false_alarm", "resumed", "missed" or "undo" to the service, also while paused.
+    def feedback(
+        self,
+        kind: str,
+        *,
+        failure_kind: Optional[str] = None,
+        comment: Optional[str] = None,
+        share_images: Optional[bool] = None,
+    ) -> None:
+        """Send what a person says of the print, also while paused. The arguments are those of `Feedback`.
 
         Returns at once; a failure goes to `on_error`. Raises ValueError for another kind.
         """
-        self._loop.give_feedback(kind)
+        self._loop.give_feedback(Feedback(kind, failure_kind, comment, share_images))
         self._rouse()
 
     async def stop(self) -> None:
@@ -199,7 +206,7 @@ class AsyncInspectionSession:
                 idempotency_key=step.idempotency_key,
             )
         else:
-            await self._client.feedback(step.context, step.kind)
+            await self._client.feedback(step.context, **vars(step.given))
         return None
 
     async def _sleep(self, seconds: Optional[float]) -> None:

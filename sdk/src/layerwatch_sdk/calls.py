@@ -12,19 +12,15 @@ from dataclasses import dataclass
 from typing import Callable, Generator, Optional, TypeVar, Union
 from urllib.parse import urlsplit
 
-from layerwatch_sdk import wire
+from layerwatch_sdk import answers
 from layerwatch_sdk.errors import ClientClosed, LayerwatchError, NoAnswer, ServerError
 from layerwatch_sdk.form_fields import label_fields, position_fields
-from layerwatch_sdk.models import BedCheck, Context, Inspection, PrintLabels, PrintPosition, Usage
+from layerwatch_sdk.models import BedCheck, Context, Feedback, Inspection, PrintLabels, PrintPosition, Usage
 from layerwatch_sdk.picture import Picture, checked_picture
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.routing import Route
 from layerwatch_sdk.settings import Settings
 from layerwatch_sdk.wire import PREFIX, Reply, Request
-
-FEEDBACK_KINDS = ("false_alarm", "resumed", "missed", "undo")
-"""false_alarm: nothing is wrong. resumed: a person resumed the print. missed: it failed, unnoticed.
-undo: takes back the last of them."""
 
 T = TypeVar("T")
 log = logging.getLogger("layerwatch_sdk")
@@ -65,7 +61,7 @@ def create_context(
         settings,
         Route(url, url),
         lambda _url: request,
-        lambda reply: wire.read_context(reply, warning_level, pause_level, secure=secure),
+        lambda reply: answers.read_context(reply, warning_level, pause_level, secure=secure),
         now,
     )
 
@@ -93,23 +89,21 @@ def process(
             url += ("&" if "?" in url else "?") + "detail=1"
         return Request(url, headers, picture=data, fields=fields)
 
-    return _tried(settings, context.route, request, wire.read_inspection, now)
+    return _tried(settings, context.route, request, answers.read_inspection, now)
 
 
-def feedback(settings: Settings, context: Context, kind: str, now: Callable[[], float]) -> Plan[None]:
-    """Tell the service what the user thinks of its verdict. Free."""
-    if kind not in FEEDBACK_KINDS:
-        raise ValueError(f"feedback is one of {', '.join(FEEDBACK_KINDS)}, not {kind!r}")
+def feedback(settings: Settings, context: Context, given: Feedback, now: Callable[[], float]) -> Plan[None]:
+    """Send what a person says of the print. Free."""
 
     def request(url: str) -> Request:
         # The same server that judges the pictures: its URL differs in one word of the path.
         head, found, _ = url.partition(f"{PREFIX}/process/")
         base = head if found else settings.base_url
         return Request(
-            f"{base}{PREFIX}/feedback/{context.context_id}", settings.headers(), json_body={"Kind": kind}
+            f"{base}{PREFIX}/feedback/{context.context_id}", settings.headers(), json_body=given.fields()
         )
 
-    return _tried(settings, context.route, request, wire.read_acknowledgement, now)
+    return _tried(settings, context.route, request, answers.read_acknowledgement, now)
 
 
 def check_bed(
@@ -129,14 +123,14 @@ def check_bed(
     if empty:
         fields["empty"] = "true"
     request = Request(url, settings.headers(), picture=checked_picture(picture), fields=fields)
-    return _tried(settings, Route(url, url), lambda _url: request, wire.read_bed_check, now)
+    return _tried(settings, Route(url, url), lambda _url: request, answers.read_bed_check, now)
 
 
 def usage(settings: Settings, now: Callable[[], float]) -> Plan[Usage]:
     """What the key's account has used of the month. Free."""
     url = settings.base_url + PREFIX + "/usage"
     request = Request(url, settings.headers(), method="GET")
-    return _tried(settings, Route(url, url), lambda _url: request, wire.read_usage, now)
+    return _tried(settings, Route(url, url), lambda _url: request, answers.read_usage, now)
 
 
 def _tried(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Optional, Set, Type, TypeVar
 from layerwatch_sdk import calls
 from layerwatch_sdk.clock import Clock, SystemClock
 from layerwatch_sdk.errors import LayerwatchError
-from layerwatch_sdk.models import BedCheck, Context, Inspection, PrintLabels, PrintPosition, Usage
+from layerwatch_sdk.models import BedCheck, Context, Feedback, Inspection, PrintLabels, PrintPosition, Usage
 from layerwatch_sdk.picture import Picture
 from layerwatch_sdk.retry import Retry
 from layerwatch_sdk.settings import Settings, Timeouts, Traceparent
@@ -114,12 +114,23 @@ class Client:
         )
         return self._carry_out(plan, cancellation)
 
-    def feedback(self, context: Context, kind: str, *, cancellation: Optional[Cancellation] = None) -> None:
-        """Tell the service what the user thinks: "false_alarm", "resumed", "missed" or "undo". Free.
+    def feedback(
+        self,
+        context: Context,
+        kind: str,
+        *,
+        failure_kind: Optional[str] = None,
+        comment: Optional[str] = None,
+        share_images: Optional[bool] = None,
+        cancellation: Optional[Cancellation] = None,
+    ) -> None:
+        """Send what a person says of the print; the arguments are those of `Feedback`. Free.
 
-        An extension of the contract; a server without it answers `BadArgs` with status 404.
+        An extension of the contract; a server without it answers `BadArgs` with status 404. Raises ValueError
+        for an unknown kind.
         """
-        self._carry_out(calls.feedback(self.settings, context, kind, self.clock.monotonic), cancellation)
+        given = Feedback(kind, failure_kind, comment, share_images)
+        self._carry_out(calls.feedback(self.settings, context, given, self.clock.monotonic), cancellation)
 
     def check_bed(
         self,

@@ -35,8 +35,16 @@ class Inspector(Protocol):
         """Judge one JPEG of the print."""
         ...
 
-    async def feedback(self, context: Context, kind: str) -> None:
-        """Teach the context's baseline: `false_alarm`, `resumed` or `missed`."""
+    async def feedback(
+        self,
+        context: Context,
+        kind: str,
+        *,
+        failure_kind: Optional[str] = None,
+        comment: Optional[str] = None,
+        share_images: Optional[bool] = None,
+    ) -> None:
+        """Teach the context's baseline what a person says of the print. See `Feedback`."""
         ...
 
     async def close(self) -> None:

@@ -19,7 +19,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Callable, Deque, Generator, Optional, Tuple
 
-from layerwatch_sdk.calls import FEEDBACK_KINDS
 from layerwatch_sdk.errors import (
     ApiKeyIpRestricted,
     BackendThrottled,
@@ -36,7 +35,7 @@ from layerwatch_sdk.errors import (
     PictureError,
     ServerError,
 )
-from layerwatch_sdk.models import Context, Inspection
+from layerwatch_sdk.models import Context, Feedback, Inspection
 from layerwatch_sdk.picture import checked_picture
 from layerwatch_sdk.retry import jittered
 from layerwatch_sdk.steps import (
@@ -103,7 +102,7 @@ class InspectionLoop:
         self._min_interval = min_interval
         self._pending: Optional[Pending] = None
         self._lock = threading.Lock()
-        self._feedback: Deque[str] = deque()
+        self._feedback: Deque[Feedback] = deque()
         self._feedback_due = now()
         self._resumed_reported = True
         self._service_failures = 0
@@ -117,25 +116,23 @@ class InspectionLoop:
 
     @property
     def untold(self) -> Tuple[str, ...]:
-        """Feedback that is not yet delivered."""
+        """The kinds of feedback that is not yet delivered."""
         with self._lock:
-            return tuple(self._feedback)
+            return tuple(given.kind for given in self._feedback)
 
     def resume(self, tell: Optional[bool]) -> None:
         """End a pause; by default tell the service `resumed` if it had suggested the pause."""
         if tell or (tell is None and self.paused and not self._resumed_reported):
-            self.give_feedback("resumed")
+            self.give_feedback(Feedback("resumed"))
         if tell is not None or self.paused:
             self._resumed_reported = True
         self.paused = False
 
-    def give_feedback(self, kind: str) -> None:
-        """Have feedback sent before the next picture. Raises ValueError for an unknown kind."""
-        if kind not in FEEDBACK_KINDS:
-            raise ValueError(f"feedback is one of {', '.join(FEEDBACK_KINDS)}, not {kind!r}")
+    def give_feedback(self, given: Feedback) -> None:
+        """Have feedback sent before the next picture."""
         with self._lock:
-            if kind not in list(self._feedback)[-1:]:  # the same twice says no more than once
-                self._feedback.append(kind)
+            if given not in list(self._feedback)[-1:]:  # the same twice says no more than once
+                self._feedback.append(given)
 
     def run(self) -> Generator[Step, Any, None]:
         """The steps, until stopped or refused for good."""
@@ -242,9 +239,9 @@ class InspectionLoop:
         self.due = max(self.due, self._now() + wait)
 
     def _send_feedback(self, context: Context) -> Generator[Step, Any, None]:
-        kind = self._feedback[0]
+        given = self._feedback[0]
         try:
-            yield SendFeedback(context, kind)
+            yield SendFeedback(context, given)
         except (NoAnswer, ServerError) as error:
             if not isinstance(error, ContextLost):
                 wait = max(error.retry_after or 0.0, SERVICE_RETRY[0])
@@ -255,7 +252,7 @@ class InspectionLoop:
             yield TellError(error)
         except LayerwatchError as error:
             if error.status == 404:
-                log.info("the service does not accept feedback; %r was not delivered", kind)
+                log.info("the service does not accept feedback; %r was not delivered", given.kind)
             elif isinstance(error, (KeyRefused, ClientClosed)):
                 yield from self._failed(error)
             else:

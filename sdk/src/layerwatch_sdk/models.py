@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from layerwatch_sdk.routing import Route
 
@@ -57,6 +57,45 @@ class PrintPosition:
     layers: Optional[int] = None
     progress: Optional[float] = None
     state: Optional[str] = None
+
+
+FEEDBACK_KINDS = ("false_alarm", "correct_alarm", "missed", "missed_failure", "good", "resumed", "undo")
+"""false_alarm: nothing is wrong. correct_alarm: the alarm is right. missed, missed_failure: it failed,
+unnoticed. good: the print is fine. resumed: a person resumed the print. undo: takes back the last of them."""
+
+MAX_COMMENT = 500
+"""Characters of a comment on a print."""
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a person says of a print. Raises ValueError for what the service would refuse.
+
+    kind: one of `FEEDBACK_KINDS`.  failure_kind: such as "spaghetti", if it is known.  comment: at most
+    `MAX_COMMENT` characters.  share_images: False keeps the service from keeping pictures for training with
+    this feedback; otherwise the account's consent decides.
+    """
+
+    kind: str
+    failure_kind: Optional[str] = None
+    comment: Optional[str] = None
+    share_images: Optional[bool] = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in FEEDBACK_KINDS:
+            raise ValueError(f"feedback is one of {', '.join(FEEDBACK_KINDS)}, not {self.kind!r}")
+        if self.comment is not None and len(self.comment) > MAX_COMMENT:
+            raise ValueError(f"a comment has at most {MAX_COMMENT} characters")
+
+    def fields(self) -> Dict[str, Any]:
+        """The fields on the wire."""
+        given = {
+            "Kind": self.kind,
+            "FailureKind": self.failure_kind,
+            "Comment": self.comment,
+            "ShareImages": self.share_images,
+        }
+        return {name: value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from layerwatch_sdk import loop, steps
 from layerwatch_sdk.calls import checked_level
 from layerwatch_sdk.client import Client
 from layerwatch_sdk.errors import CallbackError, LayerwatchError
-from layerwatch_sdk.models import Context, Inspection, PrintLabels, PrintPosition
+from layerwatch_sdk.models import Context, Feedback, Inspection, PrintLabels, PrintPosition
 from layerwatch_sdk.picture import Picture
 from layerwatch_sdk.transport import Cancellation
 
@@ -157,13 +157,21 @@ class InspectionSession:
             self._loop.resume(tell)
         self._wake.set()
 
-    def feedback(self, kind: str) -> None:
-        """Send "false_alarm", "resumed", "missed" or "undo" to the service, also while paused.
+    def feedback(
+        self,
+        kind: str,
+        *,
+        failure_kind: Optional[str] = None,
+        comment: Optional[str] = None,
+        share_images: Optional[bool] = None,
+    ) -> None:
+        """Send what a person says of the print, also while paused. The arguments are those of `Feedback`.
 
         Returns at once; a failure goes to `on_error`. Raises ValueError for another kind.
         """
+        given = Feedback(kind, failure_kind, comment, share_images)
         with self._lock:
-            self._loop.give_feedback(kind)
+            self._loop.give_feedback(given)
         self._wake.set()
 
     def stop(self, timeout: Optional[float] = 10.0) -> bool:
@@ -245,7 +253,7 @@ class InspectionSession:
                 cancellation=self._cancellation,
             )
         else:
-            self._client.feedback(step.context, step.kind, cancellation=self._cancellation)
+            self._client.feedback(step.context, **vars(step.given), cancellation=self._cancellation)
         return None
 
     def _sleep(self, seconds: Optional[float]) -> None:

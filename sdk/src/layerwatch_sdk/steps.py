@@ -8,7 +8,7 @@ from typing import Optional, Union
 from layerwatch_sdk.errors import (
     LayerwatchError,
 )
-from layerwatch_sdk.models import Context, Inspection
+from layerwatch_sdk.models import Context, Feedback, Inspection
 
 
 class OpenContext:
@@ -30,10 +30,10 @@ class Inspect:
 
 @dataclass(frozen=True)
 class SendFeedback:
-    """Step: tell the service what the user thinks."""
+    """Step: send what a person says of the print."""
 
     context: Context
-    kind: str
+    given: Feedback
 
 
 @dataclass(frozen=True)

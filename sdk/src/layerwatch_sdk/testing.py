@@ -19,7 +19,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import httpx
 
@@ -82,7 +82,8 @@ class FakeService:
     condition: what every verdict says of its picture, in X-Picture-Condition.
 
     What happened is recorded in `billed` (context, idempotency key), `judged` (pictures), `early` (calls that
-    came too soon, and by how many seconds), `feedback` (context, kind) and `calls`.
+    came too soon, and by how many seconds), `feedback` (context, kind), `feedback_fields` (all that was sent)
+    and `calls`.
     """
 
     now: Callable[[], float]
@@ -97,6 +98,7 @@ class FakeService:
     judged: List[bytes] = field(default_factory=list)
     early: List[float] = field(default_factory=list)
     feedback: List[Tuple[str, str]] = field(default_factory=list)
+    feedback_fields: List[Dict[str, Any]] = field(default_factory=list)
     calls: List[httpx.Request] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -122,7 +124,9 @@ class FakeService:
             )
         match = FEEDBACK.fullmatch(path)
         if match:
-            self.feedback.append((match.group(1), json.loads(body)["Kind"]))
+            fields = json.loads(body)
+            self.feedback.append((match.group(1), fields["Kind"]))
+            self.feedback_fields.append(fields)
             return self._ok()
         match = PROCESS.fullmatch(path)
         if match is None:

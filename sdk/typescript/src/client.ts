@@ -7,7 +7,8 @@ import type { components, paths } from "./layerwatch.js";
 
 type Verdict = components["schemas"]["ProcessAnswer1"] | components["schemas"]["ProcessAnswer2"];
 type Refusal = components["schemas"]["Error"];
-export type Feedback = components["schemas"]["Feedback"]["Kind"];
+export type FeedbackBody = components["schemas"]["Feedback"];
+export type Feedback = FeedbackBody["Kind"];
 
 export class Refused extends Error {
   constructor(
@@ -77,12 +78,12 @@ export function layerwatch(baseUrl: string, apiKey: string) {
       return answered(await client.GET("/api/gadget/v1/usage"));
     },
 
-    /** Say what a person thinks of the verdict. Free. */
-    async feedback(contextId: string, kind: Feedback) {
+    /** Send what a person says of the print. Free. */
+    async feedback(contextId: string, kind: Feedback, details: Omit<FeedbackBody, "Kind"> = {}) {
       return answered(
         await client.POST("/api/gadget/v1/feedback/{context_id}", {
           params: { path: { context_id: contextId } },
-          body: { Kind: kind },
+          body: { ...details, Kind: kind },
         }),
       );
     },

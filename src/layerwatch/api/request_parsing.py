@@ -9,9 +9,12 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, NoReturn
 
 from layerwatch.api.errors import ApiError, ErrorType, bad_args
-from layerwatch.core.text import MAX_NAME_LENGTH, InvalidName, clean_name
+from layerwatch.core.text import MAX_NAME_LENGTH, InvalidName, clean_name, is_unsafe
+from layerwatch.learning import LearningError
+from layerwatch.learning.verdicts import MAX_COMMENT, NAMES, FeedbackDetails, verdict_of
 from layerwatch.prints import PrintLabels, PrintProgress
 from layerwatch.temporal import Levels
+from layerwatch.vision.evidence import KINDS
 
 MAX_BODY = 64 * 1024
 """Bytes of a JSON body. The largest sensible one has under 100."""
@@ -89,6 +92,28 @@ def print_labels(arguments: Mapping[str, Any]) -> PrintLabels:
         return _clean(value, name)
 
     return PrintLabels(label("Name"), label("Printer"), label("Camera"), label("File"))
+
+
+def feedback(arguments: Mapping[str, Any]) -> tuple[str, FeedbackDetails]:
+    """The verdict of Kind, with FailureKind, Comment and ShareImages. Raises ApiError (OE_BAD_ARGS)."""
+
+    def text(name: str) -> str | None:
+        value = arguments.get(name)
+        if value is not None and not isinstance(value, str):
+            raise bad_args(f"{name} must be a string, or null.")
+        return " ".join(value.split()) or None if value else None
+
+    kind, comment, share = arguments.get("Kind"), text("Comment"), arguments.get("ShareImages")
+    if not isinstance(kind, str) or kind not in NAMES:
+        raise bad_args(f"Kind must be one of {', '.join(NAMES)}.")
+    if comment is not None and (len(comment) > MAX_COMMENT or any(map(is_unsafe, comment))):
+        raise bad_args(f"Comment has at most {MAX_COMMENT} characters, without control characters.")
+    if share is not None and not isinstance(share, bool):
+        raise bad_args("ShareImages must be true, false or null.")
+    try:
+        return verdict_of(kind), FeedbackDetails(text("FailureKind"), comment, share is not False)
+    except LearningError as error:
+        raise bad_args(f"FailureKind must be one of {', '.join(KINDS)}, or null.") from error
 
 
 BED_FIELDS = ("printer", "camera", "empty")

@@ -24,6 +24,7 @@ from layerwatch.api.process_gate import admit, retry_after
 from layerwatch.billing import check_allowance, check_not_blocked, is_limited
 from layerwatch.billing.account_usage import account_usage
 from layerwatch.contexts import Answer, Call, Outcome
+from layerwatch.drift import Sighting
 from layerwatch.learning.recent import RecentPicture
 from layerwatch.pacing import Throttled
 from layerwatch.prints import PrintProgress, events
@@ -33,7 +34,6 @@ from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
 from layerwatch.telemetry import tracing
 from layerwatch.telemetry.metrics import Metrics
-from layerwatch.temporal import TEACHERS
 from layerwatch.vision.bed import bed_view
 from layerwatch.vision.errors import Busy
 from layerwatch.vision.evidence import Evidence
@@ -116,10 +116,25 @@ async def _inspect(request: Request, services: Services, call: Call) -> tuple[An
             view = await asyncio.to_thread(bed_view, upload.jpeg)
             await services.printers.keep_opening(call.context.id, evidence.thumbnail, view)
         if not outcome.repeated:
-            picture = RecentPicture(upload.jpeg, evidence, call.seconds)
+            alarmed = outcome.answer.warning or outcome.answer.pause
+            picture = RecentPicture(upload.jpeg, evidence, call.seconds, alarmed)
             services.recent.put(call.context.id, picture)
             services.print_recorder.saw(_seen(call, outcome, evidence, upload.progress), picture)
+            services.drift.saw(_sighting(call, outcome, evidence))
     return outcome.answer, outcome.repeated
+
+
+def _sighting(call: Call, outcome: Outcome, evidence: Evidence) -> Sighting:
+    assert outcome.verdict is not None
+    return Sighting(
+        call.context.id,
+        call.context.account_id,
+        evidence.model_version,
+        evidence.camera_kind,
+        evidence.failure_probability,
+        outcome.verdict.condition.value,
+        outcome.answer.warning or outcome.answer.pause,
+    )
 
 
 def _seen(call: Call, outcome: Outcome, evidence: Evidence, progress: PrintProgress) -> RecordedPicture:
@@ -143,21 +158,21 @@ async def feedback(request: Request) -> JSONResponse:
     at = services.clock.now()
     caller = await authenticate(request, services, at)
     context = services.ids.read(request.path_params["context_id"], caller.account_id, at)
-    kind = (await _json(request)).get("Kind")
-    if not isinstance(kind, str) or kind not in TEACHERS:
-        raise bad_args(f"Kind must be one of {', '.join(sorted(TEACHERS))}.")
-
+    fields = await _json(request)
+    kind, details = request_parsing.feedback(fields)
     apply = partial(services.contexts.apply_feedback, context, kind, idempotent_undo=True)
-    if not await services.feedback.record(
+    taken = await services.feedback.record(
         apply,
         account_id=caller.account_id,
         context_id=context.id,
         kind=kind,
         at=at,
         note=events.feedback_note(context.id, caller.account_id, at, kind, f"API key {caller.prefix}…"),
-    ):
+        details=details,
+    )
+    if not taken.seen:
         raise bad_args("This context has no inspection yet to give feedback on.")
-    return JSONResponse({"ContextId": context.id, "Kind": kind})
+    return JSONResponse({"ContextId": context.id, "Kind": fields["Kind"], "ImagesKept": taken.pictures})
 
 
 async def usage(request: Request) -> JSONResponse:

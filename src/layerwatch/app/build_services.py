@@ -25,6 +25,7 @@ from layerwatch.contexts.offline.shared_answers import SharedAnswers
 from layerwatch.contexts.offline.spool import Spool
 from layerwatch.core.clock import Clock, SystemClock
 from layerwatch.core.private_files import private_folder
+from layerwatch.drift import DriftMonitor
 from layerwatch.fleet.region_router import RegionRouter
 from layerwatch.keys import KeyAuthenticator
 from layerwatch.keys.request_recorder import RequestRecorder
@@ -43,6 +44,7 @@ from layerwatch.printers.repository import unlearn
 from layerwatch.prints import PrintRegister
 from layerwatch.prints.alarms import PrintAlarms
 from layerwatch.prints.recorder import PrintRecorder
+from layerwatch.prints.repository import printer_of
 from layerwatch.services import OwnWatcherControl, Peers, Services
 from layerwatch.status.uptime_recorder import UptimeRecorder
 from layerwatch.storage import (
@@ -98,7 +100,7 @@ def build_services(settings: Settings, *, slot: str = "", **given: Unpack[Parts]
         announce,
         clock,
     )
-    recent, examples = RecentPictures(), ExampleStore(settings.data_dir / "examples")
+    recent, examples = RecentPictures(), ExampleStore(objects)
     peers = given.get("peers")
     others = peers(metrics, recent) if peers else None
     recent.elsewhere = others.pictures if others else None
@@ -141,8 +143,9 @@ def build_services(settings: Settings, *, slot: str = "", **given: Unpack[Parts]
         print_recorder=PrintRecorder(
             database, objects, timedelta(days=settings.prints_days), metrics.print_recorded
         ),
+        drift=DriftMonitor(gateway, metrics, clock.now),
         examples=examples,
-        feedback=FeedbackRecorder(gateway, examples, recent, unlearn),
+        feedback=FeedbackRecorder(gateway, examples, recent, unlearn, printer_of),
         mailer=given.get("mailer") or mailer_for(settings.mail_server.get_secret_value(), settings.mail_from),
         payments=payments_of(settings),
         metrics=metrics,

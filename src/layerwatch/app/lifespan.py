@@ -20,6 +20,8 @@ from layerwatch.identity.roles import is_verified_member
 from layerwatch.keys.request_recorder import delete_old as delete_old_requests
 from layerwatch.learning import LearningError
 from layerwatch.learning.deletion import FeedbackSweeper
+from layerwatch.learning.earlier_files import move_files
+from layerwatch.learning.second_opinions import SecondOpinions
 from layerwatch.notify import NotificationDelivery
 from layerwatch.notify.delivery import PERIOD_S as NOTIFY_PERIOD_S
 from layerwatch.printers import MemorySweeper
@@ -68,6 +70,8 @@ async def lifespan(services: Services, slot: str) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await task
     await services.print_recorder.close()
+    with suppress(StorageError):
+        await services.drift.write()
     await asyncio.to_thread(services.offline_ledger.close)
     await asyncio.to_thread(services.vision.close)
     await asyncio.to_thread(services.database.close)
@@ -87,6 +91,8 @@ def _chores(services: Services, heartbeat: Heartbeat) -> list[Coroutine[Any, Any
         _notify_forever(services),
         services.requests.write_forever(services.gateway),
         services.rollout.look_forever(),
+        SecondOpinions(services.gateway, services.examples, services.vision).score_forever(),
+        services.drift.run_forever(),
     ]
     if services.uptime:
         chores.append(services.uptime.keep_forever(services.gateway))
@@ -173,6 +179,7 @@ def _sweepers(services: Services) -> Callable[[datetime], None]:
     memories = MemorySweeper(services.database)
 
     def sweep(now: datetime) -> None:
+        move_files(settings.data_dir / "examples", services.database, services.examples)
         feedback.sweep(now)
         prints.sweep(now)
         memories.sweep(now)

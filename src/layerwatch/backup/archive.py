@@ -32,6 +32,7 @@ _NAMES = re.compile(
     r"secret|watcher\.key|layerwatch\.sqlite3"
     r"|models/(registry\.json|[0-9a-f]{64}\.onnx)"
     r"|examples/([0-9a-f]{2})/\2[0-9a-f]{62}\.jpg"
+    r"|objects/examples/[0-9]+/[0-9a-z]+/[0-9a-f]{64}\.jpg"
     r"|objects/models/[0-9a-f]{64}\.onnx"
     r"|spool/([0-9]+-[0-9a-f]{8}\.jsonl|rejected\.txt)"
 )

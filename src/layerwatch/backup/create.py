@@ -6,7 +6,7 @@ import shlex
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,6 @@ from sqlalchemy import make_url
 from layerwatch import __version__
 from layerwatch.backup.archive import DATABASE, FILES, BackupError, Kind, Manifest, Writer, writing
 from layerwatch.config import Settings
-from layerwatch.learning import ExampleStore
 
 BUSY_MS = 30_000
 """A snapshot waits as long for a writer that holds the whole database."""
@@ -41,21 +40,22 @@ def back_up(settings: Settings, path: Path, now: datetime) -> BackedUp:
     """
     kind = kind_of(settings)
     folder = settings.data_dir
-    examples = ExampleStore(folder / "examples")
     with writing(path) as archive:
         # In this order: what is booked from the spool meanwhile is in the snapshot, too, and counts once. And
-        # a row in the snapshot has its picture, because pictures are written first and not removed now.
+        # a row in the snapshot has its picture, because pictures are written first; one that was deleted
+        # before it is copied is left out.
         _add_spool(archive, folder / "spool")
-        with examples.adding() if (folder / "examples").is_dir() else nullcontext():
-            tables = None
-            if kind == "sqlite":
-                with _snapshot(database_file(settings), path.parent) as snapshot:
-                    archive.add(DATABASE, snapshot)
-                    tables = tables_version(snapshot)
-            for source in sorted((folder / "examples").glob("??/*.jpg")):
-                archive.add(f"examples/{source.parent.name}/{source.name}", source)
+        tables = None
+        if kind == "sqlite":
+            with _snapshot(database_file(settings), path.parent) as snapshot:
+                archive.add(DATABASE, snapshot)
+                tables = tables_version(snapshot)
+        for pattern in ("examples/??/*.jpg", "objects/examples/*/*/*.jpg"):
+            for source in sorted(folder.glob(pattern)):
+                with suppress(FileNotFoundError):
+                    archive.add(source.relative_to(folder).as_posix(), source)
         # The registry of earlier versions before the files that it names, because a model's file is written
-        # first. Of the object store only models: kept pictures can be many, and are no loss.
+        # first. Kept pictures of prints are left out: they can be many, and are no loss.
         for pattern in ("models/registry.json", "models/*.onnx", "objects/models/*.onnx"):
             for source in sorted(folder.glob(pattern)):
                 archive.add(source.relative_to(folder).as_posix(), source)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from layerwatch.billing.contracts import book_for
-from layerwatch.billing.metering import TEST_CALLS_A_DAY, billable_calls
-from layerwatch.billing.models import UsageHour
-from layerwatch.billing.month import Month, hour_of
+from layerwatch.billing.metering import TEST_CALLS_A_DAY, billable_calls, test_calls
+from layerwatch.billing.month import Month
 from layerwatch.billing.pricebook import PriceBooks, Tier
 from layerwatch.keys import Caller
 
@@ -59,7 +57,7 @@ def account_usage(session: Session, caller: Caller, at: datetime, books: PriceBo
     if caller.free_only and book.free_calls is not None:
         projected = max(calls, min(projected, book.free_calls))  # later calls are refused
     number, tier = book.tier_of(calls + 1)
-    test_calls = _test_calls(session, caller.account_id, at)
+    tested = test_calls(session, caller.account_id, at)
     return AccountUsage(
         month=month,
         calls=calls,
@@ -70,8 +68,8 @@ def account_usage(session: Session, caller: Caller, at: datetime, books: PriceBo
         micro_dollars=book.cost(calls),
         projected_calls=projected,
         projected_micro_dollars=book.cost(projected),
-        test_calls_today=test_calls,
-        test_calls_left_today=max(0, TEST_CALLS_A_DAY - test_calls),
+        test_calls_today=tested,
+        test_calls_left_today=max(0, TEST_CALLS_A_DAY - tested),
     )
 
 
@@ -80,16 +78,3 @@ def projected_calls(calls: int, month: Month, at: datetime) -> int:
     whole = month.end - month.start
     elapsed = max(at - month.start, MIN_PROJECTION_BASIS)
     return max(calls, round(calls * (whole / elapsed)))
-
-
-def _test_calls(session: Session, account_id: int, at: datetime) -> int:
-    today = hour_of(at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
-    total = session.scalar(
-        select(func.sum(UsageHour.calls)).where(
-            UsageHour.account_id == account_id,
-            UsageHour.hour >= today,
-            UsageHour.hour < today + 24,
-            UsageHour.test.is_(True),
-        )
-    )
-    return int(total or 0)

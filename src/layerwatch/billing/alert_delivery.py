@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, cast
 
 import structlog
-from sqlalchemy import ColumnElement, or_, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
+from layerwatch.billing import alerts
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.metering import billable_calls
@@ -20,10 +20,11 @@ from layerwatch.billing.money import dollars
 from layerwatch.billing.month import Month
 from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.identity.models import Account
+from layerwatch.identity.repository import accounts_to_report_limit, get_account, locked_account
 from layerwatch.notify import AccountEvent, EventKind, announce
 from layerwatch.notify.mail import Mail, Mailer, MailError
-from layerwatch.notify.models import ChannelRow
 from layerwatch.notify.outbox import announce_to
+from layerwatch.notify.repository import get_channel
 from layerwatch.storage import Claims, Database
 
 log = structlog.get_logger(__name__)
@@ -57,15 +58,12 @@ class AlertDelivery:
     def mail(self, mailer: Mailer, now: datetime) -> int:
         """Mail every alert that was reached this month and not mailed yet; how many were."""
         month = Month.of(now)
-        waiting = (SpendAlert.email.is_not(None), _not_in(SpendAlert.mailed_month, month))
 
         def due(alert: Reached, session: Session) -> bool:
-            here = (SpendAlert.id == alert.alert_id, *waiting)
-            return session.scalar(select(SpendAlert.id).where(*here)) is not None
+            return alerts.is_to_mail(session, alert.alert_id, month)
 
         def done(alert: Reached, session: Session) -> None:
-            here = SpendAlert.id == alert.alert_id
-            session.execute(update(SpendAlert).where(here).values(mailed_month=str(month)))
+            alerts.mailed(session, alert.alert_id, month)
 
         def deliver(alert: Reached) -> bool:
             try:
@@ -80,35 +78,34 @@ class AlertDelivery:
                 return False
 
         with ThreadPoolExecutor(MAILS_AT_ONCE, thread_name_prefix="layerwatch-alert-mail") as threads:
-            return sum(threads.map(deliver, self._reached(month, *waiting)))
+            return sum(threads.map(deliver, self._reached(month, alerts.to_mail)))
 
     def announce(self, now: datetime) -> int:
         """Notify the channels of every alert that was reached this month, once; how many were."""
         month = Month.of(now)
-        waiting = _not_in(SpendAlert.posted_month, month)
 
         def notify(alert: Reached, session: Session) -> bool:
-            here = update(SpendAlert).where(SpendAlert.id == alert.alert_id, waiting)
-            if cast(Any, session.execute(here.values(posted_month=str(month)))).rowcount == 0:
+            if not alerts.take_to_announce(session, alert.alert_id, month):
                 return False  # another node did
             event = _as_event(alert, now)
             if alert.channel_id is None:
                 announce(session, event)
             else:
-                announce_to(session, event, [session.get_one(ChannelRow, alert.channel_id)])
+                announce_to(session, event, [get_channel(session, alert.channel_id)])
             return True
 
-        reached = self._reached(month, waiting)
+        reached = self._reached(month, alerts.to_announce)
         return sum(self.database.transact(partial(notify, alert)) for alert in reached)
 
     def announce_limits(self, now: datetime) -> int:
         """Notify the channels of every account that reached its spend limit this month, once; how many."""
         month = Month.of(now)
-        waiting = (Account.spend_limit.is_not(None), _not_in(Account.spend_limit_reported, month))
 
         def notify(account_id: int, session: Session) -> bool:
-            account = session.get_one(Account, account_id, with_for_update={"key_share": True})
-            if account.spend_limit is None or account.spend_limit_reported == str(month):
+            account = locked_account(session, account_id)
+            if account is None or account.spend_limit is None:
+                return False
+            if account.spend_limit_reported == str(month):
                 return False
             calls = billable_calls(session, account.id, month)
             book = book_for(session, account.id, account.price_book, month, self.terms.books)
@@ -120,7 +117,7 @@ class AlertDelivery:
             return True
 
         with self.database.read() as session:
-            limited = session.scalars(select(Account.id).where(*waiting).order_by(Account.id)).all()
+            limited = accounts_to_report_limit(session, str(month))
         reached = 0
         for account_id in limited:
             try:
@@ -129,21 +126,16 @@ class AlertDelivery:
                 log.error("limit_not_priced", account=account_id, why=str(error))
         return reached
 
-    def _reached(self, month: Month, *waiting: ColumnElement[bool]) -> list[Reached]:
+    def _reached(
+        self, month: Month, waiting: Callable[[Session, Month], Iterable[SpendAlert]]
+    ) -> list[Reached]:
         """The alerts that wait and whose amount was reached in the month."""
         with self.database.read() as session:
-            alerts = session.execute(
-                select(SpendAlert, Account)
-                .join(Account, Account.id == SpendAlert.account_id)
-                .where(*waiting)
-                .order_by(SpendAlert.id)
-            ).all()
-            found = [_reached(session, alert, account, month, self.terms) for alert, account in alerts]
+            found = [
+                _reached(session, alert, get_account(session, alert.account_id), month, self.terms)
+                for alert in waiting(session, month)
+            ]
         return [alert for alert in found if alert is not None]
-
-
-def _not_in(record: InstrumentedAttribute[str | None], month: Month) -> ColumnElement[bool]:
-    return or_(record.is_(None), record != str(month))
 
 
 def _reached(

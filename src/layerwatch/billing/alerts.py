@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from layerwatch.billing.errors import NotFound, NotPossible
 from layerwatch.billing.models import SpendAlert
+from layerwatch.billing.month import Month
 from layerwatch.notify.events import EventKind
 from layerwatch.notify.models import ChannelRow
-from layerwatch.notify.repository import channels_for, delete_channel
+from layerwatch.notify.repository import channels_for, delete_channel, get_channel
 
 MAX_ALERTS = 20
 
@@ -42,6 +46,46 @@ def list_alerts(session: Session, account_id: int) -> list[SpendAlert]:
     return list(session.scalars(wanted.order_by(SpendAlert.micro_dollars, SpendAlert.id)))
 
 
+def to_mail(session: Session, month: Month) -> Sequence[SpendAlert]:
+    """The alerts with a mail address that were not mailed in the month."""
+    return _waiting(session, *_unmailed(month))
+
+
+def is_to_mail(session: Session, alert_id: int, month: Month) -> bool:
+    """Whether an alert is still one of `to_mail`."""
+    wanted = select(SpendAlert.id).where(SpendAlert.id == alert_id, *_unmailed(month))
+    return session.scalar(wanted) is not None
+
+
+def mailed(session: Session, alert_id: int, month: Month) -> None:
+    """Record that an alert was mailed in the month."""
+    session.execute(update(SpendAlert).where(SpendAlert.id == alert_id).values(mailed_month=str(month)))
+
+
+def to_announce(session: Session, month: Month) -> Sequence[SpendAlert]:
+    """The alerts that channels were not notified of in the month."""
+    return _waiting(session, _not_in(SpendAlert.posted_month, month))
+
+
+def take_to_announce(session: Session, alert_id: int, month: Month) -> bool:
+    """Record that channels are notified of an alert in the month; False if they were before."""
+    here = (SpendAlert.id == alert_id, _not_in(SpendAlert.posted_month, month))
+    taken = session.execute(update(SpendAlert).where(*here).values(posted_month=str(month)))
+    return bool(cast(Any, taken).rowcount)
+
+
+def _waiting(session: Session, *conditions: ColumnElement[bool]) -> Sequence[SpendAlert]:
+    return session.scalars(select(SpendAlert).where(*conditions).order_by(SpendAlert.id)).all()
+
+
+def _unmailed(month: Month) -> tuple[ColumnElement[bool], ...]:
+    return (SpendAlert.email.is_not(None), _not_in(SpendAlert.mailed_month, month))
+
+
+def _not_in(record: InstrumentedAttribute[str | None], month: Month) -> ColumnElement[bool]:
+    return or_(record.is_(None), record != str(month))
+
+
 def remove_alert(session: Session, account_id: int, alert_id: int) -> None:
     """Remove an alert. Raises NotFound."""
     alert = session.get(SpendAlert, alert_id)
@@ -50,7 +94,7 @@ def remove_alert(session: Session, account_id: int, alert_id: int) -> None:
     session.delete(alert)
     session.flush()
     if alert.channel_id is not None:
-        delete_channel(session, session.get_one(ChannelRow, alert.channel_id))
+        delete_channel(session, get_channel(session, alert.channel_id))
 
 
 def remove_channel(session: Session, channel: ChannelRow) -> None:

@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from layerwatch.billing import closing_repository, usage_repository
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.errors import BillingError, NotPossible
 from layerwatch.billing.invoices import draft, issue
 from layerwatch.billing.metering import lock_account
-from layerwatch.billing.models import Closing, Invoice, UsageHour
+from layerwatch.billing.models import Invoice
 from layerwatch.billing.money import cents
 from layerwatch.billing.month import Month
 from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.identity.models import Account
+from layerwatch.identity.repository import account_births
 from layerwatch.notify import AccountEvent, EventKind, announce
 from layerwatch.storage import Database, StorageError
 
@@ -103,7 +104,7 @@ def close(
     """
     _check_over(through, now)
     account = lock_account(session, account_id)
-    before = set(session.scalars(select(Closing.month).where(Closing.account_id == account_id)))
+    before = closing_repository.months(session, account_id)
     closed = []
     month = Month.of(account.created_at)
     while month <= through:
@@ -120,14 +121,12 @@ def _check_over(month: Month, now: datetime) -> None:
 
 def _accounts_with_open_months(database: Database, through: Month) -> list[int]:
     with database.read() as session:
-        found = session.execute(
-            select(Account.id, Account.created_at, func.count(Closing.month))
-            .outerjoin(Closing, and_(Closing.account_id == Account.id, Closing.month <= str(through)))
-            .where(Account.created_at < through.end)
-            .group_by(Account.id, Account.created_at)
-            .order_by(Account.id)
-        ).all()
-    return [row[0] for row in found if row[2] < through.since(Month.of(row[1])) + 1]
+        born, closed = account_births(session), closing_repository.number_by_account(session, through)
+    return [
+        account_id
+        for account_id, at in born.items()
+        if at < through.end and closed.get(account_id, 0) < through.since(Month.of(at)) + 1
+    ]
 
 
 def _close_month(
@@ -135,16 +134,8 @@ def _close_month(
 ) -> ClosedMonth:
     calls = _unbilled_calls(session, account.id, month)
     invoice = issue(session, account, draft(session, account, month, calls, terms), terms, now)
-    session.add(
-        Closing(
-            account_id=account.id,
-            month=str(month),
-            calls=calls,
-            invoice_id=None if invoice is None else invoice.id,
-            closed_at=now,
-        )
-    )
-    session.flush()
+    invoice_id = None if invoice is None else invoice.id
+    closing_repository.add(session, account.id, month, calls, invoice_id, now)
     if invoice is not None:
         announce(session, _issued(invoice, now))
     return ClosedMonth(account.id, month, None if invoice is None else invoice.number)
@@ -170,17 +161,8 @@ def _issued(invoice: Invoice, now: datetime) -> AccountEvent:
 
 def _unbilled_calls(session: Session, account_id: int, month: Month) -> int:
     """Billable calls up to the month's end that are in no earlier closing."""
-    used = session.scalar(
-        select(func.sum(UsageHour.calls)).where(
-            UsageHour.account_id == account_id,
-            UsageHour.hour < month.hours[1],
-            UsageHour.test.is_(False),
-        )
-    )
-    closed = session.scalar(
-        select(func.sum(Closing.calls)).where(Closing.account_id == account_id, Closing.month < str(month))
-    )
-    unbilled = int(used or 0) - int(closed or 0)
+    used = usage_repository.total(session, account_id, 0, month.hours[1], test=False)
+    unbilled = used - closing_repository.calls_before(session, account_id, month)
     if unbilled < 0:
         log.error("fewer_calls_than_billed", account=account_id, month=str(month), calls=unbilled)
     return max(0, unbilled)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -36,6 +37,11 @@ def contracts_of(session: Session, account_id: int) -> list[tuple[str, str]]:
         .order_by(Contract.effective.desc(), Contract.id.desc())
     )
     return [(row.effective, row.note) for row in found]
+
+
+def newest_contracts(session: Session, limit: int) -> Sequence[Contract]:
+    """Accounts' own prices, the newest first."""
+    return session.scalars(select(Contract).order_by(Contract.id.desc()).limit(limit)).all()
 
 
 def agree(

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from layerwatch.billing import invoice_repository as repository
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.errors import NotFound, NotPossible
@@ -21,11 +21,6 @@ from layerwatch.billing.money import to_cents
 from layerwatch.billing.month import Month
 from layerwatch.billing.statement import Statement, statement
 from layerwatch.identity.models import Account
-
-_NEXT = text(
-    "INSERT INTO counters (name, value) VALUES (:name, 1)"
-    " ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value"
-)
 
 
 def preview(session: Session, account: Account, month: Month, terms: Terms) -> Statement:
@@ -57,8 +52,9 @@ def issue(session: Session, account: Account, of: Statement, terms: Terms, now: 
     """Issue the invoice of a draft; None if there is nothing to pay. The caller holds the account's lock."""
     invoice = None
     if of.cents:
-        invoice = Invoice(
-            number=f"INV-{_next(session, 'invoice'):06d}",
+        invoice = repository.add_invoice(
+            session,
+            number=f"INV-{repository.next_number(session, 'invoice'):06d}",
             account_id=account.id,
             month=str(of.month),
             seller=of.seller,
@@ -69,18 +65,14 @@ def issue(session: Session, account: Account, of: Statement, terms: Terms, now: 
             pay_to=of.pay_to or None,
             issued_at=now,
             due_at=now + terms.due,
-            settled_at=None,
-            stripe_id=None,
         )
-        session.add(invoice)
-        session.flush()
     _settle(session, account, terms, now)
     return invoice
 
 
 def find_invoice(session: Session, number: str, account_id: int | None = None) -> Invoice:
     """An invoice by its number, if it is of the account (None: of any). Raises NotFound."""
-    invoice = session.scalars(select(Invoice).where(Invoice.number == number)).one_or_none()
+    invoice = repository.by_number(session, number)
     if invoice is None or (account_id is not None and invoice.account_id != account_id):
         raise NotFound(f"There is no invoice {number!r}.")
     return invoice
@@ -88,10 +80,7 @@ def find_invoice(session: Session, number: str, account_id: int | None = None) -
 
 def list_invoices(session: Session, account_id: int | None = None) -> list[Statement]:
     """The invoices of an account (None: of all), newest first."""
-    wanted = select(Invoice).order_by(Invoice.id.desc())
-    if account_id is not None:
-        wanted = wanted.where(Invoice.account_id == account_id)
-    return [statement(session, invoice) for invoice in session.scalars(wanted)]
+    return [statement(session, invoice) for invoice in repository.invoices(session, account_id)]
 
 
 def credit(
@@ -104,15 +93,14 @@ def credit(
         raise NotPossible(f"{written_cents(left)} of {invoice.number} can be credited at most.")
     if not reason.strip():
         raise NotPossible("A credit note needs a reason.")
-    note = CreditNote(
-        number=f"CN-{_next(session, 'credit_note'):06d}",
+    note = repository.add_credit_note(
+        session,
+        number=f"CN-{repository.next_number(session, 'credit_note'):06d}",
         invoice_id=invoice.id,
         cents=cents,
         reason=reason.strip()[:500],
         issued_at=now,
     )
-    session.add(note)
-    session.flush()
     _settle(session, account, terms, now)
     return note
 
@@ -135,9 +123,7 @@ def pay(
     booked as it is, and becomes a refund due), or a reference used for another invoice.
     """
     account = lock_account(session, invoice.account_id)
-    known = session.scalars(
-        select(Payment).where(Payment.method == method, Payment.reference == reference)
-    ).one_or_none()
+    known = repository.payment_by_reference(session, method, reference)
     if known is not None:
         if (known.invoice_id, known.cents) != (invoice.id, cents):
             raise NotPossible(f"The payment {reference!r} is already booked, with another amount or invoice.")
@@ -145,9 +131,9 @@ def pay(
     balance = statement(session, invoice).balance
     if cents < 1 or (cents > balance and not beyond_balance):
         raise NotPossible(f"{written_cents(max(0, balance))} of {invoice.number} are left to pay.")
-    payment = Payment(invoice_id=invoice.id, cents=cents, method=method, reference=reference, received_at=now)
-    session.add(payment)
-    session.flush()
+    payment = repository.add_payment(
+        session, invoice_id=invoice.id, cents=cents, method=method, reference=reference, received_at=now
+    )
     _settle(session, account, terms, now)
     return payment
 
@@ -163,18 +149,11 @@ def buyer_of(account: Account) -> str:
 
 def _settle(session: Session, account: Account, terms: Terms, now: datetime) -> None:
     """Mark what is settled, and block the account from its earliest overdue moment on, or not at all."""
-    unsettled = session.scalars(
-        select(Invoice).where(Invoice.account_id == account.id, Invoice.settled_at.is_(None))
-    ).all()
     owed = []
-    for invoice in unsettled:
+    for invoice in repository.unsettled(session, account.id):
         if statement(session, invoice).balance <= 0:
             invoice.settled_at = now
         else:
             owed.append(invoice.due_at + terms.grace)
     account.blocked_from = min(owed, default=None)
     session.flush()
-
-
-def _next(session: Session, name: str) -> int:
-    return int(session.execute(_NEXT, {"name": name}).scalar_one())

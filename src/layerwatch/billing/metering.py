@@ -10,34 +10,24 @@ import random
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from layerwatch.billing import closing_repository, usage_repository
 from layerwatch.billing.contracts import book_for
 from layerwatch.billing.errors import FreeLimitReached, NotFound, PaymentBlocked
-from layerwatch.billing.models import Closing, UsageHour
 from layerwatch.billing.money import dollars
 from layerwatch.billing.month import Month, hour_of
 from layerwatch.billing.pricebook import PriceBooks
 from layerwatch.identity.models import Account
+from layerwatch.identity.repository import locked_account
 from layerwatch.keys import Caller
-from layerwatch.storage import driver_sql, is_sqlite
+from layerwatch.storage import is_sqlite
 
 TEST_CALLS_A_DAY = 500
 """Successful calls of all test keys of one account in one day (UTC)."""
 
 SLOTS = 8
 """Rows that concurrent calls of one key and hour spread over where writers run side by side."""
-
-_INTO = (
-    "INSERT INTO usage_hours (key_id, hour, slot, account_id, test, calls, last_at)"
-    " SELECT ?, ?, ?, ?, ?, ?, ? WHERE {open}"
-    " ON CONFLICT (key_id, hour, slot) DO UPDATE SET calls = usage_hours.calls + excluded.calls,"
-    " last_at = CASE WHEN usage_hours.last_at < excluded.last_at"
-    " THEN excluded.last_at ELSE usage_hours.last_at END"
-)
-_COUNT = _INTO.format(open="NOT EXISTS (SELECT 1 FROM closings WHERE account_id = ? AND month >= ?)")
-_COUNT_LATE = _INTO.format(open="true")
 
 
 def check_allowance(session: Session, caller: Caller, at: datetime, books: PriceBooks) -> None:
@@ -81,16 +71,11 @@ def count_deferred(session: Session, caller: Caller, at: datetime, *, calls: int
 
 def _count(session: Session, caller: Caller, at: datetime, calls: int) -> None:
     slot = 0 if is_sqlite(session) else random.randrange(SLOTS)
-    rest = (slot, caller.account_id, caller.test, calls, at)
-    month = Month.of(at)
-    counted = driver_sql.execute(
-        session, _COUNT, caller.key_id, hour_of(at), *rest, caller.account_id, str(month)
-    )
-    if not counted:
+    if not usage_repository.count(session, caller, at, slot, calls):
         # A close that has not committed yet is not seen here; the next one then finds what it left.
         lock_account(session, caller.account_id)
         hour = _first_open_month(session, caller.account_id).hours[0]
-        driver_sql.execute(session, _COUNT_LATE, caller.key_id, hour, *rest)
+        usage_repository.count_late(session, caller, at, hour, slot, calls)
 
 
 def is_limited(caller: Caller) -> bool:
@@ -102,15 +87,7 @@ def _check_limit(session: Session, caller: Caller, at: datetime, books: PriceBoo
     """`counted`: how many of the calls found are the one being made."""
     if caller.test:
         day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        used = session.scalar(
-            select(func.sum(UsageHour.calls)).where(
-                UsageHour.account_id == caller.account_id,
-                UsageHour.hour >= hour_of(day),
-                UsageHour.hour < hour_of(day) + 24,
-                UsageHour.test.is_(True),
-            )
-        )
-        if int(used or 0) - counted >= TEST_CALLS_A_DAY:
+        if test_calls(session, caller.account_id, at) - counted >= TEST_CALLS_A_DAY:
             raise FreeLimitReached(
                 f"The test keys of an account make {TEST_CALLS_A_DAY} calls a day (UTC)."
                 " Use a production key, or continue tomorrow.",
@@ -140,21 +117,18 @@ def _check_limit(session: Session, caller: Caller, at: datetime, books: PriceBoo
 
 def billable_calls(session: Session, account_id: int, month: Month) -> int:
     """Successful calls of an account's production keys in a month."""
-    first, after = month.hours
-    total = session.scalar(
-        select(func.sum(UsageHour.calls)).where(
-            UsageHour.account_id == account_id,
-            UsageHour.hour >= first,
-            UsageHour.hour < after,
-            UsageHour.test.is_(False),
-        )
-    )
-    return int(total or 0)
+    return usage_repository.total(session, account_id, *month.hours, test=False)
+
+
+def test_calls(session: Session, account_id: int, at: datetime) -> int:
+    """Successful calls of an account's test keys in the day (UTC) of `at`."""
+    today = hour_of(at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
+    return usage_repository.total(session, account_id, today, today + 24, test=True)
 
 
 def lock_account(session: Session, account_id: int) -> Account:
     """The account, held until the transaction's end. Raises NotFound for an unknown one."""
-    account = session.get(Account, account_id, with_for_update={"key_share": True}, populate_existing=True)
+    account = locked_account(session, account_id)
     if account is None:
         raise NotFound(f"There is no account {account_id}.")
     return account
@@ -162,9 +136,9 @@ def lock_account(session: Session, account_id: int) -> Account:
 
 def _first_open_month(session: Session, account_id: int) -> Month:
     """The month after the latest closed one; the account has one."""
-    latest = session.scalar(select(func.max(Closing.month)).where(Closing.account_id == account_id))
+    latest = closing_repository.newest(session, account_id)
     assert latest is not None
-    return Month.parse(latest).next
+    return latest.next
 
 
 def _seconds_until(moment: datetime, at: datetime) -> int:

@@ -15,18 +15,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from layerwatch.billing import invoice_repository
 from layerwatch.billing.alert_delivery import AlertDelivery
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.closing import ClosingReport, close_months, newest_closable
-from layerwatch.billing.models import Invoice
 from layerwatch.billing.money import cents
 from layerwatch.billing.payments import Payments
 from layerwatch.billing.statement import statement
 from layerwatch.core.clock import Clock, ClockGuard
-from layerwatch.identity.models import Account
+from layerwatch.identity.repository import get_account
 from layerwatch.keys import retire_keys
 from layerwatch.notify.mail import Mail, Mailer, MailError
 from layerwatch.storage import Claims, Database, StorageError
@@ -82,17 +81,12 @@ class ScheduledJobs:
     def mail_invoices(self, now: datetime) -> int:
         """Mail each invoice that was not mailed yet to its account's billing address; how many were."""
         with self.database.read() as session:
-            waiting = session.scalars(
-                select(Invoice.id)
-                .join(Account, Account.id == Invoice.account_id)
-                .where(Invoice.mailed_at.is_(None), Account.billing_email.is_not(None))
-                .order_by(Invoice.id)
-            ).all()
+            waiting = invoice_repository.to_mail(session)
         return sum(self._mail(invoice_id, now) for invoice_id in waiting)
 
     def _mail(self, invoice_id: int, now: datetime) -> bool:
         def due(session: Session) -> bool:
-            return session.get_one(Invoice, invoice_id).mailed_at is None
+            return invoice_repository.get_invoice(session, invoice_id).mailed_at is None
 
         def work() -> None:
             with self.database.read() as session:
@@ -100,7 +94,7 @@ class ScheduledJobs:
             self.mailer.send(mail)
 
         def done(session: Session) -> None:
-            session.execute(update(Invoice).where(Invoice.id == invoice_id).values(mailed_at=now))
+            invoice_repository.mailed(session, invoice_id, now)
 
         try:
             return self.claims.run(f"invoice {invoice_id} mail", due=due, work=work, done=done)
@@ -111,8 +105,8 @@ class ScheduledJobs:
     def _written(self, session: Session, invoice_id: int, now: datetime) -> Mail:
         from layerwatch.billing.pdf import invoice_pdf  # slow to import, and rarely needed
 
-        row = session.get_one(Invoice, invoice_id)
-        address = session.get_one(Account, row.account_id).billing_email or ""
+        row = invoice_repository.get_invoice(session, invoice_id)
+        address = get_account(session, row.account_id).billing_email or ""
         invoice = statement(session, row)
         text = (
             f"Your invoice {invoice.number} for {invoice.calls:,} inspections in {invoice.month} is"

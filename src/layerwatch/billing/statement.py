@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.billing.models import CreditNote, Invoice, Payment
+from layerwatch.billing import invoice_repository
+from layerwatch.billing.models import Invoice
 from layerwatch.billing.month import Month
 from layerwatch.billing.taxes import Tax
 
@@ -127,7 +127,7 @@ def statement(session: Session, invoice: Invoice) -> Statement:
     """An issued invoice with its credit notes and payments, in order of time."""
     entries = [
         Entry("credit_note", note.number, note.cents, note.reason, note.issued_at)
-        for note in session.scalars(select(CreditNote).where(CreditNote.invoice_id == invoice.id))
+        for note in invoice_repository.credit_notes(session, invoice.id)
     ] + [
         Entry(
             "payment",
@@ -136,7 +136,7 @@ def statement(session: Session, invoice: Invoice) -> Statement:
             f"{payment.method} {payment.reference}",
             payment.received_at,
         )
-        for payment in session.scalars(select(Payment).where(Payment.invoice_id == invoice.id))
+        for payment in invoice_repository.payments(session, invoice.id)
     ]
     return Statement(
         number=invoice.number,

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from layerwatch.billing.models import UsageHour
+from layerwatch.billing import usage_repository
 from layerwatch.billing.month import Month, hour_start
-from layerwatch.keys.models import ApiKey
+from layerwatch.keys import list_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +39,20 @@ class Day:
 def hours(session: Session, account_id: int, month: Month) -> Iterator[KeyHour]:
     """The account's hours with usage in a month, in order of time, then key."""
     first, after = month.hours
-    rows = session.execute(
-        select(UsageHour.hour, ApiKey, func.sum(UsageHour.calls))
-        .join(ApiKey, ApiKey.id == UsageHour.key_id)
-        .where(UsageHour.account_id == account_id, UsageHour.hour >= first, UsageHour.hour < after)
-        .group_by(UsageHour.hour, ApiKey.id)
-        .order_by(UsageHour.hour, ApiKey.id)
-    )
-    for hour, key, calls in rows:
+    keys = {key.id: key for key in list_keys(session, account_id)}
+    for hour, key_id, calls in usage_repository.by_hour_and_key(session, account_id, first, after):
+        key = keys[key_id]
         shown = f"{key.prefix}…{key.last_four}"
-        yield KeyHour(hour_start(hour), key.id, key.name, shown, key.test, int(calls))
+        yield KeyHour(hour_start(hour), key.id, key.name, shown, key.test, calls)
 
 
 def days(session: Session, account_id: int, month: Month) -> list[Day]:
     """Every day of the month, also those without usage."""
     first, after = month.hours
-    rows = session.execute(
-        select(UsageHour.hour, UsageHour.test, func.sum(UsageHour.calls))
-        .where(UsageHour.account_id == account_id, UsageHour.hour >= first, UsageHour.hour < after)
-        .group_by(UsageHour.hour, UsageHour.test)
-    )
     totals: dict[tuple[int, bool], int] = {}
-    for hour, test, calls in rows:
-        at = (hour // 24, bool(test))
-        totals[at] = totals.get(at, 0) + int(calls)
+    for hour, test, calls in usage_repository.by_hour_and_kind(session, account_id, first, after):
+        at = (hour // 24, test)
+        totals[at] = totals.get(at, 0) + calls
     return [
         Day(hour_start(day * 24).date(), totals.get((day, False), 0), totals.get((day, True), 0))
         for day in range(first // 24, after // 24)
@@ -80,16 +69,6 @@ def export_csv(session: Session, account_id: int, month: Month) -> str:
         hour = row.hour.strftime("%Y-%m-%dT%H:00:00Z")
         writer.writerow([hour, row.key_id, name, row.key_shown, str(row.test).lower(), row.calls])
     return out.getvalue()
-
-
-def last_used(session: Session, account_id: int) -> dict[int, datetime]:
-    """When each key of the account last made a successful Process call; keys without one are left out."""
-    rows = session.execute(
-        select(UsageHour.key_id, func.max(UsageHour.last_at))
-        .where(UsageHour.account_id == account_id)
-        .group_by(UsageHour.key_id)
-    )
-    return {row[0]: row[1] for row in rows}
 
 
 def _harmless(text: str) -> str:

@@ -105,6 +105,13 @@ def set_(
     ] = None,
     price_book: Annotated[str | None, typer.Option(help="Price book, from this month on.")] = None,
     email: Annotated[str | None, typer.Option(help="Where invoices and spend alerts are sent.")] = None,
+    share_pictures: Annotated[
+        bool | None,
+        typer.Option(
+            "--share-pictures/--no-share-pictures",
+            help="Consent to keep pictures with feedback for training; or withdraw it, and delete them.",
+        ),
+    ] = None,
 ) -> None:
     """Change an account. Options that are left out change nothing."""
     with here.database.write() as session:
@@ -116,10 +123,22 @@ def set_(
             found.price_book = price_book
         if email is not None:
             found.billing_email = email_address(email) if email else None
-        given = {"free only": free_only, "price book": price_book, "email": email}
+        if share_pictures:
+            found.share_pictures = True
+        given = {
+            "free only": free_only,
+            "price book": price_book,
+            "email": email,
+            "pictures for training": share_pictures,
+        }
         changes = ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
         record(session, ON_THE_COMMAND_LINE, "account changed", changes, here.now, found.id)
         row = as_row(found)
+    if share_pictures is False:
+        from layerwatch.learning.deletion import withdraw_consent
+
+        withdraw_consent(here.database, here.examples, found.id, here.now)
+        row["share_pictures"] = False
     show(row) if here.as_json else table("Account", [_in_short(row)])
 
 
@@ -132,6 +151,7 @@ def as_row(account: Account) -> dict[str, Any]:
         "free_only": account.free_only,
         "blocked_from": moment(account.blocked_from),
         "email": account.billing_email,
+        "share_pictures": account.share_pictures,
         "created_at": moment(account.created_at),
     }
 
@@ -145,5 +165,6 @@ def _in_short(row: dict[str, Any]) -> dict[str, Any]:
         "state": "blocked: payment overdue"
         if row["blocked_from"] and row["blocked_from"] <= (moment(datetime.now(UTC)) or "")
         else "good",
+        "pictures for training": "kept" if row["share_pictures"] else "not kept",
         "email": row["email"] or "-",
     }

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from sqlalchemy.orm import Session
@@ -19,7 +19,10 @@ from layerwatch.config import ConfigError, Settings, load
 from layerwatch.core.errors import UserError
 from layerwatch.identity import find_account, local_account
 from layerwatch.identity.models import Account
-from layerwatch.storage import Database
+from layerwatch.storage import Database, open_objects
+
+if TYPE_CHECKING:
+    from layerwatch.learning import ExampleStore
 
 WhichAccount = Annotated[
     str | None,
@@ -51,6 +54,20 @@ class Installation:
             return Database(self.settings.database_url)
         except ValueError as error:
             raise ConfigError(str(error)) from error
+
+    @cached_property
+    def examples(self) -> ExampleStore:
+        """The pictures behind feedback. Raises ConfigError, and StorageError when one cannot be moved."""
+        from layerwatch.learning import ExampleStore
+        from layerwatch.learning.earlier_files import move_files
+
+        try:
+            objects = open_objects(self.settings.objects, self.settings.data_dir / "objects")
+        except ValueError as error:
+            raise ConfigError(f"objects (or LAYERWATCH_OBJECTS): {error}") from error
+        examples = ExampleStore(objects)
+        move_files(self.settings.data_dir / "examples", self.database, examples)
+        return examples
 
     @property
     def terms(self) -> Terms:

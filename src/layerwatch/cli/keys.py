@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from layerwatch.billing.usage import last_used
+from layerwatch.billing.usage_repository import last_used
 from layerwatch.cli.installation import Installation, WhichAccount, account_of, moment, on_installation
 from layerwatch.cli.options import Yes, command_group
 from layerwatch.cli.output import say, show, table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from layerwatch.learning.verdicts import verdict_of
 from layerwatch.temporal import TEACHERS, Levels, PrintState, step
 from layerwatch.vision import ImageDecodeError, ModelError, Vision
 from layerwatch_sdk.clock import AsyncClock
@@ -92,11 +93,19 @@ class LocalInspector:
             condition=verdict.condition.word,
         )
 
-    async def feedback(self, context: Context, kind: str) -> None:
-        """Teach the print's baseline."""
+    async def feedback(
+        self,
+        context: Context,
+        kind: str,
+        *,
+        failure_kind: str | None = None,
+        comment: str | None = None,
+        share_images: bool | None = None,
+    ) -> None:
+        """Teach the print's baseline; no picture is kept."""
         levels, opened, state = self._found(context)
         if state is not None:
-            self._prints[context.context_id] = (levels, opened, TEACHERS[kind](state))
+            self._prints[context.context_id] = (levels, opened, TEACHERS[verdict_of(kind)](state))
 
     def _found(self, context: Context) -> tuple[Levels, float, PrintState | None]:
         found = self._prints.get(context.context_id)

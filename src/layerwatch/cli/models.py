@@ -10,7 +10,7 @@ import typer
 from layerwatch.cli.installation import Installation, on_installation
 from layerwatch.cli.options import DataDir, Yes, command_group
 from layerwatch.cli.output import say, show, table
-from layerwatch.learning import ExampleStore, LearningError
+from layerwatch.learning import LearningError
 from layerwatch.learning.rollout.overview import models_table, step_line, trial_tallies
 from layerwatch.learning.rollout.registry import ModelRegistry
 
@@ -70,13 +70,22 @@ def add(
     here: Installation,
     file: Annotated[Path, typer.Argument(help="An ONNX file from `layerwatch-train`.")],
     note: Annotated[str, typer.Option(help="A note about this model.")] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Add it even if its training report does not call it better.")
+    ] = False,
 ) -> None:
-    """Add a candidate. It is loaded and run once, so that a broken file is refused here."""
-    vision = _load(file)
-    version = vision.model_version
-    vision.close()
+    """Add a candidate. It is loaded and run once, so that a broken file is refused here.
+
+    A candidate of `layerwatch-train improve` carries its report, and is refused unless that says that it is
+    better than the detector it began with."""
+    from layerwatch.learning.rollout.training_report import check_report
+    from layerwatch.vision.detector import OnnxDetector
+
+    detector = OnnxDetector(file)
+    if not force:
+        check_report(detector.report)
     registry = _registry(here)
-    row = registry.add(file, version=version, note=note, at=here.now, by=BY)
+    row = registry.add(file, version=detector.version, note=note, at=here.now, by=BY)
     if here.as_json:
         show({"model": row.sha256, "version": row.version})
     else:
@@ -224,15 +233,15 @@ def _compare(registry: ModelRegistry, model: str, here: Installation) -> Compari
     from rich.progress import track
 
     from layerwatch.learning.compare import compare as judge
+    from layerwatch.learning.service import name_of
 
-    examples = ExampleStore(here.settings.data_dir / "examples")
-    rows = [row for row in registry.reviewed() if row.label in ("good", "failed")]
+    examples = here.examples
+    rows = [one.row for one in registry.reviewed() if one.row.label in ("good", "failed")]
     if not rows:
         raise LearningError("no reviewed pictures yet: see `layerwatch feedback queue`")
-    names = [(row.picture, row.label == "failed") for row in rows if row.picture]
     pictures = [
-        (examples.path(name).read_bytes(), failed)
-        for name, failed in track(names, "Reading", console=Console(stderr=True), transient=True)
+        (examples.get(name_of(row)), row.label == "failed")
+        for row in track(rows, "Reading", console=Console(stderr=True), transient=True)
     ]
     active = _load(registry.path(registry.plan().active(here.now)))
     candidate = _load(registry.path(model))

@@ -10,7 +10,7 @@ from layerwatch.cli.installation import Installation, on_installation
 from layerwatch.cli.options import command_group
 from layerwatch.cli.output import say, show, table
 from layerwatch.core.errors import UserError
-from layerwatch.fleet import heartbeat as fleet
+from layerwatch.fleet import repository as fleet
 from layerwatch.pacing import Bounds
 from layerwatch.status.report import remove_region
 

@@ -4,47 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from layerwatch.cli.output import fail
-from layerwatch.cli.replay_frames import Recording, Shot, open_recording
-from layerwatch.core.cores import usable_cores
-from layerwatch.temporal import Levels, PrintState, Verdict, step
-from layerwatch.vision import MAX_PICTURE_BYTES, Evidence, ImageDecodeError, ModelError, Vision
-from layerwatch.vision.jpeg.decoder import decode_jpeg
+from layerwatch.cli.replay_frames import Recording, open_recording
+from layerwatch.cli.replay_run import ReplayedPicture, replay
+from layerwatch.temporal import Levels
+from layerwatch.vision import ModelError, Vision
 from layerwatch_watcher.cameras import CameraError
 
 BAD_FILE, BAD_USAGE = 1, 2
 INTERVAL = 30.0
-SMALL = (128, 112)
-"""Largest width and height of a picture in the plot's strip, in pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayedPicture:
-    """A picture, what vision saw in it and what the print looked like after it; no verdict if undecodable.
-
-    small: the picture in small, where a plot was asked for.
-    """
-
-    name: str
-    second: float
-    small: Image.Image | None = None
-    evidence: Evidence | None = None
-    verdict: Verdict | None = None
-    error: str = ""
 
 
 def command(
@@ -170,21 +147,6 @@ def command(
         raise typer.Exit(BAD_FILE if judged else BAD_USAGE)
 
 
-def replay(
-    vision: Vision, shots: Iterable[Shot], interval: float, levels: Levels, *, with_pictures: bool = False
-) -> Iterator[ReplayedPicture]:
-    """What the service says after each picture, `interval` seconds apart.
-
-    A picture that cannot be decoded takes its time and moves nothing, as a failed call would.
-    """
-    state: PrintState | None = None
-    for number, moment in enumerate(_look_ahead(vision, shots, with_pictures)):
-        second, verdict = number * interval, None
-        if moment.evidence is not None:
-            state, verdict = step(state, moment.evidence, second, levels)
-        yield replace(moment, second=second, verdict=verdict)
-
-
 def summary(judged: list[ReplayedPicture], onset: float | None = None) -> str:
     """When it first warned and paused, in words."""
     if not judged:
@@ -199,39 +161,6 @@ def summary(judged: list[ReplayedPicture], onset: float | None = None) -> str:
         kind = first.verdict.kind if first.verdict and first.verdict.kind else "failure"
         lines.append(f"First {name} at {_clock(first.second)} ({first.name}, {kind}{after}).")
     return "\n".join(lines)
-
-
-def _look_ahead(vision: Vision, shots: Iterable[Shot], with_pictures: bool) -> Iterator[ReplayedPicture]:
-    """Look at pictures side by side, and yield what was seen in order."""
-    threads = usable_cores()
-    under_way: deque[Future[ReplayedPicture]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="layerwatch-replay")
-    try:
-        for shot in shots:
-            under_way.append(pool.submit(_look, vision, shot, with_pictures))
-            if len(under_way) >= 2 * threads:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _look(vision: Vision, shot: Shot, with_picture: bool) -> ReplayedPicture:
-    error = shot.error
-    if len(shot.jpeg) > MAX_PICTURE_BYTES:
-        error = f"is larger than {MAX_PICTURE_BYTES:,} bytes"
-    if error:
-        return ReplayedPicture(shot.name, 0.0, error=error)
-    try:
-        evidence = vision.inspect(shot.jpeg)
-    except ImageDecodeError as undecodable:
-        return ReplayedPicture(shot.name, 0.0, error=str(undecodable))
-    small = None
-    if with_picture:
-        small = Image.fromarray(decode_jpeg(shot.jpeg, at_least=SMALL[1]).pixels)
-        small.thumbnail(SMALL)
-    return ReplayedPicture(shot.name, 0.0, small, evidence)
 
 
 def _say_json(moment: ReplayedPicture, detail: bool) -> None:

@@ -226,9 +226,7 @@ def _keys_command(settings: Settings) -> str:
 
 
 def _has_key(database: Any) -> bool:
-    from sqlalchemy import select
-
-    from layerwatch.keys.models import ApiKey
+    from layerwatch.keys.repository import any_in_use
 
     with database.read() as session:
-        return session.scalar(select(ApiKey.id).where(ApiKey.disabled_at.is_(None)).limit(1)) is not None
+        return any_in_use(session)

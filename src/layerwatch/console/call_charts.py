@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from layerwatch.keys.request_history import CallCounts
-from layerwatch.keys.request_recorder import LATENCY_BOUNDS_MS
+from layerwatch.keys.request_repository import LATENCY_BOUNDS_MS
 
 WIDTH, HEIGHT = 600.0, 150.0
 BOTTOM, TOP, LEFT = 22.0, 8.0, 40.0

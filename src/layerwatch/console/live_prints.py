@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from PIL import Image
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.acting.actions import NOT_CONNECTED, Connection, connections
 from layerwatch.contexts import Answer
 from layerwatch.contexts.context_id import unpack_levels
-from layerwatch.contexts.models import ContextRow
+from layerwatch.contexts.repository import inspected_since
 from layerwatch.learning import RecentPictures
-from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.repository import feedback_since
+from layerwatch.learning.verdicts import CORRECT_ALARM
 from layerwatch.prints import PrintLabels, PrintProgress
-from layerwatch.prints.models import PrintRow
+from layerwatch.prints.repository import labels_by_print
 from layerwatch.temporal import Levels
 from layerwatch.temporal.constants import MARKED_QUALITY
 from layerwatch.vision.evidence import Condition, Evidence, HeatMap
@@ -57,6 +57,8 @@ FEEDBACK_WORDS = {
     "false_alarm": "Marked as false alarm",
     "resumed": "Marked as fine when it was resumed",
     "missed": "Reported as a missed failure",
+    "good": "Marked as fine",
+    "correct_alarm": "Confirmed as a failure",
 }
 TONES = ("bad", "watch", "marked", "blind", "good")
 """How a card is coloured, the most urgent first."""
@@ -119,8 +121,9 @@ class LivePrint:
 
     @property
     def unjudged(self) -> bool:
-        """Whether no picture was judged since the newest feedback."""
-        return self.feedback is not None and self.feedback.at >= self.seen_at
+        """Whether no picture was judged since the newest feedback that may change the verdict."""
+        given = self.feedback
+        return given is not None and given.kind != CORRECT_ALARM and given.at >= self.seen_at
 
     @property
     def marked(self) -> bool:
@@ -129,7 +132,7 @@ class LivePrint:
             return False
         if self.unjudged:
             return True
-        accepted = self.feedback.kind in ("false_alarm", "resumed")
+        accepted = self.feedback.kind in ("false_alarm", "resumed", "good")
         return accepted and SUSPICIOUS_QUALITY < self.quality <= MARKED_QUALITY
 
     @property
@@ -170,32 +173,8 @@ def live_prints(
 
     context_id: only this one.
     """
-    only = (ContextRow.id == context_id,) if context_id is not None else ()
-    found = session.execute(
-        select(
-            ContextRow.id,
-            ContextRow.opened_at,
-            ContextRow.inspected_at,
-            ContextRow.interval_ms,
-            ContextRow.revision,
-            ContextRow.answer,
-            ContextRow.progress,
-            ContextRow.levels,
-            PrintRow.name,
-            PrintRow.printer,
-            PrintRow.camera,
-            PrintRow.file,
-        )
-        .outerjoin(PrintRow, PrintRow.context_id == ContextRow.id)
-        .where(
-            ContextRow.account_id == account_id,
-            ContextRow.inspected_at > now - LIVE,
-            *only,
-            ContextRow.expires_at > now,  # PostgreSQL then reads the partitions of live contexts only
-        )
-        .order_by(ContextRow.opened_at, ContextRow.id)
-        .limit(MAX_LIVE)
-    ).all()
+    found = inspected_since(session, [account_id], now - LIVE, now, context_id=context_id, limit=MAX_LIVE)
+    labels = labels_by_print(session, [row.id for row in found])
     feedback = _newest_feedback(session, account_id, found[0].opened_at) if found else {}
     # Watchers and actions live in real time, whatever the clock of the prints.
     connected = connections(session, account_id, datetime.now(UTC)) if found else {}
@@ -219,7 +198,7 @@ def live_prints(
                 condition="" if answer.condition == Condition.OK else CONDITIONS.get(answer.condition, ""),
                 late=now > due,
                 feedback=feedback.get(row.id),
-                labels=PrintLabels(row.name, row.printer, row.camera, row.file),
+                labels=labels.get(row.id, PrintLabels()),
                 progress=PrintProgress.from_json(row.progress),
                 connection=connected.get(row.id, NOT_CONNECTED),
                 levels=unpack_levels(row.levels) if row.levels is not None else None,
@@ -229,11 +208,7 @@ def live_prints(
 
 
 def _newest_feedback(session: Session, account_id: int, since: datetime) -> dict[str, GivenFeedback]:
-    rows = session.execute(
-        select(FeedbackRow.context_id, FeedbackRow.id, FeedbackRow.kind, FeedbackRow.at)
-        .where(FeedbackRow.account_id == account_id, FeedbackRow.at >= since)
-        .order_by(FeedbackRow.id)
-    )
+    rows = feedback_since(session, account_id, since)
     return {row.context_id: GivenFeedback(row.id, row.kind, row.at) for row in rows}
 
 

@@ -18,11 +18,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
-
 from layerwatch.config import Settings
 from layerwatch.console.visit import Visit
-from layerwatch.identity.models import Account
+from layerwatch.identity.repository import first_accounts
 from layerwatch.identity.roles import Role
 from layerwatch.identity.service import LOCAL
 from layerwatch.services import Services
@@ -66,8 +64,8 @@ def _is_its_owner(visit: Visit) -> bool:
     if me is None or not me.operator or me.role is not Role.OWNER:
         return False
     with visit.services.database.read() as session:
-        accounts = session.execute(select(Account.id, Account.name, Account.price_book).limit(2)).all()
-    return [tuple(row) for row in accounts] == [(me.account_id, LOCAL, LOCAL)]
+        accounts = first_accounts(session, 2)
+    return [(one.id, one.name, one.price_book) for one in accounts] == [(me.account_id, LOCAL, LOCAL)]
 
 
 def is_near(host: str) -> bool:

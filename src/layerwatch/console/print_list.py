@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from layerwatch.console.live_prints import LIVE
 from layerwatch.console.print_view import PrintOutcome, labels_of, outcome_of
 from layerwatch.console.wall import MAX_SEARCH
-from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.repository import newest_kinds
 from layerwatch.prints import PrintLabels
-from layerwatch.prints.models import KeptPictureRow, PrintRow
+from layerwatch.prints.picture_repository import newest_seconds
+from layerwatch.prints.repository import search_prints
 
 PAGE_SIZE = 30
 SHOWS = {"all": "All", "alarm": "With an alarm", "fine": "Without", "live": "Live"}
@@ -77,30 +77,18 @@ class PrintList:
 
 def list_prints(session: Session, account_id: int, view: ListView, now: datetime) -> PrintList:
     """The page that a view asks for, the newest prints first. A page beyond the last one is empty."""
-    wanted = [PrintRow.account_id == account_id, PrintRow.seen_at.is_not(None), *_filters(view, now)]
-    found = session.scalar(select(func.count()).select_from(PrintRow).where(*wanted)) or 0
-    rows = session.scalars(
-        select(PrintRow)
-        .where(*wanted)
-        .order_by(PrintRow.opened_at.desc(), PrintRow.context_id)
-        .offset((view.page - 1) * PAGE_SIZE)
-        .limit(PAGE_SIZE)
-    ).all()
+    rows, found = search_prints(
+        session,
+        account_id,
+        text=view.text,
+        alarmed={"alarm": True, "fine": False}.get(view.show),
+        seen_after=now - LIVE if view.show == "live" else None,
+        offset=(view.page - 1) * PAGE_SIZE,
+        limit=PAGE_SIZE,
+    )
     ids = [row.context_id for row in rows]
-    said = dict(
-        session.execute(
-            select(FeedbackRow.context_id, FeedbackRow.kind)
-            .where(FeedbackRow.context_id.in_(ids))
-            .order_by(FeedbackRow.id)
-        ).all()
-    )
-    kept = dict(
-        session.execute(
-            select(KeptPictureRow.context_id, func.max(KeptPictureRow.second))
-            .where(KeptPictureRow.context_id.in_(ids))
-            .group_by(KeptPictureRow.context_id)
-        ).all()
-    )
+    said = newest_kinds(session, ids)
+    kept = newest_seconds(session, ids)
     return PrintList(
         view,
         [
@@ -120,16 +108,3 @@ def list_prints(session: Session, account_id: int, view: ListView, now: datetime
         ],
         found,
     )
-
-
-def _filters(view: ListView, now: datetime) -> list[ColumnElement[bool]]:
-    alarmed = PrintRow.warned_at.is_not(None) | PrintRow.paused_at.is_not(None)
-    filters: list[ColumnElement[bool]] = []
-    if view.show == "live":
-        filters.append(PrintRow.seen_at > now - LIVE)
-    elif view.show != "all":
-        filters.append(alarmed if view.show == "alarm" else ~alarmed)
-    if view.text:
-        columns = (PrintRow.name, PrintRow.printer, PrintRow.camera, PrintRow.file)
-        filters.append(or_(*(column.icontains(view.text, autoescape=True) for column in columns)))
-    return filters

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.console.live_prints import (
@@ -17,10 +16,11 @@ from layerwatch.console.live_prints import (
     LivePrint,
     live_prints,
 )
-from layerwatch.contexts.models import ContextRow
+from layerwatch.contexts.repository import find_row
 from layerwatch.identity import NotFound
-from layerwatch.learning.models import FeedbackRow
-from layerwatch.prints import PrintLabels, PrintProgress, events, repository
+from layerwatch.learning.repository import feedback_of_print
+from layerwatch.learning.verdicts import FAILED
+from layerwatch.prints import PrintLabels, PrintProgress, events, picture_repository, repository
 from layerwatch.prints.events import PrintEvent
 from layerwatch.prints.models import PrintRow
 from layerwatch.prints.moments import Moment
@@ -88,20 +88,15 @@ class PrintView:
 
 def view_print(session: Session, account_id: int, context_id: str, now: datetime) -> PrintView:
     """A print of the account. Raises NotFound, also for another account's."""
-    row = session.get(PrintRow, context_id)
-    context = session.get(ContextRow, context_id)
+    row = repository.find_print(session, context_id)
+    context = find_row(session, context_id)
     owner = row.account_id if row is not None else context.account_id if context is not None else None
     if owner != account_id:
         raise NotFound("There is no such print. It may have been deleted.")
     live = next(iter(live_prints(session, account_id, now, context_id)), None)
     opened_at = row.opened_at if row is not None else context.opened_at  # type: ignore[union-attr]
     given = [
-        GivenFeedback(one.id, one.kind, one.at)
-        for one in session.scalars(
-            select(FeedbackRow)
-            .where(FeedbackRow.account_id == account_id, FeedbackRow.context_id == context_id)
-            .order_by(FeedbackRow.id)
-        )
+        GivenFeedback(one.id, one.kind, one.at) for one in feedback_of_print(session, account_id, context_id)
     ]
     seen_at = live.seen_at if live is not None else row.seen_at if row is not None else None
     return PrintView(
@@ -114,8 +109,8 @@ def view_print(session: Session, account_id: int, context_id: str, now: datetime
         progress=live.progress if live else PrintProgress.from_json(row.progress if row else None),
         outcome=outcome_of(row, given[-1].kind if given else None),
         course=repository.timeline(session, context_id),
-        kept=repository.kept_seconds(session, context_id),
-        kept_bytes=repository.kept_bytes(session, context_id=context_id),
+        kept=picture_repository.kept_seconds(session, context_id),
+        kept_bytes=picture_repository.kept_bytes(session, context_id=context_id),
         feedback=given,
         events=events.of_print(session, context_id),
     )
@@ -129,7 +124,7 @@ def labels_of(row: PrintRow | None) -> PrintLabels:
 def outcome_of(row: PrintRow | None, feedback: str | None) -> PrintOutcome:
     """What became of a print. feedback: the kind of the newest one."""
     if feedback is not None and feedback != "resumed":
-        return PrintOutcome(FEEDBACK_WORDS[feedback], "bad" if feedback == "missed" else "marked")
+        return PrintOutcome(FEEDBACK_WORDS[feedback], "bad" if feedback in FAILED else "marked")
     if row is None or row.worst is None:
         return PrintOutcome("Nothing noted", "blind")
     if row.paused_at is not None:

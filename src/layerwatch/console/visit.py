@@ -17,8 +17,8 @@ from layerwatch.console.live_feed import LiveFeeds
 from layerwatch.console.render import render
 from layerwatch.identity import BadInput, IdentityError, NotFound, devices, sessions
 from layerwatch.identity.audit import Actor, record
-from layerwatch.identity.models import User
 from layerwatch.identity.oidc.flow import Provider
+from layerwatch.identity.repository import get_user
 from layerwatch.identity.roles import Role
 from layerwatch.identity.users import Visitor
 from layerwatch.notify.mail import Mail, Mailer, MailError
@@ -253,7 +253,7 @@ class Visit:
     def with_known_device(self, response: Response, user_id: int) -> Response:
         """Let the browser show from now on that this user signed in with it."""
         with self.services.database.read() as session:
-            user = session.get_one(User, user_id)
+            user = get_user(session, user_id)
             value = devices.new_cookie(user, self.services.secrets.sessions, self.now)
         response.set_cookie(
             devices.cookie_name(user_id),

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from layerwatch.console.visit import FORM_COOKIE, SESSION_COOKIE, ConsoleServices, Signed, Visit
 from layerwatch.identity import sessions
-from layerwatch.identity.models import Account, Membership, User
+from layerwatch.identity.repository import account_or_none, get_user, membership
 from layerwatch.identity.roles import role_in
 from layerwatch.services import Services
 from layerwatch.storage import StorageUnavailable
@@ -22,8 +22,8 @@ def signed_in(token: str | None, services: Services, now: datetime) -> Signed | 
         row = sessions.find(session, token, now)
         if row is None:
             return None
-        user = session.get_one(User, row.user_id)
-        account = None if row.account_id is None else session.get(Account, row.account_id)
+        user = get_user(session, row.user_id)
+        account = None if row.account_id is None else account_or_none(session, row.account_id)
         role = None if account is None else role_in(session, user, account.id)
         signed = Signed(
             user_id=user.id,
@@ -36,7 +36,7 @@ def signed_in(token: str | None, services: Services, now: datetime) -> Signed | 
             role=role,
             visiting=user.operator
             and account is not None
-            and session.get(Membership, (user.id, account.id)) is None,
+            and membership(session, user.id, account.id) is None,
         )
         stale = now - row.seen_at > sessions.LAST_SEEN_RESOLUTION
     if stale:

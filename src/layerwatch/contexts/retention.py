@@ -11,16 +11,15 @@ import random
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import structlog
-from sqlalchemy import column, delete, select, table, tuple_
 from sqlalchemy.orm import Session
 
 from layerwatch.contexts.context_id import LIFETIME
 from layerwatch.contexts.offline.reconcile import tidy
 from layerwatch.core.clock import Clock, ClockGuard
-from layerwatch.storage import Database, StorageError, UtcTime, partitions
+from layerwatch.storage import Database, StorageError, partitions
 
 log = structlog.get_logger(__name__)
 
@@ -51,16 +50,7 @@ def drop_days(database: Database, now: datetime) -> list[str]:
 
 def sweep(session: Session, now: datetime) -> int:
     """Delete at most `BATCH` expired rows of each table that are in no day's partition; how many went."""
-    gone = 0
-    for name, keys in TABLES.items():
-        where = partitions.deleted_by_row(session, name)
-        rows = table(where, column("expires_at", UtcTime), *(column(key) for key in keys))
-        named = [rows.c[key] for key in keys]
-        # In order, so that it is read from the index: a scan would read past all that was just deleted.
-        old = select(*named).where(rows.c.expires_at <= now).order_by(rows.c.expires_at).limit(BATCH)
-        result = session.execute(delete(rows).where(tuple_(*named).in_(old)))
-        gone += cast(Any, result).rowcount
-    return gone
+    return sum(partitions.delete_expired(session, name, keys, now, BATCH) for name, keys in TABLES.items())
 
 
 class Sweeper:

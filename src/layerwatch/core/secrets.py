@@ -25,6 +25,8 @@ class Secrets:
     """Pepper of the stored hashes of API keys."""
     sessions: bytes = field(repr=False)
     """Signs the console's cookies."""
+    pseudonyms: bytes = field(repr=False)
+    """Hashes accounts and printers in exports of training pictures."""
 
     @classmethod
     def derive(cls, root: bytes) -> Secrets:
@@ -33,7 +35,7 @@ class Secrets:
         def purpose(name: str) -> bytes:
             return hmac.digest(root, b"layerwatch " + name.encode() + b"\x01", hashlib.sha256)
 
-        return cls(purpose("context ids"), purpose("api keys"), purpose("sessions"))
+        return cls(purpose("context ids"), purpose("api keys"), purpose("sessions"), purpose("pseudonyms"))
 
 
 def read_or_create(path: Path) -> bytes:

@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
-from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from layerwatch.fleet.models import Draining, Node
+from layerwatch.fleet import repository
 from layerwatch.fleet.region_router import Region, RegionRouter
 from layerwatch.pacing.call_schedule import Prints
 from layerwatch.storage import DatabaseGateway, StorageError
@@ -21,52 +20,6 @@ log = structlog.get_logger(__name__)
 
 HEARTBEAT = 5.0
 """Seconds between heartbeats."""
-
-OFFLINE_GRACE = timedelta(seconds=20)
-"""A node without a heartbeat for this long gets no new prints: three heartbeats and a slow database."""
-
-FORGET_AFTER = timedelta(hours=1)
-"""A node without a heartbeat for this long is forgotten."""
-
-
-def describe(session: Session, node: Node) -> None:
-    """Write a node's heartbeat, in place of its last one."""
-    session.merge(node)
-    session.execute(delete(Node).where(Node.seen_at < node.seen_at - FORGET_AFTER))
-
-
-def regions(session: Session, now: datetime) -> list[Region]:
-    """Every region with a recent heartbeat, with its nodes' sums, ordered by name."""
-    draining = set(session.scalars(select(Draining.region)))
-    rows = session.execute(
-        select(
-            Node.region,
-            func.max(Node.url),
-            func.sum(Node.capacity),
-            func.sum(Node.healthy),
-            func.sum(Node.suspicious),
-        )
-        .where(Node.seen_at > now - OFFLINE_GRACE)
-        .group_by(Node.region)
-        .order_by(Node.region)
-    )
-    return [
-        Region(name, url, float(capacity), Prints(float(healthy), float(suspicious)), name in draining)
-        for name, url, capacity, healthy, suspicious in rows
-    ]
-
-
-def drain(session: Session, region: str, now: datetime) -> None:
-    """Give the region no new prints. It goes on serving those that it has."""
-    session.merge(Draining(region=region, since=now))
-
-
-def undrain(session: Session, region: str) -> bool:
-    """Give the region new prints again; False if it was not draining."""
-    row = session.get(Draining, region)
-    if row is not None:
-        session.delete(row)
-    return row is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +59,7 @@ class Heartbeat:
         or the database does not say."""
 
         def find(session: Session) -> tuple[Numbers, float] | None:
-            node = session.get(Node, self._id)
+            node = repository.find_node(session, self._id)
             if node is None:
                 return None
             prints = Prints(node.healthy, node.suspicious)
@@ -122,20 +75,17 @@ class Heartbeat:
 
         def work(session: Session) -> list[Region]:
             now = datetime.now(UTC)
-            describe(
+            repository.write_heartbeat(
                 session,
-                Node(
-                    id=self._id,
-                    region=self._region,
-                    url=self._url,
-                    capacity=numbers.capacity,
-                    healthy=numbers.prints.healthy,
-                    suspicious=numbers.prints.suspicious,
-                    seen_at=now,
-                ),
+                id=self._id,
+                region=self._region,
+                url=self._url,
+                capacity=numbers.capacity,
+                healthy=numbers.prints.healthy,
+                suspicious=numbers.prints.suspicious,
+                seen_at=now,
             )
-            session.flush()
-            return regions(session, now)
+            return repository.regions(session, now)
 
         self._router.learn(await self._reach.write_async(work))
 
@@ -152,8 +102,7 @@ class Heartbeat:
         """Say that this node ends, so that no print is sent to it any more. Its numbers stay for the next."""
 
         def leave(session: Session) -> None:
-            silent = datetime.now(UTC) - OFFLINE_GRACE
-            session.execute(update(Node).where(Node.id == self._id).values(seen_at=silent))
+            repository.seen(session, self._id, datetime.now(UTC) - repository.OFFLINE_GRACE)
 
         try:
             await self._reach.write_async(leave)

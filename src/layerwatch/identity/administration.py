@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.core.text import is_unsafe
-from layerwatch.identity import sessions
+from layerwatch.identity import invitation_repository, one_time_links, recovery_codes, repository, sessions
 from layerwatch.identity.audit import Actor, record
 from layerwatch.identity.errors import BadInput, NotFound
-from layerwatch.identity.models import (
-    Account,
-    AccountNote,
-    Invitation,
-    Membership,
-    OneTimeLink,
-    RecoveryCode,
-    User,
-)
-from layerwatch.identity.roles import Role, members_of, set_role
+from layerwatch.identity.models import AccountNote, User
+from layerwatch.identity.roles import Role, members_of, roles_of, set_role
 
 MAX_NOTE_LENGTH = 1000
 MAX_NOTES = 200
@@ -65,42 +56,26 @@ def delete_user(session: Session, user_id: int, actor: Actor, now: datetime) -> 
     """
     user = _user(session, user_id)
     _check_other(user, actor)
-    accounts = session.scalars(select(Membership.account_id).where(Membership.user_id == user.id)).all()
-    for account_id in sorted(accounts):
-        owners = [one.id for one, role in members_of(session, account_id) if role is Role.OWNER]
+    for account, _ in roles_of(session, user):
+        owners = [one.id for one, role in members_of(session, account.id) if role is Role.OWNER]
         if owners == [user.id]:
-            name = session.get_one(Account, account_id).name
-            raise BadInput(f"{user.email} is the only owner of {name}. Make somebody else an owner first.")
-        set_role(session, account_id, user.id, None)
+            raise BadInput(
+                f"{user.email} is the only owner of {account.name}. Make somebody else an owner first."
+            )
+        set_role(session, account.id, user.id, None)
     sessions.end_all(session, user)
-    for table in (OneTimeLink, RecoveryCode):
-        session.execute(delete(table).where(table.user_id == user.id))
-    session.execute(
-        delete(Invitation).where(or_(Invitation.invited_by == user.id, Invitation.email == user.email))
-    )
+    one_time_links.clear(session, user)
+    recovery_codes.clear(session, user)
+    invitation_repository.delete_of_user(session, user.id, user.email)
     record(session, actor, "user deleted", user.email, now)
     session.delete(user)
     session.flush()
     return user.email
 
 
-def find_accounts(session: Session, text: str, limit: int) -> Sequence[Account]:
-    """The accounts with this text in their name or billing address, or this number; oldest first."""
-    wanted = select(Account).order_by(Account.id).limit(limit)
-    if text:
-        fitting = [
-            Account.name.icontains(text, autoescape=True),
-            Account.billing_email.icontains(text, autoescape=True),
-        ]
-        if text.isdecimal() and len(text) < 19:
-            fitting.append(Account.id == int(text))
-        wanted = wanted.where(or_(*fitting))
-    return session.scalars(wanted).all()
-
-
 def add_note(session: Session, account_id: int, text: str, actor: Actor, now: datetime) -> AccountNote:
     """Keep an operator's note on an account; its people do not see it. Raises NotFound, BadInput."""
-    if session.get(Account, account_id) is None:
+    if repository.account_or_none(session, account_id) is None:
         raise NotFound("There is no such account.")
     text = " ".join(text.split())
     if not 1 <= len(text) <= MAX_NOTE_LENGTH or any(map(is_unsafe, text)):
@@ -129,7 +104,7 @@ def notes_on(session: Session, account_id: int) -> list[AccountNote]:
 
 
 def _user(session: Session, user_id: int) -> User:
-    user = session.get(User, user_id, with_for_update=True)
+    user = repository.locked_user(session, user_id)
     if user is None:
         raise NotFound("No such user.")
     return user

@@ -10,13 +10,12 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from layerwatch.identity import audit, mail_limits, sessions, users
+from layerwatch.identity import audit, invitation_repository, mail_limits, repository, sessions, users
 from layerwatch.identity.audit import Actor
 from layerwatch.identity.errors import BadInput, NotFound
-from layerwatch.identity.models import Account, Invitation, Membership, User
+from layerwatch.identity.models import Account, Invitation
 from layerwatch.identity.one_time_links import digest
 from layerwatch.identity.roles import Role, members_of, set_role
 from layerwatch.identity.service import email_address
@@ -39,30 +38,22 @@ def invite(
     address = email_address(email)
     if any(user.email == address for user, _ in members_of(session, account_id)):
         raise BadInput("This person is a member already. Change the role in the list of members.")
-    account, inviter = session.get_one(Account, account_id), session.get_one(User, by)
+    account, inviter = repository.get_account(session, account_id), repository.get_user(session, by)
     mail_limits.take(session, address, now, account_id)
-    session.execute(
-        delete(Invitation).where(
-            Invitation.account_id == account_id,
-            (Invitation.email == address) | (Invitation.expires_at < now),
-        )
-    )
-    waiting = select(func.count()).select_from(Invitation).where(Invitation.account_id == account_id)
-    if (session.scalar(waiting) or 0) >= MAX_PENDING:
+    invitation_repository.delete_replaced(session, account_id, address, now)
+    if invitation_repository.number_of(session, account_id) >= MAX_PENDING:
         raise BadInput(f"At most {MAX_PENDING} invitations can wait. Withdraw one first.")
     token = secrets.token_urlsafe(32)
-    session.add(
-        Invitation(
-            digest=digest(token),
-            account_id=account_id,
-            email=address,
-            role=role.value,
-            invited_by=by,
-            created_at=now,
-            expires_at=now + LIFETIME,
-        )
+    invitation_repository.add(
+        session,
+        digest=digest(token),
+        account_id=account_id,
+        email=address,
+        role=role.value,
+        invited_by=by,
+        now=now,
+        expires_at=now + LIFETIME,
     )
-    session.flush()
     return Mail(
         address,
         f"Layerwatch: invitation to {account.name}",
@@ -74,36 +65,25 @@ def invite(
 
 def pending(session: Session, account_id: int, now: datetime) -> list[Invitation]:
     """Invitations of an account that can still be accepted, oldest first."""
-    return list(
-        session.scalars(
-            select(Invitation)
-            .where(Invitation.account_id == account_id, Invitation.expires_at >= now)
-            .order_by(Invitation.id)
-        )
-    )
+    return list(invitation_repository.pending(session, account_id, now))
 
 
 def withdraw(session: Session, account_id: int, invitation_id: int) -> str:
     """Delete an invitation; its address. Raises NotFound."""
-    withdrawn = session.execute(
-        delete(Invitation)
-        .where(Invitation.id == invitation_id, Invitation.account_id == account_id)
-        .returning(Invitation.email)
-    ).scalar_one_or_none()
+    withdrawn = invitation_repository.delete_one(session, invitation_id, account_id)
     if withdrawn is None:
         raise NotFound("No such invitation.")
-    return withdrawn
+    return withdrawn[0]
 
 
 def is_invited(session: Session, email: str, now: datetime) -> bool:
     """Whether an invitation to this address can still be accepted."""
-    open_ones = select(Invitation.id).where(Invitation.email == email, Invitation.expires_at >= now)
-    return session.scalar(open_ones.limit(1)) is not None
+    return invitation_repository.is_pending(session, email, now)
 
 
 def find_invitation(session: Session, token: str, now: datetime) -> Invitation:
     """The invitation behind a link. Raises BadInput for one that is used, withdrawn or expired."""
-    found = session.scalars(select(Invitation).where(Invitation.digest == digest(token))).one_or_none()
+    found = invitation_repository.by_digest(session, digest(token))
     if found is None or found.expires_at < now:
         raise BadInput("This invitation is used, withdrawn or expired. Ask for a new one.")
     return found
@@ -114,26 +94,26 @@ def accept(session: Session, token: str, user_id: int, visitor: Visitor, now: da
 
     A member keeps the role they have. Raises BadInput for an unverified user or a link that does not work.
     """
-    user = session.get_one(User, user_id)
+    user = repository.get_user(session, user_id)
     if user.verified_at is None:
         raise BadInput("Verify your own e-mail address first, then open the invitation again.")
     invitation = find_invitation(session, token, now)
-    used = session.execute(
-        delete(Invitation).where(Invitation.id == invitation.id).returning(Invitation.role)
-    ).scalar_one_or_none()
+    account_id = invitation.account_id
+    used = invitation_repository.delete_one(session, invitation.id, account_id)
     if used is None:
         raise BadInput("This invitation is used. Ask for a new one.")
-    if session.get(Membership, (user.id, invitation.account_id)) is None:
-        set_role(session, invitation.account_id, user.id, Role(used))
+    address, role = used
+    if repository.membership(session, user.id, account_id) is None:
+        set_role(session, account_id, user.id, Role(role))
     audit.record(
         session,
         Actor.of(user, visitor.address),
         "invitation accepted",
-        f"{invitation.email} {used}",
+        f"{address} {role}",
         now,
-        invitation.account_id,
+        account_id,
     )
-    return session.get_one(Account, invitation.account_id)
+    return repository.get_account(session, account_id)
 
 
 def can_join(session: Session, invitation: Invitation) -> bool:
@@ -154,7 +134,7 @@ def join(session: Session, token: str, hashed: str, visitor: Visitor, now: datet
         raise BadInput("This address has a user already. Sign in to accept.")
     user = users.find_user(session, invitation.email)
     if user is None:
-        user = users.new_user(session, invitation.email, now, password=None)
+        user = repository.new_user(session, invitation.email, now, password=None)
     users.prove_address(session, user, now)
     users.set_password(session, user, hashed)
     audit.record(session, Actor.of(user, visitor.address), "joined by invitation", "", now)

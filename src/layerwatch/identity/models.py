@@ -40,6 +40,8 @@ class Account(Base):
     """The last month in which it was reported that the limit was reached."""
     keep_pictures: Mapped[bool] = mapped_column(default=False)
     """Keep small copies of its prints' pictures."""
+    share_pictures: Mapped[bool] = mapped_column(default=False)
+    """Consent: keep pictures with feedback, for review and training."""
     created_at: Mapped[datetime]
 
 

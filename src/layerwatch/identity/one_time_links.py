@@ -10,6 +10,7 @@ from enum import StrEnum
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from layerwatch.identity import repository
 from layerwatch.identity.errors import BadInput
 from layerwatch.identity.models import OneTimeLink, User
 
@@ -48,12 +49,17 @@ def new_link(session: Session, user: User, purpose: Purpose, now: datetime) -> s
     return token
 
 
+def clear(session: Session, user: User) -> None:
+    """Delete the user's links."""
+    session.execute(delete(OneTimeLink).where(OneTimeLink.user_id == user.id))
+
+
 def user_of(session: Session, token: str, purpose: Purpose, now: datetime) -> User:
     """Whose link it is, without using it up. Raises BadInput."""
     link = session.get(OneTimeLink, digest(token))
     if link is None or link.purpose != purpose.value or link.expires_at < now:
         raise BadInput("This link is used or expired. Ask for a new one.")
-    return session.get_one(User, link.user_id)
+    return repository.get_user(session, link.user_id)
 
 
 def use_link(session: Session, token: str, purpose: Purpose, now: datetime) -> User:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from layerwatch.identity import invitation_repository, repository
 from layerwatch.identity.errors import BadInput, NotAllowed, NotFound
-from layerwatch.identity.models import Account, Invitation, Membership, User
+from layerwatch.identity.models import Account, User
 
 
 class Role(StrEnum):
@@ -29,37 +29,25 @@ class Role(StrEnum):
 
 def role_in(session: Session, user: User, account_id: int) -> Role | None:
     """The user's role in an account; an operator is owner everywhere."""
-    membership = session.get(Membership, (user.id, account_id), populate_existing=True)
+    membership = repository.membership(session, user.id, account_id)
     if user.operator:
-        return Role.OWNER if session.get(Account, account_id) else None
+        return Role.OWNER if repository.account_or_none(session, account_id) else None
     return None if membership is None else Role(membership.role)
 
 
 def roles_of(session: Session, user: User) -> list[tuple[Account, Role]]:
     """The accounts that a user is a member of, oldest first, with their role in each."""
-    rows = session.execute(
-        select(Account, Membership.role)
-        .join(Membership, Membership.account_id == Account.id)
-        .where(Membership.user_id == user.id)
-        .order_by(Account.id)
-    )
-    return [(account, Role(role)) for account, role in rows]
+    return [(account, Role(role)) for account, role in repository.accounts_of(session, user.id)]
 
 
 def members_of(session: Session, account_id: int) -> list[tuple[User, Role]]:
     """The users of an account, oldest first."""
-    rows = session.execute(
-        select(User, Membership.role)
-        .join(Membership, Membership.user_id == User.id)
-        .where(Membership.account_id == account_id)
-        .order_by(User.id)
-    )
-    return [(user, Role(role)) for user, role in rows]
+    return [(user, Role(role)) for user, role in repository.members_of(session, account_id)]
 
 
 def is_verified_member(session: Session, account_id: int, email: str) -> bool:
     """Whether a user with this verified address is a member of the account, or an operator."""
-    user = session.scalars(select(User).where(User.email == email)).one_or_none()
+    user = repository.user_by_email(session, email)
     if user is None or user.verified_at is None:
         return False
     return role_in(session, user, account_id) is not None
@@ -71,18 +59,14 @@ def need_owner(session: Session, account_id: int, user_id: int) -> None:
     The role that a page was opened with may have been taken by a change that committed since.
     """
     lock_account(session, account_id)
-    user = session.get_one(User, user_id)
+    user = repository.get_user(session, user_id)
     if role_in(session, user, account_id) is not Role.OWNER:
         raise NotAllowed("You are not an owner of this account any more.")
 
 
 def lock_account(session: Session, account_id: int) -> None:
-    """Let one transaction at a time change an account's members. Raises NotFound.
-
-    On PostgreSQL a row lock that does not block metering; on SQLite a write transaction is alone anyway.
-    """
-    lock = select(Account.id).where(Account.id == account_id).with_for_update(key_share=True)
-    if session.scalar(lock) is None:
+    """Let one transaction at a time change an account's members. Raises NotFound."""
+    if not repository.lock_members(session, account_id):
         raise NotFound(f"No account {account_id}.")
 
 
@@ -92,20 +76,18 @@ def set_role(session: Session, account_id: int, user_id: int, role: Role | None)
     Raises BadInput if no owner would be left, NotFound.
     """
     lock_account(session, account_id)
-    membership = session.get(Membership, (user_id, account_id), populate_existing=True)
+    membership = repository.membership(session, user_id, account_id)
     if membership is None and role is None:
         raise NotFound("There is no such member.")
     owners = [user.id for user, held in members_of(session, account_id) if held is Role.OWNER]
     if owners == [user_id] and role is not Role.OWNER:
         raise BadInput("An account needs an owner. Make somebody else an owner first.")
     if role is not Role.OWNER:
-        session.execute(
-            delete(Invitation).where(Invitation.account_id == account_id, Invitation.invited_by == user_id)
-        )
+        invitation_repository.delete_by_inviter(session, user_id, account_id)
     if role is None:
         session.delete(membership)
     elif membership is None:
-        session.add(Membership(user_id=user_id, account_id=account_id, role=role.value))
+        repository.add_membership(session, user_id, account_id, role.value)
     else:
         membership.role = role.value
     session.flush()

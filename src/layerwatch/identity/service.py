@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.core.text import InvalidName, clean_name
+from layerwatch.identity import repository
 from layerwatch.identity.errors import BadInput, NotFound
 from layerwatch.identity.models import Account
 
@@ -30,21 +30,19 @@ def create_account(
     free_only: bool = False,
     billing_email: str | None = None,
     keep_pictures: bool = False,
+    share_pictures: bool = False,
 ) -> Account:
     """Make an account. Names need not be unique. Raises BadInput for an invalid name or address."""
-    name = account_name(name)
-    account = Account(
-        name=name,
+    return repository.new_account(
+        session,
+        name=account_name(name),
         price_book=price_book,
         free_only=free_only,
-        blocked_from=None,
         billing_email=email_address(billing_email) if billing_email else None,
         keep_pictures=keep_pictures,
-        created_at=now,
+        share_pictures=share_pictures,
+        now=now,
     )
-    session.add(account)
-    session.flush()
-    return account
 
 
 def account_name(text: str) -> str:
@@ -71,21 +69,22 @@ def email_address(text: str) -> str:
 def local_account(session: Session, now: datetime) -> Account:
     """The installation's own account, made if there is none: free without limit, never blocked.
 
-    Its prints' pictures are kept: they are its own operator's.
+    Its prints' pictures are kept, and so are those behind feedback: they are its operator's own.
     """
-    mine = session.scalars(
-        select(Account).where(Account.price_book == LOCAL, Account.name == LOCAL).order_by(Account.id)
-    ).first()
-    return mine or create_account(session, LOCAL, now, price_book=LOCAL, keep_pictures=True)
+    named = repository.accounts_named(session, LOCAL)
+    mine = next((account for account in named if account.price_book == LOCAL), None)
+    return mine or create_account(
+        session, LOCAL, now, price_book=LOCAL, keep_pictures=True, share_pictures=True
+    )
 
 
 def find_account(session: Session, which: str) -> Account:
     """An account by its number or whole name. Raises NotFound, or BadInput when several fit."""
     if which.isdecimal():
-        account = session.get(Account, int(which))
+        account = repository.account_or_none(session, int(which))
         if account is not None:
             return account
-    fitting = session.scalars(select(Account).where(Account.name == which)).all()
+    fitting = repository.accounts_named(session, which)
     if not fitting:
         raise NotFound(f"There is no account {which!r}.")
     if len(fitting) > 1:
@@ -95,4 +94,4 @@ def find_account(session: Session, which: str) -> Account:
 
 def list_accounts(session: Session) -> list[Account]:
     """Every account, oldest first."""
-    return list(session.scalars(select(Account).order_by(Account.id)))
+    return list(repository.all_accounts(session))

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from layerwatch.identity import repository
 from layerwatch.identity.errors import SignInRefused
-from layerwatch.identity.models import Membership, User, WebSession
+from layerwatch.identity.models import User, WebSession
 from layerwatch.identity.roles import roles_of
 
 IDLE_TIMEOUT = timedelta(days=2)
@@ -113,8 +114,8 @@ def switch_account(session: Session, token: str, account_id: int) -> None:
     """
     row = session.get_one(WebSession, _digest(token))
     row.account_id = account_id
-    if session.get(Membership, (row.user_id, account_id)) is not None:
-        session.get_one(User, row.user_id).working_account_id = account_id
+    if repository.membership(session, row.user_id, account_id) is not None:
+        repository.get_user(session, row.user_id).working_account_id = account_id
 
 
 def _working_account(session: Session, user: User) -> int | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from layerwatch.identity import audit, mail_limits, passwords, rate_limit
+from layerwatch.identity import audit, mail_limits, passwords, rate_limit, repository
 from layerwatch.identity.audit import Actor
 from layerwatch.identity.errors import BadInput
 from layerwatch.identity.models import User
@@ -14,7 +14,7 @@ from layerwatch.identity.one_time_links import Purpose, new_link, use_link
 from layerwatch.identity.roles import Role, set_role
 from layerwatch.identity.service import account_name as valid_account_name
 from layerwatch.identity.service import create_account, email_address
-from layerwatch.identity.users import Visitor, find_user, new_user
+from layerwatch.identity.users import Visitor, find_user
 from layerwatch.notify.mail import Mail
 
 
@@ -53,7 +53,7 @@ def sign_up(
             "Somebody, probably you, tried to sign up with this address, which has an account already.\n"
             f"Sign in: {base_url}/console/sign-in\nForgot the password: {base_url}/console/forgot\n",
         )
-    user = new_user(session, address, now, password=hashed)
+    user = repository.new_user(session, address, now, password=hashed)
     account = create_account(
         session, account_name or address[:120], now, free_only=True, billing_email=address
     )
@@ -86,5 +86,5 @@ def verify(session: Session, token: str, user_id: int, now: datetime) -> None:
     """
     if use_link(session, token, Purpose.VERIFY, now).id != user_id:
         raise BadInput("This link is for another user. Sign out, then open it again.")
-    user = session.get_one(User, user_id)
+    user = repository.get_user(session, user_id)
     user.verified_at = user.verified_at or now

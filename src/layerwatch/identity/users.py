@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.identity import audit, devices, mail_limits, rate_limit, sessions, totp
+from layerwatch.identity import audit, devices, mail_limits, rate_limit, repository, sessions, totp
 from layerwatch.identity.audit import Actor
 from layerwatch.identity.errors import BadInput, NotFound, SignInRefused
 from layerwatch.identity.models import User
@@ -40,13 +39,12 @@ class Visitor:
 
 def find_user(session: Session, email: str) -> User | None:
     """The user of an e-mail address, or None."""
-    return session.scalars(select(User).where(User.email == email.strip().lower())).one_or_none()
+    return repository.user_by_email(session, email.strip().lower())
 
 
 def list_users(session: Session, searched: str, limit: int) -> list[User]:
     """Users whose address contains a text, by address. limit: at most this many."""
-    found = select(User).where(User.email.contains(searched.lower(), autoescape=True))
-    return list(session.scalars(found.order_by(User.email).limit(limit)))
+    return list(repository.search_users(session, searched.lower(), limit))
 
 
 def guard_new_password(session: Session, visitor: Visitor, now: datetime) -> None:
@@ -101,7 +99,9 @@ def second_step(
     Raises SignInRefused.
     """
     # Held, so that of two tries with one code at the same moment one is too late.
-    user = session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+    user = repository.locked_user(session, user_id)
+    if user is None:
+        raise SignInRefused(WRONG)
     kind = totp.check(session, user, code, key, now)
     audit.record(session, Actor.of(user, visitor.address), "signed in", f"password and {kind}", now)
     return sessions.begin(session, user, now, address=visitor.address, agent=visitor.agent, complete=True)
@@ -178,7 +178,7 @@ def reset_codes(session: Session, user_id: int, actor: Actor, now: datetime) -> 
 
     For the operator, who made sure of the person. Every session of the user ends. Raises NotFound, BadInput.
     """
-    user = session.get(User, user_id)
+    user = repository.user_or_none(session, user_id)
     if user is None:
         raise NotFound("No such user.")
     if user.totp_since is None:
@@ -201,8 +201,7 @@ def operator_link(session: Session, base_url: str, now: datetime) -> str:
     """
     user = find_user(session, OPERATOR)
     if user is None:
-        user = new_user(session, OPERATOR, now, password=None)
-        user.operator = True
+        user = repository.new_user(session, OPERATOR, now, password=None, operator=True)
         user.verified_at = now
     account = local_account(session, now)
     set_role(session, account.id, user.id, Role.OWNER)
@@ -221,21 +220,3 @@ def begin(session: Session, user: User, visitor: Visitor, now: datetime, *, how:
     if complete:
         audit.record(session, Actor.of(user, visitor.address), "signed in", how, now)
     return sessions.begin(session, user, now, address=visitor.address, agent=visitor.agent, complete=complete)
-
-
-def new_user(session: Session, email: str, now: datetime, password: str | None) -> User:
-    """Add a user whose address is not verified. Raises IntegrityError if there is one."""
-    user = User(
-        email=email,
-        verified_at=None,
-        password=password,
-        operator=False,
-        totp_nonce=None,
-        totp_since=None,
-        totp_step=0,
-        subject=None,
-        created_at=now,
-    )
-    session.add(user)
-    session.flush()
-    return user

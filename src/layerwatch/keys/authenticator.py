@@ -8,11 +8,12 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
+from layerwatch.keys import repository
 from layerwatch.keys.errors import AddressNotAllowed, InvalidKey, KeyDisabled, KeyUnavailable
 from layerwatch.keys.key_format import digest, is_well_formed
-from layerwatch.storage import Database, StorageError, as_time, driver_sql
+from layerwatch.keys.repository import FoundKey
+from layerwatch.storage import Database, StorageError, as_time
 
 CACHE_LIFETIME = timedelta(seconds=2)
 """How long a key counts as it was last read. Disabling, blocking and limits must reach every node
@@ -121,11 +122,11 @@ class KeyAuthenticator:
         if self._leave_until is None or not _within(self._leave_until, now, DATABASE_RETRY_DELAY):
             try:
                 with self._database.lookups() as connection:
-                    row = driver_sql.fetch_row(connection, _FIND, mark)
+                    row = repository.by_digest(connection, mark)
             except (StorageError, OSError):
                 self._leave_until = now + DATABASE_RETRY_DELAY
             else:
-                found = None if row is None else _judged(_Row(*row), now)
+                found = None if row is None else _judged(row, now)
                 self._leave_until = None
                 self._remember(mark, found)
                 return found
@@ -144,33 +145,7 @@ class KeyAuthenticator:
                 self._known.popitem(last=False)
 
 
-# Read with almost every call, so by the shortest way there is.
-_FIND = (
-    "SELECT k.id, k.account_id, k.digest, k.prefix, k.test, k.dialect, k.addresses, k.disabled_at,"
-    " a.blocked_from, a.free_only, a.price_book, a.spend_limit, k.retires_at"
-    " FROM api_keys k JOIN accounts a ON a.id = k.account_id WHERE k.digest = ?"
-)
-
-
-class _Row(NamedTuple):
-    """What `_FIND` finds."""
-
-    key_id: int
-    account_id: int
-    digest: bytes
-    prefix: str
-    test: bool | int
-    dialect: int
-    addresses: str
-    disabled_at: int | None
-    blocked_from: int | None
-    free_only: bool | int
-    price_book: str
-    spend_limit: int | None
-    retires_at: int | None
-
-
-def _judged(row: _Row, now: datetime) -> _Known:
+def _judged(row: FoundKey, now: datetime) -> _Known:
     caller = Caller(
         account_id=row.account_id,
         key_id=row.key_id,

@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.keys.models import KeyOutcomeHour, RequestRow
-from layerwatch.keys.request_recorder import LATENCY_BOUNDS_MS, SUCCESS
+from layerwatch.keys import request_repository
+from layerwatch.keys.models import KeyOutcomeHour
+from layerwatch.keys.request_recorder import SUCCESS
+from layerwatch.keys.request_repository import LATENCY_BOUNDS_MS
 
 
 @dataclass(slots=True)
@@ -59,25 +60,6 @@ def counts(session: Session, key_id: int, end: datetime, *, steps: int, step: ti
     found = [
         CallCounts(datetime.fromtimestamp((first + place) * hours * 3600, UTC)) for place in range(steps)
     ]
-    rows = session.scalars(
-        select(KeyOutcomeHour).where(
-            KeyOutcomeHour.key_id == key_id,
-            KeyOutcomeHour.hour >= first * hours,
-            KeyOutcomeHour.hour < (last + 1) * hours,
-        )
-    )
-    for row in rows:
+    for row in request_repository.counts(session, key_id, first * hours, (last + 1) * hours):
         found[row.hour // hours - first].add(row)
     return found
-
-
-def newest_calls(
-    session: Session, key_id: int, limit: int, *, errors_only: bool = False, before: int | None = None
-) -> list[RequestRow]:
-    """A key's newest calls; `before` a row's number, for the next page."""
-    wanted = select(RequestRow).where(RequestRow.key_id == key_id)
-    if errors_only:
-        wanted = wanted.where(RequestRow.error.is_not(None))
-    if before is not None:
-        wanted = wanted.where(RequestRow.id < before)
-    return list(session.scalars(wanted.order_by(RequestRow.id.desc()).limit(limit)))

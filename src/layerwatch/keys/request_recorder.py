@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import structlog
-from sqlalchemy import delete, insert, select, text
 from sqlalchemy.orm import Session
 
-from layerwatch.keys.models import KeyOutcomeHour, RequestRow
+from layerwatch.keys import request_repository
+from layerwatch.keys.request_repository import BUCKETS, LATENCY_BOUNDS_MS
 from layerwatch.storage import DatabaseGateway, StorageError, StorageUnavailable
 
 log = structlog.get_logger(__name__)
@@ -39,24 +39,13 @@ MAX_BUFFERED = 4000
 MAX_COUNTED = 20_000
 """Counters in memory: one for each key, hour and outcome."""
 
-LATENCY_BOUNDS_MS = (50, 100, 200, 500, 1000, 2000)
-"""Upper bounds of the counted latencies; longer ones are counted apart."""
-
 SUCCESS = "ok"
 """The outcome of calls without an error."""
 
-_TRIMMED_AFTER = 250
+TRIMMED_AFTER = 250
 """New rows of a key after which its oldest are looked for."""
 
 _BATCH = 1000
-
-_BUCKETS = (*(f"within_{bound}" for bound in LATENCY_BOUNDS_MS), "longer")
-_COUNT = text(
-    f"INSERT INTO key_hours (key_id, hour, outcome, {', '.join(_BUCKETS)})"
-    f" VALUES (:key_id, :hour, :outcome, {', '.join(f':{name}' for name in _BUCKETS)})"
-    " ON CONFLICT (key_id, hour, outcome) DO UPDATE SET "
-    + ", ".join(f"{name} = key_hours.{name} + excluded.{name}" for name in _BUCKETS)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +89,7 @@ class RequestRecorder:
         self._calls, self._counted = [], Counter()
         self._kept.clear()
         self._new_rows.update(call.key_id for call in calls)
-        trimmed = [key_id for key_id, rows in self._new_rows.items() if rows >= _TRIMMED_AFTER]
+        trimmed = [key_id for key_id, rows in self._new_rows.items() if rows >= TRIMMED_AFTER]
         for key_id in trimmed:
             del self._new_rows[key_id]
         await gateway.write_async(_write, calls, counted, trimmed)
@@ -120,10 +109,8 @@ class RequestRecorder:
 def delete_old(session: Session, now: datetime) -> int:
     """Delete at most a batch of what is older than `KEPT`; how many calls went."""
     before = now - KEPT
-    session.execute(delete(KeyOutcomeHour).where(KeyOutcomeHour.hour < _hour(before)))
-    old = select(RequestRow.id).where(RequestRow.at < before).order_by(RequestRow.at).limit(_BATCH)
-    result = session.execute(delete(RequestRow).where(RequestRow.id.in_(old)))
-    return cast(Any, result).rowcount  # type: ignore[no-any-return]
+    request_repository.delete_counts(session, _hour(before))
+    return request_repository.delete_calls(session, before, _BATCH)
 
 
 def _write(
@@ -146,21 +133,18 @@ def _write(
         for call in calls
     ]
     if rows:
-        session.execute(insert(RequestRow), rows)
+        request_repository.add_calls(session, rows)
     for key_id in trimmed:
-        newest = select(RequestRow.id).where(RequestRow.key_id == key_id).order_by(RequestRow.id.desc())
-        last = session.scalar(newest.offset(MAX_PER_KEY).limit(1))
-        if last is not None:
-            session.execute(delete(RequestRow).where(RequestRow.key_id == key_id, RequestRow.id <= last))
+        request_repository.trim(session, key_id, MAX_PER_KEY)
     hours: dict[tuple[int, int, str], dict[str, Any]] = {}
     for (key_id, hour, outcome, bucket), number in counted.items():
         row = hours.setdefault(
             (key_id, hour, outcome),
-            {"key_id": key_id, "hour": hour, "outcome": outcome, **dict.fromkeys(_BUCKETS, 0)},
+            {"key_id": key_id, "hour": hour, "outcome": outcome, **dict.fromkeys(BUCKETS, 0)},
         )
-        row[_BUCKETS[bucket]] += number
+        row[BUCKETS[bucket]] += number
     if hours:  # in order, so that processes that write at once do not deadlock
-        session.execute(_COUNT, [hours[key] for key in sorted(hours)])
+        request_repository.add_counts(session, [hours[key] for key in sorted(hours)])
 
 
 def _hour(at: datetime) -> int:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.identity.errors import BadInput, NotFound
 from layerwatch.identity.roles import lock_account
 from layerwatch.identity.service import valid_name
+from layerwatch.keys import repository
 from layerwatch.keys.key_format import digest, new_key_text
 from layerwatch.keys.models import ApiKey
 from layerwatch.notify import AccountEvent, EventKind, announce
@@ -50,11 +50,11 @@ def create_key(
     if dialect not in DIALECTS:
         raise BadInput("The dialect is 1 (interval as a number) or 2 (interval as an object).")
     lock_account(session, account_id)  # two keys made at once must not both be the last one allowed
-    live = select(ApiKey.id).where(ApiKey.account_id == account_id, ApiKey.disabled_at.is_(None))
-    if len(session.scalars(live).all()) >= MAX_KEYS_PER_ACCOUNT:
+    if repository.number_in_use(session, account_id) >= MAX_KEYS_PER_ACCOUNT:
         raise BadInput(f"An account has at most {MAX_KEYS_PER_ACCOUNT} keys in use. Disable one first.")
     text = new_key_text(test=test)
-    row = ApiKey(
+    row = repository.add(
+        session,
         account_id=account_id,
         digest=digest(text, pepper),
         prefix=text[:PREFIX_SHOWN],
@@ -64,16 +64,13 @@ def create_key(
         dialect=dialect,
         addresses=" ".join(parse_networks(addresses)),
         created_at=now,
-        disabled_at=None,
     )
-    session.add(row)
-    session.flush()
     return NewKey(text, row)
 
 
 def rename_key(session: Session, account_id: int, key_id: int, name: str) -> ApiKey:
     """Give a key another name. Raises NotFound, and BadInput for a name that cannot be taken."""
-    key = _key(session, account_id, key_id)
+    key = key_of(session, account_id, key_id)
     key.name = valid_name(name, "The key's name")
     return key
 
@@ -85,7 +82,7 @@ def rotate_key(
 
     Raises NotFound, and BadInput for a key that is disabled or is being replaced already.
     """
-    old = _key(session, account_id, key_id)
+    old = key_of(session, account_id, key_id)
     if old.disabled_at is not None or old.retires_at is not None:
         raise BadInput("This key is disabled, or is being replaced already.")
     new = create_key(
@@ -106,13 +103,7 @@ def rotate_key(
 
 def retire_keys(session: Session, now: datetime) -> int:
     """Disable the replaced keys whose overlap is over; how many."""
-    due = session.scalars(
-        select(ApiKey)
-        .where(ApiKey.retires_at <= now, ApiKey.disabled_at.is_(None))
-        .order_by(ApiKey.id)
-        .limit(100)
-        .with_for_update(skip_locked=True)
-    ).all()
+    due = repository.to_retire(session, now, limit=100)
     for key in due:
         disable_key(session, key.account_id, key.id, now)
     return len(due)
@@ -120,9 +111,7 @@ def retire_keys(session: Session, now: datetime) -> int:
 
 def list_keys(session: Session, account_id: int) -> list[ApiKey]:
     """The account's keys, the disabled ones too, newest first."""
-    return list(
-        session.scalars(select(ApiKey).where(ApiKey.account_id == account_id).order_by(ApiKey.id.desc()))
-    )
+    return list(repository.keys_of(session, account_id))
 
 
 def find_key(session: Session, account_id: int, which: str) -> ApiKey:
@@ -142,15 +131,16 @@ def find_key(session: Session, account_id: int, which: str) -> ApiKey:
 
 def disable_key(session: Session, account_id: int, key_id: int, now: datetime) -> ApiKey:
     """Disable a key permanently; it stops working everywhere within 5 s. Repeating it changes nothing."""
-    key = _key(session, account_id, key_id)
+    key = key_of(session, account_id, key_id)
     if key.disabled_at is None:
         key.disabled_at = now
         announce(session, _disabled(key, now))
     return key
 
 
-def _key(session: Session, account_id: int, key_id: int) -> ApiKey:
-    key = session.get(ApiKey, key_id)
+def key_of(session: Session, account_id: int, key_id: int) -> ApiKey:
+    """A key of the account. Raises NotFound."""
+    key = repository.key_or_none(session, key_id)
     if key is None or key.account_id != account_id:
         raise NotFound(f"No key {key_id} in this account.")
     return key

@@ -1,37 +1,46 @@
-"""Deleting feedback with its pictures: when somebody asks for it, and when its time is over."""
+"""Deleting feedback with its pictures: on request, when consent is withdrawn, and when its time is over.
+
+What is derived from a deleted picture is known by the picture's hash: the hash goes on a list, by which
+training sets that were exported before drop it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
-from layerwatch.learning.examples import ExampleStore
-from layerwatch.learning.models import FeedbackRow
-from layerwatch.learning.service import find_used
-from layerwatch.storage import Database, StorageUnavailable
+from layerwatch.identity.repository import get_account
+from layerwatch.learning import repository
+from layerwatch.learning.examples import ORPHAN_AGE, ExampleName, ExampleStore
+from layerwatch.learning.models import ExampleRow
+from layerwatch.learning.service import find_used, lock_pictures, name_of
+from layerwatch.storage import Database
 
 log = structlog.get_logger(__name__)
 
 BATCH = 500
 """Rows in one transaction."""
 
+IN_FLIGHT = timedelta(minutes=2)
+"""An object without a row that is younger may belong to a call under way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """How many rows were deleted, and the pictures that they referred to, which others may do, too."""
+    """How many rows were deleted, and the pictures to which they referred."""
 
     rows: int
-    pictures: frozenset[str]
+    pictures: frozenset[ExampleName]
 
 
 def delete_feedback(
     session: Session,
     *,
+    now: datetime,
     ids: Collection[int] | None = None,
     account_id: int | None = None,
     context_id: str | None = None,
@@ -39,39 +48,70 @@ def delete_feedback(
 ) -> Deleted:
     """Delete the feedback for which everything that is given holds, at most `BATCH` rows, oldest first.
 
-    At least one has to be given. The files are removed after the commit, by `remove_pictures`.
+    At least one has to be given. The objects are deleted after the commit, by `ExampleStore.delete`.
     """
-    wanted: list[ColumnElement[bool]] = []
-    if ids is not None:
-        wanted.append(FeedbackRow.id.in_(ids))
-    if account_id is not None:
-        wanted.append(FeedbackRow.account_id == account_id)
-    if context_id is not None:
-        wanted.append(FeedbackRow.context_id == context_id)
-    if before is not None:
-        wanted.append(FeedbackRow.at < before)
-    if not wanted:
-        raise ValueError("say which feedback to delete")
-    found = session.execute(
-        select(FeedbackRow.id, FeedbackRow.picture).where(*wanted).order_by(FeedbackRow.id).limit(BATCH)
-    ).all()
-    session.execute(delete(FeedbackRow).where(FeedbackRow.id.in_([row.id for row in found])))
-    return Deleted(len(found), frozenset(row.picture for row in found if row.picture))
+    found = repository.feedback_ids(
+        session, BATCH, ids=ids, account_id=account_id, context_id=context_id, before=before
+    )
+    gone = repository.delete_examples(session, feedback_ids=found)
+    repository.delete_feedback(session, found)
+    return Deleted(len(found), _withdrawn(session, gone, now))
 
 
-def remove_pictures(database: Database, examples: ExampleStore, pictures: Collection[str]) -> int:
-    """Remove the files of deleted feedback that no other feedback refers to; how many.
+def withdraw_consent(database: Database, examples: ExampleStore, account_id: int, now: datetime) -> int:
+    """End an account's consent and delete all its pictures; how many. What it said of its prints stays.
 
-    Raises StorageUnavailable. Files on other nodes are removed by those nodes' next sweep.
+    Raises StorageUnavailable; from the first transaction on no picture of it is kept, reviewed or exported.
     """
-    try:
-        return examples.remove(pictures, lambda names: find_used(database, names))
-    except OSError as error:
-        raise StorageUnavailable(f"pictures cannot be removed: {error.strerror}") from error
+
+    def end(session: Session) -> None:
+        lock_pictures(session, account_id)
+        get_account(session, account_id).share_pictures = False
+
+    def some(session: Session) -> frozenset[ExampleName]:
+        gone = repository.delete_examples(session, account_id=account_id, limit=BATCH)
+        return _withdrawn(session, gone, now)
+
+    database.transact(end)
+    deleted = 0
+    while pictures := database.transact(some):
+        examples.delete(pictures)
+        deleted += len(pictures)
+    delete_orphans(database, examples, account_id=account_id, age=IN_FLIGHT)
+    return deleted
+
+
+def delete_withdrawn(database: Database, examples: ExampleStore, hashes: Sequence[str], now: datetime) -> int:
+    """Delete the pictures with these hashes, such as a restored backup brought back; how many.
+
+    hashes: as `repository.withdrawn` returned them. They are on the list afterwards.
+    """
+    deleted = 0
+    for start in range(0, len(hashes), BATCH):
+        some = hashes[start : start + BATCH]
+
+        def work(session: Session, some: Sequence[str] = some) -> frozenset[ExampleName]:
+            gone = repository.delete_examples(session, hashes=some)
+            repository.list_withdrawn(session, some, now)
+            return frozenset(map(name_of, gone))
+
+        pictures = database.transact(work)
+        examples.delete(pictures)
+        deleted += len(pictures)
+    return deleted
+
+
+def delete_orphans(
+    database: Database, examples: ExampleStore, *, account_id: int | None = None, age: timedelta
+) -> int:
+    """Delete objects that no row refers to, older than `age`; how many."""
+    return examples.delete_orphans(
+        lambda names: find_used(database, names), datetime.now(UTC), account_id=account_id, age=age
+    )
 
 
 class FeedbackSweeper:
-    """Deletes feedback that is older than `keep`, and files that no feedback refers to."""
+    """Deletes feedback that is older than `keep`, and pictures that no row refers to."""
 
     def __init__(self, database: Database, examples: ExampleStore, keep: timedelta) -> None:
         self._database = database
@@ -82,13 +122,16 @@ class FeedbackSweeper:
         """Do it. Raises StorageError."""
         rows, more = 0, True
         while more:
-            gone = self._database.transact(delete_feedback, before=now - self._keep)
-            remove_pictures(self._database, self._examples, gone.pictures)
+            gone = self._database.transact(delete_feedback, now=now, before=now - self._keep)
+            self._examples.delete(gone.pictures)
             rows += gone.rows
             more = gone.rows == BATCH
-        try:
-            files = self._examples.remove_orphans(lambda names: find_used(self._database, names))
-        except OSError as error:
-            raise StorageUnavailable(f"pictures cannot be removed: {error.strerror}") from error
-        if rows or files:
-            log.info("feedback_swept", rows=rows, files=files)
+        pictures = delete_orphans(self._database, self._examples, age=ORPHAN_AGE)
+        if rows or pictures:
+            log.info("feedback_swept", rows=rows, pictures=pictures)
+
+
+def _withdrawn(session: Session, gone: Sequence[ExampleRow], now: datetime) -> frozenset[ExampleName]:
+    """Put deleted pictures on the list; where their objects are."""
+    repository.list_withdrawn(session, {row.sha256 for row in gone}, now)
+    return frozenset(map(name_of, gone))

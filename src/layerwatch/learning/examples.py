@@ -1,125 +1,120 @@
-"""Pictures behind feedback, as files named by their own hash."""
+"""Pictures behind feedback, in the object store that every node reaches."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import sys
-import time
+import secrets
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from layerwatch.core.private_files import FILE_MODE, private_folder, replacing
 from layerwatch.learning.errors import LearningError
+from layerwatch.storage import ObjectMissing, ObjectStore
 
-if sys.platform != "win32":
-    import fcntl
-
-ORPHAN_S = 3600.0
-"""A file without feedback that is older is removed. A younger one's may be in an unconfirmed commit."""
+ORPHAN_AGE = timedelta(hours=1)
+"""An object without a row that is older is removed. A younger one's row may be in an unconfirmed commit."""
 
 BATCH = 200
-"""Names in one query for their feedback."""
+"""Names in one query for their rows."""
 
-_NAME = re.compile(r"[0-9a-f]{64}")
+FOLDER = "examples"
+MOVED = "moved"
+"""Folder of pictures that earlier versions kept on one node."""
 
-FindUsed = Callable[[Collection[str]], Collection[str]]
-"""Which of these names any feedback refers to."""
+_NAME = re.compile(rf"{FOLDER}/([0-9]+)/([0-9a-z]+)/([0-9a-f]{{64}})\.jpg")
+
+
+class ExampleName(NamedTuple):
+    """Where one example is. sha256: of its bytes, hexadecimal.  folder: its feedback's own."""
+
+    account_id: int
+    folder: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{FOLDER}/{self.account_id}/{self.folder}/{self.sha256}.jpg"
+
+    @classmethod
+    def parse(cls, name: str) -> ExampleName | None:
+        """The inverse of `str`; None for any other object."""
+        match = _NAME.fullmatch(name)
+        return None if match is None else cls(int(match[1]), match[2], match[3])
+
+
+FindUsed = Callable[[Collection[ExampleName]], Collection[ExampleName]]
+"""Which of these any row refers to."""
 
 
 class ExampleStore:
-    """A folder of JPEG files. The same picture is stored once; a name can never leave the folder.
+    """JPEGs by their SHA-256, checked against it whenever they are read.
 
-    A file is written before the row that refers to it, and removed after. Adding a row holds the store's lock
-    until the commit; removing files waits for that, also in other processes.
+    An object is written before the row that refers to it, and deleted after. No two feedbacks share one, so
+    none can be deleted under a row that another node is adding at that moment.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def put(self, jpeg: bytes) -> str:
-        """Store the picture and return its name. Within `adding`. A crash leaves the whole file or none.
-
-        Raises OSError, and leaves nothing behind, when the disk is full.
-        """
-        name = hashlib.sha256(jpeg).hexdigest()
-        path = self.path(name)
-        if path.exists():
-            return name
-        private_folder(path.parent)
-        try:
-            with replacing(path) as file:
-                file.write(jpeg)
-        except OSError:
-            self._remove_empty(path.parent)
-            raise
-        return name
-
-    def path(self, name: str) -> Path:
-        """Where the picture of this name lies; LearningError when that is no name of a picture."""
-        if not _NAME.fullmatch(name):
-            raise LearningError(f"{name[:80]!r} is not the name of an example (64 hexadecimal digits)")
-        return self._folder / name[:2] / f"{name}.jpg"
-
-    @contextmanager
-    def adding(self) -> Iterator[None]:
-        """Until the block ends no file is removed. Several may add at a time. Raises OSError."""
-        private_folder(self._folder)
-        with self._locked(exclusive=False):
-            yield
-
-    def remove(self, names: Collection[str], find_used: FindUsed) -> int:
-        """Remove those files that no feedback refers to; how many. Waits for feedback that is being added."""
-        paths = [self.path(name) for name in names]
-        if not any(path.exists() for path in paths):
-            return 0
-        removed = 0
-        with self._locked(exclusive=True):
-            used = find_used(names)
-            for path in paths:
-                if path.stem not in used and path.exists():
-                    path.unlink()
-                    self._remove_empty(path.parent)
-                    removed += 1
-        return removed
-
-    def remove_orphans(self, find_used: FindUsed) -> int:
-        """Remove files that are older than `ORPHAN_S` and that no feedback refers to; how many.
-
-        Among them are what a crash left behind, and pictures whose feedback another node deleted.
-        """
-        removed = 0
-        names: list[str] = []
-        oldest = time.time() - ORPHAN_S
-        for path in sorted(self._folder.glob("[0-9a-f][0-9a-f]/*")):
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime > oldest:
-                    continue
-                if _NAME.fullmatch(path.stem) and path.suffix == ".jpg":
-                    names.append(path.stem)
-                else:  # a write that a crash broke off
-                    path.unlink()
-                    removed += 1
-            if len(names) == BATCH:
-                removed += self.remove(names, find_used)
-                names = []
-        return removed + self.remove(names, find_used)
-
-    @contextmanager
-    def _locked(self, *, exclusive: bool) -> Iterator[None]:
-        if sys.platform == "win32":  # one process there, and a picture that is taken away is only missed
-            yield
-            return
-        handle = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
-            yield
-        finally:
-            os.close(handle)
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
 
     @staticmethod
-    def _remove_empty(folder: Path) -> None:
-        with suppress(OSError):
-            folder.rmdir()
+    def new_folder() -> str:
+        """A folder that no other feedback has."""
+        return secrets.token_hex(8)
+
+    def put(self, account_id: int, folder: str, jpeg: bytes) -> ExampleName:
+        """Keep a picture, whole or not at all. Raises StorageUnavailable."""
+        name = ExampleName(account_id, folder, hashlib.sha256(jpeg).hexdigest())
+        self._objects.put(str(name), jpeg)
+        return name
+
+    def get(self, name: ExampleName) -> bytes:
+        """The picture. Raises LearningError when it is missing or damaged, StorageUnavailable."""
+        try:
+            jpeg = self._objects.get(str(name))
+        except ObjectMissing as error:
+            raise LearningError(f"the picture {name.sha256[:12]} is missing from the object store") from error
+        if hashlib.sha256(jpeg).hexdigest() != name.sha256:
+            raise LearningError(f"the picture {name.sha256[:12]} in the object store is damaged")
+        return jpeg
+
+    def delete(self, names: Collection[ExampleName]) -> None:
+        """Delete pictures to which no row refers any more. Raises StorageUnavailable."""
+        self._objects.delete([str(name) for name in names])
+
+    def delete_orphans(
+        self,
+        find_used: FindUsed,
+        now: datetime,
+        *,
+        account_id: int | None = None,
+        age: timedelta,
+    ) -> int:
+        """Delete pictures older than `age` that no row refers to, such as a crash leaves behind; how many.
+
+        now: by the store's clock.  account_id: only of this account. Raises StorageUnavailable.
+        """
+        place = FOLDER if account_id is None else f"{FOLDER}/{account_id}"
+        deleted = 0
+        for names in _batches(self._older_than(place, now - age)):
+            used = set(find_used(names))
+            orphans = [name for name in names if name not in used]
+            self.delete(orphans)
+            deleted += len(orphans)
+        return deleted
+
+    def _older_than(self, place: str, oldest: datetime) -> Iterator[ExampleName]:
+        for found in self._objects.list(place):
+            name = ExampleName.parse(found.name)
+            if name is not None and found.written_at <= oldest:
+                yield name
+
+
+def _batches(names: Iterator[ExampleName]) -> Iterator[list[ExampleName]]:
+    batch: list[ExampleName] = []
+    for name in names:
+        batch.append(name)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

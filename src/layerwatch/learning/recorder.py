@@ -1,22 +1,26 @@
-"""Taking feedback: the picture goes to the disk first, then its row and the lesson into one transaction."""
+"""Taking feedback: its pictures go to the object store first, then rows and lesson into one transaction."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 from sqlalchemy.orm import Session
 
-from layerwatch.learning import limits
+from layerwatch.identity.repository import shares_pictures
+from layerwatch.learning import limits, near
 from layerwatch.learning.errors import LearningError
-from layerwatch.learning.examples import ExampleStore
+from layerwatch.learning.examples import ExampleName, ExampleStore
 from layerwatch.learning.recent import RecentPicture, RecentPictures
-from layerwatch.learning.service import KINDS_OF_FEEDBACK, MISSED, find_used, record, withdraw
-from layerwatch.storage import DatabaseGateway, OutcomeUnknown, StorageError, StorageUnavailable
+from layerwatch.learning.service import Recorded, StoredPicture, record, take_back
+from layerwatch.learning.verdicts import FAILED, VERDICTS, FeedbackDetails
+from layerwatch.storage import DatabaseGateway, OutcomeUnknown, StorageError
 from layerwatch.temporal import UNDO
+from layerwatch.vision.errors import ImageDecodeError
 
 log = structlog.get_logger(__name__)
 
@@ -27,10 +31,19 @@ Note = Callable[[Session, str], None]
 """Notes in the same transaction that feedback was given or taken back, and its kind."""
 
 
-class FeedbackRecorder:
-    """Keeps feedback with the picture that it is about, within `limits`.
+@dataclass(frozen=True, slots=True)
+class FeedbackTaken:
+    """seen: False if the print had no picture yet, and nothing was recorded.  pictures: kept for training."""
 
-    on_missed: what a reported failure takes back, in the same transaction (`printers.repository.unlearn`).
+    seen: bool
+    pictures: int = 0
+
+
+class FeedbackRecorder:
+    """Keeps feedback, and with consent the pictures around it, within `limits`.
+
+    on_failed: what a reported failure takes back, in the same transaction (`printers.repository.unlearn`).
+    printer_of: the printer's name of a context, if the client gave one.
     """
 
     def __init__(
@@ -38,90 +51,109 @@ class FeedbackRecorder:
         gateway: DatabaseGateway,
         examples: ExampleStore,
         recent: RecentPictures,
-        on_missed: Callable[[Session, str], None],
+        on_failed: Callable[[Session, str], None],
+        printer_of: Callable[[Session, str], str | None],
     ) -> None:
         self._gateway = gateway
         self._examples = examples
         self._recent = recent
-        self._on_missed = on_missed
+        self._on_failed = on_failed
+        self._printer_of = printer_of
 
     async def record(
-        self, apply: Apply, *, account_id: int, context_id: str, kind: str, at: datetime, note: Note
-    ) -> bool:
-        """Take one feedback; False if the print saw nothing yet. kind: one of `KINDS_OF_FEEDBACK`, or `UNDO`
-        for the newest one.
+        self,
+        apply: Apply,
+        *,
+        account_id: int,
+        context_id: str,
+        kind: str,
+        at: datetime,
+        note: Note,
+        details: FeedbackDetails | None = None,
+    ) -> FeedbackTaken:
+        """Take one feedback. kind: one of `verdicts.VERDICTS`, or `UNDO` for the newest one.
 
         Raises LearningError for another kind, FeedbackLimitReached, and StorageUnavailable, also when the
-        disk for the picture is full. When it raises, neither a row nor a file is left.
+        object store does not take the pictures. When it raises, neither a row nor an object is left.
         """
         if kind == UNDO:
-            return await self.take_back(apply, account_id=account_id, context_id=context_id, note=note)
-        if kind not in KINDS_OF_FEEDBACK:
-            raise LearningError(f"feedback {kind!r} is not known: use one of {', '.join(KINDS_OF_FEEDBACK)}")
-        # Before the disk is touched; what counts is the check in the transaction.
-        await self._gateway.read_async(limits.check, account_id, context_id, at)
-        recent = await asyncio.to_thread(self._recent.get, context_id)
-        written: str | None = None
-        kept: list[str | None] = []
+            seen = await self.take_back(apply, account_id=account_id, context_id=context_id, note=note)
+            return FeedbackTaken(seen)
+        if kind not in VERDICTS:
+            raise LearningError(f"feedback {kind!r} is not known: use one of {', '.join(VERDICTS)}")
+        details = details or FeedbackDetails()
+        # Before anything is written; what counts are the checks in the transaction.
+        shares = await self._gateway.read_async(self._check, account_id, context_id, at)
+        around = await asyncio.to_thread(self._recent.around, context_id)
+        stored: list[StoredPicture] = []
+        done: list[Recorded] = []
 
         def keep(session: Session) -> bool:
-            row = record(
-                session,
-                account_id=account_id,
-                context_id=context_id,
-                kind=kind,
-                at=at,
-                recent=recent,
-                picture=written,
+            done.append(
+                record(
+                    session,
+                    account_id=account_id,
+                    context_id=context_id,
+                    kind=kind,
+                    at=at,
+                    newest=around[0] if around else None,
+                    pictures=stored,
+                    details=details,
+                    printer=self._printer_of(session, context_id),
+                )
             )
-            kept.append(row.picture)
-            if kind == MISSED:
-                self._on_missed(session, context_id)
+            if kind in FAILED:
+                self._on_failed(session, context_id)
             note(session, kind)
             return True
 
         try:
-            with ExitStack() as adding:
-                if recent is not None:
-                    written = await asyncio.to_thread(self._write, adding, recent)
-                taken = await apply(keep)
+            if shares and details.share_images:
+                await asyncio.to_thread(self._store, account_id, around, stored)
+            seen = await apply(keep)
         except OutcomeUnknown:
-            raise  # the row may be there: the file is removed later if it is not
+            raise  # the rows may be there: the objects are deleted later if they are not
         except Exception:
-            await asyncio.to_thread(self._remove, written)
+            await self._delete({one.name for one in stored})
             raise
-        if not taken or kept[-1] is None:
-            await asyncio.to_thread(self._remove, written)
-        return taken
+        kept = done[-1].kept if seen and done else frozenset()
+        await self._delete({one.name for one in stored} - kept)
+        return FeedbackTaken(seen, len(kept))
 
     async def take_back(
         self, apply: Apply, *, account_id: int, context_id: str, note: Note, feedback_id: int | None = None
     ) -> bool:
         """Take back one feedback, by default the newest; False if the print saw nothing yet."""
-        left: list[str | None] = []
+        left = set[ExampleName]()
 
         def remove(session: Session) -> bool:
-            gone = withdraw(session, account_id=account_id, context_id=context_id, feedback_id=feedback_id)
-            left.append(gone.picture)
+            gone = take_back(session, account_id=account_id, context_id=context_id, feedback_id=feedback_id)
+            left.clear()
+            left.update(gone.pictures)
             if gone.kind is not None:
                 note(session, gone.kind)
             return gone.kind is not None
 
-        taken = await apply(remove)
-        if left:
-            await asyncio.to_thread(self._remove, left[-1])
-        return taken
+        seen = await apply(remove)
+        await self._delete(left)
+        return seen
 
-    def _write(self, adding: ExitStack, recent: RecentPicture) -> str:
-        try:
-            adding.enter_context(self._examples.adding())
-            return self._examples.put(recent.jpeg)
-        except OSError as error:
-            log.error("example_not_written", why=error.strerror)
-            raise StorageUnavailable(f"the picture cannot be written: {error.strerror}") from error
+    @staticmethod
+    def _check(session: Session, account_id: int, context_id: str, at: datetime) -> bool:
+        """Whether pictures may be kept. Raises FeedbackLimitReached."""
+        limits.check(session, account_id, context_id, at)
+        return shares_pictures(session, account_id)
 
-    def _remove(self, name: str | None) -> None:
-        if name is None:
-            return
-        with suppress(StorageError, OSError):  # the next sweep removes it
-            self._examples.remove([name], lambda names: find_used(self._gateway.database, names))
+    def _store(self, account_id: int, pictures: list[RecentPicture], stored: list[StoredPicture]) -> None:
+        """Write the pictures; those that are written are in `stored`, also when it raises."""
+        folder = self._examples.new_folder()
+        for one in pictures:
+            with suppress(ImageDecodeError):  # judged before, so this is damage that the detector got past
+                dhash = near.dhash(one.jpeg)
+                name = self._examples.put(account_id, folder, one.jpeg)
+                stored.append(StoredPicture(name, dhash, one))
+
+    async def _delete(self, names: Collection[ExampleName]) -> None:
+        if names:
+            with suppress(StorageError):  # the next sweep deletes them
+                await asyncio.to_thread(self._examples.delete, names)

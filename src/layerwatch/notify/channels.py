@@ -52,7 +52,8 @@ def add_channel(
     """
     if len(repository.channels_of(session, account_id)) >= MAX_CHANNELS:
         raise NotPossible(f"An account has at most {MAX_CHANNELS} notification channels.")
-    channel = ChannelRow(
+    return repository.add_channel(
+        session,
         account_id=account_id,
         kind=kind.value,
         name=_valid_name(name),
@@ -65,9 +66,6 @@ def add_channel(
         created_at=now,
         paused_at=None,
     )
-    session.add(channel)
-    session.flush()
-    return channel
 
 
 def change_channel(channel: ChannelRow, *, name: str, events: Iterable[str]) -> None:
@@ -77,7 +75,7 @@ def change_channel(channel: ChannelRow, *, name: str, events: Iterable[str]) -> 
 
 def find_channel(session: Session, account_id: int, channel_id: int) -> ChannelRow:
     """A channel of the account. Raises NotFound."""
-    channel = session.get(ChannelRow, channel_id)
+    channel = repository.channel_or_none(session, channel_id)
     if channel is None or channel.account_id != account_id:
         raise NotFound("There is no such notification channel.")
     return channel
@@ -108,7 +106,7 @@ def send_test(session: Session, channel: ChannelRow, now: datetime) -> None:
 
 def resend(session: Session, account_id: int, delivery_id: int, now: datetime) -> DeliveryRow:
     """Send an event of the log once more, with the same id. Raises NotFound and NotPossible."""
-    delivery = session.get(DeliveryRow, delivery_id)
+    delivery = repository.delivery_or_none(session, delivery_id)
     if delivery is None:
         raise NotFound("There is no such delivery.")
     channel = find_channel(session, account_id, delivery.channel_id)

@@ -103,7 +103,7 @@ class NotificationDelivery:
             delivery = repository.take(session, delivery_id, self.clock.now(), LEASE)
             if delivery is None:
                 return None
-            return delivery, session.get_one(ChannelRow, delivery.channel_id)
+            return delivery, repository.get_channel(session, delivery.channel_id)
 
         taken = self.database.transact(take)
         if taken is None:

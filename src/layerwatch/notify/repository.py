@@ -21,6 +21,24 @@ class Due(NamedTuple):
     channel_id: int
 
 
+def get_channel(session: Session, channel_id: int) -> ChannelRow:
+    """A channel that is known to exist."""
+    return session.get_one(ChannelRow, channel_id)
+
+
+def channel_or_none(session: Session, channel_id: int) -> ChannelRow | None:
+    """A channel by its number."""
+    return session.get(ChannelRow, channel_id)
+
+
+def add_channel(session: Session, **values: Any) -> ChannelRow:
+    """Add a channel."""
+    channel = ChannelRow(**values)
+    session.add(channel)
+    session.flush()
+    return channel
+
+
 def channels_for(session: Session, account_id: int, event: str) -> list[ChannelRow]:
     """The account's channels that get events of this kind now."""
     found = session.scalars(
@@ -84,6 +102,11 @@ def finish(session: Session, delivery: DeliveryRow, **values: Any) -> None:
         .where(DeliveryRow.id == delivery.id, DeliveryRow.attempts == delivery.attempts)
         .values(**values)
     )
+
+
+def delivery_or_none(session: Session, delivery_id: int) -> DeliveryRow | None:
+    """A delivery by its number."""
+    return session.get(DeliveryRow, delivery_id)
 
 
 def log_of(session: Session, channel_id: int, limit: int) -> list[DeliveryRow]:

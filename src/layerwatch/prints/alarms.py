@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from layerwatch.notify import AccountEvent, EventKind, announce
 from layerwatch.notify.repository import channels_for
 from layerwatch.prints.labels import PrintLabels
-from layerwatch.prints.models import PrintRow
+from layerwatch.prints.repository import find_print
 
 _WORDS = {
     EventKind.WARNING: ("looks like failing", "The print looks like failing."),
@@ -41,7 +41,7 @@ class PrintAlarms:
         """Put an event of a print on its way, in the caller's transaction. facts: JSON values."""
         if not channels_for(session, account_id, kind.value):
             return
-        row = session.get(PrintRow, context_id)
+        row = find_print(session, context_id)
         labels = PrintLabels(row.name, row.printer, row.camera, row.file) if row else PrintLabels()
         title, sentence = _WORDS[kind]
         name = labels.name or labels.file or labels.printer or labels.camera or "Unnamed print"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from layerwatch.prints.models import PrintEventRow
@@ -69,6 +69,11 @@ def feedback_note(
         )
 
     return note
+
+
+def delete_events(session: Session, context_ids: Collection[str]) -> None:
+    """Delete the events of prints."""
+    session.execute(delete(PrintEventRow).where(PrintEventRow.context_id.in_(context_ids)))
 
 
 def of_print(session: Session, context_id: str) -> list[PrintEvent]:

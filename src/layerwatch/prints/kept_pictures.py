@@ -9,11 +9,9 @@ from datetime import datetime
 import numpy as np
 import simplejpeg
 from PIL import Image
-from sqlalchemy import ColumnElement, delete, func, select, tuple_
-from sqlalchemy.orm import Session
 
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.prints.models import KeptPictureRow
+from layerwatch.prints import picture_repository
 from layerwatch.storage import Database, ObjectMissing, ObjectStore
 from layerwatch.vision.jpeg.decoder import decode_jpeg, turn_upright
 
@@ -71,17 +69,12 @@ def delete_copies(
 
     Raises StorageUnavailable; what was deleted by then stays deleted.
     """
-    wanted: list[ColumnElement[bool]] = []
-    if account_id is not None:
-        wanted.append(KeptPictureRow.account_id == account_id)
-    if context_ids is not None:
-        wanted.append(KeptPictureRow.context_id.in_(context_ids))
-    if before is not None:
-        wanted.append(KeptPictureRow.kept_at < before)
-    if not wanted:
+    if account_id is None and context_ids is None and before is None:
         raise ValueError("say which pictures to delete")
     deleted = 0
-    while gone := _delete_some(database, objects, wanted, BATCH):
+    while gone := _delete_some(
+        database, objects, BATCH, account_id=account_id, context_ids=context_ids, before=before
+    ):
         deleted += gone
     return deleted
 
@@ -89,53 +82,38 @@ def delete_copies(
 def delete_beyond(database: Database, objects: ObjectStore, most_bytes: int) -> int:
     """Delete the oldest copies of each account that has more than `most_bytes`; how many."""
     with database.read() as session:
-        full = session.execute(
-            select(KeptPictureRow.account_id, func.sum(KeptPictureRow.size))
-            .group_by(KeptPictureRow.account_id)
-            .having(func.sum(KeptPictureRow.size) > most_bytes)
-        ).all()
+        full = picture_repository.accounts_beyond(session, most_bytes)
     deleted = 0
-    for account_id, total in full:
-        excess = int(total) - most_bytes
+    for account_id, total in full.items():
+        excess = total - most_bytes
         while excess > 0:
-            sizes = _oldest(database, account_id)
+            with database.read() as session:
+                sizes = picture_repository.oldest_sizes(session, account_id, BATCH)
             count = freed = 0
             while count < len(sizes) and freed < excess:
                 freed += sizes[count]
                 count += 1
-            gone = _delete_some(database, objects, [KeptPictureRow.account_id == account_id], count)
+            gone = _delete_some(database, objects, count, account_id=account_id)
             deleted, excess = deleted + gone, excess - freed if gone else 0
     return deleted
 
 
-def _oldest(database: Database, account_id: int) -> Sequence[int]:
-    with database.read() as session:
-        return session.scalars(
-            select(KeptPictureRow.size)
-            .where(KeptPictureRow.account_id == account_id)
-            .order_by(KeptPictureRow.kept_at, KeptPictureRow.context_id, KeptPictureRow.second)
-            .limit(BATCH)
-        ).all()
-
-
 def _delete_some(
-    database: Database, objects: ObjectStore, wanted: Sequence[ColumnElement[bool]], limit: int
+    database: Database,
+    objects: ObjectStore,
+    limit: int,
+    *,
+    account_id: int | None = None,
+    context_ids: Sequence[str] | None = None,
+    before: datetime | None = None,
 ) -> int:
     """Delete the oldest of them, at most `limit`: the objects first, so that none is left without a row."""
-    key = (KeptPictureRow.context_id, KeptPictureRow.second)
     with database.read() as session:
-        found = session.execute(
-            select(KeptPictureRow.account_id, *key)
-            .where(*wanted)
-            .order_by(KeptPictureRow.kept_at, *key)
-            .limit(limit)
-        ).all()
+        found = picture_repository.oldest(
+            session, limit, account_id=account_id, context_ids=context_ids, before=before
+        )
     if found:
         objects.delete([object_name(*one) for one in found])
         rows = [(one.context_id, one.second) for one in found]
-
-        def forget(session: Session) -> None:
-            session.execute(delete(KeptPictureRow).where(tuple_(*key).in_(rows)))
-
-        database.transact(forget)
+        database.transact(picture_repository.delete_pictures, rows)
     return len(found)

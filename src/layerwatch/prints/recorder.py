@@ -16,12 +16,11 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.identity.models import Account
+from layerwatch.identity.repository import accounts_keeping_pictures
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.prints import repository
+from layerwatch.prints import picture_repository, repository
 from layerwatch.prints.kept_pictures import object_name, small_copy
 from layerwatch.prints.moments import Moment
 from layerwatch.prints.repository import SeenPrint
@@ -139,8 +138,7 @@ class PrintRecorder:
             return
         try:
             with self._database.read() as session:
-                found = session.scalars(select(Account.id).where(Account.keep_pictures))
-                self._keepers = frozenset(found)
+                self._keepers = accounts_keeping_pictures(session)
         except StorageError:
             return
         self._keepers_read = time.monotonic()
@@ -166,7 +164,7 @@ class PrintRecorder:
                 for hour, moments in hours:
                     repository.add_moments(session, seen_print.context_id, hour, moments)
             for seen, copy in sorted(pictures, key=lambda one: one[0].context_id):
-                repository.add_picture(
+                picture_repository.add_picture(
                     session, seen.context_id, seen.moment.second, seen.account_id, seen.at, len(copy)
                 )
 

@@ -1,4 +1,4 @@
-"""All SQL of prints: labels, outcome, course, kept pictures, events."""
+"""Prints and their courses in the database: every statement on their tables is here."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
+from layerwatch.prints import events
 from layerwatch.prints.labels import PrintLabels
-from layerwatch.prints.models import KeptPictureRow, PrintEventRow, PrintRow, TimelineRow
+from layerwatch.prints.models import PrintRow, TimelineRow
 from layerwatch.prints.moments import Moment
 from layerwatch.storage import driver_sql
 
 MAX_PRINTS_PER_ACCOUNT = 5000
 """Prints kept for an account; the oldest go first. A farm of 100 printers has as many in 25 days with two
 prints a day each."""
+
+PRINTERS_AT_ONCE = 500
+"""Prints whose printers are read in one statement."""
 
 _SEEN = (
     "INSERT INTO prints (context_id, account_id, opened_at, expires_at, seen_at, pictures, quality, worst,"
@@ -35,10 +39,6 @@ _SEEN = (
 _ENTRIES = (
     "INSERT INTO print_timeline (context_id, hour, entries) VALUES (?, ?, ?)"
     " ON CONFLICT (context_id, hour) DO UPDATE SET entries = print_timeline.entries || excluded.entries"
-)
-_PICTURE = (
-    "INSERT INTO print_pictures (context_id, second, account_id, kept_at, size) VALUES (?, ?, ?, ?, ?)"
-    " ON CONFLICT (context_id, second) DO UPDATE SET size = excluded.size"
 )
 
 
@@ -90,11 +90,9 @@ def add_moments(session: Session, context_id: str, hour: int, moments: Sequence[
     driver_sql.execute(session, _ENTRIES, context_id, hour, "".join(moment.pack() for moment in moments))
 
 
-def add_picture(
-    session: Session, context_id: str, second: int, account_id: int, kept_at: datetime, size: int
-) -> None:
-    """Note that a copy of a picture is kept."""
-    driver_sql.execute(session, _PICTURE, context_id, second, account_id, kept_at, size)
+def printer_of(session: Session, context_id: str) -> str | None:
+    """The printer's name of a print, if its client gave one."""
+    return session.scalar(select(PrintRow.printer).where(PrintRow.context_id == context_id))
 
 
 def timeline(session: Session, context_id: str) -> list[Moment]:
@@ -110,25 +108,50 @@ def timeline(session: Session, context_id: str) -> list[Moment]:
     )
 
 
-def kept_seconds(session: Session, context_id: str) -> list[int]:
-    """The seconds of a print of which a picture is kept, ascending."""
-    return list(
-        session.scalars(
-            select(KeptPictureRow.second)
-            .where(KeptPictureRow.context_id == context_id)
-            .order_by(KeptPictureRow.second)
+def find_print(session: Session, context_id: str) -> PrintRow | None:
+    """A print's row; None for one without labels of which no picture was written yet."""
+    return session.get(PrintRow, context_id)
+
+
+def labels_by_print(session: Session, context_ids: Collection[str]) -> dict[str, PrintLabels]:
+    """The labels of the prints among these that have a row."""
+    if not context_ids:
+        return {}
+    rows = session.execute(
+        select(PrintRow.context_id, PrintRow.name, PrintRow.printer, PrintRow.camera, PrintRow.file).where(
+            PrintRow.context_id.in_(context_ids)
         )
     )
+    return {row.context_id: PrintLabels(row.name, row.printer, row.camera, row.file) for row in rows}
 
 
-def kept_bytes(session: Session, *, account_id: int | None = None, context_id: str | None = None) -> int:
-    """Bytes of the pictures that are kept for an account, or of one print."""
-    total = select(func.coalesce(func.sum(KeptPictureRow.size), 0))
-    if account_id is not None:
-        total = total.where(KeptPictureRow.account_id == account_id)
-    if context_id is not None:
-        total = total.where(KeptPictureRow.context_id == context_id)
-    return int(session.scalar(total) or 0)
+def search_prints(
+    session: Session,
+    account_id: int,
+    *,
+    text: str,
+    alarmed: bool | None,
+    seen_after: datetime | None,
+    offset: int,
+    limit: int,
+) -> tuple[Sequence[PrintRow], int]:
+    """Prints of an account with a picture, the newest first, and how many there are without `limit`.
+
+    text: in any of the labels; empty: whatever they are.  alarmed: with or without a warning or a suggested
+    pause; None: both.
+    """
+    wanted: list[ColumnElement[bool]] = [PrintRow.account_id == account_id, PrintRow.seen_at.is_not(None)]
+    if alarmed is not None:
+        with_alarm = PrintRow.warned_at.is_not(None) | PrintRow.paused_at.is_not(None)
+        wanted.append(with_alarm if alarmed else ~with_alarm)
+    if seen_after is not None:
+        wanted.append(PrintRow.seen_at > seen_after)
+    if text:
+        columns = (PrintRow.name, PrintRow.printer, PrintRow.camera, PrintRow.file)
+        wanted.append(or_(*(column.icontains(text, autoescape=True) for column in columns)))
+    found = session.scalar(select(func.count()).select_from(PrintRow).where(*wanted)) or 0
+    newest = select(PrintRow).where(*wanted).order_by(PrintRow.opened_at.desc(), PrintRow.context_id)
+    return session.scalars(newest.offset(offset).limit(limit)).all(), found
 
 
 def expired(session: Session, now: datetime, limit: int) -> list[str]:
@@ -164,9 +187,22 @@ def beyond_limit(session: Session, limit: int) -> list[str]:
     )
 
 
+def printers_of(session: Session, context_ids: Collection[str]) -> dict[str, str]:
+    """The printers of those prints that have one, by context."""
+    found: dict[str, str] = {}
+    names = list(context_ids)
+    for start in range(0, len(names), PRINTERS_AT_ONCE):
+        part = names[start : start + PRINTERS_AT_ONCE]
+        wanted = select(PrintRow.context_id, PrintRow.printer).where(
+            PrintRow.context_id.in_(part), PrintRow.printer.is_not(None)
+        )
+        found |= {context: printer for context, printer in session.execute(wanted) if printer is not None}
+    return found
+
+
 def delete_prints(session: Session, context_ids: Collection[str]) -> int:
     """Delete prints with all rows of theirs but those of pictures, which go first; how many."""
-    for table in (TimelineRow, PrintEventRow):
-        session.execute(delete(table).where(table.context_id.in_(context_ids)))
+    events.delete_events(session, context_ids)
+    session.execute(delete(TimelineRow).where(TimelineRow.context_id.in_(context_ids)))
     result = session.execute(delete(PrintRow).where(PrintRow.context_id.in_(context_ids)))
     return cast(Any, result).rowcount  # type: ignore[no-any-return]

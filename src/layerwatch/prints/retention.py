@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import select, tuple_
 
-from layerwatch.prints import repository
+from layerwatch.prints import picture_repository, repository
 from layerwatch.prints.kept_pictures import BATCH, FOLDER, delete_beyond, delete_copies
-from layerwatch.prints.models import KeptPictureRow
 from layerwatch.storage import Database, ObjectStore
 
 log = structlog.get_logger(__name__)
@@ -77,10 +75,8 @@ class PrintSweeper:
         for name in names:
             found = _NAME.fullmatch(name)
             keys[name] = (found[1], int(found[2])) if found else ("", 0)
-        key = (KeptPictureRow.context_id, KeptPictureRow.second)
         with self._database.read() as session:
-            rows = session.execute(select(*key).where(tuple_(*key).in_(list(keys.values()))))
-            named = {(row.context_id, row.second) for row in rows}
+            named = picture_repository.kept_among(session, keys.values())
         orphans = [name for name, key in keys.items() if key not in named]
         if orphans:
             self._objects.delete(orphans)

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.contexts.answer import Answer
-from layerwatch.contexts.models import ContextRow
+from layerwatch.contexts.repository import inspected_since
 from layerwatch.notify import EventKind
 from layerwatch.notify.repository import subscribed_accounts
 from layerwatch.prints.alarms import PrintAlarms
@@ -151,20 +151,7 @@ def _iso(time: datetime) -> str:
 
 def _recent(session: Session, accounts: Sequence[int], now: datetime) -> list[_Seen]:
     """The accounts' prints that are live, or ended a short while ago."""
-    found = session.execute(
-        select(
-            ContextRow.id,
-            ContextRow.account_id,
-            ContextRow.inspected_at,
-            ContextRow.interval_ms,
-            ContextRow.answer,
-            ContextRow.progress,
-        ).where(
-            ContextRow.account_id.in_(accounts),
-            ContextRow.inspected_at > now - ENDED_AFTER - LOOKED_BACK,
-            ContextRow.expires_at > now,
-        )
-    )
+    found = inspected_since(session, accounts, now - ENDED_AFTER - LOOKED_BACK, now)
     return [
         _Seen(
             row.id,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from layerwatch.learning.recent import RecentPicture
 ANSWER_SECONDS = 2.0
 """A worker that has not answered by then is left out: Prometheus waits 10 s at most."""
 
-_METRICS, _PICTURE = b"metrics", b"picture "
+_METRICS, _PICTURES = b"metrics", b"pictures "
+_SIZE = struct.Struct(">I")
 
 
 class WorkerPeers:
     """This worker among its peers, over Unix sockets in a folder that only their user may enter.
 
-    number: this worker's.  text: its own metrics, in Prometheus' format.  picture: its own of a context.
+    number: this worker's.  text: its own metrics, in Prometheus' format.  pictures: its own of a context.
     """
 
     def __init__(
@@ -27,13 +29,13 @@ class WorkerPeers:
         folder: Path,
         number: int,
         text: Callable[[], bytes],
-        picture: Callable[[str], RecentPicture | None],
+        pictures: Callable[[str], Sequence[RecentPicture]],
     ) -> None:
         self._folder = folder
         self._path = folder / f"{number}.sock"
         self._number = number
         self._text = text
-        self._picture = picture
+        self._own_pictures = pictures
         self._server: asyncio.Server | None = None
 
     async def open(self) -> None:
@@ -56,8 +58,8 @@ class WorkerPeers:
 
     def pictures(self, context_id: str) -> list[RecentPicture]:
         """What the others hold of a context. Waits for them: not for an event loop."""
-        answers = (_ask(path, _PICTURE + context_id.encode()) for path in self._others())
-        return [RecentPicture.from_bytes(answer) for answer in answers if answer]
+        answers = (_ask(path, _PICTURES + context_id.encode()) for path in self._others())
+        return [RecentPicture.from_bytes(one) for answer in answers for one in _unpack(answer)]
 
     def _others(self) -> Iterator[Path]:
         return (path for path in sorted(self._folder.glob("*.sock")) if path != self._path)
@@ -67,9 +69,10 @@ class WorkerPeers:
             asked = (await reader.readline()).strip()
             if asked == _METRICS:
                 writer.write(self._text())
-            elif asked.startswith(_PICTURE):
-                held = self._picture(asked.removeprefix(_PICTURE).decode())
-                writer.write(held.to_bytes() if held else b"")
+            elif asked.startswith(_PICTURES):
+                for one in self._own_pictures(asked.removeprefix(_PICTURES).decode()):
+                    data = one.to_bytes()
+                    writer.write(_SIZE.pack(len(data)) + data)
             await writer.drain()
         writer.close()
 
@@ -85,3 +88,13 @@ def _ask(path: Path, question: bytes) -> bytes:
             answer += piece
         return answer
     return b""
+
+
+def _unpack(answer: bytes) -> Iterator[bytes]:
+    """The pictures in an answer; one that was cut off is left out."""
+    while len(answer) >= _SIZE.size:
+        end = _SIZE.size + _SIZE.unpack_from(answer)[0]
+        if end > len(answer):
+            return
+        yield answer[_SIZE.size : end]
+        answer = answer[end:]

@@ -48,7 +48,7 @@ class WorkerSlot:
         """What `create_app` is to know of it."""
         return {
             "slot": str(self.number),
-            "peers": lambda metrics, recent: WorkerPeers(self.folder, self.number, metrics.text, recent.own),
+            "peers": lambda metrics, recent: WorkerPeers(self.folder, self.number, metrics.text, recent.held),
         }
 
 

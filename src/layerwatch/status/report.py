@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
-from layerwatch.fleet.heartbeat import regions
-from layerwatch.fleet.models import Draining, Node
+from layerwatch.fleet.repository import forget_region, regions
 from layerwatch.pacing.call_schedule import Prints
+from layerwatch.status import repository
 from layerwatch.status.models import StatusHour
 from layerwatch.status.uptime_recorder import LIMITS_MS, RETENTION, TIMES
 
@@ -98,13 +97,8 @@ class Status:
 
 def status(session: Session, now: datetime) -> Status:
     """Ask the database. Reads at most 2,160 rows for each region."""
-    rows = session.scalars(
-        select(StatusHour)
-        .where(StatusHour.hour >= now - RETENTION)
-        .order_by(StatusHour.region, StatusHour.hour)
-    )
     by_region: dict[str, list[StatusHour]] = {}
-    for row in rows:
+    for row in repository.hours_since(session, now - RETENTION):
         by_region.setdefault(row.region, []).append(row)
     alive = {region.name: region for region in regions(session, now)}
     found, incidents = [], []
@@ -229,11 +223,8 @@ def _incidents(region: str, minutes: _Minutes, *, alive: bool) -> Iterable[Incid
 
 def remove_region(session: Session, region: str) -> bool:
     """Delete a region and its history from the status page; False if it had none."""
-    for table in (Node, Draining):
-        session.execute(delete(table).where(table.region == region))
-    gone = session.execute(delete(StatusHour).where(StatusHour.region == region))
-    assert isinstance(gone, CursorResult)
-    return bool(gone.rowcount)
+    forget_region(session, region)
+    return repository.delete_region(session, region)
 
 
 def _percentile(hours: Sequence[StatusHour], share: float) -> int | None:

@@ -12,15 +12,13 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
-from sqlalchemy import delete, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from layerwatch.status.models import StatusHour
-from layerwatch.storage import DatabaseGateway, StorageError, is_sqlite
+from layerwatch.status import repository
+from layerwatch.status.repository import MINUTES
+from layerwatch.storage import DatabaseGateway, StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +42,6 @@ TOO_MANY_REFUSED = 0.05
 
 LIMITS_MS = (50, 100, 200, 500, 1000, 2000)
 TIMES = (*(f"within_{limit}" for limit in LIMITS_MS), "longer")
-MINUTES = ("up", "away", "failing", "refusing")
 
 
 @dataclass(slots=True)
@@ -159,22 +156,9 @@ class UptimeRecorder:
 
 def add(session: Session, region: str, hours: dict[datetime, Hour], now: datetime) -> None:
     """Add a node's hours to its region's, and forget what is older than `RETENTION`."""
-    session.execute(delete(StatusHour).where(StatusHour.hour < now - RETENTION - timedelta(days=1)))
-    insert: Any = sqlite.insert if is_sqlite(session) else postgresql.insert
-    nothing = dict.fromkeys(_numbers(Hour()), 0)
+    repository.delete_before(session, now - RETENTION - timedelta(days=1))
     for at in sorted(hours):  # in one order, so that two nodes do not wait for each other
-        session.execute(insert(StatusHour).values(region=region, hour=at, **nothing).on_conflict_do_nothing())
-        new = _numbers(hours[at])
-        session.execute(
-            update(StatusHour)
-            .where(StatusHour.region == region, StatusHour.hour == at)
-            .values(
-                {
-                    name: column.op("|")(new[name]) if name in MINUTES else column + new[name]
-                    for name, column in ((name, getattr(StatusHour, name)) for name in new)
-                }
-            )
-        )
+        repository.add_hour(session, region, at, _numbers(hours[at]))
 
 
 def _numbers(hour: Hour) -> dict[str, int]:

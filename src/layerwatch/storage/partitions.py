@@ -13,11 +13,12 @@ tried again later.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any, cast
 
-from sqlalchemy import text
+from sqlalchemy import column, delete, select, table, text, tuple_
 from sqlalchemy.orm import Session
 
 from layerwatch.storage.base import UtcTime, is_sqlite
@@ -102,6 +103,19 @@ def drop_next_expired(session: Session, table: str, now: datetime) -> str | None
 def deleted_by_row(session: Session, table: str) -> str:
     """The name of the table whose expired rows have to be deleted one by one."""
     return table if is_sqlite(session) else table + REST
+
+
+def delete_expired(session: Session, name: str, keys: Sequence[str], now: datetime, limit: int) -> int:
+    """Delete at most `limit` expired rows of a table that are in no day's partition; how many.
+
+    keys: the columns that tell its rows apart.
+    """
+    rows = table(deleted_by_row(session, name), column(_COLUMN, UtcTime), *(column(key) for key in keys))
+    named = [rows.c[key] for key in keys]
+    # In order, so that it is read from the index: a scan would read past all that was just deleted.
+    old = select(*named).where(rows.c[_COLUMN] <= now).order_by(rows.c[_COLUMN]).limit(limit)
+    result = session.execute(delete(rows).where(tuple_(*named).in_(old)))
+    return cast(Any, result).rowcount  # type: ignore[no-any-return]
 
 
 def _make(session: Session, table: str, day: date) -> int:

@@ -22,6 +22,12 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
+_PROBABILITIES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
+
+MAX_MODELS = 12
+"""Versions that one process shows by name, so that the number of time series is bounded."""
+
+
 class Batch(Protocol):
     """One call of the detector. size: pictures.  waited: seconds that the oldest one waited."""
 
@@ -89,6 +95,32 @@ class Metrics:
             "Answers that are missing in a print's course, because too many waited.",
             registry=registry,
         )
+        self._scores = Histogram(
+            "layerwatch_failure_probability",
+            "Failure probability of single pictures.",
+            ("model", "camera"),
+            buckets=_PROBABILITIES,
+            registry=registry,
+        )
+        self._conditions = Counter(
+            "layerwatch_picture_conditions_total",
+            "Pictures by condition.",
+            ("model", "camera", "condition"),
+            registry=registry,
+        )
+        self._alarms = Counter(
+            "layerwatch_alarms_total",
+            "Pictures whose answer warned or suggested a pause.",
+            ("model", "camera"),
+            registry=registry,
+        )
+        self._drift = Gauge(
+            "layerwatch_drift",
+            "Population stability index of the last two days against the four weeks before.",
+            ("model", "camera", "of"),
+            registry=registry,
+        )
+        self._models: set[str] = set()
         self._drop_ins = Counter(
             "layerwatch_obico_pictures_total",
             "Calls in Obico's form by what came of them.",
@@ -124,6 +156,26 @@ class Metrics:
         """A Process call succeeded. decision: pause, warning or none. interval: recommended, seconds."""
         self._inspections.labels(decision, condition).inc()
         self._intervals.labels("suspicious" if suspicious else "healthy").observe(interval)
+
+    def scored(self, model: str, camera: str, probability: float, condition: str, *, alarm: bool) -> None:
+        """A picture was scored. model: version.  camera: its kind.  probability: of a failure, 0..1."""
+        labels = (self._model_label(model), camera)
+        self._scores.labels(*labels).observe(probability)
+        self._conditions.labels(*labels, condition).inc()
+        self._alarms.labels(*labels).inc(alarm)
+
+    def drifted(self, model: str, camera: str, scores: float, conditions: float) -> None:
+        """How far the newest pictures differ from those before: two population stability indices."""
+        model = self._model_label(model)
+        self._drift.labels(model, camera, "scores").set(scores)
+        self._drift.labels(model, camera, "conditions").set(conditions)
+
+    def _model_label(self, model: str) -> str:
+        """The version, or `other` once this process has seen `MAX_MODELS`."""
+        if model not in self._models and len(self._models) >= MAX_MODELS:
+            return "other"
+        self._models.add(model)
+        return model
 
     def repeated(self) -> None:
         """A Process call was answered from its Idempotency-Key."""

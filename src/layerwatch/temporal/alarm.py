@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 from layerwatch.temporal import constants as c
 
+_PLAIN_PAUSE = tuple((seconds, seconds) for seconds in c.PLAIN_PAUSE_SECONDS)
+
 
 @dataclass(frozen=True, slots=True)
 class AlarmState:
@@ -23,13 +25,22 @@ class AlarmState:
     paused: int = 0
 
     def after(
-        self, last_quality: int, quality: int, log_odds: float, seconds: float, nats: float, patience: float
+        self,
+        last_quality: int,
+        quality: int,
+        log_odds: float,
+        seconds: float,
+        nats: float,
+        patience: float,
+        plain: bool = False,
     ) -> AlarmState:
         """The flags after a frame of `quality`, `seconds` after the last one that counted.
 
         nats: this frame's evidence for a failure. A frame that looks healthy raises no flag, and evidence
             against a failure subtracts as much time as it would have added.
         patience: how many times as long as usual a pause takes, 1 or more.
+        plain: the frame as a whole and its places both show a failure plainly; a pause then takes less
+            time, and no patience.
         """
         credit = min(seconds, c.MAX_CREDIT_SECONDS)
         if quality > c.BAD_QUALITY:
@@ -44,12 +55,11 @@ class AlarmState:
             bad = min(bad + credit, c.MAX_COUNTED_SECONDS)
         if nats <= c.RISE_NATS:
             return AlarmState(bad, 0.0, self.warned, self.paused)
-        return AlarmState(
-            bad,
-            0.0,
-            self.warned | _levels_due(bad, log_odds, c.WARNING_SECONDS),
-            self.paused | _levels_due(bad / patience, log_odds, c.PAUSE_SECONDS),
-        )
+        warned = self.warned | _levels_due(bad, log_odds, c.WARNING_SECONDS)
+        paused = self.paused | _levels_due(bad / patience, log_odds, c.PAUSE_SECONDS)
+        if plain and log_odds >= c.PLAIN_LOG_ODDS:
+            paused |= _levels_due(bad, log_odds, _PLAIN_PAUSE)
+        return AlarmState(bad, 0.0, warned | paused, paused)
 
     def still(self, seconds: float, log_odds: float) -> AlarmState:
         """The flags after `seconds` of the same low-quality picture: it warns, but never pauses."""

@@ -127,6 +127,9 @@ UNSURE_LOG_ODDS = 0.6
 # Seconds of quality 1-3, for levels 1-5: when sure, and at the latest.
 WARNING_SECONDS: tuple[tuple[float, float], ...] = ((8, 16), (18, 28), (30, 40), (55, 85), (90, 150))
 PAUSE_SECONDS: tuple[tuple[float, float], ...] = ((35, 60), (52, 90), (75, 140), (110, 180), (160, 240))
+PLAIN_PAUSE_SECONDS: tuple[float, ...] = (30, 45, 60, 90, 130)  # the same, on a picture that is plain
+PLAIN_NATS = 4.0  # that a plain picture as a whole and its places each give, of 4.9 at most
+PLAIN_LOG_ODDS = 3.0  # of the belief, at least
 FOOLED_PATIENCE = 3.0  # how many times as long a pause takes where the scene itself fools the detector
 CLEAR_SECONDS = 90.0  # seconds of better quality until a flag goes down
 CLEAR_QUALITY = 5

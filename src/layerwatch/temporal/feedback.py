@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from layerwatch.temporal.alarm import AlarmState
+from layerwatch.temporal import constants as c
+from layerwatch.temporal.alarm import AlarmState, quality_of
 from layerwatch.temporal.belief import Belief
 from layerwatch.temporal.marks import Marks
 from layerwatch.temporal.state import CameraState, PrintState
@@ -24,6 +25,20 @@ def resumed(state: PrintState) -> PrintState:
 
 def missed(state: PrintState) -> PrintState:
     """A failure was not seen. There is nothing to unlearn; the word itself can be taken back."""
+    return replace(state, before=replace(state, before=None))
+
+
+def good(state: PrintState) -> PrintState:
+    """The print is fine. If it is suspected, that is a false alarm; if not, there is nothing to learn: what a
+    calm print shows later is judged as strictly as before."""
+    suspected = quality_of(state.belief.score) <= c.WATCHED_QUALITY
+    if suspected or state.alarm.warned or state.alarm.paused:
+        return _accepted(state)
+    return replace(state, before=replace(state, before=None))
+
+
+def correct_alarm(state: PrintState) -> PrintState:
+    """The failure is real: the print is believed to fail already, so there is nothing more to learn."""
     return replace(state, before=replace(state, before=None))
 
 
@@ -70,6 +85,8 @@ TEACHERS: dict[str, Callable[[PrintState], PrintState]] = {
     "false_alarm": false_alarm,
     "resumed": resumed,
     "missed": missed,
+    "good": good,
+    "correct_alarm": correct_alarm,
     UNDO: undo,
 }
 """What each kind of feedback does to a print's state."""

@@ -93,9 +93,10 @@ def _step(
 
     passed = min(max(seconds - before.seconds, 0.0), c.MAX_GAP_SECONDS) if before.cameras else 0.0
     excess = None if seen is None or known.frames == 0 else known.places.excess(seen)
-    odd, failing = _nats(known, value, excess)
+    odd, failing, agreed = _nats(known, value, excess)
     if familiar is not None and familiar.camera == name and failing > 0:
-        failing *= 1 - familiar.discount(seen, area)
+        kept = 1 - familiar.discount(seen, area)
+        failing, agreed = kept * failing, kept * agreed
     novelty = glance.novelty if known.frames >= c.SETTLED_FRAMES else 1.0  # the usual change must be known
     shown = (novelty * odd, novelty * failing)
     grown = _growth(known, seen, area, evidence.failure_probability)
@@ -112,6 +113,7 @@ def _step(
         passed,
         failing,
         1 + (c.FOOLED_PATIENCE - 1) * (1 - _telling(known)) * (1 - grown),
+        plain=agreed >= c.PLAIN_NATS,
     )
     if known.frames == 0 and memory and memory.is_left_over(value, evidence.failure_probability, seen, area):
         learnt = _not_scenery(known, memory, value, seen, seconds)
@@ -178,8 +180,9 @@ def _growth(camera: CameraState, seen: Logits | None, area: float, probability: 
     return marks.growth(seen, area, camera.places.usual)
 
 
-def _nats(camera: CameraState, value: float, excess: float | None) -> tuple[float, float]:
-    """Nats for an excursion and for failing: from the picture as a whole and from its places.
+def _nats(camera: CameraState, value: float, excess: float | None) -> tuple[float, float, float]:
+    """Nats for an excursion and for failing, from the picture as a whole and from its places; and the lesser
+    of both for failing, as far as both tell anything.
 
     The two tell much the same, so they are averaged; where the picture's score is high in any case (scenery
     that fools the detector) it tells nothing, and the places alone are heard.
@@ -187,10 +190,11 @@ def _nats(camera: CameraState, value: float, excess: float | None) -> tuple[floa
     whole = camera.picture.nats(value, c.GLOBAL_FAILING, c.MISS_RATE)
     telling = _telling(camera)
     if excess is None:
-        return telling * whole[0], telling * whole[1]
+        return telling * whole[0], telling * whole[1], 0.0
     local = camera.place.nats(excess, c.LOCAL_FAILING, c.PLACE_MISS_RATE)
     share = 1 / (1 + telling)
-    return share * (telling * whole[0] + local[0]), share * (telling * whole[1] + local[1])
+    odd, failing = (share * (telling * whole[i] + local[i]) for i in (0, 1))
+    return odd, failing, telling * min(whole[1], local[1])
 
 
 def _telling(camera: CameraState) -> float:

@@ -64,7 +64,8 @@ class OnnxDetector:
     """A detector file run by ONNX Runtime.
 
     The file: input `image` uint8 [N, S, S, 3]; float32 outputs `failure` [N], `kinds` [N, 8], `map` [N, G, G]
-    and `in_view` [N], all 0..1; metadata `layerwatch.version`, `.kinds`, `.size`, `.trained`.
+    and `in_view` [N], all 0..1; metadata `layerwatch.version`, `.kinds`, `.size`, `.trained`, and of one that
+    was trained from feedback `.report` (JSON).
     """
 
     def __init__(self, path: Path, provider: str = "cpu", threads: int = 1) -> None:
@@ -90,6 +91,7 @@ class OnnxDetector:
         self._size = _checked_size(path, self._session, metadata)
         self._version = metadata.get("layerwatch.version") or hashlib.sha256(blob).hexdigest()[:12]
         self.trained = metadata.get("layerwatch.trained", "")
+        self.report = metadata.get("layerwatch.report", "")
         self.sha256 = hashlib.sha256(blob).hexdigest()
         self.path = path
         self._run_options = ort.RunOptions()

@@ -75,6 +75,7 @@ class Evidence:
     thumbnail: luma, 32x24, row-major, one byte a pixel; lets `temporal` see what changed.
     milliseconds: decode and detect, wall time.  detector_ms: the detector's call alone, without any wait,
         divided by the pictures in it.
+    camera_kind: see `vision.camera_kind`; empty where it was not measured.
     """
 
     failure_probability: float
@@ -89,6 +90,7 @@ class Evidence:
     model_version: str
     milliseconds: float
     detector_ms: float = 0.0
+    camera_kind: str = ""
 
     def kind_probabilities(self) -> dict[str, float]:
         """The probability, 0..1, that each of `KINDS` is in view; not exclusive.

@@ -18,6 +18,7 @@ from PIL import Image
 from layerwatch.core.cores import usable_cores
 from layerwatch.telemetry import tracing
 from layerwatch.vision.batching import Batcher, BatchReport, step_back
+from layerwatch.vision.camera_kind import camera_kind
 from layerwatch.vision.detector import Detector, OnnxDetector, Picture, RawDetection
 from layerwatch.vision.errors import Busy
 from layerwatch.vision.evidence import Evidence
@@ -40,6 +41,7 @@ class _Prepared:
 
     picture: Picture
     measures: Measures
+    camera_kind: str
     began: float
     place: Any
 
@@ -173,7 +175,8 @@ class Vision:
             decoded = decode_jpeg(jpeg, at_least=size)
             image = Image.fromarray(decoded.pixels).resize((size, size), Image.Resampling.BILINEAR)
             image = turn_upright(image, decoded.orientation)  # stretching to a square and turning commute
-            return _Prepared(np.asarray(image), measure(image), began, place)
+            kind = camera_kind(decoded.pixels, decoded.width)
+            return _Prepared(np.asarray(image), measure(image), kind, began, place)
 
     def _look(self, prepared: Sequence[_Prepared]) -> list[Evidence]:
         began, started = time.time_ns(), time.monotonic()
@@ -198,4 +201,5 @@ class Vision:
             model_version=raw.version or self._detector.version,
             milliseconds=(time.monotonic() - prepared.began) * 1000.0,
             detector_ms=took,
+            camera_kind=prepared.camera_kind,
         )

@@ -166,3 +166,13 @@ async def test_an_unused_model_is_closed_after_its_last_call(machine: Machine) -
     slow.gate.set()
     assert (await call).model_version == "a"
     await until(lambda: machine.closed == ["a"])
+
+
+@pytest.mark.parametrize("judged_by", ["packaged", "candidate"])
+async def test_a_second_opinion_is_the_other_models(machine: Machine, judged_by: str) -> None:
+    assert (await machine.models.second_opinion(JPEG, judged_by), machine.models.compared) == (None, None)
+    machine.follow(RolloutStep(1, RolloutStage.SHADOW, "candidate", 1.0, NOON))
+    evidence = await machine.models.second_opinion(JPEG, judged_by)
+    assert evidence is not None
+    assert {judged_by, evidence.model_version} == {"packaged", "candidate"}
+    assert machine.models.compared == "candidate packaged"

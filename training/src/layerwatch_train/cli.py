@@ -13,6 +13,8 @@ from rich.console import Console
 
 from layerwatch.vision import ModelError
 from layerwatch_train.beds import evaluate_beds
+from layerwatch_train.improve.command import improve
+from layerwatch_train.improve_demo.command import improve_demo
 from layerwatch_train.index import IndexFormatError
 from layerwatch_train.public import DetectorFileError
 from layerwatch_train.temporal.evaluate import evaluate_temporal, fit_recurrent, render_prints
@@ -278,6 +280,8 @@ def sizes(data: Data, out: Out = Path("runs"), quick: Quick = False, threads: Th
     _run(data, out, quick, threads, lambda runs: typer.echo(by_size.table(runs)))
 
 
+app.command()(improve)
+app.command()(improve_demo)
 app.command()(evaluate_temporal)
 app.command()(evaluate_marked)
 app.command()(evaluate_printers)

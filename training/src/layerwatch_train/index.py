@@ -25,6 +25,7 @@ UNKNOWN = -1.0
 _KINDS_OF_TYPE: dict[str, tuple[str, ...]] = {
     "spaghetti": ("spaghetti",),
     "detached": ("detachment",),
+    "detachment": ("detachment",),
     "detached_blob": ("detachment", "blob"),
     "warping": ("warping",),
     "layer_shift": ("layer_shift",),

@@ -21,7 +21,7 @@ from layerwatch_train.index import LabelledBox, Picture
 
 Image = NDArray[np.uint8]
 
-PASTED_TYPES = ("spaghetti", "detached", "detached_blob", "stringing")
+PASTED_TYPES = ("spaghetti", "detached", "detachment", "detached_blob", "stringing")
 """Failure types whose boxed patch is a failure also on another print."""
 
 

@@ -9,7 +9,7 @@ import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from layerwatch_train.images import resized
 from layerwatch_train.index import Picture, read_index
 from layerwatch_train.metrics import auroc
 from layerwatch_train.split import assign_folds, unit
+from layerwatch_train.student.recipe import PHASES
 from layerwatch_train.student.recipe import Recipe as StudentRecipe
 from layerwatch_train.teacher.recipe import Recipe as TeacherRecipe
 from layerwatch_train.teacher.recipe import TeacherPlan
@@ -69,7 +70,14 @@ QUICK = Plan(
     ablation_batch=8,
     ablation_folds=(0,),
     teacher=TeacherPlan(size=64, block=2, samples=64, seeds=1, recipe=TeacherRecipe(steps=2, batch=8)),
-    student=StudentRecipe(size=64, steps=2, batch=8, teacher_steps=2, teacher_seeds=1),
+    student=StudentRecipe(
+        size=64,
+        phases=tuple(replace(phase, steps=2) for phase in PHASES),
+        batch=8,
+        teacher_steps=2,
+        teacher_seeds=1,
+        judged_stills=8,
+    ),
 )
 """Everything once, in a few minutes, for a model of no use."""
 

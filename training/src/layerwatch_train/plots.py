@@ -39,3 +39,30 @@ def reliability(probability: NDArray[np.float64], failed: NDArray[np.bool_], out
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=110)
     pyplot.close(figure)
+
+
+def side_by_side(
+    scores: NDArray[np.float64],
+    failed: NDArray[np.bool_],
+    title: str,
+    out: Path,
+) -> None:
+    """Of two detectors' probabilities [N, 2] on the same pictures: ROC curves, and each picture's two
+    probabilities, as the PNG `out`."""
+    figure, (curves, points) = pyplot.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
+    first, second = "current", "candidate"
+    if failed.any() and not failed.all():
+        for column, name in enumerate((first, second)):
+            order = np.argsort(-scores[:, column], kind="stable")
+            hits = failed[order]
+            curves.plot(np.cumsum(~hits) / (~hits).sum(), np.cumsum(hits) / hits.sum(), label=name)
+        curves.legend(loc="lower right")
+    curves.set(xlabel="share of good pictures", ylabel="share of failed pictures", xlim=(0, 0.3), title=title)
+    points.plot([0, 1], [0, 1], color="0.8", linewidth=1)
+    for label, name in ((False, "good"), (True, "failed")):
+        points.scatter(*scores[failed == label].T, s=8, alpha=0.5, label=name)
+    points.set(xlabel=f"{first}: failure probability", ylabel=second)
+    points.legend(loc="lower right")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=100)
+    pyplot.close(figure)

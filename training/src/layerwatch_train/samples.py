@@ -63,14 +63,15 @@ def decode_all(folder: Path, out: Path, workers: int = 2) -> NDArray[np.uint8]:
             return kept
     store = np.lib.format.open_memmap(out.with_suffix(".part"), "w+", np.uint8, shape)
     with multiprocessing.Pool(workers) as pool:
-        for number, image in enumerate(pool.imap(_decode, [folder / p.file for p in pictures], chunksize=16)):
+        for number, image in enumerate(pool.imap(decode, [folder / p.file for p in pictures], chunksize=16)):
             store[number] = image
     store.flush()
     out.with_suffix(".part").rename(out)
     return np.load(out, mmap_mode="r")
 
 
-def _decode(path: Path) -> NDArray[np.uint8]:
+def decode(path: Path) -> NDArray[np.uint8]:
+    """A picture file as RGB [SOURCE_SIZE, SOURCE_SIZE, 3]."""
     with PillowImage.open(path) as image:
         image.draft("RGB", (SOURCE_SIZE, SOURCE_SIZE))
         small = image.convert("RGB").resize(

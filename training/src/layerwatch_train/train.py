@@ -215,7 +215,7 @@ def fit(
     """
     out.mkdir(parents=True, exist_ok=True)
     if device.type == "cpu":
-        _keep_freed_memory()
+        keep_freed_memory()
     torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 3
     trainings = {job.name: Training(job, device) for job in jobs}
     for name, one in trainings.items():
@@ -253,7 +253,7 @@ def fit(
     return {name: one.ema for name, one in trainings.items()}
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Have the C library keep freed memory, where it has that setting.
 
     A step's activations are hundreds of megabytes; to get them from the kernel page by page and give them

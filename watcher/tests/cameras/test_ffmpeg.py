@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -52,11 +53,15 @@ async def test_a_video_gives_pictures_at_the_given_rate_and_then_ends(video: Pat
     await camera.close()
 
 
-async def test_a_video_left_early_leaves_no_process(video: Path) -> None:
-    camera = VideoFileCamera(video, fps=10)
+async def test_a_video_left_early_leaves_no_process(ffmpeg: str, video: Path, tmp_path: Path) -> None:
+    noted, number = tmp_path / "ffmpeg", tmp_path / "number"
+    noted.write_text(f'#!/bin/sh\necho $$ > {number}\nexec {ffmpeg} "$@"\n')
+    noted.chmod(0o755)
+    camera = VideoFileCamera(video, fps=10, ffmpeg=str(noted))
     await camera.snapshot()
     await camera.close()
-    assert camera._process is not None and camera._process.returncode is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(number.read_text()), 0)
 
 
 async def test_a_file_that_is_no_video_is_said_to_be_that(ffmpeg: str, tmp_path: Path) -> None:

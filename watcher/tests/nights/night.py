@@ -13,7 +13,8 @@ from typing import Callable
 
 import httpx
 from watcher.tests.nights.checks import Checks
-from watcher.tests.nights.plant import HEATING_S, KINDS, SERIAL, FakeMqtt, Plant, now
+from watcher.tests.nights.fake_mqtt import FakeMqtt
+from watcher.tests.nights.plant import HEATING_S, KINDS, SERIAL, Plant, now
 from watcher.tests.nights.scenarios import Fault, draw, play
 from watcher.tests.nights.service import InMemory, Service
 from watcher.tests.nights.virtual_time import LoopClock

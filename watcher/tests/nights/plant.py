@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Optional, Protocol
 from urllib.parse import parse_qs
 
-import aiomqtt
 import httpx
 
 KINDS = ("octoprint", "moonraker", "prusalink", "duet", "bambu")
@@ -35,6 +33,12 @@ def jpeg(text: str) -> bytes:
     """A JPEG that shows nothing and says `text` in a comment."""
     words = text.encode()
     return b"\xff\xd8\xff\xfe" + (len(words) + 2).to_bytes(2, "big") + words + b"\xff\xd9"
+
+
+class Link(Protocol):
+    """A connection that hears of every change."""
+
+    def report(self) -> None: ...
 
 
 @dataclass
@@ -65,8 +69,8 @@ class Plant:
     frames: int = 0
     _at: float = 0.0
     _heated_at: float = 0.0
-    _tasks: set[Any] = field(default_factory=set)
-    _links: list[FakeMqtt] = field(default_factory=list)
+    tasks: set[Any] = field(default_factory=set)
+    links: list[Link] = field(default_factory=list)
 
     @property
     def file(self) -> str:
@@ -94,7 +98,7 @@ class Plant:
         self.state = state
         if not self.busy:
             self.targets = dict.fromkeys(self.targets, 0.0)
-        for link in self._links:
+        for link in self.links:
             link.report()
 
     def start(self, duration: float) -> None:
@@ -128,8 +132,8 @@ class Plant:
             await silence(patience)
         if fault in ("slow", "late"):
             task = asyncio.ensure_future(self._later(word, 3.0 if fault == "slow" else self.order_delay))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
             if self.order_delay > patience:
                 await silence(patience)
             await asyncio.sleep(self.order_delay)
@@ -140,9 +144,9 @@ class Plant:
 
     async def close(self) -> None:
         """Cancel orders that still wait for an answer which never comes."""
-        for task in self._tasks:
+        for task in self.tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self.tasks, return_exceptions=True)
 
     async def _later(self, word: str, delay: float) -> None:
         await asyncio.sleep(delay)
@@ -322,72 +326,3 @@ class Plant:
             "nozzle_target_temper": self.targets.get("tool0", 0.0),
             "bed_target_temper": self.targets.get("bed", 0.0),
         }
-
-
-class FakeMqtt:
-    """What the Bambu adapter needs of an MQTT client, wired to a plant."""
-
-    def __init__(self, plant: Plant) -> None:
-        self._plant = plant
-        self._queue: asyncio.Queue[Any] = asyncio.Queue()
-        self._pulse: Optional[asyncio.Task[None]] = None
-        self.messages = self._messages()
-
-    async def __aenter__(self) -> FakeMqtt:
-        if "host down" in self._plant.faults:
-            raise aiomqtt.MqttError("[Errno 111] Connection refused")
-        self._plant._links.append(self)
-        self._pulse = asyncio.ensure_future(self._beat())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._plant._links.remove(self)
-        if self._pulse is not None:
-            self._pulse.cancel()
-
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(10)
-            if "host down" in self._plant.faults:
-                self._queue.put_nowait(None)
-            self.report()
-
-    def report(self) -> None:
-        if not {"mute", "host down"} & self._plant.faults:
-            self._send({"print": self._plant.bambu_report()})
-
-    def _send(self, message: Any) -> None:
-        self._queue.put_nowait(json.dumps(message).encode())
-
-    async def _messages(self) -> AsyncIterator[Any]:
-        while True:
-            payload = await self._queue.get()
-            if payload is None:
-                raise aiomqtt.MqttError("Disconnected")
-            yield type("Message", (), {"payload": payload})()
-
-    async def subscribe(self, topic: str) -> None:
-        pass
-
-    async def publish(self, topic: str, payload: str, qos: int = 0) -> None:
-        for part, request in json.loads(payload).items():
-            if request["command"] == "pushall":
-                self.report()
-                continue
-            task = asyncio.ensure_future(self._obey(part, request))
-            self._plant._tasks.add(task)
-            task.add_done_callback(self._plant._tasks.discard)
-
-    async def _obey(self, part: str, request: dict[str, Any]) -> None:
-        try:
-            if request["command"] == "gcode_line":
-                self._plant.heaters(request["param"].split("\n"))
-            else:
-                await self._plant.order("cancel" if request["command"] == "stop" else request["command"])
-        except PermissionError:
-            self._send(
-                {"print": {"command": "push_status", "hms": [{"attr": 0x05000500, "code": 0x00010007}]}}
-            )
-            return
-        if "mute" not in self._plant.faults:
-            self._send({part: {**request, "result": "success"}})

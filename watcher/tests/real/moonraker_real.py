@@ -111,7 +111,7 @@ async def life(name: str, printer: Printer, machine: Machine, report: Report) ->
     report.line(await settled(printer, PrinterState.CANCELLED), f"{name}: cancel ends it")
     machine.state = "idle"
     machine.print_on(0, 0.0)
-    machine._become("idle")
+    machine.become("idle")
 
 
 async def orders(name: str, printer: Printer, machine: Machine, klippy: Klippy, report: Report) -> None:
@@ -142,7 +142,7 @@ async def orders(name: str, printer: Printer, machine: Machine, klippy: Klippy, 
     await printer.pause()
     report.line(machine.state == "paused", f"{name}: it is paused in spite of a stuck flag")
     await printer.cancel()
-    machine._become("idle")
+    machine.become("idle")
 
 
 class RealMoonraker:

@@ -240,7 +240,7 @@ async def false_alarm(
         warnings = lambda: [event for event in seen.events if event["event"] == "warning"]  # noqa: E731
         warned = await seen.until(lambda: bool(warnings()), ONSET + 600)
         report.line(warned, "a warning comes")
-        report.line(seen.watchers[0].false_alarm("the test"), "the false alarm is taken")
+        report.line(seen.watchers[0].feedback("false_alarm", "the test"), "the false alarm is taken")
         filmed.stopped_at = filmed.seconds
         await seen.until(lambda: False, 600)
         report.line(

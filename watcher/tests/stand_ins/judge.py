@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from layerwatch_sdk.clock import AsyncClock
 from layerwatch_sdk.errors import LayerwatchError
@@ -98,7 +98,7 @@ class ScriptedInspector:
         verdict = HEALTHY if context.context_id in self._taught else self.verdict(now - opened)
         return inspection(verdict, self.interval, now, self.condition)
 
-    async def feedback(self, context: Context, kind: str) -> None:
+    async def feedback(self, context: Context, kind: str, **details: Any) -> None:
         self.feedback_received.append(kind)
         if self.learns:
             self._taught.add(context.context_id)

@@ -26,7 +26,7 @@ class Machine:
     targets: dict[str, float] = field(default_factory=lambda: {"tool0": 215.0, "bed": 60.0})
     changed: Optional[Callable[[], None]] = None
 
-    def _become(self, state: str) -> None:
+    def become(self, state: str) -> None:
         self.state = state
         if self.changed is not None:
             self.changed()
@@ -35,30 +35,30 @@ class Machine:
         """Begin a print: it heats first."""
         self.job += 1
         self.file, self.progress, self.elapsed = file, 0.0, 0.0
-        self._become("heating")
+        self.become("heating")
 
     def print_on(self, elapsed: float, progress: float) -> None:
         """Come this far with the print."""
         self.elapsed, self.progress = elapsed, progress
-        self._become("printing")
+        self.become("printing")
 
     def run_out(self) -> None:
         """The filament runs out: stand still and ask for a person."""
-        self._become("attention")
+        self.become("attention")
 
     def finish(self) -> None:
         """The print comes to its end."""
         self.progress = 1.0
-        self._become("finished")
+        self.become("finished")
 
     def fail(self, message: str) -> None:
         """Stop with an error."""
         self.message = message
-        self._become("error")
+        self.become("error")
 
     def switch_off(self) -> None:
         """Lose power; the host stays up."""
-        self._become("offline")
+        self.become("offline")
 
     @property
     def busy(self) -> bool:
@@ -73,7 +73,7 @@ class Machine:
         if self.stuck:
             return True
         if self.state in ("heating", "printing"):
-            self._become("paused")
+            self.become("paused")
         return True
 
     def resume(self) -> bool:
@@ -81,7 +81,7 @@ class Machine:
         self.commands.append("resume")
         if self.state not in ("paused", "attention"):
             return False
-        self._become("printing")
+        self.become("printing")
         return True
 
     def cancel(self) -> bool:
@@ -89,7 +89,7 @@ class Machine:
         self.commands.append("cancel")
         if not self.busy:
             return False
-        self._become("cancelled")
+        self.become("cancelled")
         return True
 
     def gcode(self, lines: list[str]) -> None:

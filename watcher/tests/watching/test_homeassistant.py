@@ -17,11 +17,13 @@ from watcher.tests.stand_ins.judge import HEALTHY, PAUSE, inspection
 
 from layerwatch_sdk.models import Box
 from layerwatch_watcher.mqtt import MqttClient
+from layerwatch_watcher.notifications import homeassistant
 from layerwatch_watcher.notifications.homeassistant import HomeAssistant
 from layerwatch_watcher.notifications.homeassistant_discovery import discovery
 from layerwatch_watcher.notifications.marks import marked
 from layerwatch_watcher.printers.base import PrinterState, PrinterStatus
 from layerwatch_watcher.watching.print_session import Look
+from layerwatch_watcher.watching.verdicts import VERDICTS
 
 
 class Watched:
@@ -32,8 +34,8 @@ class Watched:
         self.reported: Optional[PrinterStatus] = PrinterStatus(PrinterState.PRINTING)
         self.commands: list[Any] = []
 
-    def false_alarm(self, who: str) -> bool:
-        self.commands.append(("false alarm", who))
+    def feedback(self, verdict: str, who: str) -> bool:
+        self.commands.append((verdict, who))
         return True
 
     async def set_enabled(self, enabled: bool, who: str) -> None:
@@ -67,9 +69,14 @@ async def test_a_printer_is_announced_shown_and_obeyed() -> None:
 
         await broker.publish("layerwatch/voron_2_4/watching/set", b"OFF")
         await until(lambda: broker.retained["layerwatch/voron_2_4/watching"] == b"OFF")
-        await broker.publish("layerwatch/voron_2_4/false_alarm", b"PRESS")
-        await until(lambda: len(printer.commands) == 2)
-        assert printer.commands == [(False, "Home Assistant"), ("false alarm", "Home Assistant")]
+        for verdict in VERDICTS:
+            assert f"homeassistant/button/layerwatch_voron_2_4/{verdict}/config" in broker.retained
+            await broker.publish(f"layerwatch/voron_2_4/{verdict}", b"PRESS")
+        await until(lambda: len(printer.commands) == 1 + len(VERDICTS))
+        assert printer.commands == [
+            (False, "Home Assistant"),
+            *((verdict, "Home Assistant") for verdict in VERDICTS),
+        ]
 
         broker.drop_all()
         await until(lambda: broker.retained["layerwatch/status"] == b"offline")
@@ -129,28 +136,36 @@ async def test_the_link_can_be_cancelled_in_any_turn_of_the_event_loop(turns: in
         assert task.cancelled()
 
 
-class Failing(HomeAssistant):
-    """Its first link can be heard on, and not be talked on."""
+class Breaking(MqttClient):
+    """A link on which, while `broken`, one message cannot be sent; it can be heard on all the same."""
 
+    broken = False
     links = 0
 
-    async def _talk(self, client: MqttClient, news: asyncio.Queue[str]) -> None:
-        self.links += 1
-        if self.links == 1:
+    async def __aenter__(self) -> Breaking:
+        Breaking.links += 1
+        await super().__aenter__()
+        return self
+
+    async def publish(self, *arguments: Any, **options: Any) -> None:
+        if Breaking.broken:
+            Breaking.broken = False
             raise aiomqtt.MqttError("lost")
-        await super()._talk(client, news)
+        await super().publish(*arguments, **options)
 
 
-async def test_a_link_in_an_unknown_state_is_replaced() -> None:
+async def test_a_link_in_an_unknown_state_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(homeassistant, "MqttClient", Breaking)
     broker = Broker("ha", "pw")
     printer = Watched("mk4")
     async with brokering(broker):
-        home = Failing("127.0.0.1", broker.port, user="ha", password="pw")
+        home = HomeAssistant("127.0.0.1", broker.port, user="ha", password="pw")
         home.add(printer)
         task = asyncio.ensure_future(home.run())
-        await until(lambda: home.links == 2)
+        await until(lambda: broker.retained.get("layerwatch/status") == b"online")
+        Breaking.broken = True
         home.show(printer, Look(1, 0.0, b"\xff\xd8\xff", inspection(PAUSE)))
-        await until(lambda: "layerwatch/mk4/inspection" in broker.retained)
+        await until(lambda: Breaking.links == 2 and "layerwatch/mk4/picture" in broker.retained)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
@@ -167,12 +182,17 @@ def test_every_entity_has_its_own_id_and_a_topic_it_is_read_from() -> None:
         assert entity["default_entity_id"].startswith(f"{topic.split('/')[1]}.p_")
 
 
-def test_two_printers_whose_names_look_alike_stay_two() -> None:
-    home = HomeAssistant("x")
-    first, second = Watched("MK4!"), Watched("mk4")
-    home.add(first)
-    home.add(second)
-    assert home._slug(first) != home._slug(second)
+async def test_two_printers_whose_names_look_alike_stay_two() -> None:
+    broker = Broker("ha", "pw")
+    async with brokering(broker):
+        home = HomeAssistant("127.0.0.1", broker.port, user="ha", password="pw")
+        for name in ("MK4!", "mk4"):
+            home.add(Watched(name))
+        task = asyncio.ensure_future(home.run())
+        both = {"layerwatch/mk4/printer", "layerwatch/mk4_2/printer"}
+        await until(lambda: both <= broker.retained.keys())
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def test_what_was_seen_is_marked_in_the_picture() -> None:

@@ -56,7 +56,7 @@ class Judges:
         condition = self.conditions.get(camera, "ok")
         return inspection(self.verdicts[camera], 20, self.clock.monotonic(), condition)
 
-    async def feedback(self, context: Context, kind: str) -> None:
+    async def feedback(self, context: Context, kind: str, **details: Any) -> None:
         self.feedback_received.append((context.context_id, kind))
 
     async def close(self) -> None:
@@ -125,7 +125,7 @@ async def test_a_false_alarm_belongs_to_the_camera_that_saw_it(two: Scene) -> No
     judge = await printing(two)
     judge.verdicts["top"] = WARN
     await two.run(60)
-    two.watcher.false_alarm("anna")
+    two.watcher.feedback("false_alarm", "anna")
     await two.run(60)
     assert judge.feedback_received == [("top", "false_alarm")]
 
@@ -176,3 +176,12 @@ async def test_a_restart_goes_on_in_every_context(two: Scene) -> None:
     await two.run(60)
     assert judge.contexts == ["side", "top"]
     assert two.kinds() == [Kind.PRINT_STARTED]
+
+
+async def test_a_missed_failure_is_reported_for_every_camera(two: Scene) -> None:
+    judge = await printing(two)
+    judge.verdicts["top"] = WARN
+    await two.run(60)
+    assert two.watcher.feedback("missed_failure", "anna")
+    await two.run(60)
+    assert sorted(judge.feedback_received) == [("side", "missed_failure"), ("top", "missed_failure")]

@@ -15,13 +15,14 @@ from typing import Any, cast
 
 import stripe
 import structlog
-from sqlalchemy import or_, select, text, update
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from layerwatch.billing import invoice_repository
 from layerwatch.billing.billing_terms import Terms
 from layerwatch.billing.errors import BillingError
 from layerwatch.billing.invoices import pay
-from layerwatch.billing.models import Invoice, PaymentEvent
+from layerwatch.billing.models import PaymentEvent
 from layerwatch.billing.payments.base import PaymentError
 from layerwatch.billing.payments.stripe_events import (
     METHOD_SET_UP,
@@ -30,7 +31,7 @@ from layerwatch.billing.payments.stripe_events import (
     read_event,
 )
 from layerwatch.billing.statement import CURRENCY, statement
-from layerwatch.identity.models import Account
+from layerwatch.identity.repository import accounts_of_customer, get_account
 from layerwatch.storage import Claims, Database, as_number
 
 log = structlog.get_logger(__name__)
@@ -79,28 +80,19 @@ class StripePayments:
     def collect(self, database: Database, claims: Claims, terms: Terms, now: datetime) -> int:
         """Ask Stripe to charge each open invoice of accounts with a payment method, at most once a day."""
         today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        waiting = (
-            Invoice.settled_at.is_(None),
-            or_(Invoice.payment_asked_at.is_(None), Invoice.payment_asked_at < today),
-        )
         with database.read() as session:
-            invoices = session.scalars(
-                select(Invoice.id)
-                .join(Account, Account.id == Invoice.account_id)
-                .where(*waiting, Account.payment_ready.is_(True))
-                .order_by(Invoice.id)
-            ).all()
+            invoices = invoice_repository.to_collect(session, today)
         asked: list[int] = []
 
         def due(invoice: int, session: Session) -> bool:
-            return session.scalar(select(Invoice.id).where(Invoice.id == invoice, *waiting)) is not None
+            return invoice_repository.is_to_collect(session, invoice, today)
 
         def work(invoice: int) -> None:
             if self._charge(database, invoice, terms, now):
                 asked.append(invoice)
 
         def done(invoice: int, session: Session) -> None:
-            session.execute(update(Invoice).where(Invoice.id == invoice).values(payment_asked_at=now))
+            invoice_repository.asked(session, invoice, now)
 
         for invoice in invoices:
             try:
@@ -135,7 +127,7 @@ class StripePayments:
     def customer(self, database: Database, account_id: int) -> str:
         """Stripe's number of an account, which becomes a customer there at first. Raises StripeError."""
         with database.read() as session:
-            account = session.get_one(Account, account_id)
+            account = get_account(session, account_id)
             if account.stripe_customer:
                 return account.stripe_customer
             details: Any = {"name": account.name, "metadata": {"layerwatch_account": str(account_id)}}
@@ -146,7 +138,7 @@ class StripePayments:
         )
 
         def keep(session: Session) -> str:
-            account = session.get_one(Account, account_id)
+            account = get_account(session, account_id)
             account.stripe_customer = account.stripe_customer or made.id
             return account.stripe_customer
 
@@ -155,9 +147,9 @@ class StripePayments:
     def _charge(self, database: Database, invoice_id: int, terms: Terms, now: datetime) -> bool:
         """Whether Stripe was asked. Raises StripeError, after which it is safe to begin again."""
         with database.read() as session:
-            invoice = session.get_one(Invoice, invoice_id)
+            invoice = invoice_repository.get_invoice(session, invoice_id)
             number, owed = invoice.number, statement(session, invoice).balance
-            customer = session.get_one(Account, invoice.account_id).stripe_customer
+            customer = get_account(session, invoice.account_id).stripe_customer
             before = invoice.stripe_id
         if not customer or owed <= 0:
             return False
@@ -209,8 +201,7 @@ class StripePayments:
         def ready(session: Session) -> None:
             if not _is_new(session, event_id, METHOD_SET_UP, now):
                 return
-            accounts = session.scalars(select(Account).where(Account.stripe_customer == about.customer))
-            for account in accounts:
+            for account in accounts_of_customer(session, about.customer):
                 account.payment_ready, account.free_only = True, False
 
         database.transact(ready)
@@ -218,13 +209,11 @@ class StripePayments:
 
 def _book(session: Session, paid: PaymentIntent, terms: Terms, now: datetime) -> None:
     """Book a payment that succeeded. Every try was stored with its invoice before it was confirmed."""
-    invoice = session.scalars(select(Invoice).where(Invoice.stripe_id == paid.id)).one_or_none()
+    invoice = invoice_repository.by_stripe_id(session, paid.id)
     if invoice is None:
         number = str((paid.metadata or {}).get(OUR_NUMBER, ""))
-        if (
-            number.isascii() and number.isprintable()
-        ):  # no other text is a number of ours, nor fit for a query
-            invoice = session.scalars(select(Invoice).where(Invoice.number == number)).one_or_none()
+        if number.isascii() and number.isprintable():  # else none of ours, nor fit for a query
+            invoice = invoice_repository.by_number(session, number)
     if invoice is None or paid.cents <= 0 or paid.currency.upper() != CURRENCY:
         log.warning("payment_of_no_invoice", payment=paid.id)
         return
@@ -241,7 +230,7 @@ def _book(session: Session, paid: PaymentIntent, terms: Terms, now: datetime) ->
 
 
 def _keep_payment(session: Session, invoice_id: int, payment: str) -> None:
-    session.get_one(Invoice, invoice_id).stripe_id = payment
+    invoice_repository.get_invoice(session, invoice_id).stripe_id = payment
 
 
 _TAKE = text(

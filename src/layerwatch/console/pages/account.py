@@ -16,9 +16,10 @@ from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit, from_field, required
 from layerwatch.core.text import is_unsafe
 from layerwatch.identity import BadInput, invitations, mail_limits
-from layerwatch.identity.models import Account
+from layerwatch.identity.repository import get_account
 from layerwatch.identity.roles import Role, members_of
 from layerwatch.identity.service import account_name, email_address
+from layerwatch.learning.deletion import withdraw_consent
 
 pages = Pages()
 
@@ -27,7 +28,7 @@ pages = Pages()
 def show(visit: Visit) -> Response:
     """Name, limits, alerts and members."""
     with visit.services.database.read() as session:
-        account = session.get_one(Account, visit.account_id)
+        account = get_account(session, visit.account_id)
         terms = visit.services.terms
         book = book_for(session, account.id, account.price_book, Month.of(visit.clock), terms.books)
         values: dict[str, Any] = {
@@ -38,6 +39,8 @@ def show(visit: Visit) -> Response:
             "billing_country": account.billing_country or "",
             "tax_id": account.tax_id or "",
             "free_only": account.free_only,
+            "shares_pictures": account.share_pictures,
+            "feedback_days": visit.services.settings.feedback_days,
             "payment_ready": account.payment_ready,
             "provider": visit.services.payments.name,
             "blocked_from": account.blocked_from,
@@ -76,7 +79,7 @@ def save(visit: Visit) -> Response:
     with from_field("billing_email"):
         billing_email = email_address(email) if email else None
     with visit.services.database.write() as session:
-        account = session.get_one(Account, visit.account_id)
+        account = get_account(session, visit.account_id)
         account.name = name
         account.billing_email = billing_email
         visit.note(session, "account changed", name)
@@ -88,7 +91,7 @@ def save_buyer(visit: Visit) -> Response:
     """Whom invoices are addressed to, for those that are issued from now on."""
     form = visit.form
     with visit.services.database.write() as session:
-        account = session.get_one(Account, visit.account_id)
+        account = get_account(session, visit.account_id)
         account.billing_name = _line(form.get("billing_name", ""), "billing_name", "The name", 120)
         account.billing_address = _address(form.get("billing_address", ""))
         account.billing_country = _country(form.get("billing_country", ""))
@@ -102,11 +105,25 @@ def free_only(visit: Visit) -> Response:
     """Switch free usage only on, or off if payment is set up."""
     on = visit.form.get("free_only") == "on"
     with visit.services.database.write() as session:
-        account = session.get_one(Account, visit.account_id)
+        account = get_account(session, visit.account_id)
         if not on and not account.payment_ready and not visit.me.operator:
             raise BadInput("Set up payment first. Until then this account is on free usage only.")
         account.free_only = on
         visit.note(session, "free usage only", "on" if on else "off")
+    return visit.go("/settings", "saved")
+
+
+@pages.post("/settings/share-pictures", Needs.OWNER, show)
+def share_pictures(visit: Visit) -> Response:
+    """Give the account's consent to keep pictures for training; or withdraw it, and delete them."""
+    on = visit.form.get("share") == "on"
+    with visit.services.database.write() as session:
+        if on:
+            get_account(session, visit.account_id).share_pictures = True
+        visit.note(session, "pictures for training", "on" if on else "off, all deleted")
+    if not on:
+        services = visit.services
+        withdraw_consent(services.database, services.examples, visit.account_id, visit.clock)
     return visit.go("/settings", "saved")
 
 
@@ -117,7 +134,7 @@ def spend_limit(visit: Visit) -> Response:
     with from_field("limit"):
         amount = _micro_dollars(text) if text else None
     with visit.services.database.write() as session:
-        account = session.get_one(Account, visit.account_id)
+        account = get_account(session, visit.account_id)
         account.spend_limit, account.spend_limit_reported = amount, None
         visit.note(session, "spend limit", "none" if amount is None else dollars(amount))
     return visit.go("/settings", "saved")

@@ -10,7 +10,7 @@ from layerwatch.console.pages.sign_in import welcome
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import BASE, Visit
 from layerwatch.identity import NotFound, invitations, passwords, sessions, users
-from layerwatch.identity.models import Account, User
+from layerwatch.identity.repository import get_account, get_user
 from layerwatch.identity.roles import role_in, roles_of
 
 pages = Pages()
@@ -20,7 +20,7 @@ pages = Pages()
 def accounts(visit: Visit) -> Response:
     """The accounts that the user is a member of."""
     with visit.services.database.read() as session:
-        user = session.get_one(User, visit.me.user_id)
+        user = get_user(session, visit.me.user_id)
         rows = [(account.id, account.name, role) for account, role in roles_of(session, user)]
     return visit.page("accounts.html", accounts=rows)
 
@@ -31,7 +31,7 @@ def switch(visit: Visit) -> Response:
     wanted = visit.form.get("account", "")
     account_id = int(wanted) if wanted.isdecimal() and len(wanted) < 19 else -1
     with visit.services.database.write() as session:
-        user = session.get_one(User, visit.me.user_id)
+        user = get_user(session, visit.me.user_id)
         if role_in(session, user, account_id) is None:
             raise NotFound("No such account.")
         assert visit.token is not None
@@ -46,10 +46,10 @@ def invitation(visit: Visit) -> Response:
     with visit.services.database.read() as session:
         found = invitations.find_invitation(session, link, visit.now)
         values: dict[str, Any] = {
-            "account": session.get_one(Account, found.account_id).name,
+            "account": get_account(session, found.account_id).name,
             "email": found.email,
             "role": found.role,
-            "inviter": session.get_one(User, found.invited_by).email,
+            "inviter": get_user(session, found.invited_by).email,
             "can_join": invitations.can_join(session, found),
         }
     return visit.page("invitation.html", link=link, **values)

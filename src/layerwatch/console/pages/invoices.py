@@ -9,7 +9,7 @@ from layerwatch.billing.statement import Statement, statement
 from layerwatch.console.pages.usage import month_of
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
-from layerwatch.identity.models import Account
+from layerwatch.identity.repository import get_account
 
 pages = Pages()
 
@@ -53,7 +53,7 @@ def _invoice(visit: Visit) -> Statement:
 
 def _preview(visit: Visit) -> Statement:
     with visit.services.database.read() as session:
-        account = session.get_one(Account, visit.account_id)
+        account = get_account(session, visit.account_id)
         return preview(session, account, month_of(visit), visit.services.terms)
 
 

@@ -7,15 +7,17 @@ from typing import Any
 
 from starlette.responses import Response
 
-from layerwatch.billing.usage import last_used
+from layerwatch.billing.usage_repository import last_used
 from layerwatch.console.call_charts import call_charts
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import BASE, SECRET_COOKIE, Visit
 from layerwatch.identity import BadInput, NotFound
 from layerwatch.keys import create_key, disable_key, list_keys, rename_key, rotate_key
 from layerwatch.keys.models import ApiKey
-from layerwatch.keys.request_history import counts, newest_calls
+from layerwatch.keys.repository import key_or_none
+from layerwatch.keys.request_history import counts
 from layerwatch.keys.request_recorder import KEPT, MAX_PER_KEY
+from layerwatch.keys.request_repository import newest_calls
 
 pages = Pages()
 
@@ -135,7 +137,7 @@ def disable(visit: Visit) -> Response:
 
 
 def _found(session: Any, visit: Visit) -> ApiKey:
-    key: ApiKey | None = session.get(ApiKey, visit.number("key_id"))
+    key: ApiKey | None = key_or_none(session, visit.number("key_id"))
     if key is None or key.account_id != visit.account_id:
         raise NotFound("There is no such key.")
     return key

@@ -9,7 +9,7 @@ from layerwatch.console.pages.account import show
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit, required
 from layerwatch.identity import BadInput, invitations
-from layerwatch.identity.models import Membership
+from layerwatch.identity.repository import membership
 from layerwatch.identity.roles import Role, need_owner, set_role
 
 pages = Pages()
@@ -71,7 +71,7 @@ def _member(visit: Visit, session: Session) -> int:
     """The member that the path names, once it is certain that the visitor is an owner still."""
     need_owner(session, visit.account_id, visit.me.user_id)
     user_id = visit.number("user_id")
-    if session.get(Membership, (user_id, visit.account_id)) is None:
+    if membership(session, user_id, visit.account_id) is None:
         raise BadInput("No such member.")
     return user_id
 

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
+from layerwatch.drift.overview import drift_table, printers_table
 from layerwatch.identity import BadInput
 from layerwatch.learning.errors import LearningError
 from layerwatch.learning.rollout.models import StepRow
@@ -19,14 +20,18 @@ MAX_STEPS = 30
 
 @pages.get("/models", Needs.OPERATOR)
 def show(visit: Visit) -> Response:
-    """Every model, the trial under way with its figures, and the history."""
+    """Every model, the trial under way with its figures, drift, and the history."""
     registry = visit.services.models
     rows, steps = models_table(registry, visit.clock), registry.steps()
+    with visit.services.database.read() as session:
+        drift, printers = drift_table(session, visit.clock), printers_table(session, visit.clock)
     return visit.page(
         "models.html",
         models=rows,
         tallies=trial_tallies(registry),
         steps=[step_line(step) for step in reversed(steps)][:MAX_STEPS],
+        drift=drift,
+        printers=printers,
         can_change=visit.services.vision.can_change,
         running=visit.services.vision.model_version,
     )

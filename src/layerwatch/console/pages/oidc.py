@@ -11,9 +11,9 @@ from layerwatch.console.pages.sign_in import next_page, sign_in_page, welcome
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import BASE, Visit
 from layerwatch.identity import IdentityError, NotFound, SignInRefused, rate_limit
-from layerwatch.identity.models import User
 from layerwatch.identity.oidc import sign_in
 from layerwatch.identity.oidc.flow import LIFETIME, Flow, Provider
+from layerwatch.identity.repository import get_user
 
 pages = Pages()
 
@@ -69,7 +69,7 @@ def disconnect(visit: Visit) -> Response:
     _provider(visit)
     confirm(visit)
     with visit.services.database.write() as session:
-        sign_in.disconnect(session, session.get_one(User, visit.me.user_id), visit.visitor, visit.now)
+        sign_in.disconnect(session, get_user(session, visit.me.user_id), visit.visitor, visit.now)
     return visit.go("/profile", "provider-off")
 
 
@@ -86,7 +86,7 @@ def _take(visit: Visit, provider: Provider, flow: Flow | None) -> Response:
         if visit.signed is None or not visit.signed.complete or visit.signed.user_id != flow.user_id:
             raise SignInRefused("Another user is signed in now. Start again.")
         with database.write() as session:
-            user = session.get_one(User, flow.user_id)
+            user = get_user(session, flow.user_id)
             sign_in.connect(session, user, person, visit.visitor, visit.now)
         return visit.go("/profile", "provider-on")
     strangers = visit.services.settings.sign_up == "open"

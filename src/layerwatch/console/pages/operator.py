@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import anyio.from_thread
-from sqlalchemy import func, select
 from starlette.responses import Response
 
 from layerwatch.billing.closing import close_months
@@ -16,9 +15,9 @@ from layerwatch.billing.statement import Statement, statement
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit, required
 from layerwatch.identity import NotFound
-from layerwatch.identity.administration import find_accounts
 from layerwatch.identity.audit import record
 from layerwatch.identity.models import Account
+from layerwatch.identity.repository import account_or_none, number_of_accounts, search_accounts
 from layerwatch.telemetry.metrics import totals
 
 pages = Pages()
@@ -34,12 +33,12 @@ def show(visit: Visit) -> Response:
     with visit.services.database.read() as session:
         accounts = [
             _row(account, preview(session, account, month, terms), visit)
-            for account in find_accounts(session, searched, SHOWN_ACCOUNTS)
+            for account in search_accounts(session, searched, SHOWN_ACCOUNTS)
         ]
-        number_of_accounts = session.scalar(select(func.count()).select_from(Account)) or 0
+        how_many = number_of_accounts(session)
         invoices = list_invoices(session)
     totals = {
-        "accounts": number_of_accounts,
+        "accounts": how_many,
         "calls": sum(row["draft"].calls for row in accounts),
         "cents": sum(row["draft"].cents for row in accounts),
         "owed": sum(max(0, row.balance) for row in invoices),
@@ -150,7 +149,7 @@ def switch_free_only(visit: Visit) -> Response:
     """Switch an account between free usage only and billed."""
     on = visit.form.get("free_only") == "on"
     with visit.services.database.write() as session:
-        account = session.get(Account, visit.number("account_id"))
+        account = account_or_none(session, visit.number("account_id"))
         if account is None:
             raise NotFound("There is no such account.")
         account.free_only = on

@@ -10,12 +10,13 @@ from layerwatch.billing.contracts import book_for, contracts_of
 from layerwatch.billing.invoices import list_invoices, preview
 from layerwatch.billing.month import Month
 from layerwatch.billing.pricebook import PriceBookError
-from layerwatch.billing.usage import last_used
+from layerwatch.billing.usage_repository import last_used
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit, required
 from layerwatch.identity import BadInput, NotFound, administration
 from layerwatch.identity.audit import record
 from layerwatch.identity.models import Account
+from layerwatch.identity.repository import account_or_none
 from layerwatch.identity.roles import members_of
 from layerwatch.keys import list_keys
 
@@ -107,7 +108,7 @@ def delete_note(visit: Visit) -> Response:
 
 
 def _found(session: Any, visit: Visit) -> Account:
-    account: Account | None = session.get(Account, visit.number("account_id"))
+    account: Account | None = account_or_none(session, visit.number("account_id"))
     if account is None:
         raise NotFound("There is no such account.")
     return account

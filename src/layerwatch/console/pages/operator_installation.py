@@ -5,24 +5,24 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
 from starlette.responses import Response
 
+from layerwatch.billing import closing_repository, invoice_repository
 from layerwatch.billing.closing import newest_closable
-from layerwatch.billing.models import Closing, Contract, Invoice
+from layerwatch.billing.contracts import newest_contracts
 from layerwatch.billing.month import Month
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
-from layerwatch.fleet import heartbeat
-from layerwatch.fleet.models import Draining, Node
+from layerwatch.fleet import repository as fleet
 from layerwatch.identity import NotFound
 from layerwatch.identity.audit import record
-from layerwatch.identity.models import Account
+from layerwatch.identity.repository import account_births, account_names, accounts_by_price_book
 from layerwatch.status import notes
 
 pages = Pages()
 
 SHOWN_MONTHS = 24
+SHOWN_CONTRACTS = 100
 
 SILENT_AFTER = timedelta(seconds=30)
 """A node writes every 5 seconds."""
@@ -32,21 +32,9 @@ SILENT_AFTER = timedelta(seconds=30)
 def months(visit: Visit) -> Response:
     """Each month with what is closed of it and what was invoiced."""
     with visit.services.database.read() as session:
-        closed = {
-            row[0]: (row[1], int(row[2] or 0))
-            for row in session.execute(
-                select(Closing.month, func.count(), func.sum(Closing.calls)).group_by(Closing.month)
-            )
-        }
-        invoiced = {
-            row[0]: (row[1], int(row[2] or 0), int(row[3] or 0))
-            for row in session.execute(
-                select(
-                    Invoice.month, func.count(), func.sum(Invoice.cents), func.count(Invoice.settled_at)
-                ).group_by(Invoice.month)
-            )
-        }
-        created = session.scalars(select(Account.created_at)).all()
+        closed = closing_repository.by_month(session)
+        invoiced = invoice_repository.by_month(session)
+        created = list(account_births(session).values())
     rows: list[dict[str, Any]] = []
     month = Month.of(visit.clock)
     first = min((Month.of(at) for at in created), default=month)
@@ -80,23 +68,17 @@ def price_books(visit: Visit) -> Response:
     """Every price book with its versions, and the accounts with their own prices."""
     books, month = visit.services.terms.books, Month.of(visit.clock)
     with visit.services.database.read() as session:
-        on = {
-            row[0]: row[1]
-            for row in session.execute(select(Account.price_book, func.count()).group_by(Account.price_book))
-        }
+        on = accounts_by_price_book(session)
+        newest = newest_contracts(session, SHOWN_CONTRACTS)
+        names = account_names(session, (contract.account_id for contract in newest))
         contracts = [
             {
                 "account_id": contract.account_id,
-                "account": name,
+                "account": names[contract.account_id],
                 "effective": contract.effective,
                 "note": contract.note,
             }
-            for contract, name in session.execute(
-                select(Contract, Account.name)
-                .join(Account, Account.id == Contract.account_id)
-                .order_by(Contract.id.desc())
-                .limit(100)
-            )
+            for contract in newest
         ]
     listed = [
         {
@@ -116,7 +98,7 @@ def price_books(visit: Visit) -> Response:
 def nodes(visit: Visit) -> Response:
     """Regions and their nodes, as they last described themselves."""
     with visit.services.database.read() as session:
-        draining = {row.region: row.since for row in session.scalars(select(Draining))}
+        draining = fleet.draining_since(session)
         found = [
             {
                 "id": node.id,
@@ -128,7 +110,7 @@ def nodes(visit: Visit) -> Response:
                 "seen_at": node.seen_at,
                 "silent": visit.now - node.seen_at > SILENT_AFTER,
             }
-            for node in session.scalars(select(Node).order_by(Node.region, Node.id))
+            for node in fleet.nodes(session)
         ]
     regions: dict[str, list[dict[str, Any]]] = {}
     for node in found:
@@ -143,12 +125,12 @@ def drain(visit: Visit) -> Response:
     """Give a region no new prints, or give it new ones again."""
     region, on = visit.path("region")[:8], visit.form.get("drain") == "on"
     with visit.services.database.write() as session:
-        if on and session.scalar(select(Node.id).where(Node.region == region).limit(1)) is None:
+        if on and not fleet.has_region(session, region):
             raise NotFound("There is no such region.")
         if on:
-            heartbeat.drain(session, region, visit.now)
+            fleet.drain(session, region, visit.now)
         else:
-            heartbeat.undrain(session, region)
+            fleet.undrain(session, region)
         record(session, visit.actor, "region drained" if on else "region undrained", region, visit.now)
     return visit.go("/operator/nodes", "saved")
 

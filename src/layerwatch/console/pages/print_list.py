@@ -7,9 +7,9 @@ from starlette.responses import Response
 from layerwatch.console.print_list import SHOWS, ListView, list_prints
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
-from layerwatch.identity.models import Account
+from layerwatch.identity.repository import get_account
 from layerwatch.identity.roles import Role
-from layerwatch.prints import repository
+from layerwatch.prints import picture_repository
 from layerwatch.prints.kept_pictures import delete_copies
 
 pages = Pages()
@@ -22,8 +22,8 @@ def show(visit: Visit) -> Response:
         listed = list_prints(
             session, visit.account_id, ListView.parse(visit.request.query_params), visit.clock
         )
-        keeps = session.get_one(Account, visit.account_id).keep_pictures
-        kept_bytes = repository.kept_bytes(session, account_id=visit.account_id)
+        keeps = get_account(session, visit.account_id).keep_pictures
+        kept_bytes = picture_repository.kept_bytes(session, account_id=visit.account_id)
     settings = visit.services.settings
     return visit.page(
         "print_list.html",
@@ -44,7 +44,7 @@ def keep_pictures(visit: Visit) -> Response:
     """Begin or cease to keep small copies of the account's pictures."""
     on = visit.form.get("keep") == "on"
     with visit.services.database.write() as session:
-        session.get_one(Account, visit.account_id).keep_pictures = on
+        get_account(session, visit.account_id).keep_pictures = on
         visit.note(session, "keep pictures", "on" if on else "off")
     visit.services.print_recorder.refresh()
     return visit.go("/prints", "saved")

@@ -23,12 +23,15 @@ from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.render import render_text
 from layerwatch.console.visit import Visit
 from layerwatch.identity import BadInput, NotFound
+from layerwatch.identity.repository import shares_pictures
 from layerwatch.prints import time_lapse
 from layerwatch.prints.kept_pictures import read_copy
-from layerwatch.prints.models import KeptPictureRow, PrintRow
 from layerwatch.prints.moments import Moment
+from layerwatch.prints.picture_repository import picture_owner
+from layerwatch.prints.repository import find_print
 from layerwatch.prints.retention import delete_whole_prints
 from layerwatch.storage import ObjectMissing
+from layerwatch.vision.evidence import KINDS
 from layerwatch_watcher.cameras.base import CameraSetupError
 from layerwatch_watcher.cameras.ffmpeg import find_ffmpeg
 
@@ -108,7 +111,7 @@ class PrintNews:
     def of(self, prints: tuple[LivePrint, ...]) -> dict[str, Any] | None:
         one = next((one for one in prints if one.id == self._id), None)
         with self._visit.services.database.read() as session:
-            row = session.get(PrintRow, self._id)
+            row = find_print(session, self._id)
             state = (one.key if one else "", row.pictures if row else 0)
             if state == self._shown:
                 return None
@@ -157,9 +160,16 @@ def _values(visit: Visit, view: PrintView, chosen: Moment | None) -> dict[str, A
         "quality_words": QUALITY_WORDS,
         "conditions": CONDITIONS,
         "may_teach": may_teach(visit),
+        "failure_types": KINDS,
+        "shares_pictures": view.live is not None and _shares(visit),
         "has_ffmpeg": _ffmpeg() is not None,
         "now": visit.clock,
     }
+
+
+def _shares(visit: Visit) -> bool:
+    with visit.services.database.read() as session:
+        return shares_pictures(session, visit.account_id)
 
 
 @cache
@@ -184,8 +194,7 @@ def _picture(view: PrintView, chosen: Moment | None, held: bool) -> tuple[str, s
 def _kept(visit: Visit, answer: Any) -> Response:
     context_id, second = visit.path("context_id"), visit.number("second")
     with visit.services.database.read() as session:
-        row = session.get(KeptPictureRow, (context_id, second))
-        if row is None or row.account_id != visit.account_id:
+        if picture_owner(session, context_id, second) != visit.account_id:
             raise NotFound("This picture is not kept.")
     try:
         copy = read_copy(visit.services.objects, visit.account_id, context_id, second)

@@ -20,12 +20,14 @@ from layerwatch.console.visitor import signed_in
 from layerwatch.console.wall import SHOWS, Wall, WallFilter, wall_of
 from layerwatch.console.wall_news import WallNews
 from layerwatch.contexts import ContextError
-from layerwatch.contexts.models import ContextRow
+from layerwatch.contexts.repository import find_row
+from layerwatch.core.text import is_unsafe
 from layerwatch.identity import BadInput, NotAllowed, NotFound
 from layerwatch.identity.roles import Role
-from layerwatch.learning import FeedbackLimitReached
+from layerwatch.learning import FeedbackLimitReached, LearningError
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.learning.service import newest
+from layerwatch.learning.repository import newest_feedback
+from layerwatch.learning.verdicts import FeedbackDetails
 from layerwatch.prints import events
 from layerwatch.temporal import TEACHERS, UNDO, UNDO_EARLIER
 
@@ -65,11 +67,12 @@ def feedback(visit: Visit) -> Response:
     kind = visit.form.get("kind", "")
     if kind not in TEACHERS:
         raise BadInput("The feedback is not one that we know.")
+    details = _details(visit)
     context_id = own_print(visit)
     if kind == UNDO:
         _take_back(visit, context_id)
     else:
-        _give(visit, context_id, kind)
+        _give(visit, context_id, kind, details)
     said = "untaught" if kind == UNDO else "taught"
     if visit.form.get("from") == "print":
         return visit.go(f"/prints/{context_id}", said)
@@ -77,7 +80,18 @@ def feedback(visit: Visit) -> Response:
     return visit.go("/", said, **view.this_page)
 
 
-def _give(visit: Visit, context_id: str, kind: str) -> None:
+def _details(visit: Visit) -> FeedbackDetails:
+    comment = " ".join(visit.form.get("comment", "").split()) or None
+    if comment is not None and any(map(is_unsafe, comment)):
+        raise BadInput("The comment may not contain control characters.")
+    try:
+        shares = visit.form.get("keep_pictures") != "no"
+        return FeedbackDetails(visit.form.get("failure_type") or None, comment, shares)
+    except LearningError as wrong:
+        raise BadInput(f"{str(wrong).capitalize()}.") from wrong
+
+
+def _give(visit: Visit, context_id: str, kind: str, details: FeedbackDetails) -> None:
     record = partial(
         visit.services.feedback.record,
         _lesson(visit, context_id, kind),
@@ -86,6 +100,7 @@ def _give(visit: Visit, context_id: str, kind: str) -> None:
         kind=kind,
         at=visit.clock,
         note=_note(visit, context_id, kind),
+        details=details,
     )
     try:
         anyio.from_thread.run(record)
@@ -98,7 +113,7 @@ def _take_back(visit: Visit, context_id: str) -> None:
     wanted = visit.form.get("feedback", "")
     number = int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) <= 18 else None
     with visit.services.database.read() as session:
-        last = newest(session, account_id=visit.account_id, context_id=context_id)
+        last = newest_feedback(session, visit.account_id, context_id)
         kind = UNDO if number is None or last is None or last.id == number else UNDO_EARLIER
     anyio.from_thread.run(
         partial(
@@ -142,7 +157,7 @@ def own_print(visit: Visit) -> str:
     """The id of a live print, if it is the account's. Raises NotFound."""
     context_id = visit.path("context_id")
     with visit.services.database.read() as session:
-        row = session.get(ContextRow, context_id)
+        row = find_row(session, context_id)
         if row is None or row.account_id != visit.account_id:
             raise NotFound("There is no such print.")
     return context_id

@@ -23,6 +23,7 @@ from layerwatch.identity import (
 )
 from layerwatch.identity.audit import record
 from layerwatch.identity.models import User
+from layerwatch.identity.repository import get_user
 
 pages = Pages()
 
@@ -34,7 +35,7 @@ RECENT_SIGN_IN = timedelta(minutes=15)
 def show(visit: Visit) -> Response:
     """The settings of one's own sign-in."""
     with visit.services.database.read() as session:
-        user = session.get_one(User, visit.me.user_id)
+        user = get_user(session, visit.me.user_id)
         secret, picture = _secret(visit, user)
         values: dict[str, Any] = {
             "has_password": user.password is not None,
@@ -56,7 +57,7 @@ def password(visit: Visit) -> Response:
         passwords.check_strength(new, visit.me.email)
     hashed = passwords.hash_password(new)
     with visit.services.database.write() as session:
-        user = session.get_one(User, visit.me.user_id)
+        user = get_user(session, visit.me.user_id)
         users.set_password(session, user, hashed, keep=visit.token)
         record(session, visit.actor, "password changed", "", visit.now)
     return visit.with_known_device(visit.go("/profile", "password-changed"), visit.me.user_id)
@@ -66,7 +67,7 @@ def password(visit: Visit) -> Response:
 def verify(visit: Visit) -> Response:
     """Send the verification mail again."""
     with visit.services.database.write() as session:
-        user = session.get_one(User, visit.me.user_id)
+        user = get_user(session, visit.me.user_id)
         mail = sign_up.verification_mail(session, user, visit.base_url, visit.now)
     visit.send(mail)
     return visit.go("/profile", "check-mail")
@@ -77,7 +78,7 @@ def prepare_codes(visit: Visit) -> Response:
     """Show the picture that an authenticator app reads."""
     confirm(visit)
     with visit.services.database.write() as session:
-        totp.prepare(session, session.get_one(User, visit.me.user_id))
+        totp.prepare(session, get_user(session, visit.me.user_id))
     return show(visit)
 
 
@@ -87,7 +88,7 @@ def confirm_codes(visit: Visit) -> Response:
     _count_try(visit)
     key = visit.services.secrets.sessions
     with from_field("code"), visit.services.database.write() as session:
-        user = session.get_one(User, visit.me.user_id)
+        user = get_user(session, visit.me.user_id)
         codes = totp.confirm(session, user, visit.form.get("code", ""), key, visit.now)
         record(session, visit.actor, "one-time codes on", "", visit.now)
     return visit.page("recovery_codes.html", codes=codes)
@@ -98,7 +99,7 @@ def new_recovery_codes(visit: Visit) -> Response:
     """Replace the recovery codes, behind the password, and show the new ones, once."""
     confirm(visit)
     with visit.services.database.write() as session:
-        user = session.get_one(User, visit.me.user_id)
+        user = get_user(session, visit.me.user_id)
         if user.totp_since is None:
             raise BadInput("One-time codes are off.")
         codes = recovery_codes.renew(session, user, visit.services.secrets.sessions)
@@ -111,7 +112,7 @@ def codes_off(visit: Visit) -> Response:
     """Switch one-time codes off, behind the password."""
     confirm(visit)
     with visit.services.database.write() as session:
-        totp.switch_off(session, session.get_one(User, visit.me.user_id))
+        totp.switch_off(session, get_user(session, visit.me.user_id))
         record(session, visit.actor, "one-time codes off", "", visit.now)
     return visit.go("/profile", "codes-off")
 
@@ -120,7 +121,7 @@ def codes_off(visit: Visit) -> Response:
 def others_out(visit: Visit) -> Response:
     """End every other session of the user."""
     with visit.services.database.write() as session:
-        sessions.end_all(session, session.get_one(User, visit.me.user_id), keep=visit.token)
+        sessions.end_all(session, get_user(session, visit.me.user_id), keep=visit.token)
         record(session, visit.actor, "other browsers signed out", "", visit.now)
     return visit.go("/profile", "others-out")
 
@@ -134,7 +135,7 @@ def confirm(visit: Visit) -> None:
     me = visit.me
     _count_try(visit)
     with visit.services.database.read() as session:
-        user, here = session.get_one(User, me.user_id), sessions.find(session, visit.token, visit.now)
+        user, here = get_user(session, me.user_id), sessions.find(session, visit.token, visit.now)
         password = user.password
         late = here is None or visit.now - here.created_at > RECENT_SIGN_IN
         by_provider = user.subject is not None

@@ -9,8 +9,8 @@ from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import BASE, FORM_COOKIE, SESSION_COOKIE, Visit, from_field
 from layerwatch.identity import NotFound, passwords, sessions, users
 from layerwatch.identity import sign_up as registration
-from layerwatch.identity.models import User
 from layerwatch.identity.one_time_links import Purpose, user_of
+from layerwatch.identity.repository import get_user
 from layerwatch.identity.service import STANDARD
 
 pages = Pages()
@@ -62,7 +62,7 @@ def code(visit: Visit) -> Response:
     database, key = visit.services.database, visit.services.secrets.sessions
     database.transact(
         lambda session: users.guard_second_step(
-            session, session.get_one(User, me.user_id), visit.visitor, key, visit.now
+            session, get_user(session, me.user_id), visit.visitor, key, visit.now
         )
     )
     with from_field("code"), database.write() as session:

@@ -13,7 +13,7 @@ from layerwatch.console.chart import bar_chart
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
 from layerwatch.identity import BadInput
-from layerwatch.identity.models import Account
+from layerwatch.identity.repository import get_account
 
 pages = Pages()
 
@@ -23,7 +23,7 @@ def show(visit: Visit) -> Response:
     """A month of the account."""
     month = month_of(visit)
     with visit.services.database.read() as session:
-        account = session.get_one(Account, visit.account_id)
+        account = get_account(session, visit.account_id)
         draft = preview(session, account, month, visit.services.terms)
         month_days = days(session, visit.account_id, month)
         keys: dict[tuple[int, str, str, bool], int] = {}

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol, cast
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
 
-from sqlalchemy import Table, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from layerwatch.contexts import repository
+from layerwatch.contexts import answer_repository, repository
 from layerwatch.contexts.answer import Announce, Answer, flags_in
-from layerwatch.contexts.models import AnswerRow, ContextRow, ReplayedUnit
+from layerwatch.contexts.context_id import Context
+from layerwatch.contexts.offline import booked_units
 from layerwatch.contexts.offline.deferred_inspection import DeferredInspection
 from layerwatch.keys import Caller
 
@@ -26,21 +26,6 @@ UNIT_ID_RETENTION = timedelta(days=30)
 
 DELETE_BATCH = 500
 """Ids deleted in one transaction."""
-
-_CONTEXTS = cast(Table, ContextRow.__table__)
-_ANSWERS = cast(Table, AnswerRow.__table__)
-_BOOKED = cast(Table, ReplayedUnit.__table__)
-_THIS = (_CONTEXTS.c.id == bindparam("context"), _CONTEXTS.c.expires_at == bindparam("expires"))
-_COUNT = update(_CONTEXTS).where(*_THIS).values(revision=_CONTEXTS.c.revision + bindparam("units"))
-_MOVE = _COUNT.values({name: bindparam(f"new_{name}") for name in repository.Moved._fields}).values(
-    progress=func.coalesce(bindparam("new_progress", type_=_CONTEXTS.c.progress.type), _CONTEXTS.c.progress)
-)
-_COLUMNS = [column.name for column in _CONTEXTS.c]
-_ADD = text(
-    f"INSERT INTO contexts ({', '.join(_COLUMNS)})"
-    f" VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) ON CONFLICT DO NOTHING"
-).bindparams(*(bindparam(column.name, type_=column.type) for column in _CONTEXTS.c))
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LateCharge(Protocol):
@@ -59,8 +44,7 @@ class _Before(NamedTuple):
 
 def tidy(session: Session, now: datetime) -> int:
     """Forget units booked long ago, at most `DELETE_BATCH`; how many."""
-    old = select(_BOOKED.c.id).where(_BOOKED.c.replayed_at < now - UNIT_ID_RETENTION).limit(DELETE_BATCH)
-    return cast(Any, session.execute(delete(_BOOKED).where(_BOOKED.c.id.in_(old)))).rowcount  # type: ignore[no-any-return]
+    return booked_units.forget(session, now - UNIT_ID_RETENTION, DELETE_BATCH)
 
 
 def book(
@@ -93,67 +77,39 @@ def _without_booked(
 ) -> list[DeferredInspection]:
     """The units that were not booked before, each once; they are noted as booked."""
     by_id = {unit.id: unit for unit in units}
-    booked = set(session.scalars(select(_BOOKED.c.id).where(_BOOKED.c.id.in_(by_id))))
+    booked = booked_units.among(session, by_id)
     new = [unit for unit in by_id.values() if unit.id not in booked]
-    if new:
-        session.execute(insert(_BOOKED), [{"id": unit.id, "replayed_at": now} for unit in new])
+    booked_units.note(session, (unit.id for unit in new), now)
     return new
 
 
 def _lock_contexts(session: Session, units: Iterable[DeferredInspection]) -> dict[str, _Before]:
     """Hold the units' contexts, each with a row from now on; what each was before."""
-    contexts = {unit.context.id: unit for unit in units}
+    contexts = {unit.context.id: (unit.context, unit.moved) for unit in units}
     if not contexts:
         return {}
-    here = (
-        _CONTEXTS.c.id.in_(contexts),
-        _CONTEXTS.c.expires_at.in_({unit.context.expires_at for unit in contexts.values()}),
-    )
-    missing = sorted(contexts.keys() - set(session.scalars(select(_CONTEXTS.c.id).where(*here))))
-    if missing:
-        never = {context: contexts[context].moved._replace(inspected_at=_LONG_AGO) for context in missing}
-        session.execute(
-            _ADD, [repository.as_row(contexts[context].context, 0, never[context]) for context in missing]
-        )
-    found = session.execute(
-        select(_CONTEXTS.c.id, _CONTEXTS.c.inspected_at, _CONTEXTS.c.answer)
-        .where(*here)
-        .order_by(_CONTEXTS.c.id)
-        .with_for_update()
-    )
-    return {row.id: _before(row.inspected_at, row.answer) for row in found}
+    return {context: _before(last) for context, last in repository.lock_many(session, contexts).items()}
 
 
-def _before(inspected_at: datetime, answer: str) -> _Before:
-    if inspected_at == _LONG_AGO:
-        return _Before(inspected_at, warning=False, pause=False)
-    return _Before(inspected_at, *flags_in(answer))
+def _before(last: repository.LastInspection) -> _Before:
+    if last.inspected_at == repository.LONG_AGO:
+        return _Before(last.inspected_at, warning=False, pause=False)
+    return _Before(last.inspected_at, *flags_in(last.answer))
 
 
 def _keep_answers(session: Session, units: Sequence[DeferredInspection]) -> list[DeferredInspection]:
     """Store the answers to Idempotency-Keys; the units without those whose key was answered already."""
-    keyed = [unit for unit in units if unit.key is not None]
-    answered: set[tuple[str, str | None]] = set()
-    if keyed:
-        # Plain lists find a few rows more than pairs would, but by index.
-        found = session.execute(
-            select(_ANSWERS.c.context_id, _ANSWERS.c.key).where(
-                _ANSWERS.c.context_id.in_({unit.context.id for unit in keyed}),
-                _ANSWERS.c.key.in_({unit.key for unit in keyed}),
-                _ANSWERS.c.expires_at.in_({unit.context.expires_at for unit in keyed}),
-            )
-        )
-        answered = {(row.context_id, row.key) for row in found}
+    keys = [(unit.context, unit.key) for unit in units if unit.key is not None]
+    answered = answer_repository.answered(session, keys)
     new, bodies = [], []
     for unit in units:
         if unit.key is not None and unit.body is not None:
             if (unit.context.id, unit.key) in answered:
                 continue
             answered.add((unit.context.id, unit.key))
-            bodies.append(repository.as_answer(unit.context, unit.key, unit.body))
+            bodies.append((unit.context, unit.key, unit.body))
         new.append(unit)
-    if bodies:
-        session.execute(insert(_ANSWERS), bodies)
+    answer_repository.keep_many(session, bodies)
     return new
 
 
@@ -168,20 +124,18 @@ def _move_contexts(
     by_context: dict[str, list[DeferredInspection]] = defaultdict(list)
     for unit in units:
         by_context[unit.context.id].append(unit)
-    moved: list[dict[str, Any]] = []
-    counted: list[dict[str, Any]] = []
+    moved: list[tuple[Context, int, repository.Moved]] = []
+    counted: list[tuple[Context, int]] = []
     for context_id in sorted(by_context):
         mine = by_context[context_id]
         newest = max(mine, key=lambda unit: unit.moved.inspected_at)
-        here = {"context": context_id, "expires": newest.context.expires_at, "units": len(mine)}
         if newest.moved.inspected_at > seen[context_id].inspected_at:
             newer.append((newest, seen[context_id]))
-            moved.append(here | {f"new_{name}": value for name, value in newest.moved._asdict().items()})
+            moved.append((newest.context, len(mine), newest.moved))
         else:
-            counted.append(here)
-    for statement, values in ((_MOVE, moved), (_COUNT, counted)):
-        if values:
-            session.execute(statement, values)
+            counted.append((newest.context, len(mine)))
+    repository.move_many(session, moved)
+    repository.count_many(session, counted)
     return newer
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.identity import audit, invitations, sessions, sign_up, users
+from layerwatch.identity import audit, invitations, repository, sessions, sign_up, users
 from layerwatch.identity.audit import Actor
 from layerwatch.identity.errors import BadInput, SignInRefused
 from layerwatch.identity.models import User
@@ -31,7 +30,7 @@ def enter(
     Where they do not, an invited address gets a user without an account; the mailed link makes the member.
     One-time codes are asked for as after a password. Raises SignInRefused; the message says what to do.
     """
-    user = _user_of(session, person)
+    user = repository.user_by_subject(session, person.subject)
     if user is None:
         if person.email is None:
             raise SignInRefused("The provider does not say that your e-mail address was verified.")
@@ -54,7 +53,7 @@ def connect(session: Session, user: User, person: Person, visitor: Visitor, now:
     """Let a user sign in at the provider from now on, whatever their address there. Raises BadInput."""
     if user.verified_at is None:
         raise BadInput("Verify your e-mail address first.")
-    other = _user_of(session, person)
+    other = repository.user_by_subject(session, person.subject)
     if other is not None and other.id != user.id:
         raise BadInput("Your sign-in at the provider is connected with another user here already.")
     user.subject = person.subject
@@ -69,10 +68,6 @@ def disconnect(session: Session, user: User, visitor: Visitor, now: datetime) ->
     audit.record(session, Actor.of(user, visitor.address), "provider disconnected", "", now)
 
 
-def _user_of(session: Session, person: Person) -> User | None:
-    return session.scalars(select(User).where(User.subject == person.subject)).one_or_none()
-
-
 def _sign_up(session: Session, email: str, strangers: bool, visitor: Visitor, now: datetime) -> User:
     address = email_address(email)
     if not strangers and not invitations.is_invited(session, address, now):
@@ -80,7 +75,7 @@ def _sign_up(session: Session, email: str, strangers: bool, visitor: Visitor, no
             "Your e-mail address was not invited here. Ask the operator or an account's owner."
         )
     sign_up.guard(session, visitor, now)
-    user = users.new_user(session, address, now, password=None)
+    user = repository.new_user(session, address, now, password=None)
     if not strangers:
         return user
     account = create_account(session, user.email[:120], now, free_only=True, billing_email=user.email)

@@ -87,6 +87,12 @@ class LiveModels:
         """What is compared now."""
         return self._trial
 
+    @property
+    def compared(self) -> str | None:
+        """A name of at most 64 characters for the two models that are compared; None while there are none."""
+        trial = self._trial
+        return None if trial is None else f"{trial.candidate[:31]} {trial.reference[:31]}"
+
     def tally(self) -> Tally:
         """The figures of the trial under way."""
         return self._comparison.tally()
@@ -108,6 +114,18 @@ class LiveModels:
         if trial is not None and self._compares(trial, model):
             self._pair = asyncio.create_task(self._look_again(trial, model, jpeg, context_id, evidence))
         return evidence
+
+    async def second_opinion(self, jpeg: bytes, judged_by: str | None) -> Evidence | None:
+        """What the other one of the two compared models sees in a picture; None while none are compared.
+
+        judged_by: version of the model that has judged it. Raises as `Vision.ainspect`.
+        """
+        trial = self._trial
+        if trial is None:
+            return None
+        with self._held(trial.candidate) as candidate, self._held(trial.reference) as reference:
+            other = reference if judged_by == candidate.model_version else candidate
+            return await other.ainspect(jpeg)
 
     def follow(self, plan: RolloutPlan) -> None:
         """Open what the plan needs, follow it, and close what no print needs any more. Blocks for seconds."""

@@ -10,9 +10,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.orm import Session
 
-from layerwatch.learning import service
 from layerwatch.learning.errors import LearningError
-from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.repository import Example
+from layerwatch.learning.review import reviewed
 from layerwatch.learning.rollout import repository
 from layerwatch.learning.rollout.model_store import ModelStore
 from layerwatch.learning.rollout.models import ComparisonRow, ModelRow, StepRow
@@ -54,9 +54,9 @@ class ModelRegistry:
         """What each node saw of a step's trial."""
         return self._rows(repository.tallies, step_id)
 
-    def reviewed(self) -> Sequence[FeedbackRow]:
-        """Every picture of feedback that a person labelled, once."""
-        return self._rows(service.reviewed)
+    def reviewed(self) -> Sequence[Example]:
+        """Every picture of feedback with a settled label, once."""
+        return self._rows(reviewed)
 
     def path(self, name: str) -> Path | None:
         """The file of a model, checked against its hash; None for the packaged one. Raises LearningError."""
@@ -68,15 +68,9 @@ class ModelRegistry:
         digest, size = self._store.put(source)
 
         def work(session: Session) -> ModelRow:
-            known = session.get(ModelRow, digest)
-            if known is not None:
-                return known
-            row = ModelRow(
-                sha256=digest, version=version, size=size, note=note[:200], added_at=at, added_by=by
+            return repository.find_model(session, digest) or repository.add_model(
+                session, digest, version=version, size=size, note=note[:200], at=at, by=by
             )
-            session.add(row)
-            session.flush()
-            return row
 
         return self._database.transact(work)
 

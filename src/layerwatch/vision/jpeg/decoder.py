@@ -22,10 +22,12 @@ _STRAY_BYTES = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 
 @dataclass(frozen=True, slots=True)
 class DecodedJpeg:
-    """pixels: uint8 [H, W, 3] RGB at reduced size, not yet turned by `orientation` (EXIF, 1..8)."""
+    """pixels: uint8 [H, W, 3] RGB at reduced size, not yet turned by `orientation` (EXIF, 1..8).
+    width: of the whole picture, pixels."""
 
     pixels: NDArray[np.uint8]
     orientation: int
+    width: int
 
 
 def decode_jpeg(data: bytes | bytearray | memoryview, at_least: int) -> DecodedJpeg:
@@ -43,7 +45,7 @@ def decode_jpeg(data: bytes | bytearray | memoryview, at_least: int) -> DecodedJ
         pixels = _decode(header.stream, height, width)
     except Exception as error:
         raise _explain(str(error)) from None
-    return DecodedJpeg(pixels, header.orientation)
+    return DecodedJpeg(pixels, header.orientation, header.width)
 
 
 def _decode(stream: bytes, height: int, width: int, strict: bool = True) -> NDArray[np.uint8]:

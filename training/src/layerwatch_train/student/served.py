@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from layerwatch_train.export import Calibration
 from layerwatch_train.model import Detector
 from layerwatch_train.public import DetectorFileError
 from layerwatch_train.train import Weights
@@ -91,3 +92,28 @@ def _found(graph: _Graph) -> dict[str, NDArray[np.float32]]:
 def _module(name: str) -> str:
     """A parameter's name in `Detector` from that of its tensor."""
     return name.removesuffix("_DequantizeLinear_Output").removeprefix("detector.")
+
+
+def read_calibration(path: Path) -> Calibration:
+    """The calibration inside a detector file. Raises DetectorFileError where there is none."""
+    graph = _Graph(onnx.load(path).graph)
+    try:
+        terms, shift = _affine(graph, "failure")
+        cells, map_shift = _affine(graph, "map")
+    except (KeyError, ValueError) as error:
+        raise DetectorFileError(f"{path.name} is not a detector of this trainer: {error}") from None
+    scale, wide = (*terms, 0.0)[:2]
+    return Calibration(scale, wide, shift, cells[0], map_shift)
+
+
+def _affine(graph: _Graph, output: str) -> tuple[list[float], float]:
+    """An output that is sigmoid(a x + b y + c), as (factors, c). A sum with 0 is left out of a file."""
+    total = graph.maker[output].input[0]
+    made, shift = graph.maker[total], 0.0
+    if made.op_type == "Add" and made.input[1] in graph.constants:
+        total, shift = made.input[0], float(graph.value(made.input[1]))
+        made = graph.maker[total]
+    products = [graph.maker[name] for name in made.input] if made.op_type == "Add" else [made]
+    if any(product.op_type != "Mul" for product in products):
+        raise ValueError(f"{output} is not calibrated")
+    return [float(graph.value(product.input[1])) for product in products], shift

@@ -28,6 +28,7 @@ from layerwatch_watcher.notifications.marks import marked
 from layerwatch_watcher.printers.base import PrinterStatus
 from layerwatch_watcher.waiting import within
 from layerwatch_watcher.watching.print_session import Look
+from layerwatch_watcher.watching.verdicts import VERDICTS
 
 log = logging.getLogger("layerwatch_watcher")
 
@@ -51,7 +52,7 @@ class Watching(Protocol):
     @property
     def reported(self) -> Optional[PrinterStatus]: ...
 
-    def false_alarm(self, who: str) -> bool: ...
+    def feedback(self, verdict: str, who: str) -> bool: ...
 
     async def set_enabled(self, enabled: bool, who: str) -> None: ...
 
@@ -187,7 +188,8 @@ class HomeAssistant:
         ) as client:
             self._news = asyncio.Queue()
             await client.subscribe(f"{self._base}/+/watching/set")
-            await client.subscribe(f"{self._base}/+/false_alarm")
+            for verdict in VERDICTS:
+                await client.subscribe(f"{self._base}/+/{verdict}")
             for topic, payload in list(self._topics.items()):
                 await client.publish(topic, payload, retain=True)
             await client.publish(status, ONLINE, qos=1, retain=True)
@@ -237,8 +239,8 @@ class HomeAssistant:
         if topic.endswith("/watching/set"):
             await printer.set_enabled(payload == b"ON", SERVICE_NAME)
             self.refresh(printer)
-        else:
-            printer.false_alarm(SERVICE_NAME)
+        elif parts[-1] in VERDICTS:
+            printer.feedback(parts[-1], SERVICE_NAME)
 
 
 NOT_SEEN = {

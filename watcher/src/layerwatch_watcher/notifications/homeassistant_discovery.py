@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+FEEDBACK_BUTTONS = {
+    "false_alarm": ("False alarm", "mdi:thumb-up"),
+    "correct_alarm": ("Alarm is right", "mdi:alert"),
+    "missed_failure": ("Missed failure", "mdi:eye-off"),
+    "good": ("Print is fine", "mdi:check"),
+}
+"""Title and icon of the button of each of `verdicts.VERDICTS`."""
+
 
 def discovery(name: str, slug: str, prefix: str, base: str) -> dict[str, dict[str, Any]]:
     """The discovery topics of one printer and their payloads."""
@@ -75,12 +83,9 @@ def discovery(name: str, slug: str, prefix: str, base: str) -> dict[str, dict[st
                 command_topic=f"{base}/{slug}/watching/set",
                 icon="mdi:eye",
             ),
-            entity(
-                "button",
-                "false_alarm",
-                "False alarm",
-                command_topic=f"{base}/{slug}/false_alarm",
-                icon="mdi:thumb-up",
+            *(
+                entity("button", verdict, name, command_topic=f"{base}/{slug}/{verdict}", icon=icon)
+                for verdict, (name, icon) in FEEDBACK_BUTTONS.items()
             ),
         ]
     )

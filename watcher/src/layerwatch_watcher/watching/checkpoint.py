@@ -19,8 +19,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, Tuple
 
-from layerwatch_sdk.calls import FEEDBACK_KINDS
-from layerwatch_sdk.models import Context
+from layerwatch_sdk.models import FEEDBACK_KINDS, Context
 from layerwatch_watcher.cameras.addresses import redact
 from layerwatch_watcher.printers.base import PrinterStatus
 from layerwatch_watcher.watching.print_lifecycle import WENT_BACK_S

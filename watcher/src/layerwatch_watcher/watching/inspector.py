@@ -65,9 +65,19 @@ class MinimumIntervalInspector:
         interval = inspection.next_interval
         return replace(inspection, next_interval=replace(interval, seconds=interval.minimum))
 
-    async def feedback(self, context: Context, kind: str) -> None:
+    async def feedback(
+        self,
+        context: Context,
+        kind: str,
+        *,
+        failure_kind: Optional[str] = None,
+        comment: Optional[str] = None,
+        share_images: Optional[bool] = None,
+    ) -> None:
         """As the inspector does."""
-        await self._inspector.feedback(context, kind)
+        await self._inspector.feedback(
+            context, kind, failure_kind=failure_kind, comment=comment, share_images=share_images
+        )
 
     async def check_bed(
         self, jpeg: bytes, printer: str, *, camera: Optional[str] = None, empty: bool = False
