@@ -57,8 +57,8 @@ def seen(pixels: Pixels, seed: int = 1, shift: tuple[int, int] = (0, 0)) -> byte
 
 LIGHTS = [
     {},
-    {"gain": 0.7},
-    {"gain": 1.35},
+    {"gain": 0.8},
+    {"gain": 1.25},
     {"slope": 0.12},
     {"slope": -0.15, "gain": 0.9},
     {"warm": 0.06},
