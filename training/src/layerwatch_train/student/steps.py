@@ -18,7 +18,8 @@ from layerwatch_train.finetune import fit
 from layerwatch_train.images import resized
 from layerwatch_train.index import IndexFormatError, Picture
 from layerwatch_train.metrics import Labels, Scores, auroc, recall_at
-from layerwatch_train.pipeline import Runs, logit, range_pictures, run
+from layerwatch_train.pipeline import logit, range_pictures, run
+from layerwatch_train.runs import Runs
 from layerwatch_train.split import source
 from layerwatch_train.student.feed import Feed
 from layerwatch_train.student.fit import Student
