@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from layerwatch_train import samples, train
 from layerwatch_train.index import Picture, read_index
+from layerwatch_train.student.recipe import PHASES
 from layerwatch_train.student.recipe import Recipe as StudentRecipe
 from layerwatch_train.teacher.recipe import Recipe as TeacherRecipe
 from layerwatch_train.teacher.recipe import TeacherPlan
@@ -50,7 +51,14 @@ QUICK = Plan(
     ablation_batch=8,
     ablation_folds=(0,),
     teacher=TeacherPlan(size=64, block=2, samples=64, seeds=1, recipe=TeacherRecipe(steps=2, batch=8)),
-    student=StudentRecipe(size=64, steps=2, batch=8, teacher_steps=2, teacher_seeds=1),
+    student=StudentRecipe(
+        size=64,
+        phases=tuple(replace(phase, steps=2) for phase in PHASES),
+        batch=8,
+        teacher_steps=2,
+        teacher_seeds=1,
+        judged_stills=8,
+    ),
 )
 """Everything once, in a few minutes, for a model of no use."""
 
