@@ -133,7 +133,7 @@ def test_calibration_is_fitted_on_pictures_that_cameras_spoil_too() -> None:
     images = rng.integers(0, 256, (12, SIZE, SIZE, 3), dtype=np.uint8)
     real = Labelled(images, np.arange(12) % 2 == 0)
     assert len(spoilt(real).images) == len(spoilt(real).failed) == 12 * len(CHANGES)
-    found = fitted(Detector(), [real, spoilt(real)])
+    found = fitted(Detector(), [(real, 0.4), (spoilt(real), 0.6)])
     assert found.scale == found.wide > 0 and found.map_scale > 0
 
 

@@ -12,13 +12,19 @@ from sqlalchemy.orm import Session
 from layerwatch.console.live_prints import LIVE
 from layerwatch.console.print_view import PrintOutcome, labels_of, outcome_of
 from layerwatch.console.wall import MAX_SEARCH
+from layerwatch.core.languages import marked
 from layerwatch.learning.repository import newest_kinds
 from layerwatch.prints import PrintLabels
 from layerwatch.prints.picture_repository import newest_seconds
 from layerwatch.prints.repository import search_prints
 
 PAGE_SIZE = 30
-SHOWS = {"all": "All", "alarm": "With an alarm", "fine": "Without", "live": "Live"}
+SHOWS = {
+    "all": marked("All"),
+    "alarm": marked("With an alarm"),
+    "fine": marked("Without"),
+    "live": marked("Live"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from layerwatch.console.live_prints import FEEDBACK_WORDS
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import NotFound
 from layerwatch.identity.repository import shares_pictures
 from layerwatch.learning import LearningError, repository
@@ -63,7 +64,7 @@ def delete_one(visit: Visit) -> Response:
     with visit.services.database.write() as session:
         deleted = delete_feedback(session, now=visit.clock, ids=[number], account_id=visit.account_id)
         if not deleted.rows:
-            raise NotFound("No such feedback.")
+            raise NotFound(_("No such feedback."))
         visit.note(session, "feedback deleted", str(number))
     return _deleted(visit, deleted)
 
@@ -86,11 +87,11 @@ def delete_all(visit: Visit) -> Response:
 def picture_file(visit: Visit, name: ExampleName | None) -> Response:
     """An example's picture. Raises NotFound when there is none."""
     if name is None:
-        raise NotFound("No such picture.")
+        raise NotFound(_("No such picture."))
     try:
         content = visit.services.examples.get(name)
     except LearningError as gone:
-        raise NotFound("This picture is missing.") from gone
+        raise NotFound(_("This picture is missing.")) from gone
     return Response(content, media_type="image/jpeg")
 
 

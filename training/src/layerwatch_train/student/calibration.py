@@ -48,12 +48,12 @@ def spoilt(real: Labelled) -> Labelled:
     return Labelled(np.stack(images), np.tile(real.failed, len(CHANGES)))
 
 
-def fitted(model: Detector, sets: Sequence[Labelled]) -> Calibration:
-    """Platt scaling of `model` on `sets` of pictures, each of which weighs the same."""
-    said = [_said(model, one.images) for one in sets]
+def fitted(model: Detector, sets: Sequence[tuple[Labelled, float]]) -> Calibration:
+    """Platt scaling of `model` on `sets` of pictures, each with its share of the weight."""
+    said = [_said(model, one.images) for one, _ in sets]
     failure, cells = (np.concatenate(parts) for parts in zip(*said, strict=True))
-    failed = np.concatenate([one.failed for one in sets])
-    weights = np.concatenate([np.full(len(one.failed), 1 / len(one.failed)) for one in sets]) / len(sets)
+    failed = np.concatenate([one.failed for one, _ in sets])
+    weights = np.concatenate([np.full(len(one.failed), share / len(one.failed)) for one, share in sets])
     scale, shift = fit_platt(blended(failure, cells), failed, weights)
     top = np.sort(cells.reshape(len(cells), -1), axis=1)[:, -MAP_CELLS:].mean(1)
     map_scale, map_shift = fit_platt(top, failed, weights)
