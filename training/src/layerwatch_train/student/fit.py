@@ -30,10 +30,10 @@ class _Foretold(nn.Module):
         up = F.interpolate(coarse, scale_factor=2.0, mode="nearest")
         cells = self.cells(torch.cat([fine, up], dim=1)).float()
         whole = self.whole(coarse.mean((2, 3))).float()
-        told = batch.taught
-        spread = batch.units[told].std((0, 2, 3), keepdim=True) + _LEAST_SPREAD
-        off = (whole - batch.whole)[told] / (batch.whole[told].std() + _LEAST_SPREAD)
-        found: Tensor = ((cells - batch.units)[told] / spread).square().mean() + 0.1 * off.square().mean()
+        taught = batch.taught
+        spread = batch.units[taught].std((0, 2, 3), keepdim=True) + _LEAST_SPREAD
+        off = (whole - batch.whole)[taught] / (batch.whole[taught].std() + _LEAST_SPREAD)
+        found: Tensor = ((cells - batch.units)[taught] / spread).square().mean() + 0.1 * off.square().mean()
         return found
 
 
@@ -60,12 +60,12 @@ class Student(FineTuning[Batch]):
 
 def asked(out: Output, batch: Batch, recipe: Recipe) -> Tensor:
     """The loss: the teacher's answers where there are some, the labels where there are some."""
-    told = batch.taught
-    loss = F.binary_cross_entropy_with_logits(out.failure[told], batch.failure[told].sigmoid())
-    cells = F.binary_cross_entropy_with_logits(out.map[told], batch.where[told].sigmoid())
+    taught = batch.taught
+    loss = F.binary_cross_entropy_with_logits(out.failure[taught], batch.failure[taught].sigmoid())
+    cells = F.binary_cross_entropy_with_logits(out.map[taught], batch.where[taught].sigmoid())
     loss = loss + recipe.map_weight * cells
     truth = (batch.maps, batch.labels, batch.kinds, batch.in_view)
-    for rows, weight in ((told & (batch.labels >= 0), recipe.labels), (~told, recipe.stills_weight)):
+    for rows, weight in ((taught & (batch.labels >= 0), recipe.labels), (~taught, recipe.stills_weight)):
         if not rows.any():
             continue
         parts = losses(Output(*(part[rows] for part in out)), *(part[rows] for part in truth))
