@@ -21,6 +21,7 @@ from pathlib import Path
 from layerwatch.config import load
 from layerwatch.console.live_prints import live_prints
 from tests.console.conftest import Office
+from tests.support.browser import Browser
 from tests.support.chromium import Tab, chromium
 from tests.support.live_walls import Farm
 from tests.support.prints import frame
@@ -40,7 +41,7 @@ def timed(work: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-def update(browser) -> tuple[float, str]:
+def update(browser: Browser) -> tuple[float, str]:
     """Milliseconds from the request to the first news of a stream, and the news."""
     began = time.perf_counter()
     with browser.http.stream("GET", "/console/live") as answer:

@@ -74,7 +74,7 @@ def choose_language(visit: Visit) -> Response:
     if chosen and chosen not in LANGUAGES:
         raise BadInput(_("There is no such language."), field="language")
     with visit.services.database.write() as session:
-        session.get_one(User, visit.me.user_id).language = chosen or None
+        get_user(session, visit.me.user_id).language = chosen or None
     return visit.go("/profile", "saved")
 
 

@@ -20,7 +20,8 @@ from layerwatch_train.improve.steps import Made, Order, improve
 from layerwatch_train.improve_demo.data import Division, divide, write_folder
 from layerwatch_train.improve_demo.server import DemoError, DemoServer, Shown, digest, running
 from layerwatch_train.index import Picture
-from layerwatch_train.pipeline import Runs, deploy, train_jobs
+from layerwatch_train.pipeline import deploy, train_jobs
+from layerwatch_train.runs import Runs
 from layerwatch_train.split import unit
 from layerwatch_train.teacher.steps import alike
 

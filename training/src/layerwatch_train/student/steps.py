@@ -18,8 +18,9 @@ from layerwatch_train.finetune import fit
 from layerwatch_train.images import resized
 from layerwatch_train.index import IndexFormatError, Picture
 from layerwatch_train.metrics import Labels, Scores, auroc, recall_at
-from layerwatch_train.pipeline import Runs, logit, range_pictures, run
+from layerwatch_train.pipeline import logit, range_pictures, run
 from layerwatch_train.rendered import SOURCE_SIZE, Rendered, render
+from layerwatch_train.runs import Runs
 from layerwatch_train.samples import GRID_STRIDE
 from layerwatch_train.split import source
 from layerwatch_train.student.calibration import Labelled, fitted, spoilt

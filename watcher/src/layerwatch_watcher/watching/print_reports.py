@@ -1,4 +1,4 @@
-"""What is told and logged of one printer's prints: events in words, and lines of the action log."""
+"""Reports on one printer's prints: events in words, and lines of the action log."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PrintReports:
         look: Optional[Look] = None,
         picture: Optional[bytes] = None,
     ) -> None:
-        """Tell of something. look: what was seen then.  picture: another one to show."""
+        """Send an event. look: what was seen then.  picture: another one to show."""
         status = self._status()
         self._tell(
             Event(

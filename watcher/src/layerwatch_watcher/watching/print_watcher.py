@@ -225,7 +225,7 @@ class PrintWatcher:
         if self._state.resumed() and self._cameras is not None:
             self._cameras.checked()
         self._reports.resumed()
-        self._keep(durable=True)  # at once what was done and what is still to be told of it
+        self._keep(durable=True)  # the state and the feedback that is still to be sent, in one write
 
     def _stood(self, status: PrinterStatus) -> None:
         if self._cameras is not None:
