@@ -198,3 +198,9 @@ def test_the_scripts_use_the_pages_language(office):
         tab.go("/")
         tab.page.evaluate("follow('/console/no-such-stream', wall, '/', () => {})")
         tab.page.wait_for_selector("#connection:has-text('Nicht live')")
+
+
+def test_no_template_takes_a_value_for_trusted_html():
+    """`_(value)` in a template is not escaped; `value | translated` is."""
+    for template in (SOURCES / "console" / "templates").glob("*.html"):
+        assert re.findall(r"\b_\((?!['\"])[^)]*\)", template.read_text()) == [], template.name

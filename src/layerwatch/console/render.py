@@ -87,6 +87,8 @@ def _environment() -> Environment:
         "cents": lambda amount: us_dollars(Decimal(amount) / 100),
         "dollars": lambda amount: us_dollars(Decimal(amount) / MICRO_PER_DOLLAR),
         "number": number,
+        # Unlike `_("…")` in a template, whose text is trusted HTML: the result is escaped.
+        "translated": _,
         "day": lambda at: f"{at.astimezone(UTC):%Y-%m-%d}" if at else "–",  # noqa: RUF001
         "moment": moment,
         "minute": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else _("never"),

@@ -1,4 +1,4 @@
-"""Words of other rooms that pages show as `_(word)`: listed here so that they are translated."""
+"""Words of other rooms that pages show as `word | translated`: listed here so that they are translated."""
 
 from __future__ import annotations
 
