@@ -18,7 +18,8 @@ const showClocks = (within) => {
 showClocks(document);
 
 // On a phone the menu scrolls sideways, and charts are wider than the screen: show the current page and the newest days.
-document.querySelector("nav [aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "center" });
+const current = document.querySelector("nav [aria-current=page]");
+if (current) current.parentElement.scrollLeft = current.offsetLeft - 40; // `scrollIntoView` would move the keyboard's place, too
 for (const chart of document.querySelectorAll("[data-newest-last]")) chart.scrollLeft = chart.scrollWidth;
 
 document.addEventListener("submit", (event) => {
