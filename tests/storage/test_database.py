@@ -49,6 +49,14 @@ def test_what_is_written_while_reading_is_not_kept(database: Database) -> None:
         assert keys(session) == []
 
 
+def test_rows_that_were_read_keep_their_values(database: Database) -> None:
+    with database.write() as session:
+        session.add(answer("a"))
+    with database.read() as session:
+        row = session.scalars(select(AnswerRow)).one()
+    assert row.key == "a"
+
+
 def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
     with database.write() as writing:
         writing.add(answer("a"))

@@ -126,7 +126,6 @@ def export(
 
     with here.database.read() as session:
         rows, hashes = reviewed(session), gone(session)
-        session.expunge_all()
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Exporting", total=len(rows))
         done = write(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
@@ -12,7 +11,6 @@ from sqlalchemy.orm import Session
 from layerwatch.learning import repository
 from layerwatch.learning.errors import LearningError
 from layerwatch.learning.examples import ExampleStore
-from layerwatch.learning.models import ExampleRow
 from layerwatch.learning.service import name_of
 from layerwatch.storage import DatabaseGateway, StorageError
 from layerwatch.vision.errors import Busy, VisionError
@@ -49,7 +47,7 @@ class SecondOpinions:
         pair = self._models.compared
         if pair is None:
             return 0
-        rows = await self._gateway.read_async(_without_opinion, pair)
+        rows = await self._gateway.read_async(repository.without_opinion, pair, PICTURES)
         for row in rows:
             try:
                 jpeg = await asyncio.to_thread(self._examples.get, name_of(row))
@@ -71,12 +69,6 @@ class SecondOpinions:
             except StorageError as error:
                 log.info("second_opinions_not_written", why=str(error))
             await asyncio.sleep(PERIOD_S)
-
-
-def _without_opinion(session: Session, pair: str) -> Sequence[ExampleRow]:
-    rows = repository.without_opinion(session, pair, PICTURES)
-    session.expunge_all()
-    return rows
 
 
 def _write(session: Session, example_id: int, pair: str, probability: float | None) -> None:

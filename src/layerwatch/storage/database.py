@@ -66,11 +66,15 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that only reads. Never waits for a writer; what is written in it is not kept."""
+        """A session that only reads. Never waits for a writer; what is written in it is not kept.
+
+        Rows that were read keep their values after the block.
+        """
         with _translated(), Session(self._reading) as session:
             try:
                 yield session
             finally:
+                session.expunge_all()  # a rollback would expire them
                 with suppress(DBAPIError):
                     session.rollback()
 

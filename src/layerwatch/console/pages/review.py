@@ -125,9 +125,7 @@ def delete(visit: Visit) -> Response:
 def _find(visit: Visit) -> Example:
     try:
         with visit.services.database.read() as session:
-            found = find(session, visit.number("example_id"))
-            session.expunge_all()
-            return found
+            return find(session, visit.number("example_id"))
     except LearningError as gone:
         raise NotFound(_("No such picture.")) from gone
 

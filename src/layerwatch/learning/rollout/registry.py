@@ -140,9 +140,7 @@ class ModelRegistry:
     ) -> Sequence[T]:
         """What a query finds, usable after its session."""
         with self._database.read() as session:
-            rows = query(session, *args, **kwargs)
-            session.expunge_all()
-        return rows
+            return query(session, *args, **kwargs)
 
     def _step(self, stage: RolloutStage, name: str, share: float, at: datetime, by: str) -> StepRow:
         if not 0.0 < share <= 1.0:
