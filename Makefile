@@ -8,8 +8,10 @@ MANIFESTS := pyproject.toml sdk/pyproject.toml watcher/pyproject.toml
 
 .DEFAULT_GOAL := help
 FUZZ_SECONDS ?= 600
+LOCALES := layerwatch/core/locales
+KEYWORDS := -k _ -k marked
 
-.PHONY: help install demo improve-demo test coverage fuzz lint format printers pythons typescript-check training ray clean
+.PHONY: help install demo improve-demo test coverage fuzz lint format languages printers pythons typescript-check training ray clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -40,6 +42,12 @@ lint: $(VENV)/.installed-dev ## Check style and types
 format: $(VENV)/.installed-dev ## Put the code into the house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+languages: $(VENV)/.installed-dev ## Collect the console's texts, then update and compile the translations
+	cd src && ../$(BIN)/pybabel -q extract -F $(LOCALES)/babel.cfg $(KEYWORDS) --no-location --sort-output -o $(LOCALES)/layerwatch.pot .
+	cd src && ../$(BIN)/pybabel -q update -D layerwatch -i $(LOCALES)/layerwatch.pot -d $(LOCALES) --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap
+	cd src && ../$(BIN)/pybabel -q compile -D layerwatch -d $(LOCALES)
+	rm src/$(LOCALES)/layerwatch.pot
 
 printers: var/printers/octoprint/ready var/printers/moonraker/ready ## Install OctoPrint and Moonraker for the tests against them
 

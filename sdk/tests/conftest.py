@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Union
 
 import httpx
 import pytest
+from sdk.tests.watched import Watched
 
 from layerwatch_sdk import Client, Context, Retry
 from layerwatch_sdk.testing import KEY, FakeService, ManualClock
@@ -165,3 +166,8 @@ def refusal() -> Callable[..., httpx.Response]:
         return httpx.Response(status, headers=named, json={"ErrorType": error_type, "ErrorDetails": details})
 
     return make
+
+
+@pytest.fixture
+def watched(client: Client, clock: ManualClock) -> Watched:
+    return Watched(client, clock)

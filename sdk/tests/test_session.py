@@ -3,79 +3,21 @@
 from __future__ import annotations
 
 import threading
-import time
-from typing import Any, Callable, List, Optional
+from typing import Any
 
 import httpx
 import pytest
+from sdk.tests.watched import REAL_SECONDS, Refusal, Watched, process_times, wait_for
 
 from layerwatch_sdk import (
     CallbackError,
     Client,
     ContextLost,
-    ImageDecodeFailed,
     Inspection,
     InspectionSession,
     LayerwatchError,
-    NotJpeg,
 )
 from layerwatch_sdk.testing import JPEG, FakeService, ManualClock, picture
-
-Refusal = Callable[..., httpx.Response]
-REAL_SECONDS = 10.0  # how long a test waits at most; a passing one takes milliseconds
-
-
-class Watched:
-    """A session over the simulated clock that stops itself after some answers or errors."""
-
-    def __init__(self, client: Client, clock: ManualClock, **settings: Any) -> None:
-        self.clock = clock
-        self.answers: List[Inspection] = []
-        self.errors: List[LayerwatchError] = []
-        self.taken = 0
-        self.until_answers = 1
-        self.until_errors = 1000
-        self.on_image: Callable[[], Any] = lambda: picture(self.taken)
-        self.on_state: Optional[Callable[[Inspection], None]] = None
-        self.session = InspectionSession(client, self._image, self._state, self._error, **settings)
-
-    def run(self, answers: int = 1, errors: int = 1000) -> Watched:
-        self.until_answers, self.until_errors = answers, errors
-        self.session.start()
-        assert self.session.wait(REAL_SECONDS), "the session did not end"
-        return self
-
-    def _image(self) -> Any:
-        self.taken += 1
-        return self.on_image()
-
-    def _state(self, inspection: Inspection) -> None:
-        self.answers.append(inspection)
-        if len(self.answers) >= self.until_answers:
-            self.session.stop()
-        if self.on_state is not None:
-            self.on_state(inspection)
-
-    def _error(self, error: LayerwatchError) -> None:
-        self.errors.append(error)
-        if len(self.errors) >= self.until_errors:
-            self.session.stop()
-
-
-@pytest.fixture
-def watched(client: Client, clock: ManualClock) -> Watched:
-    return Watched(client, clock)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + REAL_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.001)
-
-
-def process_times(wire: Any) -> List[float]:
-    return [at for at, request in zip(wire.at, wire.requests) if "/process/" in request.url.path]
 
 
 def test_one_context_and_a_picture_each_interval(watched: Watched, wire: Any, service: FakeService) -> None:
@@ -248,67 +190,6 @@ def test_a_picture_whose_answer_was_lost_is_sent_again_under_its_key(
     assert len(service.billed) == 2
 
 
-def test_an_old_picture_is_replaced_by_a_new_look(
-    watched: Watched, wire: Any, service: FakeService, refusal: Refusal
-) -> None:
-    wire.script = [None, refusal(503, "OE_BACKEND_THROTTLED", retry_after="45")]
-    watched.run(answers=1)
-    assert watched.taken == 2
-    assert service.judged == [picture(2)]
-
-
-def test_a_bad_frame_is_reported_and_the_next_one_tried(watched: Watched, service: FakeService) -> None:
-    frames: List[Any] = [b"<html>camera error</html>", b"", JPEG]
-    watched.on_image = lambda: frames.pop(0)
-    watched.run(answers=1)
-    assert [type(error) for error in watched.errors] == [NotJpeg, NotJpeg]
-    assert service.judged == [JPEG]
-
-
-def test_a_frame_the_service_cannot_decode_is_replaced(
-    watched: Watched, wire: Any, service: FakeService, refusal: Refusal
-) -> None:
-    wire.script = [None, refusal(400, "OE_IMAGE_DECODE_FAILED")]
-    watched.run(answers=1)
-    assert [type(error) for error in watched.errors] == [ImageDecodeFailed]
-    assert service.judged == [picture(2)]
-
-
-def test_no_picture_just_now_is_no_error(watched: Watched) -> None:
-    frames: List[Any] = [None, None, JPEG]
-    watched.on_image = lambda: frames.pop(0)
-    watched.run(answers=1)
-    assert watched.errors == []
-    assert watched.taken == 3
-
-
-def test_a_camera_that_stays_away_is_asked_ever_more_rarely(watched: Watched, clock: ManualClock) -> None:
-    watched.on_image = lambda: None if clock.now < 1000 + 3600 else JPEG
-    watched.run(answers=1)
-    assert 110 <= watched.taken <= 180
-
-
-@pytest.mark.parametrize("fault", [OSError("camera gone"), ValueError("odd")])
-def test_a_camera_that_raises_is_reported_and_retried(watched: Watched, fault: Exception) -> None:
-    def image() -> bytes:
-        if watched.taken < 3:
-            raise fault
-        return JPEG
-
-    watched.on_image = image
-    watched.run(answers=1)
-    assert [type(error) for error in watched.errors] == [CallbackError] * 2
-    assert watched.errors[0].__cause__ is fault
-
-
-def test_a_camera_that_returns_something_else_is_reported(watched: Watched) -> None:
-    frames: List[Any] = ["frame.jpg", JPEG]
-    watched.on_image = lambda: frames.pop(0)
-    watched.run(answers=1)
-    assert isinstance(watched.errors[0], CallbackError)
-    assert "not str" in str(watched.errors[0])
-
-
 def test_a_state_callback_that_raises_is_reported_and_the_session_continues(watched: Watched) -> None:
     def state(_: Inspection) -> None:
         raise RuntimeError("display broke")
@@ -331,94 +212,6 @@ def test_an_error_callback_that_raises_does_not_end_it(client: Client, wire: Any
     wire.down = set()
     assert answered.wait(REAL_SECONDS)
     assert session.stop()
-
-
-def test_pause_stops_sending_and_resume_respects_the_last_interval(
-    watched: Watched, service: FakeService
-) -> None:
-    session = watched.session
-    paused = threading.Event()
-
-    def pause_at_the_second(_: Inspection) -> None:
-        if len(watched.answers) == 2:
-            session.pause()
-            paused.set()
-
-    watched.on_state = pause_at_the_second
-    watched.until_answers = 4
-    session.start()
-    assert paused.wait(REAL_SECONDS)
-    assert session.state == "paused"
-    billed, taken = len(service.billed), watched.taken
-    session.feedback("false_alarm")  # feedback goes out also while paused, and shows that the thread is there
-    wait_for(lambda: bool(service.feedback))
-    assert (len(service.billed), watched.taken) == (billed, taken)
-    session.resume()
-    assert session.wait(REAL_SECONDS)
-    assert len(service.billed) == 4
-    assert service.early == []
-
-
-@pytest.mark.parametrize(
-    ("suggested", "tell", "reported"),
-    [(True, None, True), (False, None, False), (True, False, False), (False, True, True)],
-)
-def test_resume_tells_the_service_where_it_had_suggested_the_pause(
-    watched: Watched,
-    service: FakeService,
-    suggested: bool,
-    tell: Optional[bool],
-    reported: bool,
-) -> None:
-    service.extra = {"PauseSuggested": suggested}
-
-    def pause_and_resume(_: Inspection) -> None:
-        if len(watched.answers) == 1:
-            watched.session.pause()
-            watched.session.resume(tell=tell)
-            watched.session.pause()  # and once more: it is reported once
-            watched.session.resume(tell=None if tell is None else False)
-
-    watched.on_state = pause_and_resume
-    watched.run(answers=2)
-    assert service.feedback == ([("ctx0", "resumed")] if reported else [])
-
-
-def test_feedback_is_sent_again_when_it_failed(watched: Watched, wire: Any, service: FakeService) -> None:
-    def give(_: Inspection) -> None:
-        if len(watched.answers) == 1:
-            wire.script = [httpx.ConnectError("refused")] * 6
-            watched.session.feedback("missed")
-
-    watched.on_state = give
-    watched.run(answers=2)
-    assert service.feedback == [("ctx0", "missed")]
-
-
-def test_refused_feedback_is_reported_and_delays_no_picture(
-    watched: Watched, wire: Any, service: FakeService, refusal: Refusal
-) -> None:
-    def give(_: Inspection) -> None:
-        if len(watched.answers) == 1:
-            wire.script = [refusal(400, "OE_BAD_ARGS", "No inspection yet.")]
-            watched.session.feedback("missed")
-
-    watched.on_state = give
-    watched.run(answers=2)
-    assert [error.status for error in watched.errors] == [400]
-    first, second = process_times(wire)
-    assert second - first < 21
-
-
-def test_a_service_without_feedback_is_no_trouble(watched: Watched, wire: Any, refusal: Refusal) -> None:
-    def give(_: Inspection) -> None:
-        if len(watched.answers) == 1:
-            wire.script = [refusal(404, "OE_BAD_ARGS", "No such path.")]
-            watched.session.feedback("missed")
-
-    watched.on_state = give
-    watched.run(answers=3)
-    assert watched.errors == []
 
 
 def test_starts_once(watched: Watched) -> None:

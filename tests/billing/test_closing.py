@@ -1,5 +1,6 @@
 """Every month that is over is closed, once, and every call is on exactly one invoice."""
 
+import json
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +13,8 @@ from layerwatch.billing.contracts import agree
 from layerwatch.billing.invoices import list_invoices, preview
 from layerwatch.billing.models import Closing, UsageHour
 from layerwatch.identity.models import Account
+from layerwatch.notify.channels import ChannelKind, add_channel
+from layerwatch.notify.repository import log_of
 from layerwatch.storage import Database
 from tests.billing.test_invoices import CLOSING, NOVEMBER, used
 from tests.support.accounts import NOON, make_caller
@@ -51,6 +54,33 @@ def test_a_server_that_was_down_over_two_month_ends_closes_both_months(database)
     ]
     with database.read() as session:
         assert [row.cents for row in list_invoices(session)] == [39_800]
+
+
+def test_an_invoice_is_announced_once_and_a_month_without_one_is_not(database):
+    caller = used(database, 1_000_000)
+    with database.write() as session:
+        channel = add_channel(
+            session,
+            caller.account_id,
+            kind=ChannelKind.WEBHOOK,
+            name="Books",
+            address="https://example.org/hook",
+            events=["invoice.issued"],
+            now=NOON,
+            private=False,
+        ).id
+    for month in (NOVEMBER, DECEMBER, NOVEMBER):
+        close_up_to(database, month, JANUARY.end)
+    with database.read() as session:
+        (event,) = [json.loads(one.body) for one in log_of(session, channel, 9)]
+        (invoice,) = list_invoices(session)
+    assert event["type"] == "invoice.issued"
+    assert event["data"] == {
+        "number": "INV-000001",
+        "month": "2026-11",
+        "cents": 39_800,
+        "due_at": f"{invoice.due_at:%Y-%m-%d}",
+    }
 
 
 def test_a_month_that_was_left_open_before_a_closed_one_is_closed_too(database):

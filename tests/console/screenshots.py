@@ -13,6 +13,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sqlalchemy import update
+
+from layerwatch.identity.models import Account
 from tests.support.chromium import Tab, chromium
 from tests.support.simulated_farm import EMAIL, ENDED, PRINTS, SimulatedFarm, simulated_farm
 
@@ -58,6 +61,8 @@ SIGNED_OUT = {"sign-in": "/sign-in", "forgot": "/forgot"}
 
 def populate(farm: SimulatedFarm) -> None:
     """An ended print, then live ones, and feedback on one of them."""
+    with farm.server.services.database.write() as session:
+        session.execute(update(Account).values(share_pictures=True))
     farm.play((ENDED,))
     farm.clock.advance(3600)
     farm.play(PRINTS)

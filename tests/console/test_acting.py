@@ -73,7 +73,7 @@ def test_a_print_is_paused_from_its_card(shop):
     shop.exchange("pause", "cancel")
     page = shop.ann.get("/").text
     assert f"/prints/{shop.print}/act?do=pause" in page and "act?do=resume" not in page
-    assert "Pause Gearbox?" in shop.ann.get(f"/prints/{shop.print}/act?do=pause").text
+    assert "Pause: Gearbox" in shop.ann.get(f"/prints/{shop.print}/act?do=pause").text
     assert shop.ask("pause").status_code == 303
     assert "Pause asked" in shop.wall() and "act?do=" not in shop.ann.get("/").text
     (order,) = shop.orders("pause", "cancel")

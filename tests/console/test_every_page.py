@@ -72,7 +72,8 @@ def office(office):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_accessible_fits_a_phone_and_complains_of_nothing(office, paths, scheme):
-    wide, faults = [], []
+    wide: list[str] = []
+    faults: list[tuple[str, str, str]] = []
     with chromium() as browser:
         context = browser.new_context(
             viewport={"width": 360, "height": 740}, color_scheme=scheme, reduced_motion="reduce"

@@ -89,7 +89,7 @@ def test_who_did_what_is_shown(office, ann, watched):
     page = " ".join(text_of(ann.get(f"/prints/{watched.id}")).split())
     assert f"Reported as a missed failure by API key {watched.key[:8]}…" in page
     assert "Marked as false alarm by ann@example.org" in page
-    assert "Taken back: marked as false alarm by ann@example.org" in page
+    assert "Taken back: Marked as false alarm by ann@example.org" in page
 
 
 def test_any_feedback_of_a_print_can_be_taken_back(ann, watched):
@@ -170,7 +170,7 @@ def test_pictures_of_a_print_are_deleted_with_a_button(office, ann, watched):
     assert answer.status_code == 303
     assert list(office.server.services.objects.list(FOLDER)) == []
     assert ann.get(f"/prints/{watched.id}/pictures/60").status_code == 404
-    assert "No pictures of this print are stored" in text_of(ann.get(f"/prints/{watched.id}"))
+    assert "No picture of this print is stored" in text_of(ann.get(f"/prints/{watched.id}"))
 
 
 def test_an_ended_print_is_deleted_whole_and_a_live_one_is_not(office, ann, watched):

@@ -1,17 +1,21 @@
 """The wall: which live prints it shows, in which order, and what an update of it weighs."""
 
+import io
 import json
 import re
 import time
 from contextlib import ExitStack
 
 import pytest
+from PIL import Image, ImageStat
 
 from layerwatch.console.live_feed import MAX_STREAMS_PER_SESSION
+from layerwatch.console.picture_sheet import TILE_HEIGHT, TILE_WIDTH
 from layerwatch.console.wall import PAGE_SIZE
 from tests.console.conftest import Office
 from tests.support.browser import text_of
 from tests.support.live_walls import Farm
+from tests.support.prints import frame
 from tests.support.servers import running
 
 
@@ -106,6 +110,36 @@ def test_names_from_clients_are_shown_as_text(farm, ann):
         assert "<script>alert" not in page.text
     ((_, wall),) = [event for event in events(ann, "/live", 2) if event[0] == "news"][:1]
     assert "<script>alert" not in "".join(wall["cards"].values()) + wall["frame"]
+
+
+def test_the_pictures_of_a_page_come_as_one_sheet(office, farm, ann):
+    key, _ = office.server.new_key_of(farm.account)
+    ids = []
+    for number in range(3):
+        ids.append(office.server.create_context(key, {"Name": f"Print {number}"}).json()["ContextId"])
+        assert office.server.process(key, ids[-1], frame(0.03, number)).status_code == 200
+    page = ann.get("/").text
+    (address,) = re.findall(r'<image id="sheet"[^>]* href="/console([^"]+)"', page)
+    assert page.count('<use href="#sheet"') == 3
+    answer = ann.get(address)
+    sheet = Image.open(io.BytesIO(answer.content))
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert sheet.size == (TILE_WIDTH, 3 * TILE_HEIGHT)
+    tiles = [sheet.crop((0, TILE_HEIGHT * n, TILE_WIDTH, TILE_HEIGHT * (n + 1))) for n in range(3)]
+    assert all(ImageStat.Stat(tile).stddev[0] > 1 for tile in tiles), "a tile is empty"
+
+
+@pytest.mark.parametrize("asked", ["", "no-such-print", ",", "x" * 2000])
+def test_a_sheet_of_prints_that_do_not_exist_is_not_found(farm, ann, asked):
+    farm.add(9)
+    assert ann.get(f"/live/pictures?prints={asked}").status_code == 404
+
+
+def test_a_sheet_shows_no_other_accounts_prints(office, farm, ann):
+    (own,) = farm.add(9)
+    (other,) = Farm(office.server, office.account("Other")).add(9)
+    assert ann.get(f"/live/pictures?prints={own}").status_code == 200
+    assert ann.get(f"/live/pictures?prints={own},{other}").status_code == 404
 
 
 def test_an_update_of_500_prints_is_small(farm, ann, office):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from layerwatch.learning import ExampleStore
 from layerwatch.storage import Database, ObjectStore, open_objects
 from layerwatch.storage.objects import FolderObjects
 from tests.support.feedback import account_with_consent
+from tests.support.s3 import s3_bucket
 
 
 @pytest.fixture
@@ -34,21 +33,8 @@ def account(migrated: Database) -> int:
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a bucket on a server that speaks S3."""
-    pytest.importorskip("obstore")
-    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "k",
-        "AWS_SECRET_ACCESS_KEY": "s",
-        "AWS_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    bucket = f"examples-{uuid.uuid4().hex}"  # the buckets outlive the server
-    assert httpx.put(f"http://{host}:{port}/{bucket}", trust_env=False).status_code == 200
-    yield f"s3://{bucket}"
-    server.stop()
+    with s3_bucket(monkeypatch) as address:
+        yield address
 
 
 @pytest.fixture

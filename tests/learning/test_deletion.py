@@ -18,11 +18,11 @@ from layerwatch.learning.deletion import (
     delete_orphans,
     delete_withdrawn,
     withdraw_consent,
-    withdrawn,
 )
 from layerwatch.learning.earlier_files import move_files
 from layerwatch.learning.examples import MOVED, ORPHAN_AGE, ExampleName
 from layerwatch.learning.models import ExampleRow, FeedbackRow
+from layerwatch.learning.repository import withdrawn
 from layerwatch.storage import Database, ObjectStore
 from tests.support.feedback import NOW, account_with_consent, give, jpeg, recent
 

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from layerwatch.cli import app
 from layerwatch.learning import ExampleStore
-from layerwatch.learning.deletion import withdrawn
 from layerwatch.learning.export import Exported, Pseudonyms, export
+from layerwatch.learning.repository import withdrawn
 from layerwatch.learning.review import review, reviewed
 from layerwatch.storage import Database, ObjectStore
 from tests.support.feedback import NOW, account_with_consent, give, jpeg, recent

@@ -8,7 +8,8 @@ from layerwatch.identity import create_account
 from layerwatch.learning import ExampleStore, LearningError
 from layerwatch.learning.models import ExampleRow
 from layerwatch.learning.queue import queue
-from layerwatch.learning.review import history, review, reviewed
+from layerwatch.learning.repository import history
+from layerwatch.learning.review import review, reviewed
 from layerwatch.learning.service import take_back
 from layerwatch.storage import Database
 from tests.support.feedback import NOW, account_with_consent, give, jpeg, recent

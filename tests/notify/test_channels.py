@@ -329,6 +329,43 @@ def test_apprise_carries_the_event(sqlite_database, posts):
     assert notified.log(channel)[0].error is None
 
 
+@pytest.mark.parametrize(
+    ("address", "host", "path"),
+    [
+        ("ntfy://my-prints", "https://ntfy.sh", "/"),
+        (
+            "tgram://123456789:abcdefg_hijklmnop-qrstuvwxyz/987654",
+            "https://api.telegram.org",
+            "/bot123456789:abcdefg_hijklmnop-qrstuvwxyz/sendMessage",
+        ),
+        (
+            "discord://1234567890/abcdefghijklmnop",
+            "https://discord.com",
+            "/api/webhooks/1234567890/abcdefghijklmnop",
+        ),
+    ],
+)
+def test_apprise_reaches_messengers(sqlite_database, posts, monkeypatch, address, host, path):
+    pytest.importorskip("apprise")
+    adapters = pytest.importorskip("requests").adapters
+    send, asked = adapters.HTTPAdapter.send, []
+
+    def redirected(self, request, **options):
+        asked.append(request.url)
+        request.url = posts.url
+        return send(self, request, **options)
+
+    monkeypatch.setattr(adapters.HTTPAdapter, "send", redirected)
+    posts.status = 200
+    notified = Notified(sqlite_database)
+    channel = notified.channel(address, ChannelKind.APPRISE)
+    notified.announce()
+    assert notified.delivery.deliver_due() == 1
+    assert [url.partition("?")[0] for url in asked] == [host + path]
+    assert b"A text" in posts.got[0][1]
+    assert notified.log(channel)[0].error is None
+
+
 def test_channels_are_bounded_and_no_one_elses(sqlite_database):
     notified = Notified(sqlite_database)
     ids = [notified.channel("https://example.org") for _ in range(MAX_CHANNELS)]

@@ -30,8 +30,8 @@ PICTURE = np.full((64, 64, 3), 127, np.uint8)
 
 
 class Models(Detectors):
-    """Opens doubles: a model's name is the side of its pictures, and none if it is no number; the packaged
-    one's is 64. opened: the names, one after the other."""
+    """Opens doubles: a model's name is the side of its pictures; a name without digits opens none. The
+    packaged one's is 64. opened: the names, one after the other."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         super().__init__(settings)

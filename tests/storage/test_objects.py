@@ -2,32 +2,19 @@
 
 import stat
 import threading
-import uuid
 
-import httpx
 import pytest
 
 from layerwatch.storage import ObjectMissing, StorageUnavailable, open_objects
 from layerwatch.storage.cloud_objects import CloudObjects
+from tests.support.s3 import s3_bucket
 
 
 @pytest.fixture
 def s3(monkeypatch):
-    """A server that speaks S3, and an address in it."""
-    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "k",
-        "AWS_SECRET_ACCESS_KEY": "s",
-        "AWS_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    bucket = f"pictures-{uuid.uuid4().hex}"  # the buckets outlive the server
-    assert httpx.put(f"http://{host}:{port}/{bucket}", trust_env=False).status_code == 200
-    yield f"s3://{bucket}/of/prints"
-    server.stop()
+    """An address in a bucket on a server that speaks S3."""
+    with s3_bucket(monkeypatch) as address:
+        yield f"{address}/of/prints"
 
 
 @pytest.fixture(params=["folder", "memory", "s3"])

@@ -16,20 +16,6 @@ PACKAGE = Path(__file__).parents[2] / "src" / "layerwatch"
 EXCEPTIONS = {
     ("accounts", "keys/repository.py"): "read with every call: a key and its account in one statement",
     ("closings", "billing/usage_repository.py"): "counts a call if its month is open, in one statement",
-    # The room is being rebuilt: its statements move into one file with that.
-    **dict.fromkeys(
-        (
-            ("feedback", "console/live_prints.py"),
-            ("feedback", "console/pages/feedback.py"),
-            ("feedback", "console/pages/review.py"),
-            ("feedback", "console/print_list.py"),
-            ("feedback", "console/print_view.py"),
-            ("feedback", "learning/deletion.py"),
-            ("feedback", "learning/limits.py"),
-            ("models", "learning/rollout/registry.py"),
-        ),
-        "learning/",
-    ),
 }
 """Where else a table is named in a statement, and why."""
 

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -51,8 +52,8 @@ class Tab:
 
 
 @contextlib.contextmanager
-def chromium() -> Iterator[object]:
-    """A running Chromium. Skips the test where there is none."""
+def chromium() -> Iterator[Any]:
+    """A running Chromium: a `Browser` of Playwright. Skips the test where there is none."""
     sync_api = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine")

@@ -44,4 +44,4 @@ def test_feedback_over_the_api_becomes_a_judged_candidate(tmp_path: Path, curren
     table = (tmp_path / "out" / "table.md").read_text()
     assert "new, printers that nobody reported" in table and "other sources" in table
     assert "of them judged wrongly" in result.output
-    assert "refused" in result.output or "is active" in result.output.split("reviewed")[1]
+    assert "refused" in result.output or "is active" in result.output.split("reviewed", 1)[1]

@@ -14,11 +14,18 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from layerwatch.vision.detector import OnnxDetector
+from layerwatch.vision.evidence import KINDS
 from layerwatch_train import export, quantise
 from layerwatch_train.cli import app
-from layerwatch_train.model import Detector
+from layerwatch_train.model import Detector, Output
 from layerwatch_train.public import DetectorFileError
+from layerwatch_train.rendered import Rendered
+from layerwatch_train.student.calibration import CHANGES, Labelled, fitted, spoilt
+from layerwatch_train.student.feed import Batch
+from layerwatch_train.student.fit import asked
+from layerwatch_train.student.recipe import Recipe
 from layerwatch_train.student.served import read, read_calibration
+from layerwatch_train.student.stills import Stills
 from layerwatch_train.student.views import draw_turn, picture, turned
 from layerwatch_train.train import load
 from tests.support import clip_package
@@ -90,6 +97,59 @@ def test_a_view_keeps_most_of_a_failure_at_the_edge() -> None:
     truth[:4, :3] = 1
     kept = [float(turned(truth[None], draw_turn(truth, rng), 20).sum() / truth.sum()) for _ in range(60)]
     assert np.mean(np.array(kept) > 0.4) > 0.95
+
+
+def test_a_small_view_may_show_the_picture_at_half_of_its_size() -> None:
+    rng = np.random.default_rng(6)
+    truth = np.zeros((20, 20), np.float32)
+    sizes = [np.linalg.det(draw_turn(truth, rng, small=1.0)[:, :2]) for _ in range(200)]
+    assert np.abs(sizes).max() > 2.5
+
+
+def test_stills_of_rare_kinds_are_drawn_often(tmp_path: Path) -> None:
+    store = Rendered(tmp_path, 40)
+    picture_, mask = np.zeros((48, 64, 3), np.uint8), np.zeros((48, 64), np.uint8)
+    mask[10:30, 20:40] = 1 + KINDS.index("spaghetti")
+    rare = np.where(mask > 0, 1 + KINDS.index("warping"), 0).astype(np.uint8)
+    for place in range(20):
+        store.keep(place, picture_, np.zeros_like(mask), failed=False)
+        store.keep(20 + place, picture_, rare if place == 0 else mask, failed=True)
+    stills, rng = Stills(store, 24), np.random.default_rng(0)
+    drawn = [stills.draw(rng) for _ in range(300)]
+    kinds = np.array([still.kinds for still in drawn])
+    assert 0.1 < kinds[:, KINDS.index("warping")].mean() / kinds.max(1).mean() < 0.6
+    assert 0.5 < np.mean([not still.failed for still in drawn]) < 0.9
+    assert all(still.failed == bool(still.truth.max() == 1) for still in drawn)
+
+
+def test_a_still_has_its_labels_and_no_answers_of_the_teacher() -> None:
+    out = Output(torch.zeros(2), torch.zeros(2, 8), torch.zeros(2, 4, 4), torch.zeros(2))
+    out = Output(*(part.requires_grad_() for part in out))
+    batch = Batch(
+        images=torch.zeros(2, 64, 64, 3, dtype=torch.uint8),
+        maps=torch.ones(2, 4, 4),
+        labels=torch.ones(2),
+        kinds=torch.zeros(2, 8),
+        in_view=torch.ones(2),
+        failure=torch.tensor([-9.0, -9.0]),
+        where=torch.full((2, 4, 4), -9.0),
+        units=torch.zeros(2, 1, 4, 4),
+        whole=torch.zeros(2, 1),
+        taught=torch.tensor([True, False]),
+    )
+    asked(out, batch, Recipe(labels=0.0)).backward()
+    assert out.failure.grad is not None
+    assert out.failure.grad[0] > 0 > out.failure.grad[1]  # down to the teacher's answer, up to the label
+
+
+def test_calibration_is_fitted_on_pictures_that_cameras_spoil_too() -> None:
+    torch.manual_seed(0)
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (12, SIZE, SIZE, 3), dtype=np.uint8)
+    real = Labelled(images, np.arange(12) % 2 == 0)
+    assert len(spoilt(real).images) == len(spoilt(real).failed) == 12 * len(CHANGES)
+    found = fitted(Detector(), [(real, 0.4), (spoilt(real), 0.6)])
+    assert found.scale == found.wide > 0 and found.map_scale > 0
 
 
 def test_the_command_leaves_a_detector_and_figures_of_what_neither_saw(tmp_path: Path, shipped: Path) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import Session
 
 from layerwatch.acting.models import ConnectedPrintRow, PrintActionRow
+from layerwatch.core.languages import gettext as _
 
 KINDS = ("pause", "resume", "cancel")
 LIFETIME = timedelta(seconds=60)
@@ -55,12 +56,14 @@ class PrintAction:
     @property
     def words(self) -> str:
         """What became of it."""
+        kind = _(self.kind.capitalize())
         if self.stage is Stage.ASKED:
-            return f"{self.kind.capitalize()} asked"
+            return _("%(action)s asked", action=kind)
         if self.stage is Stage.DONE:
-            return f"{self.kind.capitalize()} done"
-        end = "not done" if self.stage is Stage.NOT_DONE else "whether it was done is not known"
-        return f"{self.kind.capitalize()}: {end}: {self.reason}"
+            return _("%(action)s done", action=kind)
+        if self.stage is Stage.NOT_DONE:
+            return _("%(action)s: not done: %(reason)s", action=kind, reason=self.reason)
+        return _("%(action)s: whether it was done is not known: %(reason)s", action=kind, reason=self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +163,11 @@ def ask(
     """Ask the print's watcher for an action. Raises ActionRefused."""
     connection = connections(session, account_id, now, [context_id]).get(context_id, NOT_CONNECTED)
     if not connection.can:
-        raise ActionRefused("No watcher is connected to this print's printer.")
+        raise ActionRefused(_("No watcher is connected to this print's printer."))
     if connection.under_way:
-        raise ActionRefused("Another action is still under way.")
+        raise ActionRefused(_("Another action is still under way."))
     if kind not in connection.can:
-        raise ActionRefused(f"The printer cannot do this now: {kind}.")
+        raise ActionRefused(_("The printer cannot do this now: %(kind)s.", kind=_(kind)))
     session.execute(delete(PrintActionRow).where(PrintActionRow.asked_at < now - KEPT_FOR))
     row = PrintActionRow(
         id=secrets.token_hex(16),

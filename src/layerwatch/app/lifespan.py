@@ -91,8 +91,8 @@ def _chores(services: Services, heartbeat: Heartbeat) -> list[Coroutine[Any, Any
         _notify_forever(services),
         services.requests.write_forever(services.gateway),
         services.rollout.look_forever(),
-        services.drift.run_forever(),
         SecondOpinions(services.gateway, services.examples, services.vision).score_forever(),
+        services.drift.run_forever(),
     ]
     if services.uptime:
         chores.append(services.uptime.keep_forever(services.gateway))

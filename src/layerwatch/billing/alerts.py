@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from layerwatch.billing.errors import NotFound, NotPossible
 from layerwatch.billing.models import SpendAlert
 from layerwatch.billing.month import Month
+from layerwatch.core.languages import gettext as _
 from layerwatch.notify.events import EventKind
 from layerwatch.notify.models import ChannelRow
 from layerwatch.notify.repository import channels_for, delete_channel, get_channel
@@ -24,11 +25,11 @@ def add_alert(session: Session, account_id: int, micro_dollars: int, *, email: s
     Raises NotPossible, also where nobody would be notified.
     """
     if micro_dollars <= 0:
-        raise NotPossible("A spend alert needs an amount above zero.")
+        raise NotPossible(_("A spend alert needs an amount above zero."))
     if not email and not channels_for(session, account_id, EventKind.SPEND.value):
-        raise NotPossible("A spend alert needs an e-mail address, or a notification channel for spending.")
+        raise NotPossible(_("A spend alert needs an e-mail address, or a notification channel for spending."))
     if len(list_alerts(session, account_id)) >= MAX_ALERTS:
-        raise NotPossible(f"An account has at most {MAX_ALERTS} spend alerts.")
+        raise NotPossible(_("An account has at most %(most)s spend alerts.", most=MAX_ALERTS))
     alert = SpendAlert(
         account_id=account_id,
         micro_dollars=micro_dollars,
@@ -90,7 +91,7 @@ def remove_alert(session: Session, account_id: int, alert_id: int) -> None:
     """Remove an alert. Raises NotFound."""
     alert = session.get(SpendAlert, alert_id)
     if alert is None or alert.account_id != account_id:
-        raise NotFound("There is no such spend alert.")
+        raise NotFound(_("There is no such spend alert."))
     session.delete(alert)
     session.flush()
     if alert.channel_id is not None:

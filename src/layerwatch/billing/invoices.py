@@ -20,6 +20,7 @@ from layerwatch.billing.money import cents as written_cents
 from layerwatch.billing.money import to_cents
 from layerwatch.billing.month import Month
 from layerwatch.billing.statement import Statement, statement
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity.models import Account
 
 
@@ -74,7 +75,7 @@ def find_invoice(session: Session, number: str, account_id: int | None = None) -
     """An invoice by its number, if it is of the account (None: of any). Raises NotFound."""
     invoice = repository.by_number(session, number)
     if invoice is None or (account_id is not None and invoice.account_id != account_id):
-        raise NotFound(f"There is no invoice {number!r}.")
+        raise NotFound(_("There is no invoice “%(number)s”.", number=number))
     return invoice
 
 
@@ -90,9 +91,15 @@ def credit(
     account = lock_account(session, invoice.account_id)
     left = invoice.cents - statement(session, invoice).credited
     if not 1 <= cents <= left:
-        raise NotPossible(f"{written_cents(left)} of {invoice.number} can be credited at most.")
+        raise NotPossible(
+            _(
+                "%(left)s of %(number)s can be credited at most.",
+                left=written_cents(left),
+                number=invoice.number,
+            )
+        )
     if not reason.strip():
-        raise NotPossible("A credit note needs a reason.")
+        raise NotPossible(_("A credit note needs a reason."))
     note = repository.add_credit_note(
         session,
         number=f"CN-{repository.next_number(session, 'credit_note'):06d}",
@@ -126,11 +133,22 @@ def pay(
     known = repository.payment_by_reference(session, method, reference)
     if known is not None:
         if (known.invoice_id, known.cents) != (invoice.id, cents):
-            raise NotPossible(f"The payment {reference!r} is already booked, with another amount or invoice.")
+            raise NotPossible(
+                _(
+                    "The payment “%(reference)s” is already booked, with another amount or invoice.",
+                    reference=reference,
+                )
+            )
         return known
     balance = statement(session, invoice).balance
     if cents < 1 or (cents > balance and not beyond_balance):
-        raise NotPossible(f"{written_cents(max(0, balance))} of {invoice.number} are left to pay.")
+        raise NotPossible(
+            _(
+                "%(balance)s of %(number)s are left to pay.",
+                balance=written_cents(max(0, balance)),
+                number=invoice.number,
+            )
+        )
     payment = repository.add_payment(
         session, invoice_id=invoice.id, cents=cents, method=method, reference=reference, received_at=now
     )

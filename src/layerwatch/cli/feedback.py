@@ -119,9 +119,9 @@ def export(
     from rich.console import Console
     from rich.progress import Progress
 
-    from layerwatch.learning.deletion import withdrawn as gone
     from layerwatch.learning.export import Pseudonyms
     from layerwatch.learning.export import export as write
+    from layerwatch.learning.repository import withdrawn as gone
     from layerwatch.learning.review import reviewed
 
     with here.database.read() as session:
@@ -161,8 +161,8 @@ def withdrawn(
     After a backup was restored, `--apply` deletes again what had been withdrawn since it was made.
     """
     from layerwatch.learning.deletion import delete_withdrawn
-    from layerwatch.learning.deletion import withdrawn as gone
     from layerwatch.learning.export import read_withdrawn, write_withdrawn
+    from layerwatch.learning.repository import withdrawn as gone
 
     if apply is not None:
         delete_withdrawn(here.database, here.examples, read_withdrawn(apply), here.now)

@@ -17,7 +17,7 @@ from layerwatch.cli.output import print_error
 from layerwatch_sdk.clock import AsyncSystemClock
 from layerwatch_watcher.cameras.sources import is_recording
 from layerwatch_watcher.stopping import on_end_of_input, on_termination
-from layerwatch_watcher.watching import supervisor
+from layerwatch_watcher.watching import assembly, check_all, supervisor
 from layerwatch_watcher.watching.address_tables import camera_table_of, printer_table_of
 from layerwatch_watcher.watching.check import report
 from layerwatch_watcher.watching.checkpoint import default_folder
@@ -84,11 +84,11 @@ def watch_farm(
 
         _log_to_stderr()
         if check:
-            return asyncio.run(report(supervisor.check(settings, open_judge), as_json=as_json))
+            return asyncio.run(report(check_all.check(settings, open_judge), as_json=as_json))
         if test:
-            return asyncio.run(report(supervisor.try_channels(settings), as_json=as_json))
+            return asyncio.run(report(check_all.try_channels(settings), as_json=as_json))
         if empty_bed:
-            taught = supervisor.teach_beds(settings, empty_bed, open_judge)
+            taught = check_all.teach_beds(settings, empty_bed, open_judge)
             return asyncio.run(report(taught, as_json=as_json))
         folder = state or settings.state or default_folder()
         return asyncio.run(
@@ -130,7 +130,7 @@ def _values(
 
 def _judge(settings: WatcherSettings) -> Inspector:
     if settings.server:
-        return supervisor.open_remote(settings)
+        return assembly.open_remote(settings)
     # Imported late: the watcher of a real server must not load the detector's libraries.
     from layerwatch.cli.local_inspector import LocalInspector
     from layerwatch_sdk.errors import LayerwatchError

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from layerwatch.core.languages import gettext as _
+from layerwatch.core.languages import number
 from layerwatch.keys.request_history import CallCounts
 from layerwatch.keys.request_repository import LATENCY_BOUNDS_MS
 
@@ -54,7 +56,7 @@ def call_charts(counts: Sequence[CallCounts], *, by_day: bool) -> CallCharts:
     for place, one in enumerate(counts):
         named = f"{one.begin:%a %d}" if by_day else f"{one.begin:%H}:00"
         p50, p95 = one.quantile_ms(0.5), one.quantile_ms(0.95)
-        errors = ", ".join(f"{number:,} {kind}" for kind, number in one.errors.most_common(4))
+        errors = ", ".join(f"{number(count)} {kind}" for kind, count in one.errors.most_common(4))
         columns.append(
             Column(
                 x=round(LEFT + place * step + 0.14 * step, 2),
@@ -64,8 +66,14 @@ def call_charts(counts: Sequence[CallCounts], *, by_day: bool) -> CallCharts:
                 p50=_height(p50) if one.calls else None,
                 p95=_height(p95) if one.calls else None,
                 label=named if by_day or place % 4 == 0 else "",
-                title=f"{named}: {one.calls:,} calls, {errors or 'no errors'}; "
-                f"half {_said(p50, one)}, 95 % {_said(p95, one)}",
+                title=_(
+                    "%(time)s: %(calls)s calls, %(errors)s; half %(half)s, 95 %% %(most)s",
+                    time=named,
+                    calls=number(one.calls),
+                    errors=errors or _("no errors"),
+                    half=_said(p50, one),
+                    most=_said(p95, one),
+                ),
             )
         )
     return CallCharts(columns, most, [(bound, _height(bound)) for bound in LATENCY_BOUNDS_MS])
@@ -80,4 +88,6 @@ def _height(bound: int | None) -> float:
 def _said(bound: int | None, counts: CallCounts) -> str:
     if not counts.calls:
         return "–"  # noqa: RUF001
-    return f"within {bound:,} ms" if bound is not None else f"over {LATENCY_BOUNDS_MS[-1]:,} ms"
+    if bound is None:
+        return _("over %(ms)s ms", ms=number(LATENCY_BOUNDS_MS[-1]))
+    return _("within %(ms)s ms", ms=number(bound))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from layerwatch.core.languages import number
+
 WIDTH, HEIGHT = 900.0, 220.0
 LEFT, BOTTOM, TOP = 56.0, 24.0, 10.0
 
@@ -55,7 +57,7 @@ def bar_chart(values: Sequence[tuple[str, int]], unit: str) -> Chart:
                 width=round(step * 0.7, 2),
                 height=round(height, 2),
                 label=label if len(values) < 16 or place % 2 == 0 else "",
-                title=f"{label}: {value:,} {unit}",
+                title=f"{label}: {number(value)} {unit}",
             )
         )
     grid = [Line(round(TOP + room * (1 - part / 4), 2), _short(top * part / 4)) for part in range(5)]

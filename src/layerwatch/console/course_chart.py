@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.prints.moments import Moment
 from layerwatch.vision.evidence import Condition
 
@@ -83,17 +84,17 @@ def course_chart(
         line=" ".join(f"{x(one.second)},{_y(one.quality)}" for one in points),
         ticks=[(x(second), span(second)) for second in range(-(-begin // step) * step, end + 1, step)],
         levels=[(_y(quality), quality) for quality in (10, 7, 4, 1)],
-        warnings=marks((one.warning and not one.pause for one in course), "Warning"),
-        pauses=marks((one.pause for one in course), "Pause suggested"),
-        halts=marks((one.halted for one in course), "Paused, says the printer"),
-        unjudged=marks((one.condition is not Condition.OK for one in course), "Not judged"),
+        warnings=marks((one.warning and not one.pause for one in course), _("Warning")),
+        pauses=marks((one.pause for one in course), _("Pause suggested")),
+        halts=marks((one.halted for one in course), _("Paused, says the printer")),
+        unjudged=marks((one.condition is not Condition.OK for one in course), _("Not judged")),
         said=[Mark(x(second), 0.0, words) for second, words in said],
         steps=[
             ShareStep(
                 round(max(LEFT, x(one.second) - width / 2), 1),
                 round(width, 1),
                 one.second,
-                f"{span(one.second)}: quality {one.quality}",
+                _("%(time)s: quality %(quality)s", time=span(one.second), quality=one.quality),
             )
             for one in choices
         ],

@@ -21,6 +21,8 @@ from layerwatch.console.registry import Needs, Page
 from layerwatch.console.security_headers import harden
 from layerwatch.console.visit import BASE, FORM_COOKIE, SESSION_COOKIE, ConsoleServices, Visit
 from layerwatch.console.visitor import signed_in, visit_of
+from layerwatch.core.languages import gettext as _
+from layerwatch.core.languages import negotiated, use
 from layerwatch.identity import BadInput, NotAllowed, NotFound, sessions
 from layerwatch.identity.roles import Role
 from layerwatch.pacing import Throttled
@@ -64,11 +66,13 @@ def _answer(page: Page, request: Request, desk: ConsoleServices, form: SentForm)
     if fresh:
         form_cookie = sessions.new_form_cookie()
     visit = None
+    use(negotiated(request.headers.get("accept-language", "")))
     try:
         cookie = request.cookies.get(SESSION_COOKIE)
         signed = signed_in(cookie, desk.services, now)
         token = cookie if signed is not None else None
         visit = Visit(request, desk, form.fields, token, signed, form_cookie, now, file=form.file)
+        use(visit.language)
         response = _checked(page, visit)
     except Exception as error:
         response = refusal(page, visit, error)
@@ -86,21 +90,27 @@ def _checked(page: Page, visit: Visit) -> Response:
         check_form(visit)
     sent = [visit.request.url.path, *visit.request.query_params.values(), *visit.form.values()]
     if any("\0" in text for text in sent):
-        raise BadInput("The request contains a NUL character.")  # PostgreSQL rejects it in any text
+        raise BadInput(_("The request contains a NUL character."))  # PostgreSQL rejects it in any text
     if unknown:
         return _to_sign_in(visit, page)
     if page.needs is Needs.NOTHING or signed is None:
         return page.handler(visit)
     if page.needs is Needs.OPERATOR and not signed.operator:
         # As if it did not exist: other users do not learn which pages the operator has.
-        raise NotFound("Page not found.")
+        raise NotFound(_("Page not found."))
     if page.needs in _ROLES:
         if signed.account_id is None or signed.role is None:
             raise NotAllowed(
-                "You are not a member of any account. Open the link in the mail of an invitation."
+                _("You are not a member of any account. Open the link in the mail of an invitation.")
             )
         if not signed.role.reaches(_ROLES[page.needs]):
-            raise NotAllowed(f"This needs the role {page.needs.value}; yours is {signed.role.value}.")
+            raise NotAllowed(
+                _(
+                    "This needs the role %(needed)s; yours is %(held)s.",
+                    needed=_(page.needs.value),
+                    held=_(signed.role.value),
+                )
+            )
     return page.handler(visit)
 
 

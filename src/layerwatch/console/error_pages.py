@@ -16,6 +16,8 @@ from layerwatch.console.render import render
 from layerwatch.console.security_headers import harden
 from layerwatch.console.visit import ConsoleServices, Visit
 from layerwatch.console.visitor import visit_of
+from layerwatch.core.languages import gettext as _
+from layerwatch.core.languages import marked, use
 from layerwatch.identity import IdentityError, NotAllowed, NotFound, SignInRefused
 from layerwatch.notify import NotifyError
 from layerwatch.notify.errors import NotFound as NotifyNotFound
@@ -23,10 +25,21 @@ from layerwatch.storage import StorageUnavailable
 
 log = structlog.get_logger(__name__)
 
+TITLES = {
+    400: marked("That did not work"),
+    403: marked("Not allowed"),
+    404: marked("Not found"),
+    409: marked("Changed meanwhile"),
+    413: marked("Too large"),
+    429: marked("Too many tries"),
+    500: marked("Server error"),
+    503: marked("Not available"),
+}
+
 
 def error_page(status: int, message: str, visit: Visit | None = None) -> Response:
     """A page that says what went wrong, with the menu if the visitor is known and signed in."""
-    values = {"title": HTTPStatus(status).phrase, "message": message}
+    values = {"title": _(TITLES.get(status, HTTPStatus(status).phrase)), "message": message}
     if visit is None:
         return render("error.html", status, {**values, "me": None})
     return visit.page("error.html", status, **values)
@@ -47,14 +60,14 @@ def refusal(page: Page, visit: Visit | None, error: Exception) -> Response:
     if isinstance(error, (IdentityError, BillingError, NotifyError)):
         return _again(page, visit, error, 400)
     if isinstance(error, IntegrityError):
-        message = "Somebody did the same at the same moment. Load the page and try again."
+        message = _("Somebody did the same at the same moment. Load the page and try again.")
         return error_page(409, message, visit)
     if isinstance(error, StorageUnavailable):
-        response = error_page(503, "The database does not answer just now. Try again in a moment.", visit)
+        response = error_page(503, _("The database does not answer just now. Try again in a moment."), visit)
         response.headers["Retry-After"] = "5"
         return response
     log.error("console_crash", page=page.path, exc_info=error)
-    return error_page(500, "Something went wrong on our side.", visit)
+    return error_page(500, _("Something went wrong on our side."), visit)
 
 
 def _again(page: Page, visit: Visit | None, error: Exception, status: int) -> Response:
@@ -71,21 +84,26 @@ def _again(page: Page, visit: Visit | None, error: Exception, status: int) -> Re
 
 def no_such_page(request: Request, desk: ConsoleServices, status: int) -> Response:
     """The 404 page, with the menu if the visitor is signed in."""
-    response = error_page(status, "Page not found.", visit_of(request, desk))
+    visit = visit_of(request, desk)  # which knows the language, too
+    response = error_page(status, _("Page not found."), visit)
     harden(response)
     return response
 
 
 def oversized(request: Request, desk: ConsoleServices) -> Response:
     """The answer to a form that is too large to be read."""
-    response = error_page(413, "This form is too large.", visit_of(request, desk))
+    visit = visit_of(request, desk)
+    response = error_page(413, _("This form is too large."), visit)
     harden(response)
     return response
 
 
 def busy(visit: Visit) -> Response:
     """The answer to a picture for which there is no memory now."""
-    response = error_page(503, "The server has too many pictures to look at just now. Try again soon.", visit)
+    use(visit.language)
+    response = error_page(
+        503, _("The server has too many pictures to look at just now. Try again soon."), visit
+    )
     response.headers["Retry-After"] = "10"
     harden(response)
     return response

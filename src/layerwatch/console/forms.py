@@ -12,6 +12,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from layerwatch.console.visit import Visit
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import NotAllowed, sessions
 
 MAX_FORM_BYTES = 64 * 1024
@@ -79,8 +80,10 @@ def check_form(visit: Visit) -> None:
     given = visit.form.get("form_token", "")
     if foreign or not sessions.is_form_token(given, visit.form_subject, visit.services.secrets.sessions):
         raise NotAllowed(
-            "This form is out of date: you signed in again, or you work in another account by now."
-            " Go back, load the page again, and repeat it."
+            _(
+                "This form is out of date: you signed in again, or you work in another account by now."
+                " Go back, load the page again, and repeat it."
+            )
         )
 
 

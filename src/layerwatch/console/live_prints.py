@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from PIL import Image
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.acting.actions import NOT_CONNECTED, Connection, connections
 from layerwatch.contexts import Answer
 from layerwatch.contexts.context_id import unpack_levels
 from layerwatch.contexts.repository import inspected_since
+from layerwatch.core.languages import marked
 from layerwatch.learning import RecentPictures
-from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.repository import feedback_since
 from layerwatch.learning.verdicts import CORRECT_ALARM
 from layerwatch.prints import PrintLabels, PrintProgress
 from layerwatch.prints.repository import labels_by_print
@@ -32,34 +32,34 @@ MAX_LIVE = 10_000
 """Prints read for one account; a larger farm needs several accounts."""
 
 QUALITY_WORDS = {
-    1: "Failure",
-    2: "Probable failure",
-    3: "Possible failure",
-    4: "Watching",
-    5: "Watching",
-    6: "Good",
-    7: "Good",
-    8: "Great",
-    9: "Great",
-    10: "Perfect",
+    1: marked("Failure"),
+    2: marked("Probable failure"),
+    3: marked("Possible failure"),
+    4: marked("Watching"),
+    5: marked("Watching"),
+    6: marked("Good"),
+    7: marked("Good"),
+    8: marked("Great"),
+    9: marked("Great"),
+    10: marked("Perfect"),
 }
 FAILING_QUALITY, SUSPICIOUS_QUALITY = 3, 5
 """Up to which quality a print counts as failing, and as worth a look."""
 CONDITIONS = {
-    "dark": "Too dark to see",
-    "overexposed": "Too bright to see",
-    "blurred": "Out of focus",
-    "blocked": "View blocked",
-    "frozen": "Picture frozen",
-    "moved": "Camera moved",
-    "no_print": "No print in view",
+    "dark": marked("Too dark to see"),
+    "overexposed": marked("Too bright to see"),
+    "blurred": marked("Out of focus"),
+    "blocked": marked("View blocked"),
+    "frozen": marked("Picture frozen"),
+    "moved": marked("Camera moved"),
+    "no_print": marked("No print in view"),
 }
 FEEDBACK_WORDS = {
-    "false_alarm": "Marked as false alarm",
-    "resumed": "Marked as fine when it was resumed",
-    "missed": "Reported as a missed failure",
-    "good": "Marked as fine",
-    "correct_alarm": "Confirmed as a failure",
+    "false_alarm": marked("Marked as false alarm"),
+    "resumed": marked("Marked as fine when it was resumed"),
+    "missed": marked("Reported as a missed failure"),
+    "good": marked("Marked as fine"),
+    "correct_alarm": marked("Confirmed as a failure"),
 }
 TONES = ("bad", "watch", "marked", "blind", "good")
 """How a card is coloured, the most urgent first."""
@@ -140,7 +140,7 @@ class LivePrint:
     def word(self) -> str:
         """The quality in words."""
         if self.marked:
-            return "As marked by you"
+            return marked("As marked by you")
         if self.tone == "blind":
             return self.trouble
         return QUALITY_WORDS[self.quality]
@@ -148,7 +148,7 @@ class LivePrint:
     @property
     def trouble(self) -> str:
         """Why the print is not seen; empty if it is."""
-        return "Not seen recently" if self.late else self.condition
+        return marked("Not seen recently") if self.late else self.condition
 
     @property
     def tone(self) -> str:
@@ -209,11 +209,7 @@ def live_prints(
 
 
 def _newest_feedback(session: Session, account_id: int, since: datetime) -> dict[str, GivenFeedback]:
-    rows = session.execute(
-        select(FeedbackRow.context_id, FeedbackRow.id, FeedbackRow.kind, FeedbackRow.at)
-        .where(FeedbackRow.account_id == account_id, FeedbackRow.at >= since)
-        .order_by(FeedbackRow.id)
-    )
+    rows = feedback_since(session, account_id, since)
     return {row.context_id: GivenFeedback(row.id, row.kind, row.at) for row in rows}
 
 

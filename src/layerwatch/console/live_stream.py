@@ -21,6 +21,7 @@ import anyio.to_thread
 
 from layerwatch.console.live_feed import LiveFeed, LiveFeeds, TooManyStreams
 from layerwatch.console.live_prints import LivePrint
+from layerwatch.core.languages import use
 from layerwatch.storage import StorageUnavailable
 
 STREAM_S = 50.0
@@ -42,6 +43,7 @@ class LiveStream:
     """One reader's stream.
 
     access: why the reader may no longer watch, or "" while they may; may block.
+    language: of the reader.
     clock: the service's time.
     """
 
@@ -53,6 +55,7 @@ class LiveStream:
         news: News,
         access: Callable[[], str],
         clock: Callable[[], datetime],
+        language: str,
     ) -> None:
         self._feeds = feeds
         self._account_id = account_id
@@ -60,9 +63,11 @@ class LiveStream:
         self._news = news
         self._access = access
         self._clock = clock
+        self._language = language
 
     async def events(self) -> AsyncIterator[str]:
         """The events, in the form of `text/event-stream`."""
+        use(self._language)
         try:
             with self._feeds.watch(self._account_id, self._session) as feed:
                 yield f"retry: {RETRY_MS}\n\n"

@@ -65,7 +65,7 @@ def _is_its_owner(visit: Visit) -> bool:
         return False
     with visit.services.database.read() as session:
         accounts = first_accounts(session, 2)
-    return [(one.id, one.name, one.price_book) for one in accounts] == [(me.account_id, LOCAL, LOCAL)]
+        return [(one.id, one.name, one.price_book) for one in accounts] == [(me.account_id, LOCAL, LOCAL)]
 
 
 def is_near(host: str) -> bool:

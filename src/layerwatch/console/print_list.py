@@ -7,19 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.console.live_prints import LIVE
 from layerwatch.console.print_view import PrintOutcome, labels_of, outcome_of
 from layerwatch.console.wall import MAX_SEARCH
-from layerwatch.learning.models import FeedbackRow
+from layerwatch.core.languages import marked
+from layerwatch.learning.repository import newest_kinds
 from layerwatch.prints import PrintLabels
 from layerwatch.prints.picture_repository import newest_seconds
 from layerwatch.prints.repository import search_prints
 
 PAGE_SIZE = 30
-SHOWS = {"all": "All", "alarm": "With an alarm", "fine": "Without", "live": "Live"}
+SHOWS = {
+    "all": marked("All"),
+    "alarm": marked("With an alarm"),
+    "fine": marked("Without"),
+    "live": marked("Live"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +93,7 @@ def list_prints(session: Session, account_id: int, view: ListView, now: datetime
         limit=PAGE_SIZE,
     )
     ids = [row.context_id for row in rows]
-    said = dict(
-        session.execute(
-            select(FeedbackRow.context_id, FeedbackRow.kind)
-            .where(FeedbackRow.context_id.in_(ids))
-            .order_by(FeedbackRow.id)
-        ).all()
-    )
+    said = newest_kinds(session, ids)
     kept = newest_seconds(session, ids)
     return PrintList(
         view,

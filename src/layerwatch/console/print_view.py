@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layerwatch.console.live_prints import (
@@ -18,8 +17,10 @@ from layerwatch.console.live_prints import (
     live_prints,
 )
 from layerwatch.contexts.repository import find_row
+from layerwatch.core.languages import gettext as _
+from layerwatch.core.languages import marked
 from layerwatch.identity import NotFound
-from layerwatch.learning.models import FeedbackRow
+from layerwatch.learning.repository import feedback_of_print
 from layerwatch.learning.verdicts import FAILED
 from layerwatch.prints import PrintLabels, PrintProgress, events, picture_repository, repository
 from layerwatch.prints.events import PrintEvent
@@ -93,16 +94,11 @@ def view_print(session: Session, account_id: int, context_id: str, now: datetime
     context = find_row(session, context_id)
     owner = row.account_id if row is not None else context.account_id if context is not None else None
     if owner != account_id:
-        raise NotFound("There is no such print. It may have been deleted.")
+        raise NotFound(_("There is no such print. It may have been deleted."))
     live = next(iter(live_prints(session, account_id, now, context_id)), None)
     opened_at = row.opened_at if row is not None else context.opened_at  # type: ignore[union-attr]
     given = [
-        GivenFeedback(one.id, one.kind, one.at)
-        for one in session.scalars(
-            select(FeedbackRow)
-            .where(FeedbackRow.account_id == account_id, FeedbackRow.context_id == context_id)
-            .order_by(FeedbackRow.id)
-        )
+        GivenFeedback(one.id, one.kind, one.at) for one in feedback_of_print(session, account_id, context_id)
     ]
     seen_at = live.seen_at if live is not None else row.seen_at if row is not None else None
     return PrintView(
@@ -132,13 +128,13 @@ def outcome_of(row: PrintRow | None, feedback: str | None) -> PrintOutcome:
     if feedback is not None and feedback != "resumed":
         return PrintOutcome(FEEDBACK_WORDS[feedback], "bad" if feedback in FAILED else "marked")
     if row is None or row.worst is None:
-        return PrintOutcome("Nothing noted", "blind")
+        return PrintOutcome(marked("Nothing noted"), "blind")
     if row.paused_at is not None:
-        return PrintOutcome("Pause suggested", "bad")
+        return PrintOutcome(marked("Pause suggested"), "bad")
     if row.warned_at is not None:
-        return PrintOutcome("Warned", "bad")
+        return PrintOutcome(marked("Warned"), "bad")
     if row.worst <= FAILING_QUALITY:
-        return PrintOutcome("Possible failure", "watch")
+        return PrintOutcome(marked("Possible failure"), "watch")
     if row.worst <= SUSPICIOUS_QUALITY:
-        return PrintOutcome("Watched closely", "watch")
-    return PrintOutcome("Fine", "good")
+        return PrintOutcome(marked("Watched closely"), "watch")
+    return PrintOutcome(marked("Fine"), "good")

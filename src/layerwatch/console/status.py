@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from layerwatch.console.render import render
 from layerwatch.console.security_headers import HEADERS
+from layerwatch.core.languages import negotiated, using
 from layerwatch.services import Services
 from layerwatch.status.notes import shown_notes
 from layerwatch.status.report import Status, status
@@ -51,7 +52,9 @@ class _Board:
     async def page(self, request: Request) -> Response:
         """For people."""
         await self._ask()
-        return _cacheable(request, render("status.html", 200, self._values()))
+        with using(negotiated(request.headers.get("accept-language", ""))):
+            response = render("status.html", 200, self._values())
+        return _cacheable(request, response)
 
     async def data(self, request: Request) -> Response:
         """For programs; see docs/operations.md."""
@@ -111,6 +114,7 @@ def _look(session: Session, now: datetime) -> tuple[Status, list[tuple[datetime,
 def _cacheable(request: Request, response: Response) -> Response:
     mark = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:20]}"'
     headers = {**HEADERS, "Cache-Control": f"public, max-age={CACHE_S:.0f}", "ETag": mark}
+    headers["Vary"] = "Accept-Language"
     if request.headers.get("if-none-match") == mark:
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)

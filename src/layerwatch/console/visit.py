@@ -15,6 +15,8 @@ from starlette.responses import RedirectResponse, Response
 
 from layerwatch.console.live_feed import LiveFeeds
 from layerwatch.console.render import render
+from layerwatch.core.languages import gettext as _
+from layerwatch.core.languages import negotiated
 from layerwatch.identity import BadInput, IdentityError, NotFound, devices, sessions
 from layerwatch.identity.audit import Actor, record
 from layerwatch.identity.oidc.flow import Provider
@@ -55,6 +57,8 @@ class Signed:
     account_id: int | None
     account_name: str
     role: Role | None
+    language: str = ""
+    """The one that the user has chosen; empty: the browser's."""
     visiting: bool = False
     """Whether an operator works in an account that they are not a member of."""
 
@@ -107,6 +111,12 @@ class Visit:
         return problem.message if at and problem is not None else ""
 
     @property
+    def language(self) -> str:
+        """The reader's language: the one that the user has chosen, else the one that the browser asks for."""
+        chosen = self.signed.language if self.signed is not None else ""
+        return chosen or negotiated(self.request.headers.get("accept-language", ""))
+
+    @property
     def visitor(self) -> Visitor:
         """The browser."""
         client = self.request.client
@@ -127,7 +137,7 @@ class Visit:
         """
         if not self.me.verified:
             raise BadInput(
-                "Verify your e-mail address first. The settings of your sign-in send the mail again."
+                _("Verify your e-mail address first. The settings of your sign-in send the mail again.")
             )
 
     @property
@@ -177,7 +187,7 @@ class Visit:
         """A path parameter that is a number. Raises NotFound."""
         text = self.path(name)
         if not text.isdecimal() or len(text) > 18:
-            raise NotFound("Page not found.")
+            raise NotFound(_("Page not found."))
         return int(text)
 
     def page(self, template: str, status: int = 200, **values: object) -> Response:
@@ -282,7 +292,7 @@ def required(visit: Visit, name: str, what: str) -> str:
     """A field that a form must have. Raises BadInput."""
     value = visit.form.get(name, "").strip()
     if not value:
-        raise BadInput(f"{what} is missing.", field=name)
+        raise BadInput(_("%(what)s is missing.", what=what), field=name)
     return value
 
 

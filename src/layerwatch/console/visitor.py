@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 
 from layerwatch.console.visit import FORM_COOKIE, SESSION_COOKIE, ConsoleServices, Signed, Visit
+from layerwatch.core.languages import negotiated, use
 from layerwatch.identity import sessions
 from layerwatch.identity.repository import account_or_none, get_user, membership
 from layerwatch.identity.roles import role_in
@@ -34,6 +35,7 @@ def signed_in(token: str | None, services: Services, now: datetime) -> Signed | 
             account_id=account.id if account is not None and role else None,
             account_name=account.name if account is not None and role else "",
             role=role,
+            language=user.language or "",
             visiting=user.operator
             and account is not None
             and membership(session, user.id, account.id) is None,
@@ -50,6 +52,9 @@ def visit_of(request: Request, desk: ConsoleServices) -> Visit | None:
     try:
         signed = signed_in(cookie, desk.services, now)
     except StorageUnavailable:
+        use(negotiated(request.headers.get("accept-language", "")))
         return None
     token = cookie if signed is not None else None
-    return Visit(request, desk, {}, token, signed, request.cookies.get(FORM_COOKIE, ""), now)
+    visit = Visit(request, desk, {}, token, signed, request.cookies.get(FORM_COOKIE, ""), now)
+    use(visit.language)
+    return visit

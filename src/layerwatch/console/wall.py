@@ -8,9 +8,11 @@ from itertools import groupby
 from urllib.parse import urlencode
 
 from layerwatch.console.live_prints import TONES, LivePrint
+from layerwatch.core.languages import gettext as _
+from layerwatch.core.languages import marked
 
 PAGE_SIZE = 48
-SHOWS = {"all": "All", "attention": "Need attention", "unseen": "Not seen"}
+SHOWS = {"all": marked("All"), "attention": marked("Need attention"), "unseen": marked("Not seen")}
 MAX_SEARCH = 120
 
 
@@ -146,4 +148,4 @@ def _urgency(one: LivePrint) -> tuple[int, object, str]:
 
 
 def _printer(one: LivePrint) -> str:
-    return one.labels.printer or one.labels.camera or "Without a printer's name"
+    return one.labels.printer or one.labels.camera or _("Without a printer's name")

@@ -261,3 +261,11 @@ def _never_inspected(context: Context, moved: Moved) -> dict[str, Any]:
         "levels": None,  # a person sets others only after the first inspection
         **moved._replace(inspected_at=LONG_AGO)._asdict(),
     }
+
+
+def open_ids(session: Session, account_id: int, ids: Collection[str], now: datetime) -> set[str]:
+    """Which of these contexts are the account's, and not expired."""
+    own = select(ContextRow.id).where(
+        ContextRow.id.in_(ids), ContextRow.account_id == account_id, ContextRow.expires_at > now
+    )
+    return set(session.scalars(own))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import unicodedata
 
+from layerwatch.core.languages import gettext as _
+
 MAX_NAME_LENGTH = 120
 """Characters in a name of an account, key, printer, camera or file."""
 
@@ -31,11 +33,17 @@ def clean_name(text: str, what: str) -> str:
     """
     name = unicodedata.normalize("NFC", text[: 4 * MAX_NAME_LENGTH].strip())
     if not 1 <= len(name) <= MAX_NAME_LENGTH:
-        raise InvalidName(f"{what} needs 1 to {MAX_NAME_LENGTH} characters.")
+        raise InvalidName(
+            _(
+                "%(what)s needs 1 to %(most)s characters.",
+                what=what,
+                most=MAX_NAME_LENGTH,
+            )
+        )
     if any(is_unsafe(character) for character in name):
-        raise InvalidName(f"{what} may not contain control or text-direction characters.")
+        raise InvalidName(_("%(what)s may not contain control or text-direction characters.", what=what))
     if all(character in _JOINERS or unicodedata.category(character)[0] in "MZ" for character in name):
-        raise InvalidName(f"{what} needs a visible character.")
+        raise InvalidName(_("%(what)s needs a visible character.", what=what))
     return name
 
 

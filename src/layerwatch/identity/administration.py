@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.core.text import is_unsafe
 from layerwatch.identity import invitation_repository, one_time_links, recovery_codes, repository, sessions
 from layerwatch.identity.audit import Actor, record
@@ -56,11 +57,15 @@ def delete_user(session: Session, user_id: int, actor: Actor, now: datetime) -> 
     """
     user = _user(session, user_id)
     _check_other(user, actor)
-    for account, _ in roles_of(session, user):
+    for account, _role in roles_of(session, user):
         owners = [one.id for one, role in members_of(session, account.id) if role is Role.OWNER]
         if owners == [user.id]:
             raise BadInput(
-                f"{user.email} is the only owner of {account.name}. Make somebody else an owner first."
+                _(
+                    "%(email)s is the only owner of %(name)s. Make somebody else an owner first.",
+                    email=user.email,
+                    name=account.name,
+                )
             )
         set_role(session, account.id, user.id, None)
     sessions.end_all(session, user)
@@ -76,12 +81,18 @@ def delete_user(session: Session, user_id: int, actor: Actor, now: datetime) -> 
 def add_note(session: Session, account_id: int, text: str, actor: Actor, now: datetime) -> AccountNote:
     """Keep an operator's note on an account; its people do not see it. Raises NotFound, BadInput."""
     if repository.account_or_none(session, account_id) is None:
-        raise NotFound("There is no such account.")
+        raise NotFound(_("There is no such account."))
     text = " ".join(text.split())
     if not 1 <= len(text) <= MAX_NOTE_LENGTH or any(map(is_unsafe, text)):
-        raise BadInput(f"A note has 1 to {MAX_NOTE_LENGTH} characters.", field="text")
+        raise BadInput(
+            _("A note has 1 to %(most)s characters.", most=MAX_NOTE_LENGTH),
+            field="text",
+        )
     if len(notes_on(session, account_id)) >= MAX_NOTES:
-        raise BadInput(f"An account has at most {MAX_NOTES} notes. Delete one first.", field="text")
+        raise BadInput(
+            _("An account has at most %(most)s notes. Delete one first.", most=MAX_NOTES),
+            field="text",
+        )
     note = AccountNote(account_id=account_id, at=now, who=actor.who, text=text)
     session.add(note)
     record(session, actor, "note added", text[:100], now)
@@ -92,7 +103,7 @@ def delete_note(session: Session, account_id: int, note_id: int, actor: Actor, n
     """Delete a note. Raises NotFound."""
     note = session.get(AccountNote, note_id)
     if note is None or note.account_id != account_id:
-        raise NotFound("There is no such note.")
+        raise NotFound(_("There is no such note."))
     record(session, actor, "note deleted", note.text[:100], now)
     session.delete(note)
 
@@ -106,10 +117,10 @@ def notes_on(session: Session, account_id: int) -> list[AccountNote]:
 def _user(session: Session, user_id: int) -> User:
     user = repository.locked_user(session, user_id)
     if user is None:
-        raise NotFound("No such user.")
+        raise NotFound(_("No such user."))
     return user
 
 
 def _check_other(user: User, actor: Actor) -> None:
     if user.operator or user.id == actor.user_id:
-        raise BadInput("Operators, and oneself, can be neither suspended nor deleted here.")
+        raise BadInput(_("Operators, and oneself, can be neither suspended nor deleted here."))

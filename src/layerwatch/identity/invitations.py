@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import audit, invitation_repository, mail_limits, repository, sessions, users
 from layerwatch.identity.audit import Actor
 from layerwatch.identity.errors import BadInput, NotFound
@@ -37,12 +38,12 @@ def invite(
     """
     address = email_address(email)
     if any(user.email == address for user, _ in members_of(session, account_id)):
-        raise BadInput("This person is a member already. Change the role in the list of members.")
+        raise BadInput(_("This person is a member already. Change the role in the list of members."))
     account, inviter = repository.get_account(session, account_id), repository.get_user(session, by)
     mail_limits.take(session, address, now, account_id)
     invitation_repository.delete_replaced(session, account_id, address, now)
     if invitation_repository.number_of(session, account_id) >= MAX_PENDING:
-        raise BadInput(f"At most {MAX_PENDING} invitations can wait. Withdraw one first.")
+        raise BadInput(_("At most %(most)s invitations can wait. Withdraw one first.", most=MAX_PENDING))
     token = secrets.token_urlsafe(32)
     invitation_repository.add(
         session,
@@ -72,7 +73,7 @@ def withdraw(session: Session, account_id: int, invitation_id: int) -> str:
     """Delete an invitation; its address. Raises NotFound."""
     withdrawn = invitation_repository.delete_one(session, invitation_id, account_id)
     if withdrawn is None:
-        raise NotFound("No such invitation.")
+        raise NotFound(_("No such invitation."))
     return withdrawn[0]
 
 
@@ -85,7 +86,7 @@ def find_invitation(session: Session, token: str, now: datetime) -> Invitation:
     """The invitation behind a link. Raises BadInput for one that is used, withdrawn or expired."""
     found = invitation_repository.by_digest(session, digest(token))
     if found is None or found.expires_at < now:
-        raise BadInput("This invitation is used, withdrawn or expired. Ask for a new one.")
+        raise BadInput(_("This invitation is used, withdrawn or expired. Ask for a new one."))
     return found
 
 
@@ -96,12 +97,12 @@ def accept(session: Session, token: str, user_id: int, visitor: Visitor, now: da
     """
     user = repository.get_user(session, user_id)
     if user.verified_at is None:
-        raise BadInput("Verify your own e-mail address first, then open the invitation again.")
+        raise BadInput(_("Verify your own e-mail address first, then open the invitation again."))
     invitation = find_invitation(session, token, now)
     account_id = invitation.account_id
     used = invitation_repository.delete_one(session, invitation.id, account_id)
     if used is None:
-        raise BadInput("This invitation is used. Ask for a new one.")
+        raise BadInput(_("This invitation is used. Ask for a new one."))
     address, role = used
     if repository.membership(session, user.id, account_id) is None:
         set_role(session, account_id, user.id, Role(role))
@@ -131,7 +132,7 @@ def join(session: Session, token: str, hashed: str, visitor: Visitor, now: datet
     """
     invitation = find_invitation(session, token, now)
     if not can_join(session, invitation):
-        raise BadInput("This address has a user already. Sign in to accept.")
+        raise BadInput(_("This address has a user already. Sign in to accept."))
     user = users.find_user(session, invitation.email)
     if user is None:
         user = repository.new_user(session, invitation.email, now, password=None)

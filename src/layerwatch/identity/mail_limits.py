@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import rate_limit
 
 PER_RECIPIENT_HOUR = 5
@@ -24,7 +25,7 @@ def take(session: Session, recipient: str, now: datetime, account_id: int | None
     """
     if account_id is not None:
         rate_limit.take(
-            session, f"mail account {account_id}", PER_ACCOUNT_DAY, now, window=_DAY, what="mails today"
+            session, f"mail account {account_id}", PER_ACCOUNT_DAY, now, window=_DAY, what=_("mails today")
         )
     subject, what = f"mail to {recipient.strip().lower()[:254]}", "mails to this address"
     rate_limit.take(session, subject, PER_RECIPIENT_HOUR, now, window=_HOUR, what=what)

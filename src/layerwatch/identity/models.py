@@ -69,6 +69,8 @@ class User(Base):
     """The person's name at the OpenID Connect provider."""
     suspended_at: Mapped[datetime | None] = mapped_column(default=None)
     """Since when the operator lets them not sign in."""
+    language: Mapped[str | None] = mapped_column(String(8), default=None)
+    """The language of their pages; None: the browser's."""
     working_account_id: Mapped[int | None] = mapped_column(default=None)
     """The account they last switched to; used at sign-in if they are still a member."""
     created_at: Mapped[datetime]

@@ -10,6 +10,7 @@ from enum import StrEnum
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import repository
 from layerwatch.identity.errors import BadInput
 from layerwatch.identity.models import OneTimeLink, User
@@ -58,7 +59,7 @@ def user_of(session: Session, token: str, purpose: Purpose, now: datetime) -> Us
     """Whose link it is, without using it up. Raises BadInput."""
     link = session.get(OneTimeLink, digest(token))
     if link is None or link.purpose != purpose.value or link.expires_at < now:
-        raise BadInput("This link is used or expired. Ask for a new one.")
+        raise BadInput(_("This link is used or expired. Ask for a new one."))
     return repository.get_user(session, link.user_id)
 
 
@@ -69,7 +70,7 @@ def use_link(session: Session, token: str, purpose: Purpose, now: datetime) -> U
         delete(OneTimeLink).where(OneTimeLink.digest == digest(token)).returning(OneTimeLink.user_id)
     )
     if used.first() is None:
-        raise BadInput("This link is used. Ask for a new one.")
+        raise BadInput(_("This link is used. Ask for a new one."))
     return user
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity.errors import BadInput
 
 SHORTEST, LONGEST = 12, 200
@@ -44,15 +45,21 @@ def check_strength(password: str, email: str) -> None:
     from zxcvbn import zxcvbn  # 13 MB of word lists, measured: not for every command that imports this
 
     if not SHORTEST <= len(password) <= LONGEST:
-        raise BadInput(f"A password needs {SHORTEST} to {LONGEST} characters.", field="password")
-    local, _, domain = email[:254].partition("@")
+        raise BadInput(
+            _("A password needs %(shortest)s to %(longest)s characters.", shortest=SHORTEST, longest=LONGEST),
+            field="password",
+        )
+    local, _at, domain = email[:254].partition("@")
     own = [*_OWN_WORDS, email[:254], local, domain, *re.split(r"[\W_]+", local), re.sub(r"[\W_]+", "", local)]
     own += domain.split(".")
     with _turns:
         estimate = zxcvbn(_estimated(password), user_inputs=[word for word in own[:30] if len(word) > 2])
     if estimate["score"] < MIN_SCORE:
-        why = estimate["feedback"]["warning"] or "It is made of common parts."
-        raise BadInput(f"This password is too easy to guess. {why} Try a few random words.", field="password")
+        why = _(_(estimate["feedback"]["warning"] or "It is made of common parts."))
+        raise BadInput(
+            _("This password is too easy to guess. %(why)s Try a few random words.", why=why),
+            field="password",
+        )
 
 
 def _estimated(password: str) -> str:

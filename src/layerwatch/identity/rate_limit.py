@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, text
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity.errors import RateLimited
 from layerwatch.identity.models import Attempt
 
@@ -40,7 +41,7 @@ def take(
     now: datetime,
     *,
     window: timedelta = WINDOW,
-    what: str = "tries",
+    what: str = "",
 ) -> None:
     """Count one try, and delete windows long past. Raises RateLimited above `limit` in a window.
 
@@ -53,7 +54,11 @@ def take(
         wait = window - (now - datetime.fromtimestamp(0, now.tzinfo)) % window
         minutes = max(1, -(-int(wait.total_seconds()) // 60))
         raise RateLimited(
-            f"Too many {what}. Wait {minutes} min, then try again.",
+            _(
+                "Too many %(what)s. Wait %(minutes)s min, then try again.",
+                what=what or _("tries"),
+                minutes=minutes,
+            ),
             retry_after=int(wait.total_seconds()) + 1,
         )
     oldest = _number(now, WINDOW) - timedelta(days=1) // WINDOW

@@ -135,6 +135,16 @@ def accounts_of_customer(session: Session, stripe_customer: str) -> Sequence[Acc
     return session.scalars(select(Account).where(Account.stripe_customer == stripe_customer)).all()
 
 
+def shares_pictures(session: Session, account_id: int) -> bool:
+    """Whether the account lets pictures be kept for training."""
+    return bool(session.scalar(select(Account.share_pictures).where(Account.id == account_id)))
+
+
+def sharing_accounts() -> Select[int]:
+    """The accounts that do, as a subquery."""
+    return select(Account.id).where(Account.share_pictures.is_(True))
+
+
 def with_billing_email() -> Select[int]:
     """Part of a statement: the numbers of accounts with a billing address."""
     return select(Account.id).where(Account.billing_email.is_not(None))

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import invitation_repository, repository
 from layerwatch.identity.errors import BadInput, NotAllowed, NotFound
 from layerwatch.identity.models import Account, User
@@ -61,13 +62,13 @@ def need_owner(session: Session, account_id: int, user_id: int) -> None:
     lock_account(session, account_id)
     user = repository.get_user(session, user_id)
     if role_in(session, user, account_id) is not Role.OWNER:
-        raise NotAllowed("You are not an owner of this account any more.")
+        raise NotAllowed(_("You are not an owner of this account any more."))
 
 
 def lock_account(session: Session, account_id: int) -> None:
     """Let one transaction at a time change an account's members. Raises NotFound."""
     if not repository.lock_members(session, account_id):
-        raise NotFound(f"No account {account_id}.")
+        raise NotFound(_("No account %(account_id)s.", account_id=account_id))
 
 
 def set_role(session: Session, account_id: int, user_id: int, role: Role | None) -> None:
@@ -78,10 +79,10 @@ def set_role(session: Session, account_id: int, user_id: int, role: Role | None)
     lock_account(session, account_id)
     membership = repository.membership(session, user_id, account_id)
     if membership is None and role is None:
-        raise NotFound("There is no such member.")
+        raise NotFound(_("There is no such member."))
     owners = [user.id for user, held in members_of(session, account_id) if held is Role.OWNER]
     if owners == [user_id] and role is not Role.OWNER:
-        raise BadInput("An account needs an owner. Make somebody else an owner first.")
+        raise BadInput(_("An account needs an owner. Make somebody else an owner first."))
     if role is not Role.OWNER:
         invitation_repository.delete_by_inviter(session, user_id, account_id)
     if role is None:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.core.text import InvalidName, clean_name
 from layerwatch.identity import repository
 from layerwatch.identity.errors import BadInput, NotFound
@@ -47,7 +48,7 @@ def create_account(
 
 def account_name(text: str) -> str:
     """The name of an account as it is stored. Raises BadInput."""
-    return valid_name(text, "The account's name")
+    return valid_name(text, _("The account's name"))
 
 
 def valid_name(text: str, what: str) -> str:
@@ -62,7 +63,7 @@ def email_address(text: str) -> str:
     """An e-mail address as it is stored, in lower case. Raises BadInput for an invalid one."""
     address = text.strip().lower()
     if len(address) > 254 or not _EMAIL.fullmatch(address) or not address.isprintable():
-        raise BadInput("Invalid e-mail address.", field="email")
+        raise BadInput(_("Invalid e-mail address."), field="email")
     return address
 
 
@@ -86,9 +87,15 @@ def find_account(session: Session, which: str) -> Account:
             return account
     fitting = repository.accounts_named(session, which)
     if not fitting:
-        raise NotFound(f"There is no account {which!r}.")
+        raise NotFound(_("There is no account “%(which)s”.", which=which))
     if len(fitting) > 1:
-        raise BadInput(f"{len(fitting)} accounts are named {which!r}. Use the number of the one meant.")
+        raise BadInput(
+            _(
+                "%(fitting)s accounts are named “%(which)s”. Use the number of the one meant.",
+                fitting=len(fitting),
+                which=which,
+            )
+        )
     return fitting[0]
 
 

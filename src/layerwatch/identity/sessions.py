@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import repository
 from layerwatch.identity.errors import SignInRefused
 from layerwatch.identity.models import User, WebSession
@@ -41,7 +42,7 @@ def begin(
     Raises SignInRefused for a suspended user.
     """
     if user.suspended_at is not None:
-        raise SignInRefused("This user is suspended. Write to the operator.")
+        raise SignInRefused(_("This user is suspended. Write to the operator."))
     token = secrets.token_urlsafe(32)
     session.execute(
         delete(WebSession).where(WebSession.user_id == user.id, WebSession.created_at < now - MAX_LIFETIME)

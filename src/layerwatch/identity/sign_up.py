@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import audit, mail_limits, passwords, rate_limit, repository
 from layerwatch.identity.audit import Actor
 from layerwatch.identity.errors import BadInput
@@ -85,6 +86,6 @@ def verify(session: Session, token: str, user_id: int, now: datetime) -> None:
     would open the other's user, with the other's password.
     """
     if use_link(session, token, Purpose.VERIFY, now).id != user_id:
-        raise BadInput("This link is for another user. Sign out, then open it again.")
+        raise BadInput(_("This link is for another user. Sign out, then open it again."))
     user = repository.get_user(session, user_id)
     user.verified_at = user.verified_at or now

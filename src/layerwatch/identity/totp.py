@@ -15,6 +15,7 @@ from datetime import datetime
 import pyotp
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import recovery_codes
 from layerwatch.identity.errors import BadInput, SignInRefused
 from layerwatch.identity.models import User
@@ -27,7 +28,7 @@ ALLOWED_DRIFT_STEPS = 1
 def prepare(session: Session, user: User) -> None:
     """Make a secret for the user's app; codes are asked for only after one was confirmed. Raises BadInput."""
     if user.totp_since is not None:
-        raise BadInput("One-time codes are on already.")
+        raise BadInput(_("One-time codes are on already."))
     user.totp_nonce = secrets.token_bytes(16)
     session.flush()
 
@@ -38,11 +39,11 @@ def confirm(session: Session, user: User, code: str, key: bytes, now: datetime) 
     Raises BadInput.
     """
     if user.totp_since is not None:
-        raise BadInput("One-time codes are on already.")
+        raise BadInput(_("One-time codes are on already."))
     if user.totp_nonce is None:
-        raise BadInput("Set one-time codes up first.")
+        raise BadInput(_("Set one-time codes up first."))
     if not _take(user, code, key, now):
-        raise BadInput("This code is wrong. Check the clock of your phone.")
+        raise BadInput(_("This code is wrong. Check the clock of your phone."))
     user.totp_since = now
     return recovery_codes.renew(session, user, key)
 
@@ -53,13 +54,13 @@ def check(session: Session, user: User, code: str, key: bytes, now: datetime) ->
     Raises SignInRefused.
     """
     if user.totp_since is None:
-        raise SignInRefused("One-time codes were switched off. Sign in again.")
+        raise SignInRefused(_("One-time codes were switched off. Sign in again."))
     if recovery_codes.is_recovery_code(code):
         if recovery_codes.use(session, user, code, key):
             return "recovery code"
     elif _take(user, code, key, now):
         return "code"
-    raise SignInRefused("This code is wrong.")
+    raise SignInRefused(_("This code is wrong."))
 
 
 def switch_off(session: Session, user: User) -> None:

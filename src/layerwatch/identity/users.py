@@ -8,6 +8,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
+from layerwatch.core.languages import marked
 from layerwatch.identity import audit, devices, mail_limits, rate_limit, repository, sessions, totp
 from layerwatch.identity.audit import Actor
 from layerwatch.identity.errors import BadInput, NotFound, SignInRefused
@@ -20,7 +22,7 @@ from layerwatch.notify.mail import Mail
 OPERATOR = "operator@localhost"
 """The user that an installation makes for its operator, who signs in by a link."""
 
-WRONG = "E-mail address or password is wrong."
+WRONG = marked("E-mail address or password is wrong.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def sign_in(
     """Last step of a sign-in. Raises SignInRefused, in the same words for an unknown user."""
     user = find_user(session, candidate.email)
     if not right or user is None or user.password != candidate.stored:
-        raise SignInRefused(WRONG)
+        raise SignInRefused(_(WRONG))
     return begin(session, user, visitor, now, how="password")
 
 
@@ -180,9 +182,9 @@ def reset_codes(session: Session, user_id: int, actor: Actor, now: datetime) -> 
     """
     user = repository.user_or_none(session, user_id)
     if user is None:
-        raise NotFound("No such user.")
+        raise NotFound(_("No such user."))
     if user.totp_since is None:
-        raise BadInput("This user has no one-time codes switched on.")
+        raise BadInput(_("This user has no one-time codes switched on."))
     totp.switch_off(session, user)
     sessions.end_all(session, user)
     audit.record(session, actor, "one-time codes reset", user.email, now)

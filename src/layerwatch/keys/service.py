@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity.errors import BadInput, NotFound
 from layerwatch.identity.roles import lock_account
 from layerwatch.identity.service import valid_name
@@ -46,12 +47,14 @@ def create_key(
     addresses: networks it may be used from (`192.0.2.0/24`, `2001:db8::1`); none: from anywhere.
     Raises NotFound for an unknown account, BadInput for a value that cannot be taken.
     """
-    name = valid_name(name, "The key's name")
+    name = valid_name(name, _("The key's name"))
     if dialect not in DIALECTS:
-        raise BadInput("The dialect is 1 (interval as a number) or 2 (interval as an object).")
+        raise BadInput(_("The dialect is 1 (interval as a number) or 2 (interval as an object)."))
     lock_account(session, account_id)  # two keys made at once must not both be the last one allowed
     if repository.number_in_use(session, account_id) >= MAX_KEYS_PER_ACCOUNT:
-        raise BadInput(f"An account has at most {MAX_KEYS_PER_ACCOUNT} keys in use. Disable one first.")
+        raise BadInput(
+            _("An account has at most %(most)s keys in use. Disable one first.", most=MAX_KEYS_PER_ACCOUNT)
+        )
     text = new_key_text(test=test)
     row = repository.add(
         session,
@@ -84,7 +87,7 @@ def rotate_key(
     """
     old = key_of(session, account_id, key_id)
     if old.disabled_at is not None or old.retires_at is not None:
-        raise BadInput("This key is disabled, or is being replaced already.")
+        raise BadInput(_("This key is disabled, or is being replaced already."))
     new = create_key(
         session,
         account_id,
@@ -123,9 +126,15 @@ def find_key(session: Session, account_id: int, which: str) -> ApiKey:
     exact = [key for key in keys if str(key.id) == which]
     fitting = exact or [key for key in keys if which in (key.name, key.last_four)]
     if not fitting:
-        raise NotFound(f"No key {which!r} in this account.")
+        raise NotFound(_("No key “%(which)s” in this account.", which=which))
     if len(fitting) > 1:
-        raise BadInput(f"{len(fitting)} keys fit {which!r}. Use the number of the one meant.")
+        raise BadInput(
+            _(
+                "%(fitting)s keys fit “%(which)s”. Use the number of the one meant.",
+                fitting=len(fitting),
+                which=which,
+            )
+        )
     return fitting[0]
 
 
@@ -142,7 +151,7 @@ def key_of(session: Session, account_id: int, key_id: int) -> ApiKey:
     """A key of the account. Raises NotFound."""
     key = repository.key_or_none(session, key_id)
     if key is None or key.account_id != account_id:
-        raise NotFound(f"No key {key_id} in this account.")
+        raise NotFound(_("No key %(key_id)s in this account.", key_id=key_id))
     return key
 
 
@@ -166,6 +175,7 @@ def parse_networks(addresses: Sequence[str]) -> list[str]:
             networks.append(str(ipaddress.ip_network(text.strip(), strict=False)))
         except ValueError as wrong:
             raise BadInput(
-                f"{text!r} is no IP address or network (such as 192.0.2.0/24).", field="addresses"
+                _("“%(text)s” is no IP address or network (such as 192.0.2.0/24).", text=text),
+                field="addresses",
             ) from wrong
     return networks

@@ -11,17 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, delete, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
-from layerwatch.identity.models import Account
+from layerwatch.identity.repository import get_account
+from layerwatch.learning import repository
 from layerwatch.learning.examples import ORPHAN_AGE, ExampleName, ExampleStore
-from layerwatch.learning.models import ExampleReviewRow, ExampleRow, FeedbackRow, WithdrawnPictureRow
+from layerwatch.learning.models import ExampleRow
 from layerwatch.learning.service import find_used, lock_pictures, name_of
 from layerwatch.storage import Database
-from layerwatch.storage.base import is_sqlite
 
 log = structlog.get_logger(__name__)
 
@@ -53,21 +50,12 @@ def delete_feedback(
 
     At least one has to be given. The objects are deleted after the commit, by `ExampleStore.delete`.
     """
-    wanted: list[ColumnElement[bool]] = []
-    if ids is not None:
-        wanted.append(FeedbackRow.id.in_(ids))
-    if account_id is not None:
-        wanted.append(FeedbackRow.account_id == account_id)
-    if context_id is not None:
-        wanted.append(FeedbackRow.context_id == context_id)
-    if before is not None:
-        wanted.append(FeedbackRow.at < before)
-    if not wanted:
-        raise ValueError("say which feedback to delete")
-    found = session.scalars(select(FeedbackRow.id).where(*wanted).order_by(FeedbackRow.id).limit(BATCH)).all()
-    pictures = _delete_examples(session, now, ExampleRow.feedback_id.in_(found))
-    session.execute(delete(FeedbackRow).where(FeedbackRow.id.in_(found)))
-    return Deleted(len(found), pictures)
+    found = repository.feedback_ids(
+        session, BATCH, ids=ids, account_id=account_id, context_id=context_id, before=before
+    )
+    gone = repository.delete_examples(session, feedback_ids=found)
+    repository.delete_feedback(session, found)
+    return Deleted(len(found), _withdrawn(session, gone, now))
 
 
 def withdraw_consent(database: Database, examples: ExampleStore, account_id: int, now: datetime) -> int:
@@ -78,12 +66,11 @@ def withdraw_consent(database: Database, examples: ExampleStore, account_id: int
 
     def end(session: Session) -> None:
         lock_pictures(session, account_id)
-        session.get_one(Account, account_id).share_pictures = False
+        get_account(session, account_id).share_pictures = False
 
     def some(session: Session) -> frozenset[ExampleName]:
-        of_account = select(ExampleRow.id).where(ExampleRow.account_id == account_id)
-        ids = session.scalars(of_account.order_by(ExampleRow.id).limit(BATCH)).all()
-        return _delete_examples(session, now, ExampleRow.id.in_(ids))
+        gone = repository.delete_examples(session, account_id=account_id, limit=BATCH)
+        return _withdrawn(session, gone, now)
 
     database.transact(end)
     deleted = 0
@@ -94,24 +81,19 @@ def withdraw_consent(database: Database, examples: ExampleStore, account_id: int
     return deleted
 
 
-def withdrawn(session: Session) -> Sequence[str]:
-    """SHA-256 of every picture that was deleted, in order."""
-    return session.scalars(select(WithdrawnPictureRow.sha256).order_by(WithdrawnPictureRow.sha256)).all()
-
-
 def delete_withdrawn(database: Database, examples: ExampleStore, hashes: Sequence[str], now: datetime) -> int:
     """Delete the pictures with these hashes, such as a restored backup brought back; how many.
 
-    hashes: as `withdrawn` returned them. They are on the list afterwards.
+    hashes: as `repository.withdrawn` returned them. They are on the list afterwards.
     """
     deleted = 0
     for start in range(0, len(hashes), BATCH):
         some = hashes[start : start + BATCH]
 
         def work(session: Session, some: Sequence[str] = some) -> frozenset[ExampleName]:
-            gone = _delete_examples(session, now, ExampleRow.sha256.in_(some))
-            _list(session, some, now)
-            return gone
+            gone = repository.delete_examples(session, hashes=some)
+            repository.list_withdrawn(session, some, now)
+            return frozenset(map(name_of, gone))
 
         pictures = database.transact(work)
         examples.delete(pictures)
@@ -149,22 +131,7 @@ class FeedbackSweeper:
             log.info("feedback_swept", rows=rows, pictures=pictures)
 
 
-def _delete_examples(session: Session, now: datetime, wanted: ColumnElement[bool]) -> frozenset[ExampleName]:
-    """Delete rows of pictures with their reviews, and put the hashes on the list."""
-    rows = session.scalars(select(ExampleRow).where(wanted)).all()
-    if not rows:
-        return frozenset()
-    ids = [row.id for row in rows]
-    session.execute(delete(ExampleReviewRow).where(ExampleReviewRow.example_id.in_(ids)))
-    session.execute(delete(ExampleRow).where(ExampleRow.id.in_(ids)))
-    hashes = {row.sha256 for row in rows}
-    still_kept = select(ExampleRow.sha256).where(ExampleRow.sha256.in_(hashes))  # by somebody else
-    _list(session, sorted(hashes - set(session.scalars(still_kept))), now)
-    return frozenset(map(name_of, rows))
-
-
-def _list(session: Session, hashes: Sequence[str], now: datetime) -> None:
-    if hashes:
-        rows = [{"sha256": one, "at": now} for one in hashes]
-        insert = sqlite_insert if is_sqlite(session) else postgresql_insert
-        session.execute(insert(WithdrawnPictureRow).on_conflict_do_nothing(), rows)
+def _withdrawn(session: Session, gone: Sequence[ExampleRow], now: datetime) -> frozenset[ExampleName]:
+    """Put deleted pictures on the list; where their objects are."""
+    repository.list_withdrawn(session, {row.sha256 for row in gone}, now)
+    return frozenset(map(name_of, gone))

@@ -7,12 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.learning import near
+from layerwatch.learning import near, repository
 from layerwatch.learning.examples import MOVED, ExampleStore
-from layerwatch.learning.models import ExampleRow
 from layerwatch.storage import Database
 from layerwatch.vision.errors import ImageDecodeError
 
@@ -44,9 +42,8 @@ def move_files(folder: Path, database: Database, examples: ExampleStore) -> int:
 
 
 def _move(jpeg: bytes, sha256: str, database: Database, examples: ExampleStore) -> None:
-    rows = select(ExampleRow).where(ExampleRow.sha256 == sha256, ExampleRow.folder == MOVED)
     with database.read() as session:
-        accounts = {row.account_id for row in session.scalars(rows)}
+        accounts = {row.account_id for row in repository.moved_examples(session, sha256)}
     for account_id in accounts:
         examples.put(account_id, MOVED, jpeg)
     dhash = None
@@ -54,7 +51,7 @@ def _move(jpeg: bytes, sha256: str, database: Database, examples: ExampleStore) 
         dhash = near.dhash(jpeg)
 
     def note(session: Session) -> None:
-        for row in session.scalars(rows):
+        for row in repository.moved_examples(session, sha256):
             row.dhash = dhash
 
     database.transact(note)

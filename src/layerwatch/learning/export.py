@@ -17,7 +17,7 @@ from layerwatch.core.private_files import private_folder, replacing
 from layerwatch.learning import near
 from layerwatch.learning.errors import LearningError
 from layerwatch.learning.examples import ExampleStore
-from layerwatch.learning.review import Example
+from layerwatch.learning.repository import Example
 from layerwatch.learning.service import name_of
 
 INDEX, WITHDRAWN, IMAGES = "index.csv", "withdrawn.txt", "images/feedback"

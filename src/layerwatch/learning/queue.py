@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layerwatch.learning import near
-from layerwatch.learning.models import ExampleReviewRow, ExampleRow, FeedbackRow
-from layerwatch.learning.review import Example, shared
+from layerwatch.learning import near, repository
+from layerwatch.learning.repository import Example
 from layerwatch.learning.verdicts import FAILED
 
 CANDIDATES = 1000
@@ -63,14 +61,9 @@ def queue(session: Session, limit: int = 50, *, reviewer: str | None = None) -> 
 
     reviewer: who asks; what they have reviewed is left out (a second person has to agree).
     """
-    waiting = _waiting(session, reviewer)
-    known = session.scalars(
-        select(ExampleRow.dhash)
-        .where(ExampleRow.label.is_not(None), ExampleRow.dhash.is_not(None))
-        .order_by(ExampleRow.id.desc())
-        .limit(KNOWN)
-    )
-    return rank(waiting, [one for one in known if one is not None], limit)
+    newest = repository.waiting(session, CANDIDATES, reviewer=reviewer)
+    once = {(one.row.account_id, one.row.sha256): one for one in newest}
+    return rank(list(once.values()), repository.labelled_dhashes(session, KNOWN), limit)
 
 
 def rank(waiting: Sequence[Example], known: Sequence[str], limit: int) -> list[Example]:
@@ -105,17 +98,3 @@ def rank(waiting: Sequence[Example], known: Sequence[str], limit: int) -> list[E
 
 def _novelty(one: near.Hash, others: near.Hashes, hashed: near.Mask) -> near.Distances:
     return np.where(hashed, np.minimum(near.distances(one, others) / NOVEL_BITS, 1.0), 1.0)
-
-
-def _waiting(session: Session, reviewer: str | None) -> list[Example]:
-    wanted = (
-        select(ExampleRow, FeedbackRow)
-        .join(FeedbackRow, FeedbackRow.id == ExampleRow.feedback_id)
-        .where(ExampleRow.label.is_(None), FeedbackRow.kind != "resumed", shared())
-    )
-    if reviewer is not None:
-        mine = select(ExampleReviewRow.example_id).where(ExampleReviewRow.by == reviewer)
-        wanted = wanted.where(ExampleRow.id.not_in(mine))
-    rows = session.execute(wanted.order_by(ExampleRow.id.desc()).limit(CANDIDATES))
-    once = {(row.account_id, row.sha256): Example(row, feedback) for row, feedback in rows}
-    return list(once.values())

@@ -11,11 +11,12 @@ from datetime import datetime
 import structlog
 from sqlalchemy.orm import Session
 
+from layerwatch.identity.repository import shares_pictures
 from layerwatch.learning import limits, near
 from layerwatch.learning.errors import LearningError
 from layerwatch.learning.examples import ExampleName, ExampleStore
 from layerwatch.learning.recent import RecentPicture, RecentPictures
-from layerwatch.learning.service import Recorded, StoredPicture, consents, record, take_back
+from layerwatch.learning.service import Recorded, StoredPicture, record, take_back
 from layerwatch.learning.verdicts import FAILED, VERDICTS, FeedbackDetails
 from layerwatch.storage import DatabaseGateway, OutcomeUnknown, StorageError
 from layerwatch.temporal import UNDO
@@ -141,7 +142,7 @@ class FeedbackRecorder:
     def _check(session: Session, account_id: int, context_id: str, at: datetime) -> bool:
         """Whether pictures may be kept. Raises FeedbackLimitReached."""
         limits.check(session, account_id, context_id, at)
-        return consents(session, account_id)
+        return shares_pictures(session, account_id)
 
     def _store(self, account_id: int, pictures: list[RecentPicture], stored: list[StoredPicture]) -> None:
         """Write the pictures; those that are written are in `stored`, also when it raises."""

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
-from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from layerwatch.learning import repository
 from layerwatch.learning.errors import LearningError
 from layerwatch.learning.examples import ExampleStore
 from layerwatch.learning.models import ExampleRow
-from layerwatch.learning.review import shared
 from layerwatch.learning.service import name_of
 from layerwatch.storage import DatabaseGateway, StorageError
 from layerwatch.vision.errors import Busy, VisionError
@@ -75,14 +74,12 @@ class SecondOpinions:
 
 
 def _without_opinion(session: Session, pair: str) -> Sequence[ExampleRow]:
-    new = or_(ExampleRow.second_model.is_(None), ExampleRow.second_model != pair)
-    wanted = select(ExampleRow).where(ExampleRow.label.is_(None), new, shared())
-    rows = session.scalars(wanted.order_by(ExampleRow.id.desc()).limit(PICTURES)).all()
+    rows = repository.without_opinion(session, pair, PICTURES)
     session.expunge_all()
     return rows
 
 
 def _write(session: Session, example_id: int, pair: str, probability: float | None) -> None:
-    row = session.get(ExampleRow, example_id)
+    row = repository.find_example(session, example_id)
     if row is not None:  # else withdrawn meanwhile
         row.second_model, row.second_probability = pair, probability

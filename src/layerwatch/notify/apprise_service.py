@@ -11,6 +11,7 @@ import logging
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.notify.errors import NotPossible
 from layerwatch.notify.webhooks import DeliveryFailed
 
@@ -82,7 +83,7 @@ def send(address: str, title: str, text: str, *, alarm: bool, private: bool) -> 
 
 def _service(address: str, *, private: bool) -> Any:
     if not is_installed():
-        raise NotPossible("Apprise is not installed on this server (layerwatch[apprise]).", "address")
+        raise NotPossible(_("Apprise is not installed on this server (layerwatch[apprise])."), "address")
     import apprise
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs addresses, which have secrets inside
@@ -90,17 +91,19 @@ def _service(address: str, *, private: bool) -> Any:
     scheme, options = parts.scheme.lower(), set(parse_qs(parts.query, keep_blank_values=True))
     if not private and scheme not in PUBLIC_SERVICES:
         services = ", ".join(sorted(f"{name} ({scheme}://)" for scheme, name in PUBLIC_SERVICES.items()))
-        raise NotPossible(f"This server sends to {services}.", "address")
+        raise NotPossible(_("This server sends to %(services)s.", services=services), "address")
     if scheme in _LOCAL_SCHEMES:
-        raise NotPossible("This service acts on the server itself.", "address")
+        raise NotPossible(_("This service acts on the server itself."), "address")
     refused = sorted(options - _OPTIONS if private else options)
     if refused:
-        raise NotPossible(f"The option {refused[0][:40]!r} of the address is not supported.", "address")
+        raise NotPossible(
+            _("The option “%(refused)s” of the address is not supported.", refused=refused[0][:40]), "address"
+        )
     asset = apprise.AppriseAsset(storage_mode=apprise.PersistentStoreMode.MEMORY, async_mode=False)
     service: Any = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
     if service is None:
-        raise NotPossible("Apprise does not understand this address.", "address")
+        raise NotPossible(_("Apprise does not understand this address."), "address")
     if not private and scheme == "ntfy" and str(service.mode) != "cloud":
-        raise NotPossible("This server sends to ntfy.sh only: ntfy://TOPIC", "address")
+        raise NotPossible(_("This server sends to ntfy.sh only: ntfy://TOPIC"), "address")
     service.socket_connect_timeout, service.socket_read_timeout = CONNECT_TIMEOUT_S, READ_TIMEOUT_S
     return service

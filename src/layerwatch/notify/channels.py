@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.core.text import InvalidName, clean_name
 from layerwatch.notify import apprise_service, repository
 from layerwatch.notify.errors import NotFound, NotPossible
@@ -51,7 +52,7 @@ def add_channel(
     private: whether addresses in private networks may be used.  Raises NotPossible.
     """
     if len(repository.channels_of(session, account_id)) >= MAX_CHANNELS:
-        raise NotPossible(f"An account has at most {MAX_CHANNELS} notification channels.")
+        raise NotPossible(_("An account has at most %(most)s notification channels.", most=MAX_CHANNELS))
     return repository.add_channel(
         session,
         account_id=account_id,
@@ -77,14 +78,14 @@ def find_channel(session: Session, account_id: int, channel_id: int) -> ChannelR
     """A channel of the account. Raises NotFound."""
     channel = repository.channel_or_none(session, channel_id)
     if channel is None or channel.account_id != account_id:
-        raise NotFound("There is no such notification channel.")
+        raise NotFound(_("There is no such notification channel."))
     return channel
 
 
 def replace_secret(channel: ChannelRow, now: datetime) -> str:
     """Give a webhook a new secret, and return it; the old one signs as well for `SECRET_OVERLAP`."""
     if channel.secret is None:
-        raise NotPossible("Only webhooks have a secret.")
+        raise NotPossible(_("Only webhooks have a secret."))
     channel.old_secret, channel.old_secret_until = channel.secret, now + SECRET_OVERLAP
     channel.secret = new_secret()
     return channel.secret
@@ -108,7 +109,7 @@ def resend(session: Session, account_id: int, delivery_id: int, now: datetime) -
     """Send an event of the log once more, with the same id. Raises NotFound and NotPossible."""
     delivery = repository.delivery_or_none(session, delivery_id)
     if delivery is None:
-        raise NotFound("There is no such delivery.")
+        raise NotFound(_("There is no such delivery."))
     channel = find_channel(session, account_id, delivery.channel_id)
     if delivery.due_at is None:
         _check_room(session, channel)
@@ -118,19 +119,30 @@ def resend(session: Session, account_id: int, delivery_id: int, now: datetime) -
 
 def _check_room(session: Session, channel: ChannelRow) -> None:
     if repository.waiting(session, channel.id) >= MAX_WAITING_TESTS:
-        raise NotPossible(f"{MAX_WAITING_TESTS} deliveries of this channel are waiting. Try again later.")
+        raise NotPossible(
+            _(
+                "%(most)s deliveries of this channel are waiting. Try again later.",
+                most=MAX_WAITING_TESTS,
+            )
+        )
 
 
 def _valid_name(name: str) -> str:
     try:
-        return clean_name(name, "The channel's name")
+        return clean_name(name, _("The channel's name"))
     except InvalidName as wrong:
         raise NotPossible(str(wrong), "name") from wrong
 
 
 def _valid_address(kind: ChannelKind, address: str, private: bool) -> str:
     if not 1 <= len(address) <= MAX_ADDRESS_LENGTH or not address.isprintable() or " " in address:
-        raise NotPossible(f"The address needs 1 to {MAX_ADDRESS_LENGTH} characters, no spaces.", "address")
+        raise NotPossible(
+            _(
+                "The address needs 1 to %(most)s characters, no spaces.",
+                most=MAX_ADDRESS_LENGTH,
+            ),
+            "address",
+        )
     if kind is ChannelKind.APPRISE:
         apprise_service.check(address, private=private)
     if kind is ChannelKind.WEBHOOK:
@@ -140,7 +152,7 @@ def _valid_address(kind: ChannelKind, address: str, private: bool) -> str:
         except ValueError:
             usable = False
         if not usable or parts.username is not None:
-            raise NotPossible("A webhook is an address such as https://example.org/hook.", "address")
+            raise NotPossible(_("A webhook is an address such as https://example.org/hook."), "address")
     return address
 
 
@@ -148,5 +160,5 @@ def _valid_events(events: Iterable[str]) -> str:
     chosen = set(events)
     known = [kind.value for kind in SUBSCRIBABLE if kind.value in chosen]
     if not known:
-        raise NotPossible("Choose at least one kind of event.", "events")
+        raise NotPossible(_("Choose at least one kind of event."), "events")
     return " ".join(known)

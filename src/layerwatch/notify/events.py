@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from layerwatch.core.languages import marked
+
 MAX_EVENT_ID = 64
 
 
@@ -30,14 +32,14 @@ class EventKind(StrEnum):
 SUBSCRIBABLE = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
 
 EVENT_NAMES = {
-    EventKind.WARNING: "A print looks like failing",
-    EventKind.PAUSE_SUGGESTED: "A pause is suggested",
-    EventKind.NOT_SEEN: "A print is not seen",
-    EventKind.ENDED: "A print has ended",
-    EventKind.KEY_DISABLED: "An API key was disabled",
-    EventKind.INVOICE: "An invoice was issued",
-    EventKind.SPEND: "Spending reached an amount",
-    EventKind.TEST: "Test message",
+    EventKind.WARNING: marked("A print looks like failing"),
+    EventKind.PAUSE_SUGGESTED: marked("A pause is suggested"),
+    EventKind.NOT_SEEN: marked("A print is not seen"),
+    EventKind.ENDED: marked("A print has ended"),
+    EventKind.KEY_DISABLED: marked("An API key was disabled"),
+    EventKind.INVOICE: marked("An invoice was issued"),
+    EventKind.SPEND: marked("Spending reached an amount"),
+    EventKind.TEST: marked("Test message"),
 }
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from layerwatch.contexts import Start
 from layerwatch.contexts import repository as contexts
-from layerwatch.learning.service import failure_reported
+from layerwatch.learning.repository import failure_reported
 from layerwatch.printers import repository
 from layerwatch.printers.models import UnlearnedPrintRow
 from layerwatch.printers.repository import PrinterKey

@@ -30,8 +30,8 @@ RECENT_MINUTES = 5
 
 KINDS = {
     "down": "did not answer",
-    "failing": "more than 1 % of the calls failed",
-    "refusing": "more than 5 % of the calls were refused",
+    "failing": "more than 1 percent of the calls failed",
+    "refusing": "more than 5 percent of the calls were refused",
     "away": "worked from memory: the database was out of reach",
 }
 """What an incident may be, worst first."""

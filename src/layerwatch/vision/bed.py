@@ -15,31 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from layerwatch.vision.bed_difference import changed_cells, is_same_scene
+from layerwatch.vision.bed_light import Planes, in_same_light
 from layerwatch.vision.jpeg.decoder import decode_jpeg, turn_upright
 from layerwatch.vision.regions import connected
-
-Planes = NDArray[np.float32]
-"""[3, 48, 64]: luma, Cb, Cr, 0..255."""
 
 COLUMNS, ROWS = 64, 48
 CELLS = COLUMNS * ROWS
 VIEW_BYTES = CELLS + 2 * CELLS // 4
 
-# Chosen on 24 rendered printers (9 empty beds and 6 left-overs each, seeds 7000000 and on), but for
-# `LEFT_OVER_CELLS`, which was doubled after the results in docs/memory.md were seen.
-
-TOLERANCE = np.array([9.0, 5.0, 5.0], np.float32)
-"""Levels (luma, Cb, Cr) by which a cell may be beyond its neighbours' range in a perfectly steady scene."""
-
-SPREADS = 3.0
-"""… and by so many times its usual distance from the mean."""
-
-FIRST_SPREAD = 6.0
+FIRST_SPREAD = 2.5
 """Levels; the spread of a bed that was seen once."""
 
-LEFT_OVER_CELLS = 12
-"""Connected cells that are off, from which on something lies there: 0.4 % of the picture, half of what covers
-2 % of a bed that covers 40 % of it."""
+LEFT_OVER_CELLS = 10
+"""Connected cells that are off, from which on something lies there: 0.3 % of the picture, less than half of
+what covers 2 % of a bed that covers 40 % of it. Chosen with `FIRST_SPREAD`, as in `bed_difference`."""
 
 UNSTEADY_SPREAD = 10.0
 MAX_UNSTEADY_SHARE = 0.2
@@ -49,19 +39,11 @@ nothing can be said."""
 MAX_CHANGED_SHARE = 0.6
 """Where more of the picture is off, another scene is shown: the camera or the lamp moved."""
 
-GAIN_RANGE = (0.4, 2.5)
-"""Of the light, against the remembered one; beyond it nothing can be said."""
-
-BLOWN_LUMA, BRIGHT_LUMA = 245.0, 180.0
-
 MIN_VIEWS = 3
 """Pictures from prints' starts without which nothing is said; one that a person showed is enough."""
 
 LEARN_RATE = 0.2
 
-_FIT_ROUNDS = 6
-_FLAT = 50.0
-"""Levels squared: below this variance a scene has no contrast to measure a gain by, and it is 1."""
 _MAGIC = b"LWB"
 _VERSION = 1
 _HEADER = struct.Struct("<3sBHB")
@@ -138,7 +120,7 @@ class EmptyBed:
         if known is None:
             return cls._first(view, taught=False)
         mean, spread = known._planes(), known._spread()
-        fitted = _in_same_light(mean, _unpack(view), _trust(spread))
+        fitted = in_same_light(mean, _unpack(view), _trust(spread))
         if fitted is None:
             return known
         off = np.abs(fitted - mean).max(axis=0).reshape(ROWS // 2, 2, COLUMNS // 2, 2).max(axis=(1, 3))
@@ -165,11 +147,12 @@ class EmptyBed:
         mean, spread = self._planes(), self._spread()
         if (spread >= UNSTEADY_SPREAD).mean() > MAX_UNSTEADY_SHARE:
             return _cannot_say("the head or the bed is in another place each time")
-        fitted = _in_same_light(mean, _unpack(view), _trust(spread))
+        seen = _unpack(view)
+        fitted = in_same_light(mean, seen, _trust(spread))
         if fitted is None:
             return _cannot_say("the light is another one")
-        changed = _off(mean, spread, fitted) & ~_glares(mean[0], _unpack(view)[0])
-        if changed.mean() > MAX_CHANGED_SHARE:
+        changed = changed_cells(mean, spread, seen, fitted)
+        if changed.mean() > MAX_CHANGED_SHARE or not is_same_scene(mean, fitted, changed):
             return _cannot_say("the picture shows another scene: the camera or the lamp moved")
         found = [part for part in connected(changed) if len(part) >= LEFT_OVER_CELLS]
         if not found:
@@ -232,58 +215,6 @@ def _trust(spread: NDArray[np.float32]) -> NDArray[np.float32]:
     """How far a cell is to be trusted when light is compared, 0..1: little where it is another each time."""
     trust: NDArray[np.float32] = np.reciprocal(np.float32(1) + spread / np.float32(4))
     return trust
-
-
-def _in_same_light(known: Planes, seen: Planes, weights: NDArray[np.float32]) -> Planes | None:
-    """`seen` in the light of `known`: one gain and offset of luma, one shift of each colour; None when they
-    are too far apart.
-
-    Iteratively reweighted least squares with Cauchy weights from the median gain on, so that a left-over
-    does not count as light.
-    """
-    x, y = seen[0], known[0]
-    gain, offset = float(np.median((y + 1) / (x + 1))), 0.0
-    for _ in range(_FIT_ROUNDS):
-        residual = np.abs(gain * x + offset - y)
-        trust = weights / (1 + (residual / (1.5 * (float(np.median(residual)) + 2))) ** 2)
-        total = float(trust.sum())
-        mean_x, mean_y = float((trust * x).sum()) / total, float((trust * y).sum()) / total
-        variance = float((trust * (x - mean_x) ** 2).sum()) / total
-        common = float((trust * (x - mean_x) * (y - mean_y)).sum()) / total
-        gain = (common + _FLAT) / (variance + _FLAT)
-        offset = mean_y - gain * mean_x
-    if not GAIN_RANGE[0] <= gain <= GAIN_RANGE[1]:
-        return None
-    shifts = np.median((known[1:] - seen[1:]).reshape(2, -1), axis=1)
-    return np.concatenate(((gain * x + offset)[None], seen[1:] + shifts[:, None, None])).astype(np.float32)
-
-
-def _off(mean: Planes, spread: NDArray[np.float32], seen: Planes) -> NDArray[np.bool_]:
-    """Cells [48, 64] that are beyond what they and the cells around them may show."""
-    allowed = _around(np.maximum, spread)
-    changed = np.zeros((ROWS, COLUMNS), bool)
-    for plane, now, tolerance in zip(mean, seen, TOLERANCE, strict=True):
-        low, high = _around(np.minimum, plane), _around(np.maximum, plane)
-        beyond = np.maximum(low - now, now - high)
-        changed |= beyond > tolerance + SPREADS * allowed
-    return changed
-
-
-def _glares(known: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Cells [48, 64] in or beside a highlight that is blown out in one picture and bright in the other: how
-    bright it really is cannot be seen.
-    """
-    low, high = np.minimum(known, seen), np.maximum(known, seen)
-    blown = ((high >= BLOWN_LUMA) & (low >= BRIGHT_LUMA)).astype(np.float32)
-    return _around(np.maximum, blown) > 0
-
-
-def _around(extreme: np.ufunc, plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each cell's extreme with its eight neighbours: a camera is never still to the pixel."""
-    padded = np.pad(plane, 1, mode="edge")
-    across = extreme(extreme(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
-    result: NDArray[np.float32] = extreme(extreme(across[:-2], across[1:-1]), across[2:])
-    return result
 
 
 def _left_over(cells: list[tuple[int, int]]) -> LeftOver:

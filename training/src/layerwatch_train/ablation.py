@@ -19,7 +19,8 @@ from layerwatch_train import baseline, train
 from layerwatch_train.calibrate import blended
 from layerwatch_train.evaluate import judged
 from layerwatch_train.metrics import auroc, recall_at
-from layerwatch_train.pipeline import Runs, held_out, train_jobs
+from layerwatch_train.pipeline import held_out, train_jobs
+from layerwatch_train.runs import Runs
 from layerwatch_train.split import assign_folds
 
 

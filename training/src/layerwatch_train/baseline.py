@@ -13,7 +13,7 @@ from layerwatch_train.calibrate import scene_weights
 from layerwatch_train.images import resized
 from layerwatch_train.index import Picture
 from layerwatch_train.model import VARIANTS, Detector
-from layerwatch_train.pipeline import Runs
+from layerwatch_train.runs import Runs
 from layerwatch_train.split import assign_folds, unit
 
 REGULARISATION = 1e-3

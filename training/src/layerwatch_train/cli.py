@@ -22,7 +22,7 @@ from layerwatch_train.temporal.marked import evaluate_marked
 from layerwatch_train.temporal.printers import evaluate_printers, render_printers
 
 if TYPE_CHECKING:  # torch takes seconds to import: `--help` must not wait for it
-    from layerwatch_train.pipeline import Runs
+    from layerwatch_train.runs import Runs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -74,7 +74,7 @@ def _run(
 ) -> None:
     import torch
 
-    from layerwatch_train.pipeline import QUICK, Plan, Runs
+    from layerwatch_train.runs import QUICK, Plan, Runs
 
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)

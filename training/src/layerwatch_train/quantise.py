@@ -1,4 +1,4 @@
-"""int8 static quantisation for ONNX Runtime: QDQ, weights by channel, ranges from real pictures."""
+"""int8 static quantisation of a file's first layers: QDQ, weights by channel, ranges from real pictures."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from layerwatch_train.padding import fold_padding
 
 QUANTISED_OPS = ["Conv", "Add", "Clip", "Resize"]
-"""The backbone. The small heads after the map stay in float32: they cost nothing and their logits need
-the range."""
+
+FLOAT_CONVOLUTIONS = 32
+"""The last of the graph, which stay in float32 with what follows them: small pictures, wide ranges.
+In 8 bits they cost up to 0.02 AUROC on pictures that cameras spoil; in float32, 8 MB and 3 ms."""
 
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc]
@@ -55,7 +57,7 @@ def quantise(source: Path, out: Path, pictures: NDArray[np.uint8]) -> Path:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=_heads(ready),
+            nodes_to_exclude=_in_float(ready),
         )
     kept = {p.key: p.value for p in onnx.load(source).metadata_props}
     graph = onnx.load(out)
@@ -66,15 +68,9 @@ def quantise(source: Path, out: Path, pictures: NDArray[np.uint8]) -> Path:
     return out
 
 
-def _heads(path: Path) -> list[str]:
-    """Names of the nodes that stay in float32: the convolution that gives the map's logits, and every sum
-    that is no residual of the backbone. A logit in 8 bits takes 256 values at most: pictures tie, and can no
-    longer be ranked or held against a fine threshold."""
+def _in_float(path: Path) -> list[str]:
+    """Names of the nodes that stay in float32."""
     nodes = onnx.load(path).graph.node
-    maker = {name: node.op_type for node in nodes for name in node.output}
-    sums = [
-        node.name
-        for node in nodes
-        if node.op_type == "Add" and not all(maker.get(name) in ("Conv", "Add") for name in node.input)
-    ]
-    return [[node.name for node in nodes if node.op_type == "Conv"][-1], *sums]
+    convolutions = [at for at, node in enumerate(nodes) if node.op_type == "Conv"]
+    first = convolutions[-min(FLOAT_CONVOLUTIONS, len(convolutions) - 1) :][0]
+    return [node.name for node in nodes[first:]]

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from layerwatch_train import baseline, evaluate, plots, public, transfer
 from layerwatch_train.images import resized
 from layerwatch_train.metrics import auroc, recall_at, threshold_at
-from layerwatch_train.pipeline import Runs, calibrated, calibration, logit, run
+from layerwatch_train.pipeline import calibrated, calibration, logit, run
 from layerwatch_train.robustness import CORRUPTIONS
+from layerwatch_train.runs import Runs
 from layerwatch_train.split import assign_folds
 
 ROBUSTNESS_PICTURES = 300

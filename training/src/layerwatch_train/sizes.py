@@ -14,16 +14,8 @@ from layerwatch_train import export, quantise
 from layerwatch_train.evaluate import judged
 from layerwatch_train.images import resized
 from layerwatch_train.metrics import auroc, recall_at
-from layerwatch_train.pipeline import (
-    Runs,
-    calibrated,
-    calibration,
-    held_out,
-    logit,
-    range_pictures,
-    run,
-    trained,
-)
+from layerwatch_train.pipeline import calibrated, calibration, held_out, logit, range_pictures, run, trained
+from layerwatch_train.runs import Runs
 from layerwatch_train.split import assign_folds
 
 SIZES = (224, 256, 320, 384)

@@ -19,8 +19,9 @@ from layerwatch_train.calibrate import blended, sigmoid
 from layerwatch_train.evaluate import judged
 from layerwatch_train.index import Picture
 from layerwatch_train.metrics import auroc, recall_at
-from layerwatch_train.pipeline import Runs, train_jobs
+from layerwatch_train.pipeline import train_jobs
 from layerwatch_train.rendered import Rendered
+from layerwatch_train.runs import Runs
 from layerwatch_train.split import source
 
 _SHEET = 40

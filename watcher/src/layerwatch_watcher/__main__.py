@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from layerwatch_watcher.stopping import on_termination
-from layerwatch_watcher.watching import supervisor
+from layerwatch_watcher.watching import assembly, check_all, supervisor
 from layerwatch_watcher.watching.check import report
 from layerwatch_watcher.watching.checkpoint import default_folder
 from layerwatch_watcher.watching.settings import WatcherSettings, read_file
@@ -55,15 +55,13 @@ def main() -> int:
         if options.check:
             return asyncio.run(
                 report(
-                    supervisor.check(settings, lambda: supervisor.open_remote(settings)), as_json=options.json
+                    check_all.check(settings, lambda: assembly.open_remote(settings)), as_json=options.json
                 )
             )
         if options.test:
-            return asyncio.run(report(supervisor.try_channels(settings), as_json=options.json))
+            return asyncio.run(report(check_all.try_channels(settings), as_json=options.json))
         if options.empty_bed:
-            taught = supervisor.teach_beds(
-                settings, options.empty_bed, lambda: supervisor.open_remote(settings)
-            )
+            taught = check_all.teach_beds(settings, options.empty_bed, lambda: assembly.open_remote(settings))
             return asyncio.run(report(taught, as_json=options.json))
         return asyncio.run(_watch(settings, options.state or settings.state or default_folder()))
     except ConfigError as error:
@@ -74,7 +72,7 @@ def main() -> int:
 
 
 async def _watch(settings: WatcherSettings, state: Path) -> int:
-    task = asyncio.ensure_future(supervisor.watch(settings, supervisor.open_remote(settings), state=state))
+    task = asyncio.ensure_future(supervisor.watch(settings, assembly.open_remote(settings), state=state))
     on_termination(task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from watcher.tests.stand_ins.serve import serving
 
 from layerwatch.simulator import Simulation
-from layerwatch_watcher.watching import supervisor
+from layerwatch_watcher.watching import assembly, supervisor
 from layerwatch_watcher.watching.clock import FastClock
 from layerwatch_watcher.watching.print_session import Look
 from layerwatch_watcher.watching.print_watcher import PrintWatcher
@@ -217,7 +217,7 @@ async def watching(
             asyncio.ensure_future(
                 supervisor.watch(
                     settings,
-                    supervisor.open_remote(settings, clock),
+                    assembly.open_remote(settings, clock),
                     on_look=looked,
                     on_ready=seen.watchers.extend,
                 )

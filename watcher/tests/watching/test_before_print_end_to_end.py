@@ -24,7 +24,7 @@ from watcher.tests.stand_ins.moonraker import moonraker_app
 from watcher.tests.stand_ins.serve import serving
 
 from layerwatch.config import load
-from layerwatch_watcher.watching import supervisor
+from layerwatch_watcher.watching import assembly, check_all, supervisor
 from layerwatch_watcher.watching.settings import WatcherSettings, read
 from tests.support.fake_detector import picture
 from tests.support.servers import running
@@ -58,7 +58,7 @@ class Farm:
     @asynccontextmanager
     async def watched(self, state: Path) -> AsyncIterator[None]:
         settings = self.settings()
-        judge = supervisor.open_remote(settings, self.clock)
+        judge = assembly.open_remote(settings, self.clock)
         task = asyncio.ensure_future(supervisor.watch(settings, judge, state=state))
         try:
             yield
@@ -115,7 +115,7 @@ async def farm(tmp_path: Path) -> AsyncIterator[Farm]:
 @pytest.mark.timeout(120)
 async def test_it_waits_until_the_bed_is_cleared_over_a_restart_too(farm: Farm, tmp_path: Path) -> None:
     settings = farm.settings()
-    taught = supervisor.teach_beds(settings, ["octo", "voron"], lambda: supervisor.open_remote(settings))
+    taught = check_all.teach_beds(settings, ["octo", "voron"], lambda: assembly.open_remote(settings))
     findings = [one async for one in taught]
     assert [one.ok for one in findings] == [True, True], findings
     farm.clear["octo"] = farm.clear["voron"] = False

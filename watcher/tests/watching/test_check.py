@@ -26,7 +26,7 @@ from watcher.tests.stand_ins.serve import serving
 
 from layerwatch_sdk.testing import KEY
 from layerwatch_watcher import __main__ as command
-from layerwatch_watcher.watching import check, supervisor
+from layerwatch_watcher.watching import assembly, check, check_all
 from layerwatch_watcher.watching.check import Finding
 from layerwatch_watcher.watching.settings import read
 from layerwatch_watcher.watching.toml_reader import ConfigError
@@ -115,7 +115,7 @@ async def findings(house: House, tmp_path: Path, **changes: Any) -> list[Finding
     }
     values = {"server": house.url, "key": KEY, "printer": [printer], **changes}
     settings = read(values, tmp_path)
-    return [finding async for finding in supervisor.check(settings, lambda: supervisor.open_remote(settings))]
+    return [finding async for finding in check_all.check(settings, lambda: assembly.open_remote(settings))]
 
 
 def wrong(found: list[Finding]) -> Finding:
@@ -256,9 +256,7 @@ async def test_a_clock_that_is_wrong(house: House, tmp_path: Path) -> None:
 async def test_a_printer_without_a_camera(house: House, tmp_path: Path) -> None:
     values = {"name": "railcore", "kind": "duet", "url": house.url}
     settings = read({"server": house.url, "key": KEY, "printer": [values]}, tmp_path)
-    found = [
-        finding async for finding in supervisor.check(settings, lambda: supervisor.open_remote(settings))
-    ]
+    found = [finding async for finding in check_all.check(settings, lambda: assembly.open_remote(settings))]
     assert "a duet printer has no camera of its own; add camera" in wrong(found).what
 
 

@@ -30,7 +30,7 @@ from watcher.tests.stand_ins.moonraker import moonraker_app
 from watcher.tests.stand_ins.serve import serving
 
 from layerwatch.config import load
-from layerwatch_watcher.watching import supervisor
+from layerwatch_watcher.watching import assembly, supervisor
 from layerwatch_watcher.watching.print_session import Look
 from layerwatch_watcher.watching.print_watcher import PrintWatcher
 from layerwatch_watcher.watching.settings import read
@@ -143,7 +143,7 @@ async def farm(tmp_path: Path, tls: Any) -> AsyncIterator[Farm]:
                 one.fell_at = one.machine.elapsed
 
         watching = supervisor.watch(
-            config, supervisor.open_remote(config, made.clock), on_look=seen, on_ready=made.watchers.extend
+            config, assembly.open_remote(config, made.clock), on_look=seen, on_ready=made.watchers.extend
         )
         for one in made.prints.values():
             one.machine.start()

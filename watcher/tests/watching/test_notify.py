@@ -4,42 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import httpx
 import pytest
-import requests
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
-from watcher.tests.stand_ins.judge import PAUSE, WARN, inspection
+from watcher.tests.stand_ins.events import PICTURE, event
+from watcher.tests.stand_ins.judge import WARN, inspection
 from watcher.tests.stand_ins.serve import serving
 
 from layerwatch_sdk.webhook_signature import HEADER, verify
 from layerwatch_watcher.notifications import DeliveryError, Dispatcher, Event, Kind, QuietHours
-from layerwatch_watcher.notifications.apprise import AppriseChannel
 from layerwatch_watcher.notifications.dispatch import deliver
 from layerwatch_watcher.notifications.event import DEFAULT_KINDS
 from layerwatch_watcher.notifications.pictures import MAX_BYTES, MAX_SIDE, fitted
 from layerwatch_watcher.notifications.webhook import Webhook
+from layerwatch_watcher.watching.check_all import try_channels
 from layerwatch_watcher.watching.settings import read
-from layerwatch_watcher.watching.supervisor import try_channels
-
-PICTURE = b"\xff\xd8\xff-a-picture"
-
-
-def event(kind: Kind = Kind.PAUSED, title: str = "mk4 was paused", **more: Any) -> Event:
-    return Event(kind, "mk4", title, inspection=inspection(PAUSE), picture=PICTURE, **more)
 
 
 class Receiver:
@@ -241,26 +231,6 @@ async def test_closing_delivers_what_waits() -> None:
     assert len(channel.got) == 1
 
 
-async def test_apprise_gets_title_text_and_picture() -> None:
-    got: list[dict[str, Any]] = []
-
-    async def take(request: Request) -> Response:
-        got.append(await request.json())
-        return PlainTextResponse("ok")
-
-    async with serving(Starlette(routes=[Route("/", take, methods=["POST"])])) as url:
-        channel = AppriseChannel(url.replace("http://", "json://") + "/")
-        await channel.send(event(text="quality 1"))
-    assert got[0]["title"] == "mk4 was paused"
-    assert got[0]["message"] == "quality 1"
-    assert base64.b64decode(got[0]["attachments"][0]["base64"]) == PICTURE
-
-
-async def test_apprise_that_is_not_taken_is_tried_again() -> None:
-    with pytest.raises(DeliveryError):
-        await AppriseChannel("json://127.0.0.1:9/").send(event())
-
-
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
 async def test_a_webhook_that_refuses_the_picture_gets_the_text_alone_at_once(status: int) -> None:
     receiver = Receiver(status)
@@ -288,70 +258,6 @@ async def test_a_receiver_that_is_ill_gets_the_picture_twice_then_the_text_alone
     dispatcher.tell(event())
     await dispatcher.close()
     assert channel.tries == 4 and channel.got[0].picture is None
-
-
-async def test_ntfy_without_attachments_gets_the_text_alone() -> None:
-    got: list[tuple[str, str]] = []
-
-    async def take(request: Request) -> Response:
-        body = await request.body()
-        if body.startswith(b"\xff\xd8"):
-            return JSONResponse({"code": 40014, "http": 400, "error": "attachments not allowed"}, 400)
-        got.append((request.url.path, body.decode()))
-        return JSONResponse({"id": "x"})
-
-    routes = [Route("/{path:path}", take, methods=["POST", "PUT"])]
-    async with serving(Starlette(routes=routes)) as url:
-        channel = AppriseChannel(f"{url.replace('http://', 'ntfy://')}/prints")
-        assert await deliver(channel, event(text="Quality 1 of 10, probably spaghetti.")) is False
-    assert len(got) == 1 and "probably spaghetti" in got[0][1]
-
-
-async def test_text_that_was_taken_before_the_file_was_refused_is_not_sent_again() -> None:
-    got: list[str] = []
-
-    async def take(request: Request) -> Response:
-        if "multipart" in request.headers.get("content-type", ""):
-            return JSONResponse({"message": "Request entity too large", "code": 40005}, 413)
-        got.append((await request.body()).decode())
-        return Response(status_code=204)
-
-    routes = [Route("/{path:path}", take, methods=["POST"])]
-    async with serving(Starlette(routes=routes)) as url:
-        channel = AppriseChannel("discord://1234567890/abcdefghijklmnop")
-        with sent_to(url, "discord.com"):
-            assert await deliver(channel, event(text='Quality 1 of 10: "spaghetti" — see it.')) is False
-    assert len(got) == 1 and "Quality 1 of 10" in got[0]
-
-
-async def test_a_login_that_succeeds_is_no_message_that_was_taken() -> None:
-    sent: list[str] = []
-
-    async def take(request: Request) -> Response:
-        sent.append(request.url.path)
-        if request.url.path == "/_matrix/client/v3/login":
-            return JSONResponse({"access_token": "t", "home_server": "h", "user_id": "@a:h"})
-        return JSONResponse({"errcode": "M_FORBIDDEN"}, 403)
-
-    routes = [Route("/{path:path}", take, methods=["GET", "POST", "PUT"])]
-    async with serving(Starlette(routes=routes)) as url:
-        channel = AppriseChannel(url.replace("http://", "matrix://user:pass@") + "/#room")
-        with pytest.raises(DeliveryError):
-            await deliver(channel, event(text="Quality 1 of 10, probably spaghetti."))
-    assert sent
-
-
-@contextlib.contextmanager
-def sent_to(url: str, host: str) -> Iterator[None]:
-    """Requests to https://`host` go to the server at `url` instead."""
-    original = requests.adapters.HTTPAdapter.send
-
-    def send(self: Any, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        request.url = (request.url or "").replace(f"https://{host}", url)
-        return original(self, request, **options)
-
-    with mock.patch.object(requests.adapters.HTTPAdapter, "send", send):
-        yield
 
 
 async def test_pictures_are_made_small_enough_for_every_channel() -> None:

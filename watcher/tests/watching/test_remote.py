@@ -18,7 +18,7 @@ from watcher.tests.stand_ins.serve import serving
 from layerwatch.acting.actions import Connection, ask, connections
 from layerwatch.config import load
 from layerwatch_sdk.clock import AsyncSystemClock
-from layerwatch_watcher.watching import supervisor
+from layerwatch_watcher.watching import assembly, supervisor
 from layerwatch_watcher.watching.action_log import ActionLog
 from layerwatch_watcher.watching.remote import RemoteControl
 from layerwatch_watcher.watching.settings import read
@@ -95,7 +95,7 @@ async def workshop(tmp_path: Path) -> AsyncIterator[Workshop]:
             },
             tmp_path,
         )
-        task = asyncio.ensure_future(supervisor.watch(watched, supervisor.open_remote(watched)))
+        task = asyncio.ensure_future(supervisor.watch(watched, assembly.open_remote(watched)))
         yield made
         task.cancel()
         with suppress(asyncio.CancelledError):

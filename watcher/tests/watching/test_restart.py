@@ -6,9 +6,7 @@ import json
 import logging
 import stat
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 from watcher.tests.stand_ins.judge import PAUSE, WARN, Verdict
@@ -16,17 +14,11 @@ from watcher.tests.watching.conftest import SOME_DAY
 
 from layerwatch_sdk.models import Context
 from layerwatch_watcher.notifications.event import Kind
-from layerwatch_watcher.printers.base import PrinterState, PrinterStatus
 from layerwatch_watcher.watching.checkpoint import (
     Checkpoint,
-    CheckpointStore,
-    KeptSession,
-    default_folder,
-    file_of,
     may_be_kept,
 )
 from layerwatch_watcher.watching.print_session import Levels
-from layerwatch_watcher.watching.watch_state import Phase, WatchState
 
 Make = Callable[..., Any]
 
@@ -311,71 +303,6 @@ async def test_the_note_is_private_and_holds_nothing_secret(scene: Make) -> None
     assert not may_be_kept(Context("c", "local:", "local:")), "nor one that dies with the process"
 
 
-NOTE = Checkpoint(1000.0, file="benchy.gcode", elapsed=600.0)
-STATUS = PrinterStatus(PrinterState.PRINTING, None, "benchy.gcode", 0.5, 610.0)
-
-
-@pytest.mark.parametrize(
-    ("note", "status", "away", "same"),
-    [
-        ({}, {}, 10, True),
-        ({}, {"elapsed": 580.0}, 10, True),
-        ({}, {"elapsed": 500.0}, 10, False),
-        ({}, {"file": "vase.gcode"}, 10, False),
-        ({}, {"elapsed": None}, 10, False),
-        ({}, {"elapsed": 4000.0}, 3400, True),
-        ({}, {"elapsed": 3000.0}, 3400, False),
-        ({}, {"elapsed": 605.0, "state": PrinterState.PAUSED}, 86400, True),
-        ({}, {"elapsed": 605.0, "state": PrinterState.PRINTING}, 86400, False),
-        ({"job": "7"}, {"job": "7", "file": None, "elapsed": None}, 86400, True),
-        ({"job": "7"}, {"job": "8"}, 10, False),
-        ({"job": "7"}, {}, 10, True),
-        ({"job": "7"}, {"job": "7"}, 15 * 86400, False),
-        ({"elapsed": None}, {"elapsed": None}, 10, True),
-        ({"elapsed": 0.0}, {"elapsed": 0.0}, 10, True),
-        ({"elapsed": 0.0, "state": WatchState(phase=Phase.PAUSED)}, {"elapsed": 0.0}, 10, False),
-        ({"in_print": False}, {}, 10, False),
-        ({}, {}, -3600, True),
-    ],
-)
-def test_which_print_is_the_same(
-    note: dict[str, Any], status: dict[str, Any], away: float, same: bool
-) -> None:
-    assert replace(NOTE, **note).is_of(replace(STATUS, **status), 1000.0 + away) is same
-
-
-@pytest.mark.parametrize(("next_at", "wait"), [(1020.0, 20.0), (900.0, 0.0), (9e9, 300.0)])
-def test_a_clock_change_causes_no_long_wait(next_at: float, wait: float) -> None:
-    assert KeptSession(next_at=next_at).wait(1000.0) == wait
-
-
-@pytest.mark.parametrize("when", range(4))
-def test_a_write_that_is_cut_off_leaves_the_old_note_or_the_new(
-    when: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import os
-
-    path = tmp_path / "a.json"
-    CheckpointStore(path).write(NOTE)
-    steps = iter(range(100))
-
-    def dies(step: Callable[..., Any]) -> Callable[..., Any]:
-        def maybe(*given: Any, **named: Any) -> Any:
-            if next(steps) == when:
-                raise KeyboardInterrupt
-            return step(*given, **named)
-
-        return maybe
-
-    for name in ("open", "fdopen", "fsync"):
-        monkeypatch.setattr(os, name, dies(getattr(os, name)))
-    monkeypatch.setattr(Path, "replace", dies(Path.replace))
-    with pytest.raises(KeyboardInterrupt):
-        CheckpointStore(path).write(replace(NOTE, enabled=False), durable=True)
-    monkeypatch.undo()
-    assert CheckpointStore(path).kept in (NOTE, replace(NOTE, enabled=False))
-
-
 VERSION_2 = {
     "version": 2,
     "monotonic": 0.0,
@@ -422,36 +349,3 @@ async def test_a_checkpoint_of_the_version_before_is_read(scene: Make) -> None:
     assert s.kinds() == [Kind.HEATERS_OFF, Kind.RESUMED]
     assert len(s.judge.opened) == 1 and s.judge.feedback_received == ["false_alarm", "resumed"]
     assert note_of(s)["version"] == 3
-
-
-def test_two_printers_of_one_name_have_two_notes(tmp_path: Path) -> None:
-    names = {
-        file_of(tmp_path, name, {"kind": "octoprint", "url": url})
-        for name, url in (
-            ("Mk 4", "http://a"),
-            ("Mk 4", "http://b"),
-            ("Mk-4", "http://a"),
-            ("打印机", "http://a"),
-        )
-    }
-    assert len(names) == 4
-    assert all(path.parent == tmp_path for path in names)
-
-
-@pytest.mark.parametrize(
-    ("given", "folder"),
-    [
-        ({"STATE_DIRECTORY": "/var/lib/layerwatch:/x"}, "/var/lib/layerwatch/prints"),
-        ({"XDG_STATE_HOME": "/s"}, "/s/layerwatch/prints"),
-        ({}, None),
-    ],
-)
-def test_where_notes_are_kept(
-    given: dict[str, str], folder: Optional[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-    expected = Path(folder) if folder else Path.home() / ".local" / "state" / "layerwatch" / "prints"
-    assert default_folder() == expected

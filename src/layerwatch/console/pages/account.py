@@ -14,6 +14,7 @@ from layerwatch.billing.month import Month
 from layerwatch.billing.taxes import is_country
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit, from_field, required
+from layerwatch.core.languages import gettext as _
 from layerwatch.core.text import is_unsafe
 from layerwatch.identity import BadInput, invitations, mail_limits
 from layerwatch.identity.repository import get_account
@@ -64,7 +65,7 @@ def show(visit: Visit) -> Response:
         }
     return visit.page(
         "settings.html",
-        roles=[(role.value, role.value) for role in Role],
+        roles=[(role.value, _(role.value)) for role in Role],
         owns=_owns(visit),
         now=visit.clock,
         **values,
@@ -74,7 +75,7 @@ def show(visit: Visit) -> Response:
 @pages.post("/settings", Needs.OWNER, show)
 def save(visit: Visit) -> Response:
     """Name and the address that invoices go to."""
-    name = account_name(required(visit, "name", "The name"))
+    name = account_name(required(visit, "name", _("The name")))
     email = visit.form.get("billing_email", "").strip()
     with from_field("billing_email"):
         billing_email = email_address(email) if email else None
@@ -92,10 +93,10 @@ def save_buyer(visit: Visit) -> Response:
     form = visit.form
     with visit.services.database.write() as session:
         account = get_account(session, visit.account_id)
-        account.billing_name = _line(form.get("billing_name", ""), "billing_name", "The name", 120)
+        account.billing_name = _line(form.get("billing_name", ""), "billing_name", _("The name"), 120)
         account.billing_address = _address(form.get("billing_address", ""))
         account.billing_country = _country(form.get("billing_country", ""))
-        account.tax_id = _line(form.get("tax_id", ""), "tax_id", "The tax id", 40)
+        account.tax_id = _line(form.get("tax_id", ""), "tax_id", _("The tax id"), 40)
         visit.note(session, "buyer on invoices changed", account.billing_name or account.name)
     return visit.go("/settings", "saved")
 
@@ -107,7 +108,7 @@ def free_only(visit: Visit) -> Response:
     with visit.services.database.write() as session:
         account = get_account(session, visit.account_id)
         if not on and not account.payment_ready and not visit.me.operator:
-            raise BadInput("Set up payment first. Until then this account is on free usage only.")
+            raise BadInput(_("Set up payment first. Until then this account is on free usage only."))
         account.free_only = on
         visit.note(session, "free usage only", "on" if on else "off")
     return visit.go("/settings", "saved")
@@ -184,22 +185,32 @@ def _line(text: str, field: str, what: str, longest: int) -> str | None:
     """One line of text, or None for an empty one. Raises BadInput."""
     line = " ".join(text.split())
     if len(line) > longest or any(map(is_unsafe, line)):
-        raise BadInput(f"{what} has at most {longest} characters, no control characters.", field=field)
+        raise BadInput(
+            _(
+                "%(what)s has at most %(longest)s characters, no control characters.",
+                what=what,
+                longest=longest,
+            ),
+            field=field,
+        )
     return line or None
 
 
 def _address(text: str) -> str | None:
-    lines = [_line(line, "billing_address", "A line of the address", 80) for line in text.splitlines()]
+    lines = [_line(line, "billing_address", _("A line of the address"), 80) for line in text.splitlines()]
     kept = [line for line in lines if line]
     if len(kept) > MAX_ADDRESS_LINES:
-        raise BadInput(f"An address has at most {MAX_ADDRESS_LINES} lines.", field="billing_address")
+        raise BadInput(
+            _("An address has at most %(most)s lines.", most=MAX_ADDRESS_LINES),
+            field="billing_address",
+        )
     return "\n".join(kept) or None
 
 
 def _country(text: str) -> str | None:
     code = text.strip().upper()
     if code and not is_country(code):
-        raise BadInput("A country is its two-letter code, such as DE or US.", field="billing_country")
+        raise BadInput(_("A country is its two-letter code, such as DE or US."), field="billing_country")
     return code or None
 
 
@@ -211,7 +222,9 @@ def _micro_dollars(text: str) -> int:
     try:
         amount = Decimal(text.strip().removeprefix("$").replace(",", ""))
     except InvalidOperation as wrong:
-        raise BadInput("The amount is a number of dollars, such as 50 or 12.50.", field="dollars") from wrong
+        raise BadInput(
+            _("The amount is a number of dollars, such as 50 or 12.50."), field="dollars"
+        ) from wrong
     if not amount.is_finite() or not 0 < amount < 10**9:
-        raise BadInput("The amount is a number of dollars above zero.", field="dollars")
+        raise BadInput(_("The amount is a number of dollars above zero."), field="dollars")
     return int(amount * MICRO_PER_DOLLAR)

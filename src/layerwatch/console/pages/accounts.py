@@ -9,6 +9,7 @@ from starlette.responses import Response
 from layerwatch.console.pages.sign_in import welcome
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import BASE, Visit
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import NotFound, invitations, passwords, sessions, users
 from layerwatch.identity.repository import get_account, get_user
 from layerwatch.identity.roles import role_in, roles_of
@@ -33,7 +34,7 @@ def switch(visit: Visit) -> Response:
     with visit.services.database.write() as session:
         user = get_user(session, visit.me.user_id)
         if role_in(session, user, account_id) is None:
-            raise NotFound("No such account.")
+            raise NotFound(_("No such account."))
         assert visit.token is not None
         sessions.switch_account(session, visit.token, account_id)
     return visit.go("/")

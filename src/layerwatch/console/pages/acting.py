@@ -15,6 +15,8 @@ from layerwatch.console.visit import Visit
 from layerwatch.contexts import ContextError
 from layerwatch.contexts.context_id import Context
 from layerwatch.contexts.repository import set_levels
+from layerwatch.core.languages import gettext as _
+from layerwatch.core.languages import marked
 from layerwatch.identity import BadInput, NotFound
 from layerwatch.prints import events
 from layerwatch.temporal import Levels
@@ -22,9 +24,9 @@ from layerwatch.temporal import Levels
 pages = Pages()
 
 EXPLAINED = {
-    "pause": "The printer stops where it is, and can go on later.",
-    "resume": "The printer goes on. What its cameras see now does not pause it again.",
-    "cancel": "The printer ends the print for good.",
+    "pause": marked("The printer stops where it is, and can go on later."),
+    "resume": marked("The printer goes on. What its cameras see now does not pause it again."),
+    "cancel": marked("The printer ends the print for good."),
 }
 
 
@@ -34,7 +36,7 @@ def confirm(visit: Visit) -> Response:
     kind = visit.form.get("kind") or visit.query("do")
     one = _own_print(visit)
     if kind not in KINDS:
-        raise NotFound("There is no such action.")
+        raise NotFound(_("There is no such action."))
     return visit.page(
         "act.html",
         print=one,
@@ -50,7 +52,7 @@ def act(visit: Visit) -> Response:
     """Ask the print's watcher for it."""
     one, kind = _own_print(visit), visit.form.get("kind", "")
     if kind not in KINDS:
-        raise BadInput("There is no such action.")
+        raise BadInput(_("There is no such action."))
     with visit.services.database.write() as session:
         try:
             ask(session, visit.account_id, one.id, kind, visit.me.email, datetime.now(UTC))
@@ -76,10 +78,10 @@ def set_print_levels(visit: Visit) -> Response:
     try:
         wanted = Levels(*(int(visit.form.get(name, "")) for name in ("warning", "pause")))
     except ValueError as error:
-        raise BadInput("The levels are numbers from 1 to 5.") from error
+        raise BadInput(_("The levels are numbers from 1 to 5.")) from error
     with visit.services.database.write() as session:
         if not set_levels(session, _context(visit, one), wanted):
-            raise NotFound("There is no such print.")
+            raise NotFound(_("There is no such print."))
         words = f"warning {wanted.warning}, pause {wanted.pause}"
         visit.note(session, "levels set", f"{one.id[:12]}: {words}")
         _add_to_story(session, visit, one, "levels", words)
@@ -103,7 +105,7 @@ def _context(visit: Visit, one: LivePrint) -> Context:
     try:
         return visit.services.ids.read(one.id, visit.account_id, visit.clock)
     except ContextError as gone:
-        raise NotFound("This print is over.") from gone
+        raise NotFound(_("This print is over.")) from gone
 
 
 def _own_print(visit: Visit) -> LivePrint:
@@ -113,5 +115,5 @@ def _own_print(visit: Visit) -> LivePrint:
         prints = live_prints(session, visit.account_id, visit.clock)
     found = next((one for one in prints if one.id == context_id), None)
     if found is None:
-        raise NotFound("There is no such print.")
+        raise NotFound(_("There is no such print."))
     return found

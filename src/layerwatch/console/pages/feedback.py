@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sqlalchemy import select
 from starlette.responses import Response
 
 from layerwatch.console.live_prints import FEEDBACK_WORDS
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import NotFound
-from layerwatch.learning import LearningError
+from layerwatch.identity.repository import shares_pictures
+from layerwatch.learning import LearningError, repository
 from layerwatch.learning.deletion import BATCH, Deleted, delete_feedback
 from layerwatch.learning.examples import ExampleName
-from layerwatch.learning.models import ExampleRow, FeedbackRow
-from layerwatch.learning.service import consents, name_of
+from layerwatch.learning.service import name_of
 
 pages = Pages()
 
@@ -27,19 +27,11 @@ SHOWN = 100
 def show(visit: Visit) -> Response:
     """The newest feedback first."""
     with visit.services.database.read() as session:
-        found = session.scalars(
-            select(FeedbackRow)
-            .where(FeedbackRow.account_id == visit.account_id)
-            .order_by(FeedbackRow.id.desc())
-            .limit(SHOWN)
-        ).all()
+        found = repository.feedback_of_account(session, visit.account_id, SHOWN)
         pictures = defaultdict[int, list[int]](list)
-        kept = select(ExampleRow.feedback_id, ExampleRow.id).order_by(ExampleRow.id)
-        for feedback_id, id_ in session.execute(
-            kept.where(ExampleRow.feedback_id.in_([row.id for row in found]))
-        ):
-            pictures[feedback_id].append(id_)
-        shares = consents(session, visit.account_id)
+        for one in repository.examples_of(session, [row.id for row in found]):
+            pictures[one.feedback_id].append(one.id)
+        shares = shares_pictures(session, visit.account_id)
         rows = [
             {
                 "id": row.id,
@@ -60,7 +52,7 @@ def show(visit: Visit) -> Response:
 def picture(visit: Visit) -> Response:
     """A picture that is kept with feedback."""
     with visit.services.database.read() as session:
-        row = session.get(ExampleRow, visit.number("example_id"))
+        row = repository.find_example(session, visit.number("example_id"))
         name = None if row is None or row.account_id != visit.account_id else name_of(row)
     return picture_file(visit, name)
 
@@ -72,7 +64,7 @@ def delete_one(visit: Visit) -> Response:
     with visit.services.database.write() as session:
         deleted = delete_feedback(session, now=visit.clock, ids=[number], account_id=visit.account_id)
         if not deleted.rows:
-            raise NotFound("No such feedback.")
+            raise NotFound(_("No such feedback."))
         visit.note(session, "feedback deleted", str(number))
     return _deleted(visit, deleted)
 
@@ -95,11 +87,11 @@ def delete_all(visit: Visit) -> Response:
 def picture_file(visit: Visit, name: ExampleName | None) -> Response:
     """An example's picture. Raises NotFound when there is none."""
     if name is None:
-        raise NotFound("No such picture.")
+        raise NotFound(_("No such picture."))
     try:
         content = visit.services.examples.get(name)
     except LearningError as gone:
-        raise NotFound("This picture is missing.") from gone
+        raise NotFound(_("This picture is missing.")) from gone
     return Response(content, media_type="image/jpeg")
 
 

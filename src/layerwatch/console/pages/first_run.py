@@ -18,6 +18,8 @@ from layerwatch.console.own_machine import Draft, Drafts, is_own_machine
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
 from layerwatch.core.errors import UserError
+from layerwatch.core.languages import gettext as _
+from layerwatch.core.languages import marked
 from layerwatch.identity import BadInput, NotFound
 from layerwatch.vision.errors import VisionError
 from layerwatch.vision.evidence import Evidence
@@ -85,7 +87,7 @@ def test(visit: Visit) -> Response:
     _check_own_machine(visit)
     draft = drafts.of(visit.token or "")
     if not draft.notifies:
-        raise BadInput("Enter an address for messages first.", field="notify")
+        raise BadInput(_("Enter an address for messages first."), field="notify")
     draft.findings = _findings(partial(trial.try_channels, draft.values), visit)
     drafts.keep(visit.token or "", draft)
     return visit.go("/first-run")
@@ -98,7 +100,7 @@ def start(visit: Visit) -> Response:
     draft, watcher = drafts.of(visit.token or ""), visit.services.own_watcher
     assert watcher is not None
     if not draft.good:
-        raise BadInput("Try the printer and the camera first: only what works is watched.")
+        raise BadInput(_("Try the printer and the camera first: only what works is watched."))
     values = dict(draft.values)
     try:
         target = Target(watcher.path, Mode.ADD if watcher.path.exists() else Mode.NEW)
@@ -118,14 +120,14 @@ def start(visit: Visit) -> Response:
 def _check_own_machine(visit: Visit) -> None:
     """Raise NotFound where the page does not exist, which is everywhere but on one's own machine."""
     if not is_own_machine(visit):
-        raise NotFound("Page not found.")
+        raise NotFound(_("Page not found."))
 
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
     """Raise BadInput while something else is being tried: a trial holds a thread for up to 90 s."""
     if not drafts.trying.acquire(blocking=False):
-        raise BadInput("Something is being tried already. Wait a minute.")
+        raise BadInput(_("Something is being tried already. Wait a minute."))
     try:
         yield
     finally:
@@ -148,9 +150,9 @@ def _values(visit: Visit, draft: Draft) -> dict[str, Any]:
     if camera := _field(visit, "camera"):
         printer["camera"] = camera_table_of(camera)
     elif "kind" not in printer:
-        raise BadInput("Enter a camera's address, or choose a printer.", field="camera")
+        raise BadInput(_("Enter a camera's address, or choose a printer."), field="camera")
     if "kind" in printer:
-        name, _ = LOGINS[printer["kind"]]
+        name, _help = LOGINS[printer["kind"]]
         if secret := _field(visit, "secret"):
             printer[name] = secret
         if printer["kind"] == "bambu" and (serial := _field(visit, "serial")):
@@ -165,7 +167,7 @@ def _field(visit: Visit, name: str) -> str:
     """A text as it is. `env:` and `file:` name other places in the watcher's file; a browser must not."""
     value = visit.form.get(name, "").strip()
     if value.startswith(("env:", "file:")) or len(value) > 500 or not value.isprintable():
-        raise BadInput("This cannot be used here.", field=name)
+        raise BadInput(_("This cannot be used here."), field=name)
     return value
 
 
@@ -195,9 +197,8 @@ def _condition(visit: Visit, picture: bytes) -> str:
     try:
         evidence = anyio.from_thread.run(judge)
     except VisionError:
-        return "The detector cannot read this picture."
-    words = CONDITIONS.get(evidence.condition.value, "")
-    return f"{words}." if words else "Good to judge by."
+        return marked("The detector cannot read this picture.")
+    return CONDITIONS.get(evidence.condition.value, marked("Good to judge by."))
 
 
 def _watched(path: Path) -> list[str]:

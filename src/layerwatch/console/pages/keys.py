@@ -11,6 +11,8 @@ from layerwatch.billing.usage_repository import last_used
 from layerwatch.console.call_charts import call_charts
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import BASE, SECRET_COOKIE, Visit
+from layerwatch.core.languages import gettext as _
+from layerwatch.core.languages import marked
 from layerwatch.identity import BadInput, NotFound
 from layerwatch.keys import create_key, disable_key, list_keys, rename_key, rotate_key
 from layerwatch.keys.models import ApiKey
@@ -24,10 +26,10 @@ pages = Pages()
 SHOWN_CALLS = 50
 
 OVERLAPS = {
-    "24": ("for 24 hours", timedelta(hours=24)),
-    "168": ("for 7 days", timedelta(days=7)),
-    "1": ("for 1 hour", timedelta(hours=1)),
-    "0": ("not at all: disable it now", timedelta()),
+    "24": (marked("for 24 hours"), timedelta(hours=24)),
+    "168": (marked("for 7 days"), timedelta(days=7)),
+    "1": (marked("for 1 hour"), timedelta(hours=1)),
+    "0": (marked("not at all: disable it now"), timedelta()),
 }
 """For how long a replaced key goes on working, by the form's value, in hours."""
 
@@ -92,7 +94,7 @@ def detail(visit: Visit) -> Response:
         calls=log[:SHOWN_CALLS],
         next=log[SHOWN_CALLS - 1]["id"] if len(log) > SHOWN_CALLS else None,
         errors_only=visit.query("show") == "errors",
-        overlaps={value: words for value, (words, _) in OVERLAPS.items()},
+        overlaps=[(value, _(words)) for value, (words, _overlap) in OVERLAPS.items()],
         kept_days=KEPT.days,
         kept_calls=MAX_PER_KEY,
     )
@@ -112,8 +114,8 @@ def rotate(visit: Visit) -> Response:
     """Replace a key: a new one is shown this once, the old one works for a while."""
     visit.need_verified()
     if visit.form.get("overlap", "") not in OVERLAPS:
-        raise BadInput("Choose for how long the old key works.", field="overlap")
-    _, overlap = OVERLAPS[visit.form["overlap"]]
+        raise BadInput(_("Choose for how long the old key works."), field="overlap")
+    _words, overlap = OVERLAPS[visit.form["overlap"]]
     with visit.services.database.write() as session:
         new = rotate_key(
             session,
@@ -139,7 +141,7 @@ def disable(visit: Visit) -> Response:
 def _found(session: Any, visit: Visit) -> ApiKey:
     key: ApiKey | None = key_or_none(session, visit.number("key_id"))
     if key is None or key.account_id != visit.account_id:
-        raise NotFound("There is no such key.")
+        raise NotFound(_("There is no such key."))
     return key
 
 

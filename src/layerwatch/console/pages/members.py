@@ -8,6 +8,7 @@ from starlette.responses import Response
 from layerwatch.console.pages.account import show
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit, required
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import BadInput, invitations
 from layerwatch.identity.repository import membership
 from layerwatch.identity.roles import Role, need_owner, set_role
@@ -19,7 +20,7 @@ pages = Pages()
 def invite(visit: Visit) -> Response:
     """Invite somebody. Nothing changes until they accept."""
     visit.need_verified()
-    email, role = required(visit, "email", "The e-mail address"), _role(visit)
+    email, role = required(visit, "email", _("The e-mail address")), _role(visit)
     with visit.services.database.write() as session:
         need_owner(session, visit.account_id, visit.me.user_id)
         mail = invitations.invite(
@@ -72,7 +73,7 @@ def _member(visit: Visit, session: Session) -> int:
     need_owner(session, visit.account_id, visit.me.user_id)
     user_id = visit.number("user_id")
     if membership(session, user_id, visit.account_id) is None:
-        raise BadInput("No such member.")
+        raise BadInput(_("No such member."))
     return user_id
 
 
@@ -80,4 +81,4 @@ def _role(visit: Visit) -> Role:
     try:
         return Role(visit.form.get("role", ""))
     except ValueError as wrong:
-        raise BadInput("No such role.", field="role") from wrong
+        raise BadInput(_("No such role."), field="role") from wrong

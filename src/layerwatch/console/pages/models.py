@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
+from layerwatch.core.languages import gettext as _
 from layerwatch.drift.overview import drift_table, printers_table
 from layerwatch.identity import BadInput
 from layerwatch.learning.errors import LearningError
@@ -59,7 +60,7 @@ def step(visit: Visit) -> Response:
             take = registry.shadow if what == "shadow" else registry.canary
             taken = take(model, _share(visit), at=visit.clock, by=by)
         else:
-            raise BadInput("There is no such step.")
+            raise BadInput(_("There is no such step."))
     except LearningError as wrong:
         raise BadInput(str(wrong)) from wrong
     return _taken(visit, taken, f"model {what}")
@@ -76,4 +77,4 @@ def _share(visit: Visit) -> float:
     try:
         return float(text) / 100
     except ValueError:
-        raise BadInput("A share is a number of percent, for example 10.", field="share") from None
+        raise BadInput(_("A share is a number of percent, for example 10."), field="share") from None

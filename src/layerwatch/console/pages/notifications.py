@@ -11,6 +11,8 @@ from starlette.responses import Response
 from layerwatch.billing.alerts import remove_channel
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import BASE, SECRET_COOKIE, Visit
+from layerwatch.core.languages import gettext as _
+from layerwatch.core.languages import marked
 from layerwatch.identity.roles import Role, members_of
 from layerwatch.notify import apprise_service, channels, repository
 from layerwatch.notify.channels import ChannelKind
@@ -23,9 +25,9 @@ pages = Pages()
 SHOWN_DELIVERIES = 50
 
 KIND_NAMES = {
-    ChannelKind.WEBHOOK: "Webhook",
-    ChannelKind.MAIL: "E-mail",
-    ChannelKind.APPRISE: "ntfy, Telegram, Discord, …",
+    ChannelKind.WEBHOOK: marked("Webhook"),
+    ChannelKind.MAIL: marked("E-mail"),
+    ChannelKind.APPRISE: marked("ntfy, Telegram, Discord, …"),
 }
 
 
@@ -42,7 +44,7 @@ def show(visit: Visit) -> Response:
         channels=listed,
         owns=_owns(visit),
         kinds=[
-            (kind.value, name)
+            (kind.value, _(name))
             for kind, name in KIND_NAMES.items()
             if kind is not ChannelKind.APPRISE or apprise_service.is_installed()
         ],
@@ -60,13 +62,13 @@ def add(visit: Visit) -> Response:
     visit.need_verified()
     kind = visit.form.get("kind", "")
     if kind not in list(ChannelKind):
-        raise NotPossible("Choose how to be notified.", "kind")
+        raise NotPossible(_("Choose how to be notified."), "kind")
     with visit.services.database.write() as session:
         address = visit.form.get("address", "").strip()
         if kind == ChannelKind.MAIL:
             address = address.lower()
             if address not in _member_addresses(session, visit):
-                raise NotPossible("Mail goes to verified addresses of this account's members.", "address")
+                raise NotPossible(_("Mail goes to verified addresses of this account's members."), "address")
         channel = channels.add_channel(
             session,
             visit.account_id,

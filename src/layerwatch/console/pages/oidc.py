@@ -10,6 +10,7 @@ from layerwatch.console.pages.profile import show as profile
 from layerwatch.console.pages.sign_in import next_page, sign_in_page, welcome
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import BASE, Visit
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import IdentityError, NotFound, SignInRefused, rate_limit
 from layerwatch.identity.oidc import sign_in
 from layerwatch.identity.oidc.flow import LIFETIME, Flow, Provider
@@ -76,15 +77,15 @@ def disconnect(visit: Visit) -> Response:
 def _take(visit: Visit, provider: Provider, flow: Flow | None) -> Response:
     key, database = visit.services.secrets.sessions, visit.services.database
     if flow is None or not flow.is_state(visit.query("state"), key):
-        raise SignInRefused("This sign-in began in another browser or too long ago. Start again here.")
+        raise SignInRefused(_("This sign-in began in another browser or too long ago. Start again here."))
     if visit.query("error"):
-        raise SignInRefused(f"{provider.name} did not sign you in.")
+        raise SignInRefused(_("%(name)s did not sign you in.", name=provider.name))
     network = visit.visitor.network
     database.transact(rate_limit.take, f"provider {network}", rate_limit.PER_NETWORK, visit.now)
     person = provider.person(flow, key, visit.query("code"), visit.query("iss"))
     if flow.user_id is not None:
         if visit.signed is None or not visit.signed.complete or visit.signed.user_id != flow.user_id:
-            raise SignInRefused("Another user is signed in now. Start again.")
+            raise SignInRefused(_("Another user is signed in now. Start again."))
         with database.write() as session:
             user = get_user(session, flow.user_id)
             sign_in.connect(session, user, person, visit.visitor, visit.now)
@@ -95,13 +96,13 @@ def _take(visit: Visit, provider: Provider, flow: Flow | None) -> Response:
             sign_in.enter, person, strangers=strangers, visitor=visit.visitor, now=visit.now
         )
     except IntegrityError as twice:
-        raise SignInRefused("You signed in twice at the same moment. Try again.") from twice
+        raise SignInRefused(_("You signed in twice at the same moment. Try again.")) from twice
     return welcome(visit, begun, flow.next)
 
 
 def _provider(visit: Visit) -> Provider:
     if visit.desk.provider is None:
-        raise NotFound("Page not found.")
+        raise NotFound(_("Page not found."))
     return visit.desk.provider
 
 

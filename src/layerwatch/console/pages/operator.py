@@ -14,6 +14,8 @@ from layerwatch.billing.month import Month
 from layerwatch.billing.statement import Statement, statement
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit, required
+from layerwatch.core.languages import gettext as _
+from layerwatch.core.languages import marked
 from layerwatch.identity import NotFound
 from layerwatch.identity.audit import record
 from layerwatch.identity.models import Account
@@ -58,15 +60,15 @@ def show(visit: Visit) -> Response:
 
 
 DROP_IN_OUTCOMES = {
-    "failure": "inspected, a failure is seen",
-    "clear": "inspected, no failure is seen",
-    "unfit": "inspected, but the picture is dark, blurred or shows no print",
-    "unreachable": "not fetched: the address did not answer in time",
-    "not_allowed": "not fetched: in a private network that LAYERWATCH_OBICO_HOSTS does not list",
-    "not_a_picture": "not inspected: the address gave something else than a whole JPEG",
-    "bad_address": "refused: no http or https address",
-    "no_token": "refused: the bearer token was missing or wrong",
-    "busy": "refused: too busy",
+    "failure": marked("inspected, a failure is seen"),
+    "clear": marked("inspected, no failure is seen"),
+    "unfit": marked("inspected, but the picture is dark, blurred or shows no print"),
+    "unreachable": marked("not fetched: the address did not answer in time"),
+    "not_allowed": marked("not fetched: in a private network that LAYERWATCH_OBICO_HOSTS does not list"),
+    "not_a_picture": marked("not inspected: the address gave something else than a whole JPEG"),
+    "bad_address": marked("refused: no http or https address"),
+    "no_token": marked("refused: the bearer token was missing or wrong"),
+    "busy": marked("refused: too busy"),
 }
 """Outcomes of calls in Obico's form, in words. All but the first two need somebody's attention."""
 
@@ -113,7 +115,7 @@ def close(visit: Visit) -> Response:
 @pages.post("/operator/invoices/{number}/pay", Needs.OPERATOR, show)
 def mark_paid(visit: Visit) -> Response:
     """Book the whole balance as received."""
-    reference = required(visit, "reference", "The bank's reference")
+    reference = required(visit, "reference", _("The bank's reference"))
     with visit.services.database.write() as session:
         invoice = find_invoice(session, visit.path("number"))
         amount = statement(session, invoice).balance
@@ -134,7 +136,7 @@ def mark_paid(visit: Visit) -> Response:
 @pages.post("/operator/invoices/{number}/credit", Needs.OPERATOR, show)
 def credit_rest(visit: Visit) -> Response:
     """Take back what is left to pay of an invoice."""
-    reason = required(visit, "reason", "The reason")
+    reason = required(visit, "reason", _("The reason"))
     with visit.services.database.write() as session:
         invoice = find_invoice(session, visit.path("number"))
         amount = statement(session, invoice).balance
@@ -151,7 +153,7 @@ def switch_free_only(visit: Visit) -> Response:
     with visit.services.database.write() as session:
         account = account_or_none(session, visit.number("account_id"))
         if account is None:
-            raise NotFound("There is no such account.")
+            raise NotFound(_("There is no such account."))
         account.free_only = on
         record(session, visit.actor, "free usage only", "on" if on else "off", visit.now, account.id)
     return visit.go("/operator", "saved")

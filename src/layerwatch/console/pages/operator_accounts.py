@@ -13,6 +13,7 @@ from layerwatch.billing.pricebook import PriceBookError
 from layerwatch.billing.usage_repository import last_used
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit, required
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import BadInput, NotFound, administration
 from layerwatch.identity.audit import record
 from layerwatch.identity.models import Account
@@ -77,7 +78,7 @@ def show(visit: Visit) -> Response:
 @pages.post("/operator/accounts/{account_id}/price-book", Needs.OPERATOR, show)
 def change_price_book(visit: Visit) -> Response:
     """Put an account on another price book, from this month on."""
-    name = required(visit, "price_book", "The price book")
+    name = required(visit, "price_book", _("The price book"))
     try:
         visit.services.terms.books.book(name, Month.of(visit.clock))
     except PriceBookError as wrong:
@@ -110,5 +111,5 @@ def delete_note(visit: Visit) -> Response:
 def _found(session: Any, visit: Visit) -> Account:
     account: Account | None = account_or_none(session, visit.number("account_id"))
     if account is None:
-        raise NotFound("There is no such account.")
+        raise NotFound(_("There is no such account."))
     return account

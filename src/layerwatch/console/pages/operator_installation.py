@@ -13,6 +13,7 @@ from layerwatch.billing.contracts import newest_contracts
 from layerwatch.billing.month import Month
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
+from layerwatch.core.languages import gettext as _
 from layerwatch.fleet import repository as fleet
 from layerwatch.identity import NotFound
 from layerwatch.identity.audit import record
@@ -126,7 +127,7 @@ def drain(visit: Visit) -> Response:
     region, on = visit.path("region")[:8], visit.form.get("drain") == "on"
     with visit.services.database.write() as session:
         if on and not fleet.has_region(session, region):
-            raise NotFound("There is no such region.")
+            raise NotFound(_("There is no such region."))
         if on:
             fleet.drain(session, region, visit.now)
         else:

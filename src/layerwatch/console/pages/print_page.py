@@ -22,8 +22,9 @@ from layerwatch.console.print_view import PrintView, view_print
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.render import render_text
 from layerwatch.console.visit import Visit
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import BadInput, NotFound
-from layerwatch.learning.service import consents
+from layerwatch.identity.repository import shares_pictures
 from layerwatch.prints import time_lapse
 from layerwatch.prints.kept_pictures import read_copy
 from layerwatch.prints.moments import Moment
@@ -74,7 +75,7 @@ def kept_heat(visit: Visit) -> Response:
 @pages.get("/prints/{context_id}/time-lapse", Needs.READ_ONLY)
 def film(visit: Visit) -> Response:
     """The kept pictures as a film; `form` is webp or mp4."""
-    view, _ = _view(visit)
+    view = _view(visit)[0]
     wanted, ffmpeg = time_lapse.shots(view.kept, view.course), _ffmpeg()
     as_mp4 = visit.query("form") == "mp4" and ffmpeg is not None
     given = (visit.services.objects, visit.account_id, view.id, wanted)
@@ -90,9 +91,9 @@ def film(visit: Visit) -> Response:
 @pages.post("/prints/{context_id}/delete", Needs.MEMBER, show)
 def delete(visit: Visit) -> Response:
     """Delete a print that has ended, with everything that belongs to it."""
-    view, _ = _view(visit)
+    view = _view(visit)[0]
     if view.live is not None:
-        raise BadInput("The print is still being watched. It can be deleted once it has ended.")
+        raise BadInput(_("The print is still being watched. It can be deleted once it has ended."))
     delete_whole_prints(visit.services.database, visit.services.objects, [view.id])
     with visit.services.database.write() as session:
         visit.note(session, "print deleted", view.labels.title)
@@ -148,7 +149,7 @@ def _values(visit: Visit, view: PrintView, chosen: Moment | None) -> dict[str, A
     """What the templates of the page are given."""
     newest = chosen is None or chosen is view.course[-1]
     held = view.live is not None and newest and holds_pictures(visit.services.recent, view.id)
-    said = [((one.at - view.opened_at).total_seconds(), one.words) for one in view.feedback]
+    said = [((one.at - view.opened_at).total_seconds(), _(one.words)) for one in view.feedback]
     return {
         "view": view,
         "moment": chosen,
@@ -169,7 +170,7 @@ def _values(visit: Visit, view: PrintView, chosen: Moment | None) -> dict[str, A
 
 def _shares(visit: Visit) -> bool:
     with visit.services.database.read() as session:
-        return consents(session, visit.account_id)
+        return shares_pictures(session, visit.account_id)
 
 
 @cache
@@ -195,11 +196,11 @@ def _kept(visit: Visit, answer: Any) -> Response:
     context_id, second = visit.path("context_id"), visit.number("second")
     with visit.services.database.read() as session:
         if picture_owner(session, context_id, second) != visit.account_id:
-            raise NotFound("This picture is not kept.")
+            raise NotFound(_("This picture is not kept."))
     try:
         copy = read_copy(visit.services.objects, visit.account_id, context_id, second)
     except ObjectMissing as gone:
-        raise NotFound("This picture is not on this node.") from gone
+        raise NotFound(_("This picture is not on this node.")) from gone
     response: Response = answer(copy)
     response.headers["Cache-Control"] = "private, max-age=3600, immutable"
     return response

@@ -13,20 +13,22 @@ from starlette.responses import Response, StreamingResponse
 from layerwatch.console.live_prints import LivePrint, holds_pictures, live_prints, map_drawing
 from layerwatch.console.live_stream import LiveStream, News
 from layerwatch.console.own_machine import is_own_machine
+from layerwatch.console.picture_sheet import picture_sheet
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.render import render_text
 from layerwatch.console.visit import Visit
 from layerwatch.console.visitor import signed_in
-from layerwatch.console.wall import SHOWS, Wall, WallFilter, wall_of
+from layerwatch.console.wall import PAGE_SIZE, SHOWS, Wall, WallFilter, wall_of
 from layerwatch.console.wall_news import WallNews
 from layerwatch.contexts import ContextError
-from layerwatch.contexts.repository import find_row
+from layerwatch.contexts.repository import find_row, open_ids
+from layerwatch.core.languages import gettext as _
 from layerwatch.core.text import is_unsafe
 from layerwatch.identity import BadInput, NotAllowed, NotFound
 from layerwatch.identity.roles import Role
 from layerwatch.learning import FeedbackLimitReached, LearningError
 from layerwatch.learning.recent import RecentPicture
-from layerwatch.learning.service import newest
+from layerwatch.learning.repository import newest_feedback
 from layerwatch.learning.verdicts import FeedbackDetails
 from layerwatch.prints import events
 from layerwatch.temporal import TEACHERS, UNDO, UNDO_EARLIER
@@ -40,13 +42,24 @@ def overview(visit: Visit) -> Response:
     with visit.services.database.read() as session:
         prints = live_prints(session, visit.account_id, visit.clock)
     wall = wall_of(prints, WallFilter.parse(visit.request.query_params))
-    return visit.page("prints.html", **_Renderer(visit).values(wall))
+    return visit.page("prints.html", **_Renderer(visit).page_values(wall))
 
 
 @pages.get("/live", Needs.READ_ONLY)
 def live(visit: Visit) -> Response:
     """What changes on that page, as server-sent events."""
     return stream(visit, WallNews(WallFilter.parse(visit.request.query_params), _Renderer(visit)))
+
+
+@pages.get("/live/pictures", Needs.READ_ONLY)
+def pictures(visit: Visit) -> Response:
+    """The last pictures of some prints as one sheet."""
+    wanted = [text for text in visit.query("prints").split(",") if text][:PAGE_SIZE]
+    with visit.services.database.read() as session:
+        own = open_ids(session, visit.account_id, wanted, visit.clock)
+    if not wanted or not own.issuperset(wanted):
+        raise NotFound(_("There is no such print."))
+    return Response(picture_sheet(visit.services.recent, wanted), media_type="image/jpeg")
 
 
 @pages.get("/prints/{context_id}/picture", Needs.READ_ONLY)
@@ -66,7 +79,7 @@ def feedback(visit: Visit) -> Response:
     """Say what is true of the print, so that the next pictures are judged better; or take that back."""
     kind = visit.form.get("kind", "")
     if kind not in TEACHERS:
-        raise BadInput("The feedback is not one that we know.")
+        raise BadInput(_("The feedback is not one that we know."))
     details = _details(visit)
     context_id = own_print(visit)
     if kind == UNDO:
@@ -83,7 +96,7 @@ def feedback(visit: Visit) -> Response:
 def _details(visit: Visit) -> FeedbackDetails:
     comment = " ".join(visit.form.get("comment", "").split()) or None
     if comment is not None and any(map(is_unsafe, comment)):
-        raise BadInput("The comment may not contain control characters.")
+        raise BadInput(_("The comment may not contain control characters."))
     try:
         shares = visit.form.get("keep_pictures") != "no"
         return FeedbackDetails(visit.form.get("failure_type") or None, comment, shares)
@@ -113,7 +126,7 @@ def _take_back(visit: Visit, context_id: str) -> None:
     wanted = visit.form.get("feedback", "")
     number = int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) <= 18 else None
     with visit.services.database.read() as session:
-        last = newest(session, account_id=visit.account_id, context_id=context_id)
+        last = newest_feedback(session, visit.account_id, context_id)
         kind = UNDO if number is None or last is None or last.id == number else UNDO_EARLIER
     anyio.from_thread.run(
         partial(
@@ -131,7 +144,7 @@ def _lesson(visit: Visit, context_id: str, kind: str) -> Any:
     try:
         context = visit.services.ids.read(context_id, visit.account_id, visit.clock)
     except ContextError as gone:
-        raise NotFound("This print is over.") from gone
+        raise NotFound(_("This print is over.")) from gone
     return partial(visit.services.contexts.apply_feedback, context, kind)
 
 
@@ -148,6 +161,7 @@ def stream(visit: Visit, news: News) -> Response:
         news,
         partial(_ended, visit),
         visit.services.clock.now,
+        visit.language,
     ).events()
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
@@ -159,7 +173,7 @@ def own_print(visit: Visit) -> str:
     with visit.services.database.read() as session:
         row = find_row(session, context_id)
         if row is None or row.account_id != visit.account_id:
-            raise NotFound("There is no such print.")
+            raise NotFound(_("There is no such print."))
     return context_id
 
 
@@ -188,6 +202,12 @@ class _Renderer:
             **self._card_values(),
         }
 
+    def page_values(self, wall: Wall) -> dict[str, Any]:
+        """What the whole page is given: with the places of its pictures in their sheet."""
+        recent = self._visit.services.recent
+        held = [one.id for one in wall.prints if holds_pictures(recent, one.id)]
+        return {**self.values(wall), "tiles": {id: place for place, id in enumerate(held)}}
+
     def card(self, one: LivePrint) -> str:
         return render_text("_card.html", {"print": one, "now": self._visit.clock, **self._card_values()})
 
@@ -199,7 +219,11 @@ class _Renderer:
 
     def _card_values(self) -> dict[str, object]:
         recent = self._visit.services.recent
-        return {"may_teach": self._may_teach, "holds": lambda one: holds_pictures(recent, one.id)}
+        return {
+            "tiles": {},
+            "may_teach": self._may_teach,
+            "holds": lambda one: holds_pictures(recent, one.id),
+        }
 
 
 def _ended(visit: Visit) -> str:
@@ -214,5 +238,5 @@ def _ended(visit: Visit) -> str:
 def _recent(visit: Visit) -> RecentPicture:
     held = visit.services.recent.get(own_print(visit))
     if held is None:
-        raise NotFound("This picture is not held here any more.")
+        raise NotFound(_("This picture is not held here any more."))
     return held

@@ -10,6 +10,8 @@ from starlette.responses import Response
 
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import BASE, Visit, from_field
+from layerwatch.core.languages import LANGUAGES
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import (
     BadInput,
     SignInRefused,
@@ -43,6 +45,8 @@ def show(visit: Visit) -> Response:
             "recovery_codes": recovery_codes.left(session, user),
             "connected": user.subject is not None,
             "provider": visit.provider_name,
+            "languages": [("", _("As the browser asks for")), *LANGUAGES.items()],
+            "language_chosen": user.language or "",
             "sessions": sessions.of_user(session, user, visit.token, visit.now),
         }
     return visit.page("profile.html", secret=secret, picture=picture, now=visit.now, **values)
@@ -61,6 +65,17 @@ def password(visit: Visit) -> Response:
         users.set_password(session, user, hashed, keep=visit.token)
         record(session, visit.actor, "password changed", "", visit.now)
     return visit.with_known_device(visit.go("/profile", "password-changed"), visit.me.user_id)
+
+
+@pages.post("/profile/language", Needs.SIGNED_IN, show)
+def choose_language(visit: Visit) -> Response:
+    """Choose the language of one's pages, or leave it to the browser."""
+    chosen = visit.form.get("language", "")
+    if chosen and chosen not in LANGUAGES:
+        raise BadInput(_("There is no such language."), field="language")
+    with visit.services.database.write() as session:
+        get_user(session, visit.me.user_id).language = chosen or None
+    return visit.go("/profile", "saved")
 
 
 @pages.post("/profile/verify", Needs.SIGNED_IN, show)
@@ -101,7 +116,7 @@ def new_recovery_codes(visit: Visit) -> Response:
     with visit.services.database.write() as session:
         user = get_user(session, visit.me.user_id)
         if user.totp_since is None:
-            raise BadInput("One-time codes are off.")
+            raise BadInput(_("One-time codes are off."))
         codes = recovery_codes.renew(session, user, visit.services.secrets.sessions)
         record(session, visit.actor, "recovery codes replaced", "", visit.now)
     return visit.page("recovery_codes.html", codes=codes)
@@ -142,9 +157,9 @@ def confirm(visit: Visit) -> None:
     if password is not None:
         if not passwords.is_right(visit.form.get("password", ""), password):
             with from_field("password"):
-                raise SignInRefused("The password is wrong.")
+                raise SignInRefused(_("The password is wrong."))
     elif by_provider and late:
-        raise SignInRefused("Sign out and in again first, to prove that it is you.")
+        raise SignInRefused(_("Sign out and in again first, to prove that it is you."))
 
 
 def _count_try(visit: Visit) -> None:

@@ -15,12 +15,14 @@ from layerwatch.console.live_prints import map_drawing
 from layerwatch.console.pages.feedback import picture_file
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import BadInput, NotFound
 from layerwatch.learning.deletion import delete_feedback
 from layerwatch.learning.errors import LearningError
 from layerwatch.learning.queue import queue
-from layerwatch.learning.review import LABELS, Example, Reviewed, find, reviewed_by
-from layerwatch.learning.review import history as reviews
+from layerwatch.learning.repository import Example, Reviewed
+from layerwatch.learning.repository import history as reviews
+from layerwatch.learning.review import LABELS, find, reviewed_by
 from layerwatch.learning.review import review as label_picture
 from layerwatch.learning.service import name_of
 from layerwatch.vision.errors import VisionError
@@ -79,7 +81,7 @@ def failure_map(visit: Visit) -> Response:
         jpeg = visit.services.examples.get(name_of(_find(visit).row))
         evidence = anyio.from_thread.run(visit.services.vision.ainspect, jpeg)
     except (LearningError, VisionError) as error:
-        raise NotFound("The picture cannot be judged just now.") from error
+        raise NotFound(_("The picture cannot be judged just now.")) from error
     return Response(map_drawing(evidence), media_type="image/svg+xml")
 
 
@@ -88,7 +90,7 @@ def label(visit: Visit) -> Response:
     """Label one picture."""
     chosen, kind = visit.form.get("label", ""), visit.form.get("failure_type") or None
     if chosen not in LABELS:
-        raise BadInput("There is no such label.")
+        raise BadInput(_("There is no such label."))
     number = visit.number("example_id")
     try:
         with visit.services.database.write() as session:
@@ -114,7 +116,7 @@ def delete(visit: Visit) -> Response:
     with visit.services.database.write() as session:
         deleted = delete_feedback(session, now=visit.clock, ids=[number])
         if not deleted.rows:
-            raise NotFound("No such feedback.")
+            raise NotFound(_("No such feedback."))
         visit.note(session, "feedback deleted", str(number))
     visit.services.examples.delete(deleted.pictures)
     return visit.go("/review", "feedback-deleted")
@@ -127,7 +129,7 @@ def _find(visit: Visit) -> Example:
             session.expunge_all()
             return found
     except LearningError as gone:
-        raise NotFound("No such picture.") from gone
+        raise NotFound(_("No such picture.")) from gone
 
 
 def _chosen(session: Session, visit: Visit, number: int) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from layerwatch.billing import Month
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import BASE, FORM_COOKIE, SESSION_COOKIE, Visit, from_field
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import NotFound, passwords, sessions, users
 from layerwatch.identity import sign_up as registration
 from layerwatch.identity.one_time_links import Purpose, user_of
@@ -216,4 +217,4 @@ def _wanted(visit: Visit) -> str:
 
 def _open_for_strangers(visit: Visit) -> None:
     if visit.services.settings.sign_up != "open":
-        raise NotFound("Sign-up is closed here. Ask the operator for an account.")
+        raise NotFound(_("Sign-up is closed here. Ask the operator for an account."))

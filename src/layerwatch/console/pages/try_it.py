@@ -14,6 +14,7 @@ from layerwatch.console.live_prints import CONDITIONS, map_drawing
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.security_headers import HEADERS
 from layerwatch.console.visit import Visit
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import BadInput, rate_limit
 from layerwatch.pacing import Throttled
 from layerwatch.prints.kept_pictures import scaled
@@ -60,9 +61,9 @@ def look(visit: Visit) -> Response:
 
 def _look(visit: Visit) -> Tried:
     if not visit.file:
-        raise BadInput("Choose a JPEG picture.", field="picture")
+        raise BadInput(_("Choose a JPEG picture."), field="picture")
     visit.services.database.transact(
-        rate_limit.take, f"try {visit.account_id}", PICTURES_PER_WINDOW, visit.now, what="pictures"
+        rate_limit.take, f"try {visit.account_id}", PICTURES_PER_WINDOW, visit.now, what=_("pictures")
     )
     try:
         evidence = anyio.from_thread.run(_inspect, visit)
@@ -70,7 +71,7 @@ def _look(visit: Visit) -> Tried:
     except ImageDecodeError as wrong:
         raise BadInput(str(wrong), field="picture") from wrong
     except (Throttled, Busy) as busy:
-        raise BadInput("The server has too many pictures to look at just now. Try again soon.") from busy
+        raise BadInput(_("The server has too many pictures to look at just now. Try again soon.")) from busy
     kinds = sorted(evidence.kind_probabilities().items(), key=lambda one: -one[1])
     return Tried(
         picture=f"data:image/jpeg;base64,{b64encode(picture).decode()}",

@@ -12,6 +12,7 @@ from layerwatch.billing.usage import days, export_csv, hours
 from layerwatch.console.chart import bar_chart
 from layerwatch.console.registry import Needs, Pages
 from layerwatch.console.visit import Visit
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import BadInput
 from layerwatch.identity.repository import get_account
 
@@ -47,7 +48,7 @@ def show(visit: Visit) -> Response:
         limit=limit,
         draft=draft,
         free_only=free_only,
-        chart=bar_chart([(str(day.day.day), day.calls) for day in month_days], "inspections"),
+        chart=bar_chart([(str(day.day.day), day.calls) for day in month_days], _("inspections")),
         test_calls=sum(day.test_calls for day in month_days),
         keys=sorted(keys.items(), key=lambda item: -item[1]),
     )

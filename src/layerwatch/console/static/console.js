@@ -1,17 +1,26 @@
 // The console works without this file; it saves a mistake, a triple click.
 "use strict";
 
+// Times and numbers are written as the reader's region does, in the language of the page.
+const pageLanguage = document.documentElement.lang;
+const LOCALE = navigator.languages.find((tag) => tag.split("-")[0] === pageLanguage) || pageLanguage;
+
 // Times are written in UTC; a reader sees their own.
 const showClocks = (within) => {
   for (const time of within.querySelectorAll("[data-clock]:not([title]), [data-when]:not([title])")) {
     const at = new Date(Number(time.dataset.clock || time.dataset.when) * 1000);
-    time.title = at.toLocaleString();
+    time.title = at.toLocaleString(LOCALE);
     time.textContent = time.dataset.clock
-      ? at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
-      : at.toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+      ? at.toLocaleTimeString(LOCALE, { hour: "2-digit", minute: "2-digit" })
+      : at.toLocaleString(LOCALE, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
   }
 };
 showClocks(document);
+
+// On a phone the menu scrolls sideways, and charts are wider than the screen: show the current page and the newest days.
+const current = document.querySelector("nav [aria-current=page]");
+if (current) current.parentElement.scrollLeft = current.offsetLeft - 40; // `scrollIntoView` would move the keyboard's place, too
+for (const chart of document.querySelectorAll("[data-newest-last]")) chart.scrollLeft = chart.scrollWidth;
 
 document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
@@ -24,7 +33,7 @@ function localTimes(root) {
     const at = new Date(time.dateTime);
     const timeStyle = time.dataset.local === "second" ? "medium" : "short";
     time.title = time.textContent;
-    time.textContent = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle });
+    time.textContent = at.toLocaleString(LOCALE, { dateStyle: "medium", timeStyle });
     time.removeAttribute("data-local");
   }
 }
@@ -49,7 +58,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-    button.textContent = "Copied";
+    button.textContent = document.body.dataset.copied;
   });
 }
 

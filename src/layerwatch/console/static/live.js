@@ -1,7 +1,7 @@
 // What pages of live prints share: times, the tab's title and icon, the stream and the banner when it is not live.
 "use strict";
 
-const banner = document.getElementById("connection");
+const banner = document.getElementById("connection"); // its data are the texts that it shows
 const icon = document.querySelector("link[rel=icon]");
 
 const SILENCE_MS = 15000; // three missed beats
@@ -50,6 +50,14 @@ const hideMissing = (within) => within.addEventListener("error", (event) => {
 // The old picture stays until the new one is there.
 const keepPicture = (part, before) => {
   const old = before ? [...before.querySelectorAll("img")] : [];
+  const tile = before?.querySelector("svg.picture"); // of the sheet: under the card's own picture until that is there
+  const image = part.querySelector(".view > img:not(.heat)");
+  if (tile && image) {
+    tile.setAttribute("aria-hidden", "true");
+    tile.removeAttribute("role");
+    image.before(tile);
+    return;
+  }
   for (const [place, image] of [...part.querySelectorAll("img")].entries()) {
     const shown = old[place];
     if (!shown || shown.className !== image.className || !shown.complete || !shown.naturalWidth) continue;
@@ -94,8 +102,8 @@ const follow = (address, stale, signIn, news) => {
   const end = (why) => {
     over = true;
     stream.close();
-    if (why === "signed-out") say("You are signed out. What is shown here is old.", ["Sign in", signIn]);
-    else say("You work in another account now. What is shown here is old.", ["Show its prints", "/console/"]);
+    if (why === "signed-out") say(banner.dataset.signedOut, [banner.dataset.signIn, signIn]);
+    else say(banner.dataset.elsewhere, [banner.dataset.showPrints, "/console/"]);
   };
 
   const open = () => {
@@ -110,11 +118,11 @@ const follow = (address, stale, signIn, news) => {
     });
     stream.addEventListener("away", (event) => {
       alive(event);
-      say("Not live: the server's database does not answer. What is shown here is old.");
+      say(banner.dataset.away);
     });
     stream.addEventListener("busy", (event) => {
       alive(event);
-      say("Not live: too many pages are open at once. Close some of them.");
+      say(banner.dataset.busy);
     });
     stream.addEventListener("ended", (event) => end(alive(event).why));
     stream.addEventListener("error", () => {
@@ -139,7 +147,7 @@ const follow = (address, stale, signIn, news) => {
   setInterval(() => {
     if (over) return;
     const now = Date.now();
-    if (now - heard > SILENCE_MS || (lost && now - lost > RECONNECT_MS)) say("Not live: the server does not answer. Trying again…");
+    if (now - heard > SILENCE_MS || (lost && now - lost > RECONNECT_MS)) say(banner.dataset.silent);
   }, 1000);
   open();
 };

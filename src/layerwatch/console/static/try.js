@@ -27,12 +27,12 @@ const send = async (picture) => {
   body.append("picture", picture, "picture.jpg");
   const answer = await fetch(form.action, { method: "POST", body, redirect: "error" });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  if (!answer.ok) throw new Error((page.querySelector("[role=alert]") || page.querySelector("main p"))?.textContent || "That did not work.");
+  if (!answer.ok) throw new Error((page.querySelector("[role=alert]") || page.querySelector("main p"))?.textContent || form.dataset.failed);
   results.prepend(page.querySelector(".tried"));
 };
 
 const happened = (target, name) => new Promise((resolve, reject) => {
-  const wrong = () => reject(new Error("This browser cannot read the video."));
+  const wrong = () => reject(new Error(form.dataset.unreadable));
   setTimeout(wrong, VIDEO_WAIT_MS);
   target.addEventListener(name, resolve, { once: true });
   target.addEventListener("error", wrong, { once: true });

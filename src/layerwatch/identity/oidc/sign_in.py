@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from layerwatch.core.languages import gettext as _
 from layerwatch.identity import audit, invitations, repository, sessions, sign_up, users
 from layerwatch.identity.audit import Actor
 from layerwatch.identity.errors import BadInput, SignInRefused
@@ -33,7 +34,7 @@ def enter(
     user = repository.user_by_subject(session, person.subject)
     if user is None:
         if person.email is None:
-            raise SignInRefused("The provider does not say that your e-mail address was verified.")
+            raise SignInRefused(_("The provider does not say that your e-mail address was verified."))
         known = users.find_user(session, person.email)
         if known is None:
             user = _sign_up(session, person.email, strangers, visitor, now)
@@ -41,8 +42,10 @@ def enter(
             user = known
         else:
             raise SignInRefused(
-                "There is a user with your e-mail address already. Sign in as before, then connect the"
-                " provider under Your sign-in."
+                _(
+                    "There is a user with your e-mail address already. Sign in as before, then connect the"
+                    " provider under Your sign-in."
+                )
             )
         user.subject = person.subject
         user.verified_at = user.verified_at or now
@@ -52,10 +55,10 @@ def enter(
 def connect(session: Session, user: User, person: Person, visitor: Visitor, now: datetime) -> None:
     """Let a user sign in at the provider from now on, whatever their address there. Raises BadInput."""
     if user.verified_at is None:
-        raise BadInput("Verify your e-mail address first.")
+        raise BadInput(_("Verify your e-mail address first."))
     other = repository.user_by_subject(session, person.subject)
     if other is not None and other.id != user.id:
-        raise BadInput("Your sign-in at the provider is connected with another user here already.")
+        raise BadInput(_("Your sign-in at the provider is connected with another user here already."))
     user.subject = person.subject
     audit.record(session, Actor.of(user, visitor.address), "provider connected", "", now)
 
@@ -63,7 +66,7 @@ def connect(session: Session, user: User, person: Person, visitor: Visitor, now:
 def disconnect(session: Session, user: User, visitor: Visitor, now: datetime) -> None:
     """Disconnect the provider. Raises BadInput if the user has no other way to sign in."""
     if user.password is None and not user.operator:
-        raise BadInput("Set a password first: you have no other way to sign in.")
+        raise BadInput(_("Set a password first: you have no other way to sign in."))
     user.subject = None
     audit.record(session, Actor.of(user, visitor.address), "provider disconnected", "", now)
 
@@ -72,7 +75,7 @@ def _sign_up(session: Session, email: str, strangers: bool, visitor: Visitor, no
     address = email_address(email)
     if not strangers and not invitations.is_invited(session, address, now):
         raise SignInRefused(
-            "Your e-mail address was not invited here. Ask the operator or an account's owner."
+            _("Your e-mail address was not invited here. Ask the operator or an account's owner.")
         )
     sign_up.guard(session, visitor, now)
     user = repository.new_user(session, address, now, password=None)

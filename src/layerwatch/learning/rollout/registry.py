@@ -11,7 +11,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy.orm import Session
 
 from layerwatch.learning.errors import LearningError
-from layerwatch.learning.review import Example, reviewed
+from layerwatch.learning.repository import Example
+from layerwatch.learning.review import reviewed
 from layerwatch.learning.rollout import repository
 from layerwatch.learning.rollout.model_store import ModelStore
 from layerwatch.learning.rollout.models import ComparisonRow, ModelRow, StepRow
@@ -67,15 +68,9 @@ class ModelRegistry:
         digest, size = self._store.put(source)
 
         def work(session: Session) -> ModelRow:
-            known = session.get(ModelRow, digest)
-            if known is not None:
-                return known
-            row = ModelRow(
-                sha256=digest, version=version, size=size, note=note[:200], added_at=at, added_by=by
+            return repository.find_model(session, digest) or repository.add_model(
+                session, digest, version=version, size=size, note=note[:200], at=at, by=by
             )
-            session.add(row)
-            session.flush()
-            return row
 
         return self._database.transact(work)
 

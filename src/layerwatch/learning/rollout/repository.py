@@ -22,6 +22,21 @@ def models(session: Session) -> Sequence[ModelRow]:
     return session.scalars(select(ModelRow).order_by(ModelRow.added_at, ModelRow.sha256)).all()
 
 
+def find_model(session: Session, sha256: str) -> ModelRow | None:
+    """The model of this file."""
+    return session.get(ModelRow, sha256)
+
+
+def add_model(
+    session: Session, sha256: str, *, version: str, size: int, note: str, at: datetime, by: str
+) -> ModelRow:
+    """Add a model whose file is in the store."""
+    row = ModelRow(sha256=sha256, version=version, size=size, note=note, added_at=at, added_by=by)
+    session.add(row)
+    session.flush()
+    return row
+
+
 def steps(session: Session, limit: int = MAX_STEPS) -> Sequence[StepRow]:
     """The newest steps, oldest of them first."""
     rows = session.scalars(select(StepRow).order_by(StepRow.since.desc(), StepRow.id.desc()).limit(limit))

@@ -42,8 +42,8 @@ def improve_demo(
     from layerwatch_train.improve_demo.run import Setting, demo
     from layerwatch_train.improve_demo.server import DemoError
     from layerwatch_train.index import IndexFormatError
-    from layerwatch_train.pipeline import Plan, Runs
     from layerwatch_train.public import DetectorFileError
+    from layerwatch_train.runs import Plan, Runs
 
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)

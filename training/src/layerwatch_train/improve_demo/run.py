@@ -28,7 +28,8 @@ from layerwatch_train.improve_demo.server import (
     running,
 )
 from layerwatch_train.index import Picture
-from layerwatch_train.pipeline import Runs, deploy, train_jobs
+from layerwatch_train.pipeline import deploy, train_jobs
+from layerwatch_train.runs import Runs
 from layerwatch_train.split import unit
 from layerwatch_train.teacher.steps import alike
 
@@ -144,7 +145,11 @@ def _roll_out(
     (added,) = server.command("models", "add", str(made.file))
     (step,) = server.command("models", "shadow", added["model"], "--share", "1")
     say(_shadowed(server, step["id"], live))
-    server.command("models", "promote", added["model"])
+    try:
+        server.command("models", "promote", added["model"])
+    except DemoError as error:  # the server judges by its own threshold, on its own pictures
+        say(f"refused: {error}")
+        return
     server.wait_for_model(added["version"])
     say(f"{added['version']} is active")
 

@@ -11,7 +11,7 @@ from layerwatch_train.losses import losses
 from layerwatch_train.mixing import color_jitter
 from layerwatch_train.model import VARIANTS, Backbone, Output
 from layerwatch_train.student.feed import Batch
-from layerwatch_train.student.recipe import Recipe
+from layerwatch_train.student.recipe import Phase, Recipe
 from layerwatch_train.train import Weights
 
 _LEAST_SPREAD = 0.1
@@ -30,21 +30,22 @@ class _Foretold(nn.Module):
         up = F.interpolate(coarse, scale_factor=2.0, mode="nearest")
         cells = self.cells(torch.cat([fine, up], dim=1)).float()
         whole = self.whole(coarse.mean((2, 3))).float()
-        spread = batch.units.std((0, 2, 3), keepdim=True) + _LEAST_SPREAD
-        off = (whole - batch.whole) / (batch.whole.std() + _LEAST_SPREAD)
-        found: Tensor = ((cells - batch.units) / spread).square().mean() + 0.1 * off.square().mean()
+        taught = batch.taught
+        spread = batch.units[taught].std((0, 2, 3), keepdim=True) + _LEAST_SPREAD
+        off = (whole - batch.whole)[taught] / (batch.whole[taught].std() + _LEAST_SPREAD)
+        found: Tensor = ((cells - batch.units)[taught] / spread).square().mean() + 0.1 * off.square().mean()
         return found
 
 
 class Student(FineTuning[Batch]):
     """A student under way."""
 
-    def __init__(self, recipe: Recipe, first: Weights, variant: str, units: int):
+    def __init__(self, recipe: Recipe, phase: Phase, first: Weights, variant: str, units: int):
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         _, fine, coarse = Backbone(VARIANTS[variant]).channels
         self.foretold = _Foretold(fine, coarse, units)
-        super().__init__(recipe, first, variant, self.foretold, recipe.feature_rate)
+        super().__init__(phase, first, variant, self.foretold, recipe.feature_rate)
 
     def loss(self, batch: Batch) -> Tensor:
         x = color_jitter(batch.images.permute(0, 3, 1, 2).float()).contiguous(
@@ -54,17 +55,20 @@ class Student(FineTuning[Batch]):
             seen = self.features(x)
             out = Output(*(part.float() for part in self.model.heads(seen.fine, seen.coarse)))
             foretold = self.foretold.loss(seen.fine, seen.coarse, batch)
-        return _asked(out, batch, self.recipe) + self.recipe.features * foretold
+        return asked(out, batch, self.recipe) + self.recipe.features * foretold
 
 
-def _asked(out: Output, batch: Batch, recipe: Recipe) -> Tensor:
-    """The teacher's answers, and the labels where there are some."""
-    loss = F.binary_cross_entropy_with_logits(out.failure, batch.failure.sigmoid())
-    loss = loss + recipe.map_weight * F.binary_cross_entropy_with_logits(out.map, batch.where.sigmoid())
-    known = batch.labels >= 0
-    if not known.any():
-        return loss
-    truth = (part[known] for part in (batch.maps, batch.labels, batch.kinds, batch.in_view))
-    parts = losses(Output(*(part[known] for part in out)), *truth)
-    loss = loss + recipe.labels * (parts["failure"] + parts["map"])
-    return loss + recipe.kinds_weight * parts["kinds"] + recipe.view_weight * parts["in_view"]
+def asked(out: Output, batch: Batch, recipe: Recipe) -> Tensor:
+    """The loss: the teacher's answers where there are some, the labels where there are some."""
+    taught = batch.taught
+    loss = F.binary_cross_entropy_with_logits(out.failure[taught], batch.failure[taught].sigmoid())
+    cells = F.binary_cross_entropy_with_logits(out.map[taught], batch.where[taught].sigmoid())
+    loss = loss + recipe.map_weight * cells
+    truth = (batch.maps, batch.labels, batch.kinds, batch.in_view)
+    for rows, weight in ((taught & (batch.labels >= 0), recipe.labels), (~taught, recipe.stills_weight)):
+        if not rows.any():
+            continue
+        parts = losses(Output(*(part[rows] for part in out)), *(part[rows] for part in truth))
+        loss = loss + weight * (parts["failure"] + parts["map"])
+        loss = loss + recipe.kinds_weight * parts["kinds"] + recipe.view_weight * parts["in_view"]
+    return loss

@@ -18,12 +18,17 @@ from layerwatch_train.finetune import fit
 from layerwatch_train.images import resized
 from layerwatch_train.index import IndexFormatError, Picture
 from layerwatch_train.metrics import Labels, Scores, auroc, recall_at
-from layerwatch_train.pipeline import Runs, logit, range_pictures, run
+from layerwatch_train.pipeline import logit, range_pictures, run
+from layerwatch_train.rendered import SOURCE_SIZE, Rendered, render
+from layerwatch_train.runs import Runs
+from layerwatch_train.samples import GRID_STRIDE
 from layerwatch_train.split import source
+from layerwatch_train.student.calibration import Labelled, fitted, spoilt
 from layerwatch_train.student.feed import Feed
 from layerwatch_train.student.fit import Student
 from layerwatch_train.student.lessons import Lessons
 from layerwatch_train.student.served import read
+from layerwatch_train.student.stills import Stills
 from layerwatch_train.teacher import steps as teachers
 from layerwatch_train.teacher.cache import Cache
 from layerwatch_train.teacher.fit import fit as fit_heads
@@ -31,6 +36,11 @@ from layerwatch_train.teacher.head import Heads
 from layerwatch_train.train import Weights, load
 
 VARIANT = "lite0"
+
+_OTHER_SEEDS = 8_000_000
+
+COMMITTED = export.Calibration(0.73, 0.73, -0.236, 1.036, -1.505)
+"""Of the file in the repository."""
 
 CHECK, FINAL = 0, 1
 """The teacher's heads, and the students: one that sees nothing of the sources left out, one that sees all."""
@@ -87,6 +97,7 @@ def train(runs: Runs, tower: Path, begin: Start) -> dict[str, Weights]:
     units = runs.plan.teacher.recipe.form.units
     lessons = Lessons(folder / "lessons", kept, len(hidden), units, recipe.size)
     lessons.prepare(stacks(runs, kept, hidden), load(VARIANT, first), runs.log)
+    stills = _stills(runs)
     made: dict[str, Weights] = {}
     for name, head in (("check", CHECK), ("final", FINAL)):
         if head == CHECK and not begin.without:
@@ -98,17 +109,52 @@ def train(runs: Runs, tower: Path, begin: Start) -> dict[str, Weights]:
             raise IndexFormatError(
                 f"nothing is left to learn from without {', '.join(sorted(begin.without))}"
             )
-        feed = Feed(recipe, lessons, head, runs.pictures(), places)
-        made[name] = fit(Student(recipe, first, VARIANT, units), feed.batch, folder / f"{name}.pt", runs.log)
+        weights = first
+        for number, phase in enumerate(recipe.phases, 1):
+            feed = Feed(
+                recipe, phase, lessons, head, runs.pictures(), places, stills if phase.stills else None
+            )
+            student = Student(recipe, phase, weights, VARIANT, units)
+            weights = fit(student, feed.batch, folder / f"{name}{number}.pt", runs.log)
+        made[name] = weights
     return made
 
 
-def deploy(runs: Runs, name: str, weights: Weights, seen: NDArray[np.bool_]) -> Path:
+def _stills(runs: Runs) -> Stills | None:
+    """The rendered stills that `layerwatch-train render` made, if it did."""
+    folder = runs.out / "rendered"
+    if not (folder / "state.npy").is_file():
+        return None
+    store = Rendered(folder)
+    return Stills(store, SOURCE_SIZE // GRID_STRIDE) if len(store.positions()) else None
+
+
+def calibration(runs: Runs, begin: Start, made: dict[str, Weights]) -> export.Calibration:
+    """Fitted on the student that did not see the sources left out; that of the committed file without one."""
+    if "check" not in made:
+        return COMMITTED
+    numbers, failed = _judged(runs, begin)
+    size = runs.plan.student.size
+    real = Labelled(resized(runs.images(), numbers, size), failed)
+    sets = [(real, 0.25), (spoilt(real), 0.25), (_other_stills(runs), 0.5)]
+    return fitted(load(VARIANT, made["check"]), sets)
+
+
+def _other_stills(runs: Runs) -> Labelled:
+    """Rendered stills of seeds that nothing is trained on."""
+    plan, folder = runs.plan, runs.out / "student" / "stills"
+    store = Rendered(folder, plan.student.judged_stills)
+    render(store, len(store), _OTHER_SEEDS, plan.workers)
+    places = store.positions()
+    return Labelled(resized(store.images, places, plan.student.size), store.kinds[places].any(1))
+
+
+def deploy(
+    runs: Runs, name: str, weights: Weights, seen: NDArray[np.bool_], calibration: export.Calibration
+) -> Path:
     """Write `RUNS/student/NAME.onnx`, int8, with ranges from pictures that are `seen`."""
     recipe, today = runs.plan.student, datetime.datetime.now(datetime.UTC).date()
     out = runs.out / "student" / f"{name}.onnx"
-    half = recipe.scale / 2
-    calibration = export.Calibration(half, half, 0.0, recipe.map_scale, recipe.map_shift)
     version = f"{VARIANT}-{recipe.size}-{today:%Y%m%d}"
     whole = out.with_suffix(".float32.onnx")
     export.export(weights, VARIANT, recipe.size, calibration, whole, version, today.isoformat())
@@ -116,18 +162,20 @@ def deploy(runs: Runs, name: str, weights: Weights, seen: NDArray[np.bool_]) -> 
     return quantise.quantise(whole, out, resized(runs.images(), picked, recipe.size))
 
 
+def _judged(runs: Runs, begin: Start) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Numbers of the webcam pictures of the sources left out, and which of them show a failure."""
+    judged = [
+        n
+        for n, p in enumerate(runs.pictures())
+        if source(p) in begin.without and p.view == "webcam" and p.label != "other"
+    ]
+    return np.array(judged, np.int64), np.array([runs.pictures()[n].label == "failed" for n in judged])
+
+
 def table(runs: Runs, begin: Start, check: Path) -> str:
     """The detector at the start and the student, on webcam pictures of the sources that neither saw."""
     pictures, size = runs.pictures(), runs.plan.student.size
-    judged = np.array(
-        [
-            n
-            for n, p in enumerate(pictures)
-            if source(p) in begin.without and p.view == "webcam" and p.label != "other"
-        ],
-        np.int64,
-    )
-    failed = np.array([pictures[n].label == "failed" for n in judged])
+    judged, failed = _judged(runs, begin)
     images = resized(runs.images(), judged, size)
     names = [source(pictures[n]) for n in judged]
     lines = ["| detector | pictures | AUROC | recall at 1 % | at 5 % |", "|---|---|---|---|---|"]
@@ -152,6 +200,7 @@ def everything(runs: Runs, tower_given: Path | None, begin: Start, echo: Callabl
     teachers.tokens(runs, tower)
     made = train(runs, tower, begin)
     hidden = outside(runs, begin.without)
+    scales = calibration(runs, begin, made)
     if "check" in made:
-        echo(table(runs, begin, deploy(runs, "check", made["check"], ~hidden[CHECK])))
-    runs.log(f"the detector is {deploy(runs, 'final', made['final'], ~hidden[FINAL])}")
+        echo(table(runs, begin, deploy(runs, "check", made["check"], ~hidden[CHECK], scales)))
+    runs.log(f"the detector is {deploy(runs, 'final', made['final'], ~hidden[FINAL], scales)}")

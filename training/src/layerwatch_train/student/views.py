@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+_USUAL, _SMALL = (0.87, 1.2), (0.55, 1.3)
+"""Ranges of magnification."""
+
 _TRIES = 2
 _KEPT_AT_LEAST = 0.5
 """Of a failure's area: a view that cuts off more is drawn again, then taken without a change of scale."""
@@ -27,18 +30,25 @@ def turned(
     return F.grid_sample(source, grid, padding_mode=missing, align_corners=False)[0]
 
 
-def draw_turn(truth: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
-    """A turn that keeps most of the failure that `truth` [G, G] shows, if it shows one."""
-    turn, before = _turn(rng, scaled=True), float(truth.clip(min=0).mean())
+def draw_turn(
+    truth: NDArray[np.float32], rng: np.random.Generator, small: float = 0.0
+) -> NDArray[np.float64]:
+    """A turn that keeps most of the failure that `truth` [G, G] shows, if it shows one.
+
+    small: share of turns that may show the picture at half of its size, its surroundings mirrored.
+    """
+    if rng.random() < small:
+        return _turn(rng, _SMALL)
+    turn, before = _turn(rng, _USUAL), float(truth.clip(min=0).mean())
     for attempt in range(_TRIES):
         if before == 0 or float(turned(truth[None], turn, len(truth)).mean()) > _KEPT_AT_LEAST * before:
             break
-        turn = _turn(rng, scaled=attempt + 1 < _TRIES)
+        turn = _turn(rng, _USUAL if attempt + 1 < _TRIES else (1.0, 1.0))
     return turn
 
 
-def _turn(rng: np.random.Generator, scaled: bool) -> NDArray[np.float64]:
-    scale = np.exp(rng.uniform(np.log(0.87), np.log(1.2))) if scaled else 1.0
+def _turn(rng: np.random.Generator, scales: tuple[float, float]) -> NDArray[np.float64]:
+    scale = np.exp(rng.uniform(*np.log(scales)))
     aspect = np.exp(rng.uniform(-0.1, 0.1))
     angle = np.deg2rad(rng.normal(0, 5)) + (np.pi if rng.random() < 0.1 else 0.0)
     mirror = -1.0 if rng.random() < 0.5 else 1.0

@@ -20,7 +20,7 @@ from layerwatch_train.clean import look_alikes
 from layerwatch_train.evaluate import judged
 from layerwatch_train.export import Calibration
 from layerwatch_train.index import Picture
-from layerwatch_train.pipeline import Runs
+from layerwatch_train.runs import Runs
 from layerwatch_train.split import source
 from layerwatch_train.teacher import cache, export
 from layerwatch_train.teacher.fit import answers, fit

@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 from layerwatch_sdk.clock import AsyncSystemClock
 from layerwatch_watcher.setup.target import Target
-from layerwatch_watcher.watching import supervisor
+from layerwatch_watcher.watching import assembly, check_all
 from layerwatch_watcher.watching.check import Finding, check_server
 from layerwatch_watcher.watching.settings import read, read_file
 
@@ -29,13 +29,13 @@ async def try_printers(values: dict[str, Any], folder: Path) -> AsyncIterator[Fi
 
     async def findings() -> AsyncIterator[Finding]:
         async with contextlib.AsyncExitStack() as stack:
-            client = await stack.enter_async_context(supervisor.shared_client())
+            client = await stack.enter_async_context(assembly.shared_client())
             if settings.server:
-                inspector = supervisor.open_remote(settings)
+                inspector = assembly.open_remote(settings)
                 stack.push_async_callback(inspector.close)
                 yield await check_server(inspector, settings.server)
             for printer in settings.printers:
-                async for finding in supervisor.check_printer(printer, client, AsyncSystemClock(), stack):
+                async for finding in check_all.check_printer(printer, client, AsyncSystemClock(), stack):
                     yield finding
 
     async for finding in _bounded(findings(), "the printer"):
@@ -44,7 +44,7 @@ async def try_printers(values: dict[str, Any], folder: Path) -> AsyncIterator[Fi
 
 async def try_channels(values: dict[str, Any], folder: Path) -> AsyncIterator[Finding]:
     """A test message with a picture through each channel. Raises ConfigError."""
-    async for finding in _bounded(supervisor.try_channels(read(values, folder)), "the message"):
+    async for finding in _bounded(check_all.try_channels(read(values, folder)), "the message"):
         yield finding
 
 
@@ -53,7 +53,7 @@ def teaching(target: Target, name: str) -> Trial:
 
     async def taught(values: dict[str, Any], folder: Path) -> AsyncIterator[Finding]:
         settings = read_file(target.path)
-        findings = supervisor.teach_beds(settings, [name], lambda: supervisor.open_remote(settings))
+        findings = check_all.teach_beds(settings, [name], lambda: assembly.open_remote(settings))
         async for finding in _bounded(findings, "the empty bed"):
             yield finding
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Set, Tuple
+from typing import Awaitable, Callable, Optional, Set, Tuple
 
+from layerwatch_sdk.models import Context, PrintLabels, PrintPosition
+from layerwatch_watcher.watching.inspector import Inspector
 from layerwatch_watcher.watching.print_session import Look, PrintSession
 from layerwatch_watcher.watching.verdicts import ABOUT_ALARM
+from layerwatch_watcher.watching.watched import Watched
+
+KeptOfCamera = Tuple[Optional[Context], float, Tuple[str, ...]]
+"""What is known of a print and camera: context, seconds until the next picture, feedback still to be sent."""
 
 
 class PrintCameras:
@@ -51,13 +57,51 @@ class PrintCameras:
         for session in self._sessions.values():
             session.hold()
 
-    def resume(self, *, tell: bool) -> None:
-        """Resume taking pictures. tell: a person has checked the print, which every context should know."""
+    def resume(self) -> None:
+        """Resume taking pictures."""
         for session in self._sessions.values():
-            session.resume(tell=tell)
+            session.resume()
+
+    def checked(self) -> None:
+        """A person has checked the print and gone on with it, which every context should know."""
+        for session in self._sessions.values():
+            session.checked()
 
     def feedback(self, verdict: str) -> None:
         """Queue a person's feedback for every camera; about an alarm, for those that see a failure."""
         alarmed = self._warning if verdict in ABOUT_ALARM else set()
         for name in alarmed or self._sessions:
             self._sessions[name].feedback(verdict)
+
+
+def open_sessions(
+    watched: Watched,
+    inspector: Inspector,
+    looked: Callable[[Look], Awaitable[None]],
+    *,
+    file: Optional[str],
+    position: Callable[[], Optional[PrintPosition]],
+    server: str,
+    kept: Callable[[str], KeptOfCamera],
+) -> PrintCameras:
+    """A session for each camera of a printer, not yet started.
+
+    file: that is printed.  position: where the print is.  kept: what is known of the print by camera.
+    """
+    sessions = {}
+    for name, camera in watched.cameras.items():
+        context, first_after, untold = kept(name)
+        sessions[name] = PrintSession(
+            camera,
+            inspector,
+            looked,
+            levels=watched.levels,
+            server=server,
+            min_interval=watched.min_interval,
+            labels=PrintLabels(file, watched.name, name, file),
+            position=position,
+            context=context,
+            first_after=first_after,
+            untold=untold,
+        )
+    return PrintCameras(sessions)

@@ -185,11 +185,16 @@ class PrintSession:
         if self._session is not None:
             self._session.pause()
 
-    def resume(self, *, tell: bool) -> None:
-        """Resume taking pictures. tell: send `resumed` feedback, as a person has checked the print."""
+    def resume(self) -> None:
+        """Resume taking pictures."""
         if self._session is not None:
-            self._session.resume(tell=tell)
-        elif tell:
+            self._session.resume(tell=False)
+
+    def checked(self) -> None:
+        """Queue for the service that a person has checked the print and gone on with it."""
+        if self._session is not None:
+            self._session.feedback("resumed")
+        else:
             self._untold = (*self._untold, "resumed")
 
     def feedback(self, kind: str) -> None:

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import replace
 from typing import Callable, Optional, Tuple
 
-from layerwatch_sdk.alarm import Alarm
-from layerwatch_sdk.models import PrintLabels, PrintPosition
-from layerwatch_watcher.cameras.base import Camera
+from layerwatch_sdk.models import PrintPosition
 from layerwatch_watcher.notifications.event import Event, Kind
 from layerwatch_watcher.printers.base import PrinterError, PrinterState, PrinterStatus
 from layerwatch_watcher.printers.camera_only import CameraOnly
-from layerwatch_watcher.watching.action_log import AT_THE_PRINTER, WATCHER, ActionLog
-from layerwatch_watcher.watching.action_runner import ActionRunner, reason
+from layerwatch_watcher.watching.action_log import ActionLog
+from layerwatch_watcher.watching.action_runner import reason
+from layerwatch_watcher.watching.alarm_response import AlarmResponse
 from layerwatch_watcher.watching.bed_check import BedInspector
 from layerwatch_watcher.watching.bed_gate import BedGate
 from layerwatch_watcher.watching.checkpoint import Checkpoint, CheckpointStore
 from layerwatch_watcher.watching.heater_shutoff import HeaterShutoff
 from layerwatch_watcher.watching.inspector import Inspector
 from layerwatch_watcher.watching.policy import STOPS, Action
-from layerwatch_watcher.watching.print_cameras import PrintCameras
+from layerwatch_watcher.watching.print_cameras import PrintCameras, open_sessions
 from layerwatch_watcher.watching.print_lifecycle import PrintLife, Step
 from layerwatch_watcher.watching.print_memory import PrintMemory
-from layerwatch_watcher.watching.print_session import Look, PrintSession
+from layerwatch_watcher.watching.print_reports import PrintReports
+from layerwatch_watcher.watching.print_session import Look
 from layerwatch_watcher.watching.status_reader import StatusReader, missing
 from layerwatch_watcher.watching.verdicts import CALMING, VERDICTS
 from layerwatch_watcher.watching.watch_state import BedStep, Phase, WatchState
@@ -65,8 +64,7 @@ class PrintWatcher:
         self.enabled = self._memory.was_enabled
         self._inspector = inspector
         self._clock = inspector.clock
-        self._journal = journal
-        self._tell = tell
+        self._reports = PrintReports(watched.name, journal, tell, lambda: self.status)
         self._server = server
         self._on_look = on_look
         self._kept: Optional[Checkpoint] = None
@@ -76,9 +74,15 @@ class PrintWatcher:
         self._reader = StatusReader(watched.printer, inspector.clock)
         self._reading = asyncio.Lock()
         self._read_at = 0.0
-        self._acting: Optional[asyncio.Task[None]] = None
-        self._runner = ActionRunner(
-            watched, journal, inspector.clock, self.read, self._before, self._stop_failure_is_news
+        self._alarms = AlarmResponse(
+            watched,
+            journal,
+            inspector.clock,
+            read=self.read,
+            state=lambda: self._state,
+            file=lambda: (self.status.file if self.status else None) or "",
+            before=self._before,
+            tell=self._reports.event,
         )
         self._heaters = HeaterShutoff(watched, inspector.clock, journal, self._report)
         self._gate = BedGate(
@@ -104,9 +108,7 @@ class PrintWatcher:
                 await self.turn()
                 await self._clock.sleep(POLL_SECONDS)
         finally:
-            if self._acting is not None:
-                self._acting.cancel()
-                await asyncio.gather(self._acting, return_exceptions=True)
+            await self._alarms.cancel()
             await self._gate.cancel()
             if self._cameras is not None:
                 await self._cameras.stop()
@@ -183,9 +185,8 @@ class PrintWatcher:
             self._go_on_with(kept, status)
             return
         self._set_state(WatchState())
-        self._cameras = self._new_sessions(status)
-        self._journal.write(self.name, "print begun", who=AT_THE_PRINTER, why="a new print", file=status.file)
-        self._tell(self._event(Kind.PRINT_STARTED, f"{self.name} has started {status.file or 'a print'}"))
+        self._cameras = self._open_sessions(status)
+        self._reports.begun(status.file)
         if self.enabled:
             self._gate.begin(self._state, status)
         self._keep(durable=True)
@@ -194,30 +195,15 @@ class PrintWatcher:
         self._state = state
         self._watchdog.follow(state.unseen)
 
-    def _new_sessions(self, status: PrinterStatus, kept: Optional[Checkpoint] = None) -> PrintCameras:
-        return PrintCameras(
-            {
-                name: self._new_session(name, camera, status, kept)
-                for name, camera in self.watched.cameras.items()
-            }
-        )
-
-    def _new_session(
-        self, name: str, camera: Camera, status: PrinterStatus, kept: Optional[Checkpoint]
-    ) -> PrintSession:
-        context, first_after, untold = self._memory.session_of(kept, name)
-        return PrintSession(
-            camera,
+    def _open_sessions(self, status: PrinterStatus, kept: Optional[Checkpoint] = None) -> PrintCameras:
+        return open_sessions(
+            self.watched,
             self._inspector,
             self._looked,
-            levels=self.watched.levels,
-            server=self._server,
-            min_interval=self.watched.min_interval,
-            labels=PrintLabels(status.file, self.name, name, status.file),
+            file=status.file,
             position=self._position,
-            context=context,
-            first_after=first_after,
-            untold=untold,
+            server=self._server,
+            kept=lambda camera: self._memory.session_of(kept, camera),
         )
 
     def _position(self) -> Optional[PrintPosition]:
@@ -226,36 +212,28 @@ class PrintWatcher:
 
     def _printing(self) -> None:
         assert self._cameras is not None
-        self._cameras.resume(tell=self._resumed())
+        self._resumed()
+        self._cameras.resume()
         if self.enabled:
             self._cameras.start()
         self._keep(durable=True)
 
-    def _resumed(self) -> bool:
-        """A person has gone on with a print that stood by our pause. True if a failure was seen before."""
+    def _resumed(self) -> None:
+        """If the print stood by our pause, a person has gone on with it."""
         if self._state.phase is not Phase.PAUSED:
-            return False
-        failed = self._state.resumed()
-        self._journal.write(
-            self.name,
-            "resumed",
-            who=AT_THE_PRINTER,
-            why="resumed after our pause; the same will not pause it again",
-        )
-        self._tell(self._event(Kind.RESUMED, f"{self.name} is printing again"))
-        self._keep(durable=True)
-        return failed
+            return
+        if self._state.resumed() and self._cameras is not None:
+            self._cameras.checked()
+        self._reports.resumed()
+        self._keep(durable=True)  # the state and the feedback that is still to be sent, in one write
 
     def _stood(self, status: PrinterStatus) -> None:
         if self._cameras is not None:
             self._cameras.hold()
         if self._state.expects_pause(self._clock.monotonic()):
-            self._paused(late=self._acting is None and not self._gate.ordering)
+            self._paused(late=not self._alarms.acting and not self._gate.ordering)
         elif self._state.phase is not Phase.PAUSED:
-            why = "needs attention" if status.state is PrinterState.ATTENTION else "paused"
-            self._journal.write(
-                self.name, "stands", who=AT_THE_PRINTER, why=why, message=status.message or None
-            )
+            self._reports.stands(status)
         self._keep(durable=True)
 
     def _paused(self, *, late: bool) -> None:
@@ -264,12 +242,7 @@ class PrintWatcher:
         ordered_at = self._state.ordered_at
         self._state.paused(None if after is None else now + after)
         if late:
-            held = self._state.bed is BedStep.HELD
-            why = f"it paused {now - ordered_at:.0f} s after the pause was ordered"
-            self._journal.write(self.name, Action.PAUSE.value, who=WATCHER, why=why)
-            kind = Kind.BED_NOT_CLEAR if held else Kind.PAUSED
-            title = f"{self.name} waits: its bed is not clear" if held else f"{self.name} was paused"
-            self._tell(self._event(kind, title, why))
+            self._reports.paused_late(now - ordered_at, bed=self._state.bed is BedStep.HELD)
 
     async def _ended(self, status: PrinterStatus) -> None:
         cameras, self._cameras = self._cameras, None
@@ -277,30 +250,16 @@ class PrintWatcher:
             await cameras.stop()
         await self._gate.stop(self._state)
         by_us = self._state.phase is Phase.STOPPING and self._state.order is Action.CANCEL
-        finished = status.state is PrinterState.FINISHED
-        by_us = by_us and not finished
         self._set_state(WatchState())
         self._memory.forget(enabled=self.enabled)
-        how = "finished" if finished else "cancelled" if status.state is PrinterState.CANCELLED else "ended"
-        self._journal.write(
-            self.name,
-            f"print {how}",
-            who=WATCHER if by_us else AT_THE_PRINTER,
-            why=status.state.value,
-            message=status.message or None,
-        )
-        kind = Kind.PRINT_FINISHED if finished else Kind.PRINT_ENDED
-        title = f"{self.name}: the print has {'finished' if finished else 'ended'}"
-        self._tell(self._event(kind, title, status.message))
+        self._reports.ended(status, cancelled_by_us=by_us)
 
     # Checkpoints
 
     def _go_on_with(self, kept: Checkpoint, status: PrinterStatus) -> None:
-        self._cameras = self._new_sessions(status, kept)
+        self._cameras = self._open_sessions(status, kept)
         self._set_state(self._memory.state_of(kept))
-        self._journal.write(
-            self.name, "watching continues", who=WATCHER, why="restarted in mid-print", file=status.file
-        )
+        self._reports.continued(status.file)
         if self._state.phase is Phase.STOPPING:
             self._state.ordered_at = self._clock.monotonic()
             self._state.latch.not_done()
@@ -329,12 +288,7 @@ class PrintWatcher:
         alarm = self._state.alarm(look.inspection, look.camera, usable=look.condition == "ok")
         # The printer may have been stopped by hand since its state was read.
         if alarm is not None and self._life.printing and self.enabled:
-            if alarm is Alarm.PAUSE and not self._state.stopping.due(self._clock.monotonic()):
-                self._state.latch.not_done()
-            else:
-                # A separate task: it outlasts the session, which ends when the print does.
-                self._acting = asyncio.ensure_future(self._alarm(alarm, look))
-                await asyncio.shield(self._acting)
+            await self._alarms.respond(alarm, look)
         self._keep(durable=alarm is not None)
 
     def _doubtful(self, look: Look) -> str:
@@ -358,41 +312,10 @@ class PrintWatcher:
         """The printer's last report, unless it is stale."""
         return self.status if self._clock.monotonic() - self._read_at < BLIND_S else None
 
-    async def _alarm(self, alarm: Alarm, look: Look) -> None:
-        policy, inspection, state = self.watched.policy, look.inspection, self._state
-        assert inspection is not None
-        wanted = policy.on_pause if alarm is Alarm.PAUSE else policy.on_warning
-        seen = reason(inspection)
-        if len(self.watched.cameras) > 1:
-            seen += f" (seen by {look.camera})"
-        why = f"{alarm.value} suggested: {seen}"
-        file = (self.status.file if self.status else None) or ""
-        try:
-            outcome = await self._runner.carry_out(wanted, inspection, why, file=file, picture=look.picture)
-        finally:
-            self._acting = None
-        failed = outcome.not_stopped
-        if outcome.ended or (failed is not None and self._state is not state):
-            return  # the print has ended by itself, and is reported as ended
-        if failed is not None:
-            state.latch.not_done()
-            if failed.refused and state.phase is Phase.STOPPING:
-                state.refused()
-            if not state.stopping.failed(self._clock.monotonic()):
-                return
-        kind, title = outcome.words(alarm, self.name)
-        if outcome.failed:
-            self._tell(self._event(kind, title, "; ".join([why, *outcome.reasons()]), look))
-        elif Action.NOTIFY in wanted:
-            self._tell(self._event(kind, title, seen, look))
-
     def _before(self, action: Action) -> None:
         if action in STOPS:
             self._state.ordered(action, self._clock.monotonic())
         self._keep(durable=True)
-
-    def _stop_failure_is_news(self) -> bool:
-        return self._state.stopping.reported_at is None
 
     # Feedback and commands from people
 
@@ -409,7 +332,7 @@ class PrintWatcher:
             self._state.latch.quiet()
         self._cameras.feedback(verdict)
         self._keep(durable=True)
-        self._journal.write(self.name, verdict.replace("_", " "), who=who, why="reported by a person")
+        self._reports.verdict(verdict, who)
         return True
 
     async def set_enabled(self, enabled: bool, who: str) -> None:
@@ -417,9 +340,7 @@ class PrintWatcher:
         if enabled == self.enabled:
             return
         self.enabled = enabled
-        self._journal.write(
-            self.name, f"watching {'on' if enabled else 'off'}", who=who, why="switched by a person"
-        )
+        self._reports.switched(enabled, who)
         if self._cameras is not None:
             if not enabled:
                 await self._cameras.stop()
@@ -432,18 +353,5 @@ class PrintWatcher:
             self._memory.forget(enabled=enabled)
 
     def _report(self, kind: Kind, title: str, text: str, picture: Optional[bytes] = None) -> None:
-        self._tell(replace(self._event(kind, title, text), picture=picture))
+        self._reports.event(kind, title, text, picture=picture)
         self._keep()
-
-    def _event(self, kind: Kind, title: str, text: str = "", look: Optional[Look] = None) -> Event:
-        status = self.status
-        return Event(
-            kind,
-            self.name,
-            title,
-            text,
-            file=status.file if status else None,
-            progress=status.progress if status else None,
-            inspection=look.inspection if look else None,
-            picture=look.picture if look else None,
-        )
