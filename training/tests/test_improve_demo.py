@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from layerwatch_train.improve_demo.data import HELD_PER_PRINTER, Division, divide, write_folder
+from layerwatch_train.improve_demo.data import PER_PRINTER, Division, divide, write_folder
 from layerwatch_train.index import IndexFormatError, Picture, read_index
 from layerwatch_train.split import unit
 
@@ -48,7 +48,7 @@ def test_of_a_printer_both_labels_are_shown_and_no_more_than_a_bounded_number() 
     held = division().held
     for group in {PICTURES[n].group for n in held}:
         mine = [PICTURES[n].label for n in held if PICTURES[n].group == group]
-        assert len(mine) <= HELD_PER_PRINTER and set(mine) == {"good", "failed"}
+        assert len(mine) <= PER_PRINTER and set(mine) == {"good", "failed"}
 
 
 def test_a_source_that_is_not_there_is_named() -> None:

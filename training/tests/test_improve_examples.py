@@ -56,8 +56,8 @@ def test_the_newest_review_of_a_picture_counts(tmp_path: Path) -> None:
     assert [e.failed for e in read_examples(tmp_path)] == [True]
 
 
-def example(group: str, at: str, near: str = "", scene: str = "") -> Example:
-    picture = Picture("f", "feedback", "", "good", "", "webcam", group, scene, -1, ())
+def example(group: str, at: str, near: str = "", scene: str = "", label: str = "good") -> Example:
+    picture = Picture("f", "feedback", "", label, "", "webcam", group, scene, -1, ())
     digest = f"{group}{scene}{at}"
     return Example(picture, digest, group, at, near or digest)
 
@@ -80,3 +80,10 @@ def test_of_a_single_account_whole_prints_are_held_out() -> None:
     examples = [example("g", f"2026-11-0{n + 1}", scene=f"print{n // 2}") for n in range(6)]
     _, newest = split_newest(examples, 0.25)
     assert [e.picture.scene for e in newest] == ["print2", "print2"]
+
+
+def test_all_failures_are_never_held_out() -> None:
+    examples = [example(f"g{n}", f"2026-11-0{n + 1}", label="failed" if n == 5 else "good") for n in range(6)]
+    learn, newest = split_newest(examples, 0.25)
+    assert [e.account for e in learn if e.failed] == ["g5"]
+    assert {e.account for e in newest} == {"g3", "g4"}

@@ -21,6 +21,7 @@ from layerwatch_train.cli import app
 from layerwatch_train.improve import judge
 from layerwatch_train.improve.accounts import account_shares
 from layerwatch_train.improve.examples import Example, read_examples
+from layerwatch_train.improve.feed import Feed
 from layerwatch_train.improve.recipe import QUICK
 from layerwatch_train.improve.steps import REPORT_KEY, Made, Order, improve
 from layerwatch_train.index import Picture
@@ -230,3 +231,14 @@ def test_users_who_report_false_alarms_alone_are_judged_by_those() -> None:
     assert judge.verdict(
         [judge.compared("set", scores[:, ::-1], np.zeros(40, bool), ["g"] * 40)]
     ).outcome == (judge.WORSE)
+
+
+def test_reports_of_one_label_are_balanced_by_base_pictures_of_the_other(tmp_path: Path) -> None:
+    base = read_examples(base_data(tmp_path / "base"))
+    missed = [e for e in read_examples(feedback(tmp_path / "reviewed")) if e.failed]
+    shares = account_shares(missed, 0.3, 0.1)
+    feed = Feed(replace(QUICK, batch=64), SIZE, base, missed, shares)
+    batches = [feed.batch(step) for step in range(4)]
+    failed = float(torch.cat([batch.labels for batch in batches]).mean())
+    assert 0.35 < failed < 0.6
+    assert all(batch.labels[batch.reviewed].all() for batch in batches)

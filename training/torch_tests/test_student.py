@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from layerwatch_train.student.calibration import CHANGES, Labelled, fitted, spoi
 from layerwatch_train.student.feed import Batch
 from layerwatch_train.student.fit import asked
 from layerwatch_train.student.recipe import Recipe
-from layerwatch_train.student.served import read
+from layerwatch_train.student.served import read, read_calibration
 from layerwatch_train.student.stills import Stills
 from layerwatch_train.student.views import draw_turn, picture, turned
 from layerwatch_train.train import load
@@ -57,6 +58,20 @@ def test_the_weights_of_a_file_answer_as_the_file_does(shipped: Path) -> None:
         out = model(torch.from_numpy(pictures).permute(0, 3, 1, 2))
     assert np.abs(out.map.sigmoid().numpy() - maps).mean() < 0.03  # what int8 activations move
     assert np.abs(out.in_view.sigmoid().numpy() - in_view).mean() < 0.03
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [export.Calibration(0.5, 0.5), export.Calibration(0.8, 0.4, -1.2, 1.3, -2.0)],
+    ids=["factors of 1 and sums with 0, which quantisation leaves out", "all"],
+)
+def test_the_calibration_of_a_file_is_read_back(tmp_path: Path, calibration: export.Calibration) -> None:
+    torch.manual_seed(3)
+    weights = Detector().state_dict()
+    whole = export.export(weights, "lite0", SIZE, calibration, tmp_path / "whole.onnx", "test", "2026-11-28")
+    pictures = np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)
+    for file in (whole, quantise.quantise(whole, tmp_path / "int8.onnx", pictures)):
+        assert astuple(read_calibration(file)) == pytest.approx(astuple(calibration))
 
 
 def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,7 +110,7 @@ def split_newest(examples: Sequence[Example], share: float) -> tuple[list[Exampl
     """(to learn from, newest): at least `share` of the examples, whole groups, those reviewed last.
 
     Groups that hold look-alikes of each other stay on one side. Where everything is one group its prints
-    are split. The first part is never empty, so the second is with a single group and print.
+    are split. A group whose absence would leave nothing of its label to learn from stays in the first part.
     """
     groups = _linked(examples, [e.picture.group for e in examples])
     if len(set(groups)) == 1:
@@ -118,12 +119,14 @@ def split_newest(examples: Sequence[Example], share: float) -> tuple[list[Exampl
     for example, group in zip(examples, groups, strict=True):
         last[group] = max(last.get(group, ""), example.reviewed_at)
     newest: set[str] = set()
-    held = 0
-    for group in sorted(last, key=lambda name: (last[name], name), reverse=True)[: max(0, len(last) - 1)]:
-        if held >= share * len(examples):
+    left = Counter(example.failed for example in examples)
+    for group in sorted(last, key=lambda name: (last[name], name), reverse=True):
+        if left.total() <= (1 - share) * len(examples):
             break
-        newest.add(group)
-        held += groups.count(group)
+        mine = Counter(e.failed for e, name in zip(examples, groups, strict=True) if name == group)
+        if all(left[label] > count for label, count in mine.items()):
+            newest.add(group)
+            left -= mine
     parts: tuple[list[Example], list[Example]] = ([], [])
     for example, group in zip(examples, groups, strict=True):
         parts[group in newest].append(example)

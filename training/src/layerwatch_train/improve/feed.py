@@ -1,7 +1,12 @@
-"""Batches of base pictures and reviewed examples, each seen anew at every use."""
+"""Batches of base pictures and reviewed examples, each seen anew at every use.
+
+Users report what went wrong, so their examples may be of one label only: a batch gets as many more base
+pictures of the other one, or the detector would learn that everything is a failure, or that nothing is.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -46,6 +51,8 @@ class Feed:
         pictures = [example.picture for example in everything]
         self._material = Material(pictures, Decoded(everything), of_base, None)  # type: ignore[arg-type]
         self._recipe, self._size, self._shares, self._base = recipe, size, shares, len(base)
+        self._failed = np.array([example.failed for example in reviewed], bool)
+        self._balance = {label: _webcam(base, failed=label) for label in (False, True)}
 
     def batch(self, step: int) -> Batch:
         """The batch of a step; the same for the same step."""
@@ -56,10 +63,11 @@ class Feed:
         if count:
             picked = rng.choice(len(self._shares), count, p=self._shares / total)
             draws = [Draw(self._base + int(n)) for n in picked]
+            surplus = 2 * int(self._failed[picked].sum()) - count
+            draws += self._others(surplus < 0, min(abs(surplus), self._recipe.batch - count), rng)
         material = self._material
-        draws += draw(
-            material.pictures, material.usable, self._recipe.batch - count, rng, rendered=_NO_RENDERED
-        )
+        rest = self._recipe.batch - len(draws)
+        draws += draw(material.pictures, material.usable, rest, rng, rendered=_NO_RENDERED)
         made = [make(one, material, self._size, rng) for one in draws]
         return Batch(
             torch.from_numpy(np.stack([s.image for s in made])).permute(0, 3, 1, 2).float(),
@@ -69,3 +77,18 @@ class Feed:
             torch.tensor([float(one.picture >= 0) for one in draws]),
             torch.tensor([n < count for n in range(len(draws))]),
         )
+
+    def _others(self, failed: bool, count: int, rng: np.random.Generator) -> list[Draw]:
+        """Base webcam pictures of one label, evenly over the square root of a scene's size."""
+        numbers, weights = self._balance[failed]
+        if not len(numbers):
+            return []
+        return [Draw(int(n)) for n in rng.choice(numbers, count, p=weights)]
+
+
+def _webcam(base: Sequence[Example], *, failed: bool) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Positions of webcam pictures of a label, and how likely each is drawn."""
+    numbers = [n for n, e in enumerate(base) if e.failed == failed and e.picture.view == "webcam"]
+    size = Counter(base[n].picture.scene for n in numbers)
+    weights = np.array([size[base[n].picture.scene] ** -0.5 for n in numbers])
+    return np.array(numbers, np.int64), weights / max(weights.sum(), 1e-12)

@@ -22,8 +22,9 @@ class Recipe:
     map_weight: float = 1.0
     kinds_weight: float = 0.25
     view_weight: float = 0.1
-    reviewed_share: float = 0.5
-    """Most of all samples that reviewed examples may make up."""
+    reviewed_share: float = 0.3
+    """Most of all samples that reviewed examples may make up. Where they are of one label only, as many base
+    pictures of the other label balance them."""
     account_share: float = 0.1
     """Most of all samples that one account's examples may make up."""
     repeats: float = 20.0

@@ -92,7 +92,7 @@ def improve(
     begin = order.begin or packaged_models()[0]
     withdrawn = read_withdrawn(order.reviewed)
     forget(order.out, withdrawn)
-    first, size = read(begin, VARIANT), _size(begin)
+    first, size, calibration = read(begin, VARIANT), _size(begin), read_calibration(begin)
     base = read_examples(order.base, withdrawn)
     reviewed = read_examples(order.reviewed, withdrawn)
     frozen = [(folder, read_examples(folder, withdrawn)) for folder in order.frozen]
@@ -111,7 +111,7 @@ def improve(
     feed = Feed(order.recipe, size, material.base, material.reviewed, shares)
     training = Improvement(order.recipe, first, VARIANT)
     weights = fit(training, feed.batch, folder / "checkpoint.pt", log, progress)
-    candidate = _deploy(folder, begin, weights, size, [*material.base, *material.reviewed])
+    candidate = _deploy(folder, calibration, weights, size, [*material.base, *material.reviewed])
     log("judges both detectors")
     judged = judge.judge(material.sets, begin, candidate, size)
     verdict = judge.verdict(judged)
@@ -174,12 +174,14 @@ def _shares(recipe: Recipe, reviewed: Sequence[Example]) -> NDArray[np.float64]:
     return account_shares(reviewed, total, recipe.account_share)
 
 
-def _deploy(folder: Path, begin: Path, weights: Weights, size: int, seen: Sequence[Example]) -> Path:
-    """Write `folder/candidate.onnx`, int8, calibrated as `begin` is."""
+def _deploy(
+    folder: Path, calibration: export.Calibration, weights: Weights, size: int, seen: Sequence[Example]
+) -> Path:
+    """Write `folder/candidate.onnx`, int8."""
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     version = f"{VARIANT}-{size}-{today.replace('-', '')}-{folder.name[:6]}"
     whole = export.export(
-        weights, VARIANT, size, read_calibration(begin), folder / "candidate.float32.onnx", version, today
+        weights, VARIANT, size, calibration, folder / "candidate.float32.onnx", version, today
     )
     usable = np.ones(len(seen), bool)
     picked = range_pictures([e.picture for e in seen], usable, np.random.default_rng(0))

@@ -24,7 +24,7 @@ def improve_demo(
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for everything made.")] = Path("runs/improve-demo"),
-    steps: Annotated[int, typer.Option(min=1, help="Of the candidate's training.")] = 150,
+    steps: Annotated[int, typer.Option(min=1, help="Of the candidate's training.")] = 300,
     flip: Annotated[
         bool, typer.Option("--flip", help="Poison it: the most active user's labels are all wrong.")
     ] = False,

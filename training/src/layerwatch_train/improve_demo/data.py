@@ -18,9 +18,8 @@ from layerwatch_train.split import assign_folds, source, unit
 FROZEN_FOLDS = 3
 """Of what is not of the source, a fold of so many is only judged on."""
 
-REPORTED_PER_PRINTER = 40
-HELD_PER_PRINTER = 60
-"""Pictures of a printer at most, evenly over its time."""
+PER_PRINTER = 60
+"""Pictures of one of the source's printers at most, evenly over its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +45,11 @@ def divide(pictures: Sequence[Picture], name: str, alike: NDArray[np.int64]) -> 
     folds = assign_folds([pictures[n] for n in others], FROZEN_FOLDS)
     frozen = np.array([_frozen(pictures[n], int(fold)) for n, fold in zip(others, folds, strict=True)])
     of_source = np.flatnonzero(mine & judged)
+    of_source = _evenly(pictures, of_source, PER_PRINTER)
     half = assign_folds([pictures[n] for n in of_source], 2)
     reported, held = of_source[half == 0], of_source[half == 1]
     held = held[~np.isin(alike[held], alike[reported])]
-    return Division(
-        others[~frozen],
-        others[frozen],
-        _evenly(pictures, reported, REPORTED_PER_PRINTER),
-        _evenly(pictures, held, HELD_PER_PRINTER),
-    )
+    return Division(others[~frozen], others[frozen], reported, held)
 
 
 def _frozen(picture: Picture, fold: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,7 +19,14 @@ from layerwatch_train.improve.recipe import Recipe
 from layerwatch_train.improve.report import table
 from layerwatch_train.improve.steps import Made, Order, improve
 from layerwatch_train.improve_demo.data import Division, divide, write_folder
-from layerwatch_train.improve_demo.server import DemoError, DemoServer, Shown, digest, running
+from layerwatch_train.improve_demo.server import (
+    FOLLOW_S,
+    DemoError,
+    DemoServer,
+    Shown,
+    digest,
+    running,
+)
 from layerwatch_train.index import Picture
 from layerwatch_train.pipeline import deploy, train_jobs
 from layerwatch_train.runs import Runs
@@ -28,8 +36,8 @@ from layerwatch_train.teacher.steps import alike
 BASE_STEPS, BASE_BATCH, BASE_SIZE = 220, 32, 192
 """Of the first detector, where none is given: small, so that a processor core makes it in minutes."""
 
-LIVE_PICTURES = 60
-"""That the shadow is compared on: at least as many as it takes for a verdict (`rollout.comparison`)."""
+LIVE_PICTURES = 40
+"""That the shadow is compared on at least, twice as many as it takes for a verdict (`rollout.comparison`)."""
 
 _DETACHED = {"detached": "detachment"}
 
@@ -62,6 +70,7 @@ def demo(runs: Runs, setting: Setting, say: Callable[[str], None], progress: Cal
         server.wait_for_model(added["version"])
         say(f"{added['version']} is active; it has seen nothing of {setting.source}")
         _collect(runs, server, pictures, parts, setting, say)
+        server.wait_for_model(added["version"])  # its own trial beside the packaged detector has not ended it
         server.command("feedback", "export", str(runs.out / "reviewed"))
         order = Order(
             base, runs.out / "reviewed", runs.out / "improve", begin, tuple(frozen), recipe=setting.recipe
@@ -134,15 +143,8 @@ def _roll_out(
     picked = rng.choice(good, min(LIVE_PICTURES, len(good)), replace=False)
     live = [Shown(runs.data / pictures[n].file, False) for n in picked]
     (added,) = server.command("models", "add", str(made.file))
-    server.command("models", "shadow", added["model"], "--share", "1")
-    for part in np.array_split(np.arange(len(live)), 6):
-        server.watch("live", [live[n] for n in part])
-    tallies = [row for row in server.command("models", "list") if "step" in row]
-    for row in tallies:
-        say(
-            f"shadow: {row['pictures']} live pictures, alarms {row['candidate_alarms']} (candidate) and "
-            f"{row['reference_alarms']}, {row['candidate_ms']} ms and {row['reference_ms']} ms"
-        )
+    (step,) = server.command("models", "shadow", added["model"], "--share", "1")
+    say(_shadowed(server, step["id"], live))
     try:
         server.command("models", "promote", added["model"])
     except DemoError as error:  # the server judges by its own threshold, on its own pictures
@@ -150,6 +152,21 @@ def _roll_out(
         return
     server.wait_for_model(added["version"])
     say(f"{added['version']} is active")
+
+
+def _shadowed(server: DemoServer, step: int, live: list[Shown]) -> str:
+    """Healthy live pictures until the shadow has seen enough of them; what it found. Raises DemoError."""
+    deadline = time.monotonic() + FOLLOW_S
+    while time.monotonic() < deadline:
+        server.watch("live", live)
+        rows = [row for row in server.command("models", "list") if row.get("step") == step]
+        if sum(row["pictures"] for row in rows) >= LIVE_PICTURES:
+            row = rows[0]
+            return (
+                f"shadow: {row['pictures']} healthy live pictures, alarms {row['candidate_alarms']} (before: "
+                f"{row['reference_alarms']}), {row['candidate_ms']} ms (before: {row['reference_ms']} ms)"
+            )
+    raise DemoError(f"the shadow has not seen {LIVE_PICTURES} pictures after {FOLLOW_S:.0f} s")
 
 
 def _show_refusal(server: DemoServer, made: Made, say: Callable[[str], None]) -> None:

@@ -98,22 +98,26 @@ def read_calibration(path: Path) -> Calibration:
     """The calibration inside a detector file. Raises DetectorFileError where there is none."""
     graph = _Graph(onnx.load(path).graph)
     try:
-        terms, shift = _affine(graph, "failure")
-        cells, map_shift = _affine(graph, "map")
+        (scale, wide), shift = _affine(graph, "failure", 2)
+        (map_scale,), map_shift = _affine(graph, "map", 1)
     except (KeyError, ValueError) as error:
         raise DetectorFileError(f"{path.name} is not a detector of this trainer: {error}") from None
-    scale, wide = (*terms, 0.0)[:2]
-    return Calibration(scale, wide, shift, cells[0], map_shift)
+    return Calibration(scale, wide, shift, map_scale, map_shift)
 
 
-def _affine(graph: _Graph, output: str) -> tuple[list[float], float]:
-    """An output that is sigmoid(a x + b y + c), as (factors, c). A sum with 0 is left out of a file."""
-    total = graph.maker[output].input[0]
-    made, shift = graph.maker[total], 0.0
+def _affine(graph: _Graph, output: str, terms: int) -> tuple[list[float], float]:
+    """An output that is sigmoid(a x + b y + c), of `terms` terms, as (factors, c). Quantisation leaves out a
+    factor of 1 and a sum with 0."""
+    total, shift = graph.maker[output].input[0], 0.0
+    made = graph.maker[total]
     if made.op_type == "Add" and made.input[1] in graph.constants:
         total, shift = made.input[0], float(graph.value(made.input[1]))
         made = graph.maker[total]
-    products = [graph.maker[name] for name in made.input] if made.op_type == "Add" else [made]
-    if any(product.op_type != "Mul" for product in products):
+    if terms == 2 and made.op_type != "Add":
         raise ValueError(f"{output} is not calibrated")
-    return [float(graph.value(product.input[1])) for product in products], shift
+    factors = []
+    for name in made.input if terms == 2 else [total]:
+        product = graph.maker[name]
+        scaled = product.op_type == "Mul" and product.input[1] in graph.constants
+        factors.append(float(graph.value(product.input[1])) if scaled else 1.0)
+    return factors, shift
