@@ -11,6 +11,7 @@ import pytest
 from layerwatch.config import load
 from layerwatch.contexts.offline.spool import Spool
 from layerwatch.core.private_files import private_folder, replacing
+from layerwatch.identity.models import Account
 from layerwatch.learning.rollout import ModelRegistry
 from layerwatch.learning.rollout.model_store import ModelStore
 from tests.support.fake_detector import picture
@@ -36,7 +37,7 @@ def test_everything_that_a_server_keeps_is_its_owners_only(tmp_path: Path) -> No
 
     data = tmp_path / "data"
     data.mkdir(mode=0o777)
-    for name in ("examples", "models", "spool"):
+    for name in ("models", "objects", "spool"):
         (data / name).mkdir(mode=0o777)
     for name in ("secret", "layerwatch.sqlite3"):
         (data / name).touch(mode=0o666)
@@ -44,7 +45,9 @@ def test_everything_that_a_server_keeps_is_its_owners_only(tmp_path: Path) -> No
     model = tmp_path / "candidate.onnx"
     model.write_bytes(b"a model")
     with running(load(data_dir=data, log_level="error")) as server:
-        key = server.new_key()
+        key, account = server.new_key_of()
+        with server.services.database.write() as session:
+            session.get_one(Account, account).share_pictures = True
         context = server.new_context(key)
         server.process(key, context, picture(0.1))
         url = f"/api/gadget/v1/feedback/{context}"
@@ -58,9 +61,10 @@ def test_everything_that_a_server_keeps_is_its_owners_only(tmp_path: Path) -> No
         spool = Spool(data / "spool")
         spool.append(b"{}")
         spool.reject(b"{}", "unknown")
+        assert any((data / "objects" / "examples").rglob("*.jpg"))
         assert {path.name for path in data.iterdir()} >= {
             *("secret", "layerwatch.sqlite3", "layerwatch.sqlite3-wal", "layerwatch.sqlite3-shm"),
-            *("examples", "models", "objects", "spool"),
+            *("models", "objects", "spool"),
         }
         assert open_to_all(data) == set()
 

@@ -111,6 +111,7 @@ class FolderObjects:
                     yield ObjectInfo(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
     def _write(self, path: Path, data: bytes) -> None:
+        private_folder(self._folder)
         private_folder(path.parent)
         with replacing(path) as file:
             file.write(data)
