@@ -68,3 +68,11 @@ def test_a_folder_has_the_rows_and_finds_the_pictures(tmp_path: Path) -> None:
     (row,) = read_index(folder)
     assert row.group == "g1"
     assert (folder / row.file).read_bytes() == b"one"
+
+
+def test_both_halves_of_the_printers_may_report() -> None:
+    alike = np.arange(len(PICTURES))
+    one, other = (divide(PICTURES, "new", alike, half) for half in (0, 1))
+    assert one.reported.tolist() == other.held.tolist()
+    assert one.held.tolist() == other.reported.tolist()
+    assert one.base.tolist() == other.base.tolist()

@@ -24,9 +24,12 @@ def improve_demo(
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for everything made.")] = Path("runs/improve-demo"),
-    steps: Annotated[int, typer.Option(min=1, help="Of the candidate's training.")] = 300,
+    steps: Annotated[int, typer.Option(min=1, help="Of the candidate's training.")] = 150,
     flip: Annotated[
         bool, typer.Option("--flip", help="Poison it: the most active user's labels are all wrong.")
+    ] = False,
+    swap: Annotated[
+        bool, typer.Option("--swap", help="The other half of the source's printers reports.")
     ] = False,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads and worker processes.")] = 1,
 ) -> None:
@@ -48,7 +51,7 @@ def improve_demo(
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     runs = Runs(data, out, replace(Plan(), workers=threads), _say)
-    setting = Setting(source, begin, Recipe(steps=steps), flip)
+    setting = Setting(source, begin, Recipe(steps=steps), flip, int(swap))
     try:
         with Progress(console=_console, transient=True) as bar:
             task = bar.add_task("Candidate", total=steps)

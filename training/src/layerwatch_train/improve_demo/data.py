@@ -34,8 +34,9 @@ class Division:
     held: NDArray[np.int64]
 
 
-def divide(pictures: Sequence[Picture], name: str, alike: NDArray[np.int64]) -> Division:
-    """name: of the source.  alike: [pictures] a number that look-alikes share. Raises IndexFormatError."""
+def divide(pictures: Sequence[Picture], name: str, alike: NDArray[np.int64], reporting: int = 0) -> Division:
+    """name: of the source.  alike: [pictures] a number that look-alikes share.  reporting: 0 or 1, the half of
+    the source's printers whose users report. Raises IndexFormatError."""
     mine = np.array([source(p) == name for p in pictures])
     if not mine.any():
         known = ", ".join(sorted({source(p) for p in pictures}))
@@ -47,7 +48,7 @@ def divide(pictures: Sequence[Picture], name: str, alike: NDArray[np.int64]) -> 
     of_source = np.flatnonzero(mine & judged)
     of_source = _evenly(pictures, of_source, PER_PRINTER)
     half = assign_folds([pictures[n] for n in of_source], 2)
-    reported, held = of_source[half == 0], of_source[half == 1]
+    reported, held = of_source[half == reporting], of_source[half != reporting]
     held = held[~np.isin(alike[held], alike[reported])]
     return Division(others[~frozen], others[frozen], reported, held)
 

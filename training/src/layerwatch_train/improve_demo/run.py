@@ -45,18 +45,19 @@ _DETACHED = {"detached": "detachment"}
 @dataclass(frozen=True, slots=True)
 class Setting:
     """source: what the first detector has not seen.  begin: its file; made here if it is None.  flip: the
-    printer with the most reports has the wrong labels, all of them."""
+    printer with the most reports has the wrong labels, all of them.  reporting: see `divide`."""
 
     source: str
     begin: Path | None
     recipe: Recipe
     flip: bool
+    reporting: int
 
 
 def demo(runs: Runs, setting: Setting, say: Callable[[str], None], progress: Callable[[int], None]) -> Made:
     """Run it; returns what `improve` made. Raises DemoError when a step does not do what it should."""
     pictures = runs.pictures()
-    parts = divide(pictures, setting.source, alike(runs))
+    parts = divide(pictures, setting.source, alike(runs), setting.reporting)
     begin = setting.begin or first_detector(runs, parts)
     base = write_folder(runs.out / "base", runs.data, parts.base)
     frozen = [
