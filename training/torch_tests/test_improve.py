@@ -56,14 +56,14 @@ def scene(rng: np.random.Generator, failed: bool) -> Image.Image:
     return Image.fromarray(image)
 
 
-def base_data(folder: Path, count: int = 60) -> Path:
+def base_data(folder: Path, count: int = 120) -> Path:
     folder.mkdir()
     rng = np.random.default_rng(1)
     rows = ["file,source,label,failure_type,view,group"]
     for n in range(count):
         scene(rng, n % 2 == 1).save(folder / f"{n}.jpg")
         kind = "failed,spaghetti" if n % 2 else "good,"
-        rows.append(f"{n}.jpg,base,{kind},webcam,printer{n // 2 % 10}")
+        rows.append(f"{n}.jpg,base,{kind},webcam,printer{n // 2 % 30}")
     (folder / "index.csv").write_text("\n".join(rows) + "\n")
     return folder
 
@@ -200,14 +200,14 @@ def test_a_single_account_cannot_fill_the_room_of_others() -> None:
     assert account_shares(examples, 0.5, 0.1).sum() == pytest.approx(0.1)
 
 
-def judged(gain: float, name: str = "set") -> judge.Judged:
+def judged(gain: float, name: str = "set", groups: int = 100) -> judge.Judged:
     """A set on which the candidate's scores lie `gain` further apart than the current ones."""
     rng = np.random.default_rng(0)
     failed = np.arange(400) % 2 == 0
     noise = rng.normal(0, 1, 400)
     logits = np.stack([noise + failed * 1.0, noise + failed * (1.0 + gain)], axis=1)
     scores = 1 / (1 + np.exp(-(logits - 0.5)))
-    return judge.compared(name, scores, failed, [str(n // 4) for n in range(400)], rounds=200)
+    return judge.compared(name, scores, failed, [str(n * groups // 400) for n in range(400)], rounds=200)
 
 
 def test_a_gain_beyond_its_interval_is_better() -> None:
@@ -225,12 +225,15 @@ def test_a_loss_on_any_set_is_worse_and_named() -> None:
 
 
 def test_users_who_report_false_alarms_alone_are_judged_by_those() -> None:
-    scores = np.stack([np.full(40, 0.7), np.full(40, 0.2)], axis=1)
-    found = judge.compared("set", scores, np.zeros(40, bool), [str(n) for n in range(40)], rounds=100)
-    assert judge.verdict([found]).outcome == judge.BETTER
-    assert judge.verdict(
-        [judge.compared("set", scores[:, ::-1], np.zeros(40, bool), ["g"] * 40)]
-    ).outcome == (judge.WORSE)
+    scores, groups = np.stack([np.full(40, 0.7), np.full(40, 0.2)], axis=1), [str(n) for n in range(40)]
+    good = np.zeros(40, bool)
+    assert judge.verdict([judge.compared("set", scores, good, groups, 100)]).outcome == judge.BETTER
+    assert judge.verdict([judge.compared("set", scores[:, ::-1], good, groups, 100)]).outcome == judge.WORSE
+
+
+def test_the_interval_of_a_few_groups_decides_nothing_but_a_large_drop_does() -> None:
+    assert judge.verdict([judged(1.0, groups=4)]).outcome == judge.NOT_BETTER
+    assert judge.verdict([judged(-0.5, groups=4)]).outcome == judge.WORSE
 
 
 def test_reports_of_one_label_are_balanced_by_base_pictures_of_the_other(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -76,36 +76,51 @@ def check_accounts(
 ) -> list[AccountCheck]:
     """Every account of `examples`, by name. seen, base_seen: their features.
 
-    trusted: accounts that are kept whatever the check says. An account is compared with the others' rate
-    without its own, so that a large one cannot set the standard.
+    trusted: accounts that are kept whatever the check says. The most suspicious account is left out first and
+    the others are checked again without it: its labels make honest ones look wrong.
     """
     accounts = np.array([e.account for e in examples])
     failed = np.array([e.failed for e in examples])
     base_failed = np.array([e.failed for e in base])
-    names = sorted(set(accounts.tolist()))
-    contradicted = {}
-    for name in names:
+    left_out: dict[str, AccountCheck] = {}
+    while True:
+        used = ~np.isin(accounts, list(left_out))
+        found = _round(accounts[used], failed[used], seen[used], base_failed, base_seen)
+        suspects = [one for one in found if one.left_out and one.account not in trusted]
+        if not suspects:
+            kept = [replace(one, left_out=False) for one in found]
+            return sorted([*kept, *left_out.values()], key=lambda one: one.account)
+        worst = max(suspects, key=lambda one: (one.contradicted / one.pictures, one.pictures))
+        left_out[worst.account] = worst
+
+
+def _round(
+    accounts: NDArray[np.str_],
+    failed: NDArray[np.bool_],
+    seen: Features,
+    base_failed: NDArray[np.bool_],
+    base_seen: Features,
+) -> list[AccountCheck]:
+    """Each account against all others. Its own rate does not count among the usual ones."""
+    size = Counter(accounts.tolist())
+    wrong: dict[str, int] = {}
+    for name in sorted(size):
         mine = accounts == name
-        others = accounts[~mine]
-        size = Counter(others.tolist())
-        weights = np.concatenate([np.ones(len(base)), [size[o] ** -0.5 for o in others.tolist()]])
-        weights[len(base) :] *= max(1, len(base)) / max(1.0, weights[len(base) :].sum())
+        weights = np.array([size[other] ** -0.5 for other in accounts[~mine].tolist()])
+        weights *= max(1, len(base_failed)) / max(1.0, weights.sum())
         x, y = np.concatenate([base_seen, seen[~mine]]), np.concatenate([base_failed, failed[~mine]])
         if len(set(y.tolist())) < 2:
-            contradicted[name] = 0
+            wrong[name] = 0
             continue
-        predicted = _fitted(x, y, weights, seen[mine])
-        contradicted[name] = int((predicted != failed[mine]).sum())
-    size = Counter(accounts.tolist())
+        predicted = _fitted(x, y, np.concatenate([np.ones(len(base_failed)), weights]), seen[mine])
+        wrong[name] = int((predicted != failed[mine]).sum())
     found = []
-    for name in names:
-        rest = [contradicted[n] / size[n] for n in names if n != name and size[n] >= LEAST_PICTURES]
+    for name, count in sorted(size.items()):
+        rest = [wrong[n] / size[n] for n in size if n != name and size[n] >= LEAST_PICTURES]
         usual = float(np.median(rest)) if rest else 0.0
-        count, wrong = size[name], contradicted[name]
-        chance = float(binom.sf(wrong - 1, count, max(usual, USUAL_AT_LEAST)))
-        suspect = wrong > LEAST_CONTRADICTED * count and chance < SIGNIFICANCE / len(names)
-        left_out = suspect and count >= LEAST_PICTURES and name not in trusted
-        found.append(AccountCheck(name, count, wrong, usual, left_out))
+        chance = float(binom.sf(wrong[name] - 1, count, max(usual, USUAL_AT_LEAST)))
+        suspect = wrong[name] > LEAST_CONTRADICTED * count and chance < SIGNIFICANCE / len(size)
+        found.append(AccountCheck(name, count, wrong[name], usual, suspect and count >= LEAST_PICTURES))
     return found
 
 

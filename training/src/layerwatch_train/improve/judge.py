@@ -27,6 +27,12 @@ LARGEST_DROP = 0.02
 MORE_FALSE_ALARMS = 0.02
 """Share of good pictures that may alarm in addition."""
 
+LEAST_GROUPS = 5
+"""In a set whose intervals count: fewer groups drawn with replacement say little."""
+
+LEAST_GOOD = 40
+"""Pictures in a set whose recall at 5 % counts: two of them may alarm."""
+
 BETTER, NOT_BETTER, WORSE = "better", "not better", "worse"
 
 _AT_ONCE = 64
@@ -129,20 +135,28 @@ def _difference(figure: Callable[[Scores, Labels], float]) -> Callable[[Scores, 
 
 
 def verdict(sets: Sequence[Judged]) -> Verdict:
-    """WORSE if any set shows it, else BETTER if any set does beyond its interval."""
+    """WORSE if any set shows it, else BETTER if any set does beyond its interval.
+
+    A fall of the AUROC by more than `LARGEST_DROP` counts on any set, all else on those with `LEAST_GROUPS`.
+    """
     worse, better = [], []
     for one in sets:
-        area, recall = one.figures["AUROC"], one.figures["recall at 5 %"]
-        alarms, found = one.figures["false alarms at 0.5"], one.figures["found at 0.5"]
-        if area.high < 0 or area.change < -LARGEST_DROP:
+        if (area := one.figures["AUROC"]).change < -LARGEST_DROP:
             worse.append(f"{one.name}: AUROC {_moved(area)}")
-        if recall.high < 0:
+            continue
+        if one.groups < LEAST_GROUPS:
+            continue
+        recall = one.figures["recall at 5 %"]
+        alarms, found = one.figures["false alarms at 0.5"], one.figures["found at 0.5"]
+        if area.high < 0:
+            worse.append(f"{one.name}: AUROC {_moved(area)}")
+        if recall.high < 0 and one.good >= LEAST_GOOD:
             worse.append(f"{one.name}: recall at 5 % false alarms {_moved(recall)}")
         if alarms.low > 0 and alarms.change > MORE_FALSE_ALARMS:
             worse.append(f"{one.name}: good pictures that alarm {_moved(alarms)}")
         if area.low > 0:
             better.append(f"{one.name}: AUROC {_moved(area)}")
-        if recall.low > 0:
+        if recall.low > 0 and one.good >= LEAST_GOOD:
             better.append(f"{one.name}: recall at 5 % false alarms {_moved(recall)}")
         if math.isnan(area.change):  # one label only: users reported nothing but misses, or false alarms
             if found.high < 0:

@@ -35,8 +35,8 @@ class Division:
 
 
 def divide(pictures: Sequence[Picture], name: str, alike: NDArray[np.int64], reporting: int = 0) -> Division:
-    """name: of the source.  alike: [pictures] a number that look-alikes share.  reporting: 0 or 1, the half of
-    the source's printers whose users report. Raises IndexFormatError."""
+    """name: of the source.  alike: [pictures] a number that look-alikes share.  reporting: 0 or 1, the
+    half of the source's printers whose users report. Raises IndexFormatError."""
     mine = np.array([source(p) == name for p in pictures])
     if not mine.any():
         known = ", ".join(sorted({source(p) for p in pictures}))
