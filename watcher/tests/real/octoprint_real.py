@@ -35,7 +35,7 @@ from layerwatch_watcher.printers.octoprint import OctoPrint
 from layerwatch_watcher.watching import actions
 
 ONSET = 240.0
-SEED = 21
+SEED = 21  # each scene is a printer of its own: a server remembers what a person accepted on one
 """A print whose spaghetti grows as it does: nothing to see at first, half grown after about four minutes."""
 GCODE_LINES = 200_000
 
@@ -186,13 +186,14 @@ async def failing(
     """A print that turns into spaghetti is paused once, and stays resumed after the user goes on."""
     filmed = Filmed(Simulation(SEED, "spaghetti", duration=3600, nuisance=False, onset=ONSET))
     await asyncio.to_thread(filmed.render_until, ONSET + 240)
-    printer = {"name": "octo", "kind": "octoprint", "url": octo.url, "key": octo.key}
+    printer = {"name": "octo, failing", "kind": "octoprint", "url": octo.url, "key": octo.key}
     await asyncio.to_thread(octo.start_print, "failing.gcode")
     async with watching(folder, server, printer, filmed, speed) as seen:
         filmed.moving = True
         paused = await seen.until(lambda: bool(seen.entries("pause")), ONSET + 600)
         at = filmed.seconds
         filmed.moving = False
+        filmed.stopped_at = filmed.shown  # what the user sees and resumes; growth beyond it is a new alarm
         plain = filmed.plain()
         better = max((t for t, quality, *_ in seen.looks if t < at and quality > 3), default=0.0)
         fell = next((t for t, quality, *_ in seen.looks if t > better and quality <= 3), None)
@@ -209,7 +210,6 @@ async def failing(
         if not paused:
             await asyncio.to_thread(octo.cancel)
             return
-        filmed.stopped_at = filmed.seconds  # what the user saw and resumed; growth beyond it is a new alarm
         await asyncio.to_thread(octo.resume)
         filmed.moving = True
         resumed = await seen.until(lambda: bool(seen.entries("resumed")), 120)
@@ -233,7 +233,7 @@ async def false_alarm(
     """After "false alarm" the same thing neither warns again nor pauses."""
     filmed = Filmed(Simulation(SEED, "spaghetti", duration=3600, nuisance=False, onset=ONSET))
     await asyncio.to_thread(filmed.render_until, ONSET + 240)
-    printer = {"name": "octo", "kind": "octoprint", "url": octo.url, "key": octo.key}
+    printer = {"name": "octo, false alarm", "kind": "octoprint", "url": octo.url, "key": octo.key}
     await asyncio.to_thread(octo.start_print, "alarm.gcode")
     async with watching(folder, server, printer, filmed, speed) as seen:
         filmed.moving = True
@@ -241,7 +241,7 @@ async def false_alarm(
         warned = await seen.until(lambda: bool(warnings()), ONSET + 600)
         report.line(warned, "a warning comes")
         report.line(seen.watchers[0].feedback("false_alarm", "the test"), "the false alarm is taken")
-        filmed.stopped_at = filmed.seconds
+        filmed.stopped_at = filmed.shown
         await seen.until(lambda: False, 600)
         report.line(
             len(warnings()) == 1 and not seen.entries("pause"), "10 minutes later: no repeat, no pause"
@@ -257,7 +257,7 @@ async def healthy(
 ) -> None:
     """A healthy print is never touched, and its end is seen."""
     filmed = Filmed(Simulation(11, None, duration=3600, nuisance=False))
-    printer = {"name": "octo", "kind": "octoprint", "url": octo.url, "key": octo.key}
+    printer = {"name": "octo, healthy", "kind": "octoprint", "url": octo.url, "key": octo.key}
     await asyncio.to_thread(octo.start_print, "healthy.gcode")
     async with watching(folder, server, printer, filmed, speed) as seen:
         filmed.moving = True

@@ -102,12 +102,14 @@ class Filmed:
     seconds: of print so far.  onset: when it begins to fail, None for a healthy one.
     stopped_at: from this second on the scene no longer changes, though time passes: what a person has
     judged stays as it was judged. The camera is alive all the same; no two pictures in a row are equal.
+    shown: the second of the newest picture, which is what was judged last.
     """
 
     simulation: Simulation
     moving: bool = False
     seconds: float = 0.0
     stopped_at: Optional[float] = None
+    shown: int = 0
     _frames: dict[int, bytes] = field(default_factory=dict)
 
     @property
@@ -134,6 +136,7 @@ class Filmed:
             second = int(self.stopped_at) - int(self.seconds) % STOPPED_FRAMES
         if second not in self._frames:
             self._frames[second] = self.simulation.frame(float(second)).jpeg()
+        self.shown = second
         return self._frames[second]
 
     async def pass_time(self, clock: FastClock) -> None:
