@@ -23,7 +23,7 @@ from layerwatch.learning.earlier_files import move_files
 from layerwatch.learning.examples import MOVED, ORPHAN_AGE, ExampleName
 from layerwatch.learning.models import ExampleRow, FeedbackRow
 from layerwatch.learning.repository import withdrawn
-from layerwatch.storage import Database, ObjectStore
+from layerwatch.storage import Database, ObjectStore, StorageUnavailable
 from tests.support.feedback import NOW, account_with_consent, give, jpeg, recent
 
 KEEP = timedelta(days=30)
@@ -137,6 +137,16 @@ def test_pictures_in_the_folder_of_an_earlier_version_are_moved(
     with migrated.read() as session:
         assert session.scalars(select(ExampleRow.dhash)).one() is not None
     assert move_files(folder.parent, migrated, examples) == 0
+
+
+def test_a_file_that_cannot_be_moved_fails_as_storage_does(
+    migrated: Database, examples: ExampleStore, tmp_path: Path
+) -> None:
+    """The sweep goes on after a StorageError; another one would end it for good."""
+    folder = tmp_path / "examples"
+    (folder / "ab" / f"{64 * 'a'}.jpg").mkdir(parents=True)
+    with pytest.raises(StorageUnavailable, match="cannot be moved"):
+        move_files(folder, migrated, examples)
 
 
 def test_deleted_pictures_are_listed_by_hash_on_each_engine(database: Database, objects: ObjectStore) -> None:

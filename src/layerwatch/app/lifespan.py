@@ -162,7 +162,7 @@ async def _notify_forever(services: Services) -> None:
 
 
 def _delete_old_requests(database: Database, now: datetime) -> None:
-    while database.transact(lambda session: delete_old_requests(session, now)):
+    while database.transact(delete_old_requests, now):
         pass
 
 
@@ -179,9 +179,9 @@ def _sweepers(services: Services) -> Callable[[datetime], None]:
     memories = MemorySweeper(services.database)
 
     def sweep(now: datetime) -> None:
-        move_files(settings.data_dir / "examples", services.database, services.examples)
         feedback.sweep(now)
         prints.sweep(now)
         memories.sweep(now)
+        move_files(settings.data_dir / "examples", services.database, services.examples)
 
     return sweep

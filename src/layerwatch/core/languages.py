@@ -80,9 +80,7 @@ def marked(message: str) -> str:
 
 def number(value: float) -> str:
     """A number as this request's language writes it: `1,234.5` or `1.234,5`."""
-    from babel.numbers import (
-        format_decimal,
-    )  # here and below: only pages need it, and it takes 80 ms to import
+    from babel.numbers import format_decimal  # here, as it takes 80 ms to import, and only pages need it
 
     return format_decimal(value, locale=language())
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from layerwatch.learning import near, repository
 from layerwatch.learning.examples import MOVED, ExampleStore
-from layerwatch.storage import Database
+from layerwatch.storage import Database, StorageUnavailable
 from layerwatch.vision.errors import ImageDecodeError
 
 log = structlog.get_logger(__name__)
@@ -21,8 +21,19 @@ def move_files(folder: Path, database: Database, examples: ExampleStore) -> int:
     """Move the pictures in this node's folder `examples` to the object store; how many files went.
 
     A file is removed after its object is written, or when nothing refers to it. Nothing is left to do
-    afterwards, and nothing happens where there is no such folder. Raises StorageUnavailable, OSError.
+    afterwards, and nothing happens where there is no such folder. Raises StorageUnavailable, also when a file
+    cannot be read or removed.
     """
+    try:
+        gone = _move_all(folder, database, examples)
+    except OSError as error:
+        raise StorageUnavailable(f"{folder} cannot be moved: {error.strerror}") from error
+    if gone:
+        log.info("examples_moved", files=gone)
+    return gone
+
+
+def _move_all(folder: Path, database: Database, examples: ExampleStore) -> int:
     gone = 0
     for path in sorted(folder.glob("[0-9a-f][0-9a-f]/*")):
         with suppress(FileNotFoundError):  # another process of this node moved it
@@ -37,7 +48,6 @@ def move_files(folder: Path, database: Database, examples: ExampleStore) -> int:
         (folder / ".lock").unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()
-        log.info("examples_moved", files=gone)
     return gone
 
 
